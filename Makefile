@@ -1,0 +1,50 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SONG ?=
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+# The versions of requirements.lock. Runs again only when a file it depends on is newer than the last run.
+$(READY): pyproject.toml requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "stemsvc needs Python 3.11 or newer")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[api,worker,embedded,dev]'
+	touch $@
+
+setup: $(READY)  ## Make .venv with everything in it
+
+demo: $(READY)  ## Start the service, separate the bundled song (or SONG=path) over HTTP, show the stems, stop
+	$(BIN)/stemsvc demo $(if $(SONG),'$(SONG)')
+
+up: $(READY)  ## Run the service on this machine until Ctrl-C
+	$(BIN)/stemsvc up
+
+test: $(READY)  ## Run the tests with coverage
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+lint: $(READY)  ## Check style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)  ## Print the demo model's figures on held-out songs
+	$(BIN)/python -m tests.bench.demo_model
+
+train-demo: $(READY)  ## Render the songs and train the demo model again (about 90 minutes on 2 cores)
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[train]'
+	# large tensors stay in the heap: handing them back to the system at each step costs half the speed
+	MALLOC_MMAP_THRESHOLD_=17179869184 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=1073741824 \
+	  $(BIN)/python -m stemsvc.demo.train
+
+lock: $(READY)  ## Write the installed versions into requirements.lock
+	$(BIN)/pip freeze --exclude-editable | sed -E 's/^(torch==[0-9.]+)\+.*/\1/' > requirements.lock
+
+clean:  ## Remove what make made
+	rm -rf $(VENV) demo-output *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+.PHONY: help setup demo up test lint bench train-demo lock clean

@@ -1,0 +1,1 @@
+"""The HTTP face of stemsvc. Imports `stemsvc`, never `workers`, torch or an audio library."""

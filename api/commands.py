@@ -1,0 +1,30 @@
+"""The api's part of the command line: `stemsvc api`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from stemsvc.jobstore.engine import migrate
+from stemsvc.settings import Settings
+
+
+@click.command()
+@click.option("--host", help="address to listen on")
+@click.option("--port", type=int, help="port to listen on")
+def api(host: str | None, port: int | None) -> None:
+    """Serve the HTTP API with gunicorn, after bringing the job store's schema up to date."""
+    settings = Settings()
+    if not settings.database_url:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    migrate(settings.resolved_database_url)
+    bind = f"{host or settings.api_host}:{port if port is not None else settings.api_port}"
+    # One process with threads: the work of a request is waiting for disk and network.
+    arguments = [
+        sys.executable, "-m", "gunicorn", "--bind", bind, "--workers", "1", "--threads", str(settings.api_threads),
+        "--worker-class", "gthread", "--timeout", "120", "--graceful-timeout", "20", "--no-control-socket",
+        "api.wsgi:make()",
+    ]  # fmt: skip
+    os.execv(sys.executable, arguments)

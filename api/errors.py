@@ -1,0 +1,101 @@
+"""Every error as problem+json (RFC 9457) with a stable code: ours, werkzeug's and marshmallow's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from flask import Flask, Response, json
+from marshmallow import Schema, fields
+from werkzeug.exceptions import HTTPException
+
+from api.requests import request_id
+from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
+
+log = structlog.get_logger()
+
+# Usage errors are 422 unless named here.
+STATUS = {
+    "job_not_found": 404, "object_missing": 404, "url_expired": 403, "url_invalid": 403,
+    "file_too_large": 413, "missing_file": 400, "too_many_files": 400, "empty_file": 400,
+}  # fmt: skip
+CODES = {
+    400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "file_too_large",
+    415: "unsupported_media_type", 422: "invalid_fields",
+}  # fmt: skip
+
+
+class ProblemSchema(Schema):
+    """The body of every error."""
+
+    type = fields.String(metadata={"description": "`about:blank`, or a URI of the kind of problem"})
+    title = fields.String(metadata={"description": "the status in words"})
+    status = fields.Integer()
+    code = fields.String(metadata={"description": "stable, for programs"})
+    detail = fields.String(metadata={"description": "what was wrong, for people"})
+    request_id = fields.String()
+    errors = fields.Dict(metadata={"description": "field by field, for `invalid_fields`"})
+
+
+def problem(status: int, title: str, code: str, detail: str, **extra: Any) -> Response:
+    """A problem+json response."""
+    body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail, **extra}
+    text = json.dumps({**body, "request_id": request_id()})
+    return Response(text, status=status, content_type="application/problem+json")
+
+
+def install(app: Flask) -> None:
+    """Answer every failure of a view with a problem."""
+    app.register_error_handler(HTTPException, _from_http)
+    app.register_error_handler(StemsvcError, _from_ours)
+    app.register_error_handler(Exception, _from_bug)
+
+
+def _from_ours(error: StemsvcError) -> Response:
+    if isinstance(error, UsageError):
+        status = STATUS.get(error.code, 422)
+        return problem(status, _title(status), error.code, error.detail)
+    log.error("request failed", code=error.code, detail=error.detail)
+    if isinstance(error, TransientError):
+        response = problem(503, "Service Unavailable", error.code, "a part of the service does not answer; try again")
+        response.headers["Retry-After"] = "5"
+        return response
+    assert isinstance(error, FatalError)
+    return problem(500, "Internal Server Error", error.code, "the service is not set up right; its log says more")
+
+
+def _from_http(error: HTTPException) -> Response:
+    status = error.code or 500
+    data = getattr(error, "data", None) or {}
+    messages = data.get("messages")
+    code = CODES.get(status, _title(status).lower().replace(" ", "_"))
+    if messages:
+        flat = _flatten(messages)
+        detail = "; ".join(f"{name}: {text}" for name, text in flat.items())
+        response = problem(status, _title(status), code, detail, errors=flat)
+    else:
+        response = problem(status, _title(status), code, error.description or _title(status))
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response
+
+
+def _from_bug(error: Exception) -> Response:
+    log.exception("unexpected error")
+    return problem(500, "Internal Server Error", "internal_error", "the fault is ours; the log knows this request's id")
+
+
+def _flatten(messages: Any) -> dict[str, str]:
+    """marshmallow's {location: {field: [text]}} as {field: text}."""
+    flat: dict[str, str] = {}
+    for by_field in messages.values():
+        for name, texts in by_field.items() if isinstance(by_field, dict) else [("body", by_field)]:
+            flat[str(name)] = " ".join(map(str, texts)) if isinstance(texts, list) else str(texts)
+    return flat
+
+
+def _title(status: int) -> str:
+    from werkzeug.http import HTTP_STATUS_CODES
+
+    return HTTP_STATUS_CODES.get(status, "Error").title()

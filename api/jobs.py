@@ -1,0 +1,52 @@
+"""`/v1/jobs`: send a track, follow the job, get the stems' URLs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import url_for
+
+from api.multipart import MultipartBlueprint, the_upload
+from api.present import job_body
+from api.requests import request_id
+from api.schemas import JobForm, JobSchema
+from api.services import services
+from stemsvc.errors import UsageError
+from stemsvc.jobs import JobOptions, check_encoding
+
+blueprint = MultipartBlueprint("jobs", __name__, url_prefix="/v1/jobs", description="Separate tracks")
+
+
+@blueprint.route("", methods=["POST"])
+@blueprint.arguments(JobForm, location="multipart")
+@blueprint.response(201, JobSchema)
+def submit(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Send a track
+
+    The answer is the queued job; `Location` is where to follow it. Once it is answered with 201, the job
+    will reach an end state.
+    """
+    options = read_options(form)
+    job = services().dispatcher.accept(the_upload(), options, request_id())
+    return job_body(services(), job), 201, {"Location": url_for("jobs.show", job_id=job.id)}
+
+
+@blueprint.route("/<string:job_id>")
+@blueprint.response(200, JobSchema)
+def show(job_id: str) -> dict[str, Any]:
+    """Follow a job
+
+    Stems carry freshly signed URLs at each read.
+    """
+    job = services().store.get(job_id)
+    if job is None:
+        raise UsageError("job_not_found", "no such job")
+    return job_body(services(), job)
+
+
+def read_options(form: dict[str, Any]) -> JobOptions:
+    """The form's fields, checked against the catalog and the formats. Raises `UsageError`."""
+    model = form.get("model") or services().settings.default_model
+    stems = services().catalog.choose_stems(model, form["stems"])
+    bit_depth = check_encoding(form["format"], form["bit_depth"] or None)
+    return JobOptions(model, form["device"], stems, form["format"], bit_depth, form["residual"])

@@ -1,0 +1,25 @@
+"""`/v1/models`: what can be asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_smorest import Blueprint
+
+from api.schemas import ModelsSchema
+from api.services import services
+
+blueprint = Blueprint("models", __name__, url_prefix="/v1/models", description="The model catalog")
+
+
+@blueprint.route("")
+@blueprint.response(200, ModelsSchema)
+def catalog() -> dict[str, Any]:
+    """List the models"""
+    settings, entries = services().settings, services().catalog.entries
+    models = []
+    for entry in entries:
+        fields = entry.model_dump(include={"name", "summary", "stems", "sample_rate", "segment_seconds", "licence"})
+        devices = [pool.device for pool in services().pools if pool.model == entry.name]
+        models.append({**fields, "default": entry.name == settings.default_model, "devices": devices})
+    return {"models": models}

@@ -1,0 +1,74 @@
+"""A job as clients see it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urljoin
+
+from flask import request
+
+from api.services import Services
+from stemsvc.jobs import CONTENT_TYPES, Job, JobState
+from stemsvc.names import stem_filename
+
+
+def job_body(parts: Services, job: Job) -> dict[str, Any]:
+    """The fields of `JobSchema`."""
+    options = job.options
+    return {
+        "id": job.id,
+        "state": str(job.state),
+        "model": options.model,
+        "device": options.device,
+        "format": options.format,
+        "bit_depth": options.bit_depth,
+        "residual": options.residual,
+        "filename": job.input_name,
+        "progress": {"fraction": round(job.fraction, 4), "stage": job.stage, "eta_seconds": _eta(job)},
+        "queue_position": parts.store.queue_position(job),
+        "pool": job.pool,
+        "attempt": job.attempt,
+        "max_attempts": job.max_attempts,
+        "created_at": _moment(job.created_at),
+        "started_at": _moment(job.started_at),
+        "finished_at": _moment(job.finished_at),
+        "source": job.source or None,
+        "stems": _stems(parts, job) if job.state is JobState.SUCCEEDED else {},
+        "error": {"code": job.error_code, "detail": job.error_detail} if job.error_code else None,
+        "timeline": [
+            {"at": _moment(e.at), "from_state": e.from_state, "to_state": e.to_state, "why": e.why, "worker": e.worker}
+            for e in parts.store.timeline(job.id)
+        ],
+    }
+
+
+def _stems(parts: Services, job: Job) -> dict[str, Any]:
+    ttl = parts.settings.url_ttl_seconds
+    content_type = CONTENT_TYPES[job.options.format]
+    expires = datetime.fromtimestamp(int(time.time()) + ttl, UTC)
+    stems: dict[str, Any] = {}
+    for name, output in job.outputs.items():
+        filename = stem_filename(job.input_name, name, job.options.format)
+        url = parts.storage.signed_url(output["key"], ttl, filename, content_type)
+        facts = {key: value for key, value in output.items() if key != "key"}
+        stems[name] = {
+            **facts,
+            "url": urljoin(request.host_url, url),
+            "expires_at": expires,
+            "content_type": content_type,
+        }
+    return stems
+
+
+def _eta(job: Job) -> float | None:
+    """Seconds left at the pace of the finished segments; None where there is no pace yet."""
+    if job.state is not JobState.RUNNING or job.started_at is None or not 0 < job.fraction < 1:
+        return None
+    elapsed = max(0.0, time.time() - job.started_at)
+    return round(elapsed * (1 - job.fraction) / job.fraction, 1)
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

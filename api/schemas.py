@@ -1,0 +1,155 @@
+"""The shapes that clients see. They are apart from the job record, which is ours to change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_smorest.fields import Upload
+from marshmallow import Schema, fields, validate
+
+from stemsvc.jobs import FORMATS, JobState
+from stemsvc.pools import DEVICES
+
+
+class StemsField(fields.Field[tuple[str, ...]]):
+    """Stem names, separated by commas; none means all."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
+        if not isinstance(value, str):
+            raise self.make_error("validator_failed")
+        return tuple(dict.fromkeys(filter(None, (name.strip() for name in value.split(",")))))
+
+
+class JobForm(Schema):
+    """A track and what to make of it."""
+
+    # counted and checked by `the_upload`, which has better words than "missing data"
+    file = Upload(metadata={"description": "the track: wav, flac, mp3, ogg, opus, m4a, aac, aiff, webm and more"})
+    model = fields.String(metadata={"description": "a name from `GET /v1/models`; the default there where empty"})
+    device = fields.String(load_default="auto", validate=validate.OneOf(("auto", *DEVICES)))
+    stems = StemsField(
+        load_default=(),
+        metadata={
+            "type": "string",
+            "description": "stems wanted, separated by commas; all where empty",
+            "example": "vocals,drums",
+        },
+    )
+    format = fields.String(load_default="flac", metadata={"enum": list(FORMATS)})
+    bit_depth = fields.String(
+        load_default=None, metadata={"description": "wav: 16, 24, float32; flac: 16, 24; none for lossy formats"}
+    )
+    residual = fields.Boolean(
+        load_default=False, metadata={"description": "also return what the mixture holds beside the model's stems"}
+    )
+
+
+class ProgressSchema(Schema):
+    """How far a job is."""
+
+    fraction = fields.Float(metadata={"description": "finished segments over all segments of this attempt, 0 to 1"})
+    stage = fields.String(
+        metadata={
+            "description": "queued, starting, fetching, decoding, loading, separating, encoding, uploading, "
+            "done, failed or canceled"
+        }
+    )
+    eta_seconds = fields.Float(
+        allow_none=True, metadata={"description": "from the pace so far; null before the first segment"}
+    )
+
+
+class StemSchema(Schema):
+    """One finished file."""
+
+    url = fields.Url(metadata={"description": "signed; anyone who has it can download until it expires"})
+    expires_at = fields.DateTime()
+    bytes = fields.Integer()
+    sha256 = fields.String()
+    duration_seconds = fields.Float()
+    frames = fields.Integer(metadata={"description": "samples per channel"})
+    sample_rate = fields.Integer()
+    content_type = fields.String()
+    clipped_samples = fields.Integer(
+        metadata={"description": "samples beyond full scale that an integer format had to clip"}
+    )
+
+
+class MoveSchema(Schema):
+    """One line of a job's timeline."""
+
+    at = fields.DateTime()
+    from_state = fields.String(data_key="from", allow_none=True)
+    to_state = fields.String(data_key="to")
+    why = fields.String()
+    worker = fields.String(allow_none=True)
+
+
+class ErrorSchema(Schema):
+    """Why a job failed."""
+
+    code = fields.String(metadata={"description": "stable, for programs"})
+    detail = fields.String(metadata={"description": "for people"})
+
+
+class SourceSchema(Schema):
+    """What the track turned out to be."""
+
+    codec = fields.String()
+    sample_rate = fields.Integer()
+    channels = fields.Integer(metadata={"description": "as sent; more than two are mixed down to stereo"})
+    frames = fields.Integer()
+    duration_seconds = fields.Float()
+
+
+class JobSchema(Schema):
+    """A job."""
+
+    id = fields.String()
+    state = fields.String(metadata={"enum": [str(state) for state in JobState]})
+    model = fields.String()
+    device = fields.String()
+    format = fields.String()
+    bit_depth = fields.String(allow_none=True)
+    residual = fields.Boolean()
+    filename = fields.String()
+    progress = fields.Nested(ProgressSchema)
+    queue_position = fields.Integer(
+        allow_none=True, metadata={"description": "jobs of the pool that wait before this one"}
+    )
+    pool = fields.String()
+    attempt = fields.Integer()
+    max_attempts = fields.Integer()
+    created_at = fields.DateTime()
+    started_at = fields.DateTime(allow_none=True)
+    finished_at = fields.DateTime(allow_none=True)
+    source = fields.Nested(SourceSchema, allow_none=True)
+    stems = fields.Dict(keys=fields.String(), values=fields.Nested(StemSchema))
+    error = fields.Nested(ErrorSchema, allow_none=True)
+    timeline = fields.List(fields.Nested(MoveSchema))
+
+
+class ModelSchema(Schema):
+    """A model that can be asked for."""
+
+    name = fields.String()
+    summary = fields.String()
+    stems = fields.List(fields.String())
+    sample_rate = fields.Integer()
+    segment_seconds = fields.Float()
+    licence = fields.String()
+    default = fields.Boolean()
+    devices = fields.List(fields.String(), metadata={"description": "devices that a pool is configured for"})
+
+
+class ModelsSchema(Schema):
+    """The catalog."""
+
+    models = fields.List(fields.Nested(ModelSchema))
+
+
+class HealthSchema(Schema):
+    """Whether the service can do its work."""
+
+    status = fields.String(metadata={"enum": ["ok", "degraded", "unavailable"]})
+    parts = fields.Dict(keys=fields.String(), values=fields.String(), metadata={"description": "`ok` or an error code"})

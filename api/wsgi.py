@@ -1,0 +1,16 @@
+"""What gunicorn runs: `gunicorn "api.wsgi:make()"`."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from api.app import create_app
+from stemsvc.logs import configure_logs
+from stemsvc.settings import Settings
+
+
+def make() -> Flask:
+    """The app over the environment's settings."""
+    settings = Settings()
+    configure_logs(settings)
+    return create_app(settings)

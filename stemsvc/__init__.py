@@ -1,0 +1,1 @@
+"""Shared core of stemsvc: what the api and the workers both need, and nothing of either."""

@@ -1,0 +1,136 @@
+"""The command line. `api` and `workers` add their own commands through the entry points `stemsvc.commands`."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from stemsvc.errors import StemsvcError
+from stemsvc.settings import Settings
+
+
+class _Commands(click.Group):
+    """Our commands and those of the installed parts, loaded when called; errors as one line with their code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *(point.name for point in entry_points(group="stemsvc.commands"))})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = super().get_command(ctx, cmd_name)
+        for point in entry_points(group="stemsvc.commands", name=cmd_name) if found is None else ():
+            found = point.load()
+        return found
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except StemsvcError as error:
+            click.echo(f"stemsvc: {error.code}: {error.detail}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="stemsvc")
+def main() -> None:
+    """Split music into stems, as a service. Settings are STEMSVC_* environment variables."""
+
+
+@main.command()
+@click.option("--host", help="address the api listens on")
+@click.option("--port", type=int, help="port the api listens on; 0 for any free one")
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="where everything is kept")
+@click.option("--broker", help="a Redis of yours instead of a private one")
+def up(host: str | None, port: int | None, data_dir: Path | None, broker: str | None) -> None:
+    """Run everything on this machine until Ctrl-C: Redis, api, dispatcher, workers."""
+    from stemsvc.embedded.stack import run_stack
+
+    changes = {"api_host": host, "api_port": port, "data_dir": data_dir and data_dir.resolve(), "broker_url": broker}
+    settings = Settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
+    run_stack(settings, private_broker=not broker and "broker_url" not in settings.model_fields_set, say=click.echo)
+
+
+@main.command()
+@click.argument("song", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
+@click.option(
+    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("demo-output"), show_default=True
+)
+@click.option("--url", help="a running stemsvc; without it one is started and stopped again")
+@click.option("--model", default="demo", show_default=True)
+def demo(song: Path | None, output: Path, url: str | None, model: str) -> None:
+    """Separate SONG (or the bundled one) over HTTP and show what came back."""
+    from stemsvc.demo.show import run_demo
+
+    run_demo(song, output, url, model)
+
+
+@main.command()
+def dispatcher() -> None:
+    """Keep queued jobs' messages alive and take jobs back from silent workers."""
+    import signal
+
+    from stemsvc.catalog import load_catalog
+    from stemsvc.dispatch import Dispatcher
+    from stemsvc.jobstore import JobStore
+    from stemsvc.logs import configure_logs
+    from stemsvc.pools import parse_pools
+    from stemsvc.queue import Publisher
+    from stemsvc.storage import open_storage
+
+    settings = Settings()
+    configure_logs(settings)
+    catalog = load_catalog(settings.catalog)
+    pools = parse_pools(settings.pools, catalog.names)
+    store, publisher = JobStore(settings.resolved_database_url), Publisher(settings)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    work = Dispatcher(store, publisher, open_storage(settings), catalog, pools, settings.max_attempts)
+    work.run(settings.dispatch_interval_seconds, stop)
+
+
+@main.command()
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+def jobs(limit: int) -> None:
+    """List the newest jobs."""
+    from datetime import datetime
+
+    from stemsvc.jobstore import JobStore
+
+    store = JobStore(Settings().resolved_database_url)
+    table = Table("id", "created", "state", "model", "progress", "stage", "attempt", "error")
+    for job in store.recent(limit):
+        created = datetime.fromtimestamp(job.created_at).strftime("%Y-%m-%d %H:%M:%S")
+        cells = (job.id, created, str(job.state), job.options.model, f"{job.fraction:.0%}", job.stage)
+        table.add_row(*cells, f"{job.attempt}/{job.max_attempts}", job.error_code or "")
+    Console().print(table)
+
+
+@main.command()
+def models() -> None:
+    """List the models that can be asked for."""
+    from stemsvc.catalog import load_catalog
+
+    table = Table("name", "stems", "licence", "summary")
+    for entry in load_catalog(Settings().catalog).entries:
+        table.add_row(entry.name, " ".join(entry.stems), entry.licence, entry.summary)
+    Console().print(table)
+
+
+@main.command()
+def doctor() -> None:
+    """Check each part of the installation; exits with 1 when one is broken."""
+    from stemsvc.doctor import examine
+
+    findings = examine(Settings())
+    table = Table("part", "state", "what")
+    for finding in findings:
+        table.add_row(finding.part, "[green]ok" if finding.ok else "[red]broken", finding.what)
+    Console().print(table)
+    if not all(finding.ok for finding in findings):
+        sys.exit(1)

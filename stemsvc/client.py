@@ -1,0 +1,91 @@
+"""A small client of the REST API, for the demo, the tests and scripts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from stemsvc.errors import FatalError, TransientError, UsageError
+
+END_STATES = ("succeeded", "failed", "canceled", "expired")
+
+
+class Client:
+    """Talks to one stemsvc. Raises with the problem's code: `UsageError` for 4xx, `TransientError` for 503."""
+
+    def __init__(self, url: str, timeout: float = 60.0) -> None:
+        self._http = httpx.Client(base_url=url, timeout=timeout)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def submit(self, path: Path, **fields: str) -> dict[str, Any]:
+        """Send a track with the job's form fields; returns the job."""
+        with path.open("rb") as file:
+            return self._json(self._send("POST", "/v1/jobs", data=fields, files={"file": (path.name, file)}))
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """The job now."""
+        return self._json(self._send("GET", f"/v1/jobs/{job_id}"))
+
+    def wait(
+        self,
+        job_id: str,
+        timeout: float,
+        on_change: Callable[[dict[str, Any]], None] = lambda job: None,
+        pause: float = 0.2,
+    ) -> dict[str, Any]:
+        """Poll until the job has ended; raises `TransientError` `timeout`."""
+        deadline = time.monotonic() + timeout
+        while True:
+            job = self.job(job_id)
+            on_change(job)
+            if job["state"] in END_STATES:
+                return job
+            if time.monotonic() > deadline:
+                raise TransientError("timeout", f"job {job_id} is still {job['state']} after {timeout:.0f} s")
+            time.sleep(pause)
+
+    def download(self, url: str, path: Path) -> Path:
+        """Save what a signed URL points to."""
+        with self._http.stream("GET", url) as response:
+            if response.is_error:
+                response.read()
+                raise _error(response)
+            with path.open("wb") as file:
+                for chunk in response.iter_bytes():
+                    file.write(chunk)
+        return path
+
+    def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, **content)
+        except httpx.HTTPError as error:
+            raise TransientError("no_answer", f"{self._http.base_url} does not answer: {error}") from error
+        if response.is_error:
+            raise _error(response)
+        return response
+
+    @staticmethod
+    def _json(response: httpx.Response) -> dict[str, Any]:
+        body: dict[str, Any] = response.json()
+        return body
+
+
+def _error(response: httpx.Response) -> UsageError | TransientError | FatalError:
+    try:
+        body = response.json()
+    except ValueError:
+        body = {}
+    kind = UsageError if response.status_code < 500 else TransientError if response.status_code == 503 else FatalError
+    return kind(str(body.get("code", f"http_{response.status_code}")), str(body.get("detail", response.reason_phrase)))

@@ -1,0 +1,121 @@
+"""`stemsvc demo`: the main job over HTTP, shown: progress, stems, a table, a picture."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from stemsvc.client import Client
+from stemsvc.demo.measure import loudness, read_sound, si_sdr
+from stemsvc.demo.picture import draw_waveforms
+from stemsvc.embedded.stack import running
+from stemsvc.errors import FatalError
+from stemsvc.settings import Settings
+
+HERE = Path(__file__).parent
+SONG = HERE / "song" / "mixture.flac"
+console = Console()
+
+
+def run_demo(song: Path | None, output: Path, url: str | None, model: str) -> None:
+    """Separate `song` (the bundled one where None) with a running service, or one started for it.
+
+    Raises `FatalError` with the job's code where the job fails.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    if url:
+        _separate(url, song or SONG, output, model)
+        return
+    with _service() as started:
+        _separate(started, song or SONG, output, model)
+    console.print("the service is stopped again")
+
+
+@contextmanager
+def _service() -> Iterator[str]:
+    """A `stemsvc up` of our own on a free port over a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="stemsvc-demo-") as folder:
+        console.print("starting stemsvc: private Redis, SQLite, local storage, api, dispatcher, CPU worker ...")
+        settings = Settings().model_copy(update={"data_dir": Path(folder)})
+        log = Path(folder, "up.log")
+        environment = {**os.environ, "STEMSVC_DATA_DIR": folder}
+        with log.open("wb") as file:
+            command = [sys.executable, "-m", "stemsvc", "up", "--port", "0"]
+            process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
+        try:
+            yield _wait_for(settings, process, log)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=120)
+
+
+def _wait_for(settings: Settings, process: subprocess.Popen[bytes], log: Path) -> str:
+    while process.poll() is None:
+        stack = running(settings)
+        if stack:
+            console.print(f"it is up at {stack.url}")
+            return stack.url
+        time.sleep(0.1)
+    raise FatalError("start_failed", log.read_text(errors="replace"))
+
+
+def _separate(url: str, song: Path, output: Path, model: str) -> None:
+    with Client(url) as client:
+        job = client.submit(song, model=model, format="flac", residual="true")
+        console.print(f"sent {song.name} as job {job['id']}")
+        job = _follow(client, job["id"])
+        if job["state"] != "succeeded":
+            error = job["error"] or {"code": job["state"], "detail": "the job was ended by someone else"}
+            raise FatalError(error["code"], error["detail"])
+        files = {name: client.download(stem["url"], output / f"{name}.flac") for name, stem in job["stems"].items()}
+    stems = {name: read_sound(path) for name, path in files.items()}
+    _print_table(song, job, stems)
+    picture = draw_waveforms(song.stem, stems, output / "waveforms.png")
+    console.print(f"stems and picture: {output.resolve()} ({picture.name} shows the mixture and every stem)")
+
+
+def _follow(client: Client, job_id: str) -> dict[str, Any]:
+    columns = (
+        TextColumn("{task.description:12}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("queued", total=1.0)
+
+        def show(job: dict[str, Any]) -> None:
+            bar.update(task, description=job["progress"]["stage"], completed=job["progress"]["fraction"])
+
+        return client.wait(job_id, timeout=24 * 3600, on_change=show)
+
+
+def _print_table(song: Path, job: dict[str, Any], stems: dict[str, Any]) -> None:
+    table = Table(title=f"{job['filename']} separated by {job['model']}")
+    for heading in ("stem", "seconds", "LUFS", "SI-SDR dB", "better by dB"):
+        table.add_column(heading, justify="left" if heading == "stem" else "right")
+    mixture = read_sound(song)[0] if song == SONG else None
+    for name, (samples, rate) in stems.items():
+        lufs = loudness(samples, rate)
+        truth = HERE / "song" / f"{name}.flac"
+        score = gain = "-"  # a song whose true stems nobody has
+        if mixture is not None and truth.exists():
+            true = read_sound(truth)[0]
+            value = si_sdr(samples, true)
+            score, gain = f"{value:.1f}", f"{value - si_sdr(mixture, true):+.1f}"
+        table.add_row(name, f"{len(samples) / rate:.2f}", "-" if lufs is None else f"{lufs:.1f}", score, gain)
+    console.print(table)
+    for name, stem in job["stems"].items():
+        console.print(f"{name}: {stem['url']}", soft_wrap=True)

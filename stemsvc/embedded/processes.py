@@ -1,0 +1,89 @@
+"""Child processes that never outlive us."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from stemsvc.errors import FatalError
+
+T = TypeVar("T")
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def _die_with_parent() -> None:  # pragma: no cover - runs between fork and exec
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Child:
+    """One child: started with its output in a log file, started again if it dies, stopped with SIGTERM then SIGKILL."""
+
+    def __init__(self, name: str, command: list[str], environment: dict[str, str], log: Path) -> None:
+        self.name = name
+        self._command = command
+        self._environment = environment
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+
+    def start(self) -> None:
+        """Start the process."""
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command, env=self._environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                start_new_session=True, preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )  # fmt: skip
+        self._started = time.monotonic()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running child."""
+        assert self._process is not None
+        return self._process.pid
+
+    def dead(self) -> int | None:
+        """The exit code of a child that has ended, else None."""
+        return self._process.poll() if self._process else None
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was started."""
+        return time.monotonic() - self._started
+
+    def stop(self, grace: float) -> None:
+        """Ask it to end, wait `grace` seconds, then kill it."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(grace)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def tail(self, lines: int = 15) -> str:
+        """The end of its log."""
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:]) if self._log.exists() else ""
+
+
+def wait_until(what: str, check: Callable[[], T | None], children: list[Child], seconds: float) -> T:
+    """Call `check` until it returns a value; raises `FatalError` `start_failed` with the log of a child that died."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = check()
+        if result:
+            return result
+        for child in children:
+            if child.dead() is not None:
+                raise FatalError("start_failed", f"{child.name} ended with code {child.dead()}:\n{child.tail()}")
+        if time.monotonic() > deadline:
+            logs = "\n".join(child.tail() for child in children)
+            raise FatalError("start_failed", f"{what} took longer than {seconds:.0f} s:\n{logs}")
+        time.sleep(0.05)

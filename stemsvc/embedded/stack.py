@@ -1,0 +1,164 @@
+"""`stemsvc up`: the whole service on one machine, supervised until told to stop."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import httpx
+
+from stemsvc.catalog import load_catalog
+from stemsvc.embedded.processes import Child, wait_until
+from stemsvc.embedded.redis_server import RedisServer, free_port
+from stemsvc.errors import FatalError
+from stemsvc.pools import parse_pools
+from stemsvc.queue import make_celery
+from stemsvc.settings import Settings
+
+RESTART_PAUSE = 3.0  # a child that dies younger than this is not started again at once
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running stack, as its state file tells."""
+
+    pid: int
+    url: str
+    broker_url: str
+
+
+def state_file(settings: Settings) -> Path:
+    """Where a running stack tells who it is."""
+    return settings.data_dir / "run" / "stack.json"
+
+
+def running(settings: Settings) -> Running | None:
+    """The stack that runs over this data folder, or None."""
+    try:
+        state = Running(**json.loads(state_file(settings).read_text()))
+        os.kill(state.pid, 0)
+    except (OSError, ValueError, TypeError):
+        return None
+    return state
+
+
+class Stack:
+    """Redis (unless a broker is set), api, dispatcher and one worker process per device."""
+
+    def __init__(self, settings: Settings, *, private_broker: bool) -> None:
+        folder = settings.data_dir
+        folder.mkdir(parents=True, exist_ok=True)
+        port = settings.api_port or free_port()
+        self.url = f"http://{settings.api_host}:{port}"
+        self._redis = RedisServer(folder / "redis") if private_broker else None
+        changes: dict[str, Any] = {"api_port": port}
+        if self._redis:
+            changes["broker_url"] = self._redis.url
+        self.settings = settings.model_copy(update=changes)
+        environment = {**os.environ, **self.settings.environment()}
+        logs = folder / "logs"
+        run = [sys.executable, "-m", "stemsvc"]
+        self._children = [
+            Child("api", [*run, "api"], environment, logs / "api.log"),
+            Child("dispatcher", [*run, "dispatcher"], environment, logs / "dispatcher.log"),
+            *(
+                Child(f"worker-{device}", command, environment, logs / f"worker-{device}.log")
+                for device, command in self._workers(run)
+            ),
+        ]
+
+    def _workers(self, run: list[str]) -> Iterator[tuple[str, list[str]]]:
+        pools = parse_pools(self.settings.pools, load_catalog(self.settings.catalog).names)
+        for device in dict.fromkeys(pool.device for pool in pools):
+            command = [*run, "worker", "--device", device]
+            for pool in pools:
+                if pool.device == device:
+                    command += ["--model", pool.model]
+            yield device, command
+
+    def start(self) -> None:
+        """Start everything and return once jobs can be sent and a worker waits for them."""
+        if self._redis:
+            self._redis.child.start()
+            wait_until("redis", self._redis.answers, [self._redis.child], 20)
+        for child in self._children:
+            child.start()
+        wait_until("the api", self._ready, self._children, 60)
+        wait_until("the workers", self._workers_answer, self._children, 120)
+        path = state_file(self.settings)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        state = {"pid": os.getpid(), "url": self.url, "broker_url": self.settings.broker_url}
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(state, file)
+
+    def _ready(self) -> bool:
+        try:
+            return bool(httpx.get(f"{self.url}/healthz/ready", timeout=10).json()["status"] == "ok")
+        except (httpx.HTTPError, ValueError, KeyError):
+            return False
+
+    def _workers_answer(self) -> bool:
+        app = make_celery(self.settings)
+        try:
+            expected = sum(child.name.startswith("worker") for child in self._children)
+            return len(app.control.ping(timeout=1.0)) >= expected
+        finally:
+            app.close()
+
+    def watch(self, say: Callable[[str], None]) -> None:
+        """Start children again that died, for ever."""
+        everyone = [*([self._redis.child] if self._redis else []), *self._children]
+        while True:
+            time.sleep(0.5)
+            for child in everyone:
+                code = child.dead()
+                if code is not None and child.age > RESTART_PAUSE:
+                    say(f"{child.name} ended with code {code}; starting it again")
+                    child.start()
+
+    def stop(self) -> None:
+        """Stop everything, workers first, Redis last."""
+        state_file(self.settings).unlink(missing_ok=True)
+        for child in reversed(self._children):
+            child.stop(self.settings.shutdown_grace_seconds)
+        if self._redis:
+            self._redis.child.stop(10)
+
+
+@contextmanager
+def _only_one(settings: Settings) -> Iterator[TextIO]:
+    path = settings.data_dir / "run" / "lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise FatalError("already_running", f"a stack runs over {settings.data_dir} already") from error
+        yield file
+
+
+def run_stack(settings: Settings, *, private_broker: bool, say: Callable[[str], None]) -> None:
+    """Run the stack until SIGINT or SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _only_one(settings):
+        stack = Stack(settings, private_broker=private_broker)
+        try:
+            stack.start()
+            say(
+                f"stemsvc is up at {stack.url} (API description: {stack.url}/docs/)\nlogs and data: {settings.data_dir}"
+            )
+            stack.watch(say)
+        except KeyboardInterrupt:
+            say("stopping")
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not leave children behind
+            stack.stop()

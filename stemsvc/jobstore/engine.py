@@ -1,0 +1,69 @@
+"""Connecting to the job store: SQLite on one machine, PostgreSQL for many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from stemsvc.errors import FatalError, TransientError
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+
+def connect(url: str) -> sa.Engine:
+    """An engine for `url` (`sqlite:///path` or `postgresql://...`); nothing is opened before its first use."""
+    if url.startswith("postgresql://"):
+        url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+    engine = sa.create_engine(url, pool_pre_ping=True)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, record: Any) -> None:
+    connection.isolation_level = None  # pysqlite must not open transactions on its own
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=15000", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    # A deferred transaction that turns into a writer fails at once where another writes; this one waits its turn.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn SQLAlchemy's exceptions into ours."""
+    try:
+        yield
+    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+        raise TransientError("store_unavailable", f"the job store does not answer: {_first_line(error)}") from error
+    except sa.exc.SQLAlchemyError as error:
+        raise FatalError("store_error", f"the job store refused: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]
+
+
+def migrate(url: str) -> None:
+    """Bring the schema of `url` to the newest revision; safe to run again and beside itself."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = connect(url)
+    try:
+        with translated(), engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                # one migration at a time: the number is arbitrary but must never change
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(7350231)"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()

@@ -1,0 +1,205 @@
+"""The job store: the one place that writes a job's row, every move a single conditional UPDATE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import sqlalchemy as sa
+
+from stemsvc.jobs import MOVES, Event, Job, JobOptions, JobState, Lease
+from stemsvc.jobstore.engine import connect, translated
+from stemsvc.jobstore.tables import db_now, events, jobs
+
+_WORKER_LOST = "the worker fell silent and its lease ran out"
+
+
+class JobStore:
+    """Jobs and their timelines in SQL. Safe to share between threads; make one per process, after any fork."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = connect(url)
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self._engine.dispose()
+
+    def ping(self) -> None:
+        """Raise `TransientError` `store_unavailable` unless the store answers and has its tables."""
+        with translated(), self._engine.connect() as connection:
+            connection.execute(sa.select(jobs.c.id).limit(1))
+
+    def insert(self, job: Job, why: str) -> Job:
+        """Make the row of a new job; once this returns, the job is accepted for good."""
+        row = _row(job)
+        with translated(), self._engine.begin() as connection:
+            connection.execute(jobs.insert().values(**row, created_at=db_now()))
+            _append(connection, job.id, None, JobState.QUEUED, why, None)
+            return _load(connection, job.id)
+
+    def get(self, job_id: str) -> Job | None:
+        """The job, or None where there is none of that id."""
+        with translated(), self._engine.connect() as connection:
+            row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).mappings().first()
+            return _job(row) if row else None
+
+    def timeline(self, job_id: str) -> list[Event]:
+        """Every move of a job, oldest first."""
+        query = sa.select(events).where(events.c.job_id == job_id).order_by(events.c.id)
+        with translated(), self._engine.connect() as connection:
+            rows = connection.execute(query).mappings()
+            return [Event(r["at"], r["from_state"], r["to_state"], r["why"], r["worker"]) for r in rows]
+
+    def recent(self, limit: int = 50) -> list[Job]:
+        """The newest jobs, newest first."""
+        query = sa.select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id).limit(limit)
+        with translated(), self._engine.connect() as connection:
+            return [_job(row) for row in connection.execute(query).mappings()]
+
+    def queue_position(self, job: Job) -> int | None:
+        """How many queued jobs of its pool stand before this one; None once it no longer waits."""
+        if job.state is not JobState.QUEUED:
+            return None
+        ahead = sa.and_(jobs.c.pool == job.pool, jobs.c.state == "queued", jobs.c.created_at < job.created_at)
+        with translated(), self._engine.connect() as connection:
+            return int(connection.execute(sa.select(sa.func.count()).where(ahead)).scalar_one())
+
+    # --- publishing -------------------------------------------------------------------------------------------
+
+    def unpublished(self, limit: int = 100) -> list[Job]:
+        """Queued jobs that have no message and whose pause, if any, is over; oldest first."""
+        due = sa.or_(jobs.c.not_before.is_(None), jobs.c.not_before <= db_now())
+        query = sa.select(jobs).where(jobs.c.state == "queued", jobs.c.published_at.is_(None), due)
+        with translated(), self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(jobs.c.created_at).limit(limit)).mappings()
+            return [_job(row) for row in rows]
+
+    def mark_published(self, job_id: str) -> None:
+        """Note that a message for a queued job went to the broker."""
+        with translated(), self._engine.begin() as connection:
+            waiting = sa.and_(jobs.c.id == job_id, jobs.c.state == "queued")
+            connection.execute(jobs.update().where(waiting).values(published_at=db_now()))
+
+    # --- the worker's writes: each carries the lease ------------------------------------------------------------
+
+    def take_lease(self, job_id: str, worker: str, seconds: float) -> tuple[Job, Lease] | None:
+        """queued -> running for exactly one caller; None for everyone else, who must drop the message."""
+        values = {
+            "attempt": jobs.c.attempt + 1, "lease_owner": worker, "lease_expires_at": db_now() + seconds,
+            "started_at": db_now(), "fraction": 0.0, "stage": "starting", "not_before": None,
+        }  # fmt: skip
+        with translated(), self._engine.begin() as connection:
+            if not _move(connection, jobs.c.id == job_id, JobState.QUEUED, JobState.RUNNING, values):
+                return None
+            job = _load(connection, job_id)
+            _append(connection, job_id, "queued", JobState.RUNNING, f"attempt {job.attempt} started", worker)
+            return job, Lease(job_id, job.attempt, worker)
+
+    def heartbeat(self, lease: Lease, seconds: float, fraction: float, stage: str) -> bool:
+        """Extend the lease and record progress; False means that the job is no longer the caller's."""
+        values = {"lease_expires_at": db_now() + seconds, "fraction": fraction, "stage": stage}
+        with translated(), self._engine.begin() as connection:
+            return connection.execute(jobs.update().where(_held(lease)).values(values)).rowcount == 1
+
+    def succeed(self, lease: Lease, source: Mapping[str, Any], outputs: Mapping[str, Any]) -> bool:
+        """running -> succeeded with the keys of this attempt; False where the lease is stale."""
+        values = {"source": dict(source), "outputs": dict(outputs), "fraction": 1.0, "stage": "done"}
+        return self._end(lease, JobState.SUCCEEDED, f"{len(outputs)} stems stored", values)
+
+    def fail(self, lease: Lease, code: str, detail: str) -> bool:
+        """running -> failed with a stable code; False where the lease is stale."""
+        values = {"error_code": code, "error_detail": detail, "stage": "failed"}
+        return self._end(lease, JobState.FAILED, f"{code}: {detail}", values)
+
+    def give_back(self, lease: Lease, why: str, pause: float) -> bool:
+        """running -> queued, to be published again after `pause` seconds; False where the lease is stale."""
+        values = {**_UNLEASED, "not_before": db_now() + pause, "stage": "queued", "fraction": 0.0}
+        return self._leave(lease, JobState.QUEUED, why, values)
+
+    def _end(self, lease: Lease, state: JobState, why: str, values: dict[str, Any]) -> bool:
+        return self._leave(lease, state, why, {**values, "lease_expires_at": None, "finished_at": db_now()})
+
+    def _leave(self, lease: Lease, state: JobState, why: str, values: dict[str, Any]) -> bool:
+        with translated(), self._engine.begin() as connection:
+            moved = _move(connection, _held(lease), JobState.RUNNING, state, values)
+            if moved:
+                _append(connection, lease.job_id, "running", state, why, lease.owner)
+            return moved
+
+    # --- everyone else's ----------------------------------------------------------------------------------------
+
+    def cancel(self, job_id: str, why: str) -> bool:
+        """Move a queued or running job to canceled; its worker learns of it at the next heartbeat."""
+        values = {"finished_at": db_now(), "stage": "canceled", "lease_expires_at": None}
+        with translated(), self._engine.begin() as connection:
+            for state in (JobState.QUEUED, JobState.RUNNING):
+                if _move(connection, jobs.c.id == job_id, state, JobState.CANCELED, values):
+                    _append(connection, job_id, state, JobState.CANCELED, why, None)
+                    return True
+            return False
+
+    def reap(self) -> list[Job]:
+        """Return jobs whose lease ran out to the queue, or fail them as `worker_lost` after the last attempt."""
+        expired = sa.and_(jobs.c.state == "running", jobs.c.lease_expires_at < db_now())
+        reaped: list[Job] = []
+        with translated(), self._engine.begin() as connection:
+            for row in connection.execute(sa.select(jobs).where(expired)).mappings().all():
+                same = sa.and_(expired, jobs.c.id == row["id"], jobs.c.attempt == row["attempt"])
+                if row["attempt"] < row["max_attempts"]:
+                    state, why, values = (
+                        JobState.QUEUED,
+                        _WORKER_LOST,
+                        {**_UNLEASED, "stage": "queued", "fraction": 0.0},
+                    )
+                else:
+                    state, why = JobState.FAILED, f"worker_lost: {_WORKER_LOST}, {row['attempt']} times"
+                    values = {
+                        "error_code": "worker_lost", "error_detail": why, "stage": "failed",
+                        "finished_at": db_now(), "lease_expires_at": None,
+                    }  # fmt: skip
+                if _move(connection, same, JobState.RUNNING, state, values):
+                    _append(connection, row["id"], "running", state, why, row["lease_owner"])
+                    reaped.append(_load(connection, row["id"]))
+        return reaped
+
+
+_UNLEASED: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None, "published_at": None}
+
+
+def _held(lease: Lease) -> sa.ColumnElement[bool]:
+    return sa.and_(jobs.c.id == lease.job_id, jobs.c.state == "running", jobs.c.attempt == lease.attempt)
+
+
+def _move(
+    connection: sa.Connection,
+    which: sa.ColumnElement[bool],
+    old: JobState,
+    new: JobState,
+    values: dict[str, Any],
+) -> bool:
+    if new not in MOVES[old]:
+        raise AssertionError(f"{old} -> {new} is not a legal move")
+    update = jobs.update().where(which, jobs.c.state == str(old)).values(state=str(new), **values)
+    return connection.execute(update).rowcount == 1
+
+
+def _append(connection: sa.Connection, job_id: str, old: str | None, new: str, why: str, worker: str | None) -> None:
+    values = {"job_id": job_id, "at": db_now(), "from_state": old, "to_state": str(new), "why": why, "worker": worker}
+    connection.execute(events.insert().values(values))
+
+
+def _load(connection: sa.Connection, job_id: str) -> Job:
+    return _job(connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).mappings().one())
+
+
+def _row(job: Job) -> dict[str, Any]:
+    row = {name: getattr(job, name) for name in jobs.c.keys() if name != "created_at"}  # noqa: SIM118 - a collection of columns
+    return {**row, "state": str(job.state), "options": asdict(job.options)}
+
+
+def _job(row: Mapping[Any, Any]) -> Job:
+    values = dict(row)
+    options = values.pop("options")
+    options["stems"] = tuple(options["stems"])
+    return Job(**{**values, "state": JobState(values["state"]), "options": JobOptions(**options)})

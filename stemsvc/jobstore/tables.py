@@ -1,0 +1,72 @@
+"""The tables of the job store. Changes go through `stemsvc/migrations`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+metadata = sa.MetaData()
+
+# Times are seconds since the epoch: the same arithmetic on SQLite and PostgreSQL.
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("options", sa.JSON, nullable=False),
+    sa.Column("pool", sa.String(128), nullable=False),
+    sa.Column("input_key", sa.String(512), nullable=False),
+    sa.Column("input_name", sa.String(512), nullable=False),
+    sa.Column("input_bytes", sa.BigInteger, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False, default=0),
+    sa.Column("max_attempts", sa.Integer, nullable=False),
+    sa.Column("lease_owner", sa.String(256)),
+    sa.Column("lease_expires_at", sa.Double),
+    sa.Column("fraction", sa.Double, nullable=False, default=0.0),
+    sa.Column("stage", sa.String(32), nullable=False, default="queued"),
+    sa.Column("request_id", sa.String(128)),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("started_at", sa.Double),
+    sa.Column("finished_at", sa.Double),
+    sa.Column("not_before", sa.Double),
+    sa.Column("published_at", sa.Double),
+    sa.Column("error_code", sa.String(64)),
+    sa.Column("error_detail", sa.Text),
+    sa.Column("source", sa.JSON, nullable=False),
+    sa.Column("outputs", sa.JSON, nullable=False),
+    sa.Index("jobs_by_state", "state", "created_at"),
+)
+
+events = sa.Table(
+    "job_events",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("from_state", sa.String(16)),
+    sa.Column("to_state", sa.String(16), nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("worker", sa.String(256)),
+    sa.Index("job_events_by_job", "job_id", "id"),
+)
+
+
+class db_now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
+    """Seconds since the epoch by the database's own clock, so that hosts with wrong clocks agree on leases."""
+
+    type = sa.Double()
+    inherit_cache = True
+
+
+@compiles(db_now, "sqlite")
+def _sqlite_now(element: db_now, compiler: Any, **kw: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(db_now, "postgresql")
+def _postgresql_now(element: db_now, compiler: Any, **kw: Any) -> str:
+    # clock_timestamp moves on inside a transaction, now() does not
+    return "extract(epoch from clock_timestamp())::double precision"

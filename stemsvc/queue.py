@@ -1,0 +1,111 @@
+"""The Celery side that api and workers share: the app's settings, task names, publishing by name.
+
+The settings follow measurements on Celery and kombu 5.7 (see the README's reliability notes): a job must survive
+the death of any one process, and the row in the job store, not the message, is the truth.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from stemsvc.errors import TransientError
+from stemsvc.settings import Settings
+
+
+class Tasks:
+    """Names of the tasks, so that the api publishes without importing the workers."""
+
+    SEPARATE = "stemsvc.separate"
+
+
+def make_celery(settings: Settings) -> Celery:
+    """The Celery app; opens no connection."""
+    app = Celery("stemsvc", set_as_current=False)
+    app.conf.update(celery_config(settings))
+    return app
+
+
+def celery_config(settings: Settings) -> dict[str, Any]:
+    """Celery's settings, each with the reason where it is not the default."""
+    redis = settings.broker_url.startswith(("redis", "valkey", "unix"))
+    limit, grace = settings.job_time_limit_seconds, settings.shutdown_grace_seconds
+    config: dict[str, Any] = {
+        "broker_url": settings.broker_url,
+        # CUDA does not survive a fork, and a spawned child needs the time to import torch
+        "worker_pool": "prefork",
+        "worker_pool_start_method": "spawn",
+        "worker_proc_alive_timeout": 120.0,
+        # a message goes only when its task has ended, and is not redelivered for ever when the task kills its child
+        "task_acks_late": True,
+        "task_acks_on_failure": True,
+        "task_acks_on_timeout": True,
+        "task_reject_on_worker_lost": False,
+        "task_retry_on_worker_lost": True,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_deduplicate_successful_tasks": True,
+        # nothing waits in a worker's memory while another is idle
+        "worker_prefetch_multiplier": 1,
+        "worker_disable_prefetch": redis,
+        "worker_concurrency": settings.concurrency,
+        "task_time_limit": limit,
+        "task_soft_time_limit": max(1, limit - 30),
+        "worker_soft_shutdown_timeout": float(max(5, grace - 30)),
+        # an idle worker has nothing to finish (no ETA tasks here: retries wait in the job's row), so it stops at once
+        "worker_enable_soft_shutdown_on_idle": False,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "task_publish_retry": False,  # the dispatcher publishes later what could not be published now
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "accept_content": ["json"],
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "task_default_queue": "separate",
+    }
+    if redis:
+        options = {
+            "visibility_timeout": limit + grace + 60,  # shorter, and a long job is delivered twice
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "socket_keepalive": True,
+            "socket_connect_timeout": 5,
+            "socket_timeout": 30,
+            "retry_on_timeout": True,
+        }
+        config |= {
+            "broker_transport_options": options,
+            "result_backend": settings.broker_url,
+            "result_backend_transport_options": options,
+            "visibility_timeout": options["visibility_timeout"],
+            "result_expires": 3600,
+        }
+    return config
+
+
+class Publisher:
+    """Puts job ids on the queues of pools."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._app = make_celery(settings)
+
+    def publish(self, job_id: str, queue: str) -> None:
+        """Send `{job_id}` to a pool; raises `TransientError` `broker_unavailable`."""
+        try:
+            self._app.send_task(Tasks.SEPARATE, kwargs={"job_id": job_id}, queue=queue, ignore_result=True)
+        except (OperationalError, OSError) as error:
+            raise TransientError("broker_unavailable", f"the broker does not answer: {error}") from error
+
+    def ping(self) -> None:
+        """Raise `TransientError` `broker_unavailable` unless the broker answers."""
+        try:
+            with self._app.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
+        except (OperationalError, OSError) as error:
+            raise TransientError("broker_unavailable", f"the broker does not answer: {error}") from error
+
+    def close(self) -> None:
+        """Close every connection to the broker."""
+        self._app.close()

@@ -1,0 +1,94 @@
+"""All settings, read from `STEMSVC_*` environment variables here and nowhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from platformdirs import user_cache_path, user_data_path
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """One frozen object, made at the edge and passed in. Every field is `STEMSVC_<NAME>` in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="STEMSVC_", frozen=True)
+
+    data_dir: Path = Field(
+        default_factory=lambda: user_data_path("stemsvc"),
+        description="where the embedded stack keeps its database, queue, objects and scratch files",
+    )
+    database_url: str = Field("", description="SQLAlchemy URL of the job store; empty: SQLite in the data folder")
+    broker_url: str = Field("redis://127.0.0.1:6379/0", description="Celery broker")
+
+    storage: str = Field("local", description="`local` folder or `s3`", pattern="^(local|s3)$")
+    storage_secret: SecretStr = Field(
+        SecretStr(""), description="key that signs local URLs; empty: made once and kept in the data folder"
+    )
+    public_url: str = Field("", description="the api's base URL in signed local links; empty: as the client called it")
+    s3_endpoint_url: str | None = Field(None, description="S3 endpoint; empty: AWS")
+    s3_public_endpoint_url: str | None = Field(None, description="endpoint named in signed URLs, where it differs")
+    s3_bucket: str = Field("stemsvc", description="S3 bucket; it must exist")
+    s3_region: str = Field("auto", description="S3 region; `auto` suits R2")
+    s3_access_key_id: str | None = Field(None, description="S3 key; empty: boto3's own search")
+    s3_secret_access_key: SecretStr | None = Field(None, description="S3 secret")
+    url_ttl_seconds: int = Field(3600, ge=1, le=604800, description="life of signed URLs; S3's own limit is 7 days")
+
+    api_host: str = Field("127.0.0.1", description="address the api listens on")
+    api_port: int = Field(8080, ge=0, le=65535, description="port the api listens on")
+    api_threads: int = Field(8, ge=1, description="request threads of the api process")
+
+    max_upload_bytes: int = Field(512 * MIB, ge=1, description="largest request body")
+    max_duration_seconds: float = Field(7200.0, gt=0, description="longest track")
+    default_model: str = Field("demo", description="model of a job that names none")
+    catalog: Path | None = Field(None, description="a YAML file that adds models to the bundled catalog")
+    pools: str = Field("*:cpu", description="worker pools, `model:device` separated by commas; `*` is every model")
+
+    lease_seconds: float = Field(60.0, gt=0, description="a running job is given to another worker after this silence")
+    max_attempts: int = Field(3, ge=1, description="times a job is started before it fails")
+    retry_base_seconds: float = Field(2.0, gt=0, description="first pause of the exponential backoff")
+    retry_cap_seconds: float = Field(120.0, gt=0, description="longest pause of the exponential backoff")
+    job_time_limit_seconds: int = Field(7200, ge=1, description="hard limit on one attempt")
+    shutdown_grace_seconds: int = Field(60, ge=1, description="time a stopping worker has to finish or give back")
+    dispatch_interval_seconds: float = Field(2.0, gt=0, description="pause between two sweeps of the dispatcher")
+
+    cache_dir: Path = Field(
+        default_factory=lambda: user_cache_path("stemsvc"), description="where weights and plans are cached"
+    )
+    scratch_dir: Path | None = Field(None, description="folder for files of running jobs; empty: in the data folder")
+    threads: int = Field(0, ge=0, description="CPU threads of one worker child; 0: all cores")
+    concurrency: int = Field(1, ge=1, description="children of one worker process")
+
+    log_format: str = Field(
+        "auto", description="`json`, `console`, or `auto`: console on a terminal", pattern="^(json|console|auto)$"
+    )
+    log_level: str = Field("INFO", description="least level that is logged")
+
+    @field_validator(
+        "s3_endpoint_url", "s3_public_endpoint_url", "s3_access_key_id", "catalog", "scratch_dir", mode="before"
+    )
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The job store's URL with the default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'jobs.sqlite'}"
+
+    @property
+    def resolved_scratch_dir(self) -> Path:
+        """The scratch folder with the default filled in."""
+        return self.scratch_dir or self.data_dir / "scratch"
+
+    def environment(self) -> dict[str, str]:
+        """These settings as environment variables, for a child process."""
+        values: dict[str, str] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if value is not None:
+                text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+                values[f"STEMSVC_{name.upper()}"] = text
+        return values

@@ -1,0 +1,152 @@
+"""Objects in a local folder, read by URLs that carry an expiry and an HMAC over it; the api serves them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import hmac
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote, urlencode
+
+from stemsvc.errors import FatalError, TransientError, UsageError
+
+ROUTE = "/v1/files/"
+CHUNK = 1 << 20
+
+
+def signing_key(path: Path, given: str) -> bytes:
+    """The key that signs URLs: the one given, else one made at first use and kept in `path`, readable by us only."""
+    if given:
+        return given.encode()
+    with translated():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, draft = tempfile.mkstemp(dir=path.parent)  # mode 0600
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(secrets.token_hex(32))
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, path)  # of several processes that start at once, one key wins
+        finally:
+            os.unlink(draft)
+        return path.read_text().encode()
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Turn the file system's errors into ours."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise FatalError("object_missing", f"no such object: {Path(error.filename or '').name}") from error
+    except PermissionError as error:
+        raise FatalError("storage_denied", f"the object folder refuses access: {error.strerror}") from error
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise TransientError("storage_full" if full else "storage_unavailable", str(error.strerror)) from error
+
+
+@dataclass(frozen=True)
+class SignedQuery:
+    """The query of a signed URL, as a client sent it."""
+
+    expires: int
+    filename: str
+    content_type: str
+    signature: str
+
+
+class LocalStorage:
+    """`Storage` in the folder `root`; `public_url` is the api's address in signed URLs, empty for relative ones."""
+
+    def __init__(self, root: Path, key: bytes, public_url: str = "") -> None:
+        self._root = root
+        self._key = key
+        self._public_url = public_url.rstrip("/")
+
+    def put(self, key: str, data: BinaryIO, content_type: str) -> int:
+        """See `Storage.put`: written beside its place, synced, then renamed into it."""
+        target = self._path(key)
+        with translated():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, draft = tempfile.mkstemp(dir=target.parent, prefix=".part-")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    shutil.copyfileobj(data, file, CHUNK)
+                    size = file.tell()
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(draft, target)
+            except BaseException:
+                Path(draft).unlink(missing_ok=True)
+                raise
+        return size
+
+    def fetch(self, key: str, path: Path) -> None:
+        """See `Storage.fetch`."""
+        with translated():
+            shutil.copyfile(self._path(key), path)
+
+    def delete(self, prefix: str) -> int:
+        """See `Storage.delete`; folders left empty go too."""
+        keys = self.keys(prefix)
+        with translated():
+            for key in keys:
+                path = self._path(key)
+                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # not empty: another object lives there
+                    for folder in path.relative_to(self._root).parents:
+                        if folder != Path():
+                            (self._root / folder).rmdir()
+        return len(keys)
+
+    def keys(self, prefix: str) -> list[str]:
+        """See `Storage.keys`."""
+        files = (path for path in self._root.rglob("*") if path.is_file() and not path.name.startswith(".part-"))
+        return sorted(
+            key for key in (path.relative_to(self._root).as_posix() for path in files) if key.startswith(prefix)
+        )
+
+    def signed_url(self, key: str, seconds: int, filename: str, content_type: str) -> str:
+        """See `Storage.signed_url`."""
+        expires = int(time.time()) + seconds
+        signature = self._sign(key, expires, filename, content_type)
+        query = urlencode({"expires": expires, "filename": filename, "type": content_type, "signature": signature})
+        return f"{self._public_url}{ROUTE}{quote(key)}?{query}"
+
+    def resolve(self, key: str, query: SignedQuery) -> Path:
+        """The file behind a signed URL. Raises `UsageError` `url_invalid`, `url_expired` or `object_missing`."""
+        expected = self._sign(key, query.expires, query.filename, query.content_type)
+        if not hmac.compare_digest(expected.encode(), query.signature.encode()):
+            raise UsageError("url_invalid", "the signature does not fit this URL")
+        if query.expires < time.time():
+            raise UsageError("url_expired", "this URL has expired; read the job again for a fresh one")
+        path = self._path(key)
+        if not path.is_file():
+            raise UsageError("object_missing", "the file behind this URL is gone")
+        return path
+
+    def check(self) -> None:
+        """See `Storage.check`."""
+        with translated():
+            self._root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._root, prefix=".part-") as file:
+                file.write(b"check")
+
+    def _sign(self, key: str, expires: int, filename: str, content_type: str) -> str:
+        message = "\n".join(("GET", key, str(expires), filename, content_type))
+        return hmac.new(self._key, message.encode(), hashlib.sha256).hexdigest()
+
+    def _path(self, key: str) -> Path:
+        parts = key.split("/")
+        if any(part in ("", ".", "..") or "\0" in part or "\\" in part for part in parts):
+            raise UsageError("object_missing", "no such object")
+        return self._root.joinpath(*parts)

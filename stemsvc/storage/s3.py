@@ -1,0 +1,170 @@
+"""Objects in an S3 bucket through boto3: AWS, Cloudflare R2, MinIO, SeaweedFS and others."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+from urllib.parse import quote
+
+import boto3
+from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from stemsvc.errors import FatalError, StemsvcError, TransientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PART_BYTES = 16 * 1024 * 1024  # R2 wants all parts but the last of equal size, which boto3 makes
+DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Unauthorized", "403", "401", "Forbidden"}
+MISSING_BUCKET = {"NoSuchBucket"}
+MISSING_OBJECT = {"NoSuchKey", "404", "NotFound"}
+
+
+@contextlib.contextmanager
+def translated(bucket: str) -> Iterator[None]:
+    """Turn botocore's exceptions into ours."""
+    try:
+        yield
+    except ClientError as error:
+        raise _from_response(error, bucket) from error
+    except NoCredentialsError as error:
+        raise FatalError("storage_denied", "no S3 credentials are set") from error
+    except Boto3Error as error:  # S3UploadFailedError carries the ClientError only as its context
+        cause = error.__context__ or error.__cause__
+        if isinstance(cause, ClientError):
+            raise _from_response(cause, bucket) from error
+        raise TransientError("storage_unavailable", str(error)) from error
+    except BotoCoreError as error:
+        raise TransientError("storage_unavailable", str(error)) from error
+
+
+def _from_response(error: ClientError, bucket: str) -> StemsvcError:
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if code in MISSING_BUCKET:
+        return FatalError("storage_missing", f"the bucket {bucket!r} does not exist")
+    if code in MISSING_OBJECT:
+        return FatalError("object_missing", "no such object")
+    if code in DENIED or status in (401, 403):
+        return FatalError("storage_denied", f"the S3 endpoint refuses these credentials ({code})")
+    if status >= 500 or status == 429 or code in ("SlowDown", "RequestTimeout"):
+        return TransientError("storage_unavailable", f"the S3 endpoint answers {status} {code}")
+    return FatalError("storage_error", f"the S3 endpoint answers {status} {code}")
+
+
+class S3Storage:
+    """`Storage` in one bucket. The client is made at first use and shared between threads."""
+
+    def __init__(
+        self,
+        bucket: str,
+        endpoint_url: str | None = None,
+        public_endpoint_url: str | None = None,
+        region: str = "auto",
+        access_key_id: str | None = None,
+        secret_access_key: str | None = None,
+    ) -> None:
+        self._bucket = bucket
+        self._endpoint_url = endpoint_url
+        self._public_endpoint_url = public_endpoint_url or endpoint_url
+        self._region = "us-east-1" if region == "auto" and endpoint_url is None else region
+        self._access_key_id = access_key_id
+        self._secret_access_key = secret_access_key
+        self._clients: dict[str | None, S3Client] = {}
+        self._lock = threading.Lock()
+
+    def put(self, key: str, data: BinaryIO, content_type: str) -> int:
+        """See `Storage.put`; large bodies go up in parts."""
+        transfer = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=4)
+        counted = _Counted(data)
+        with translated(self._bucket):
+            client = self._client(self._endpoint_url)
+            client.upload_fileobj(
+                cast(BinaryIO, counted), self._bucket, key, ExtraArgs={"ContentType": content_type}, Config=transfer
+            )
+        return counted.count
+
+    def fetch(self, key: str, path: Path) -> None:
+        """See `Storage.fetch`."""
+        with translated(self._bucket):
+            self._client(self._endpoint_url).download_file(self._bucket, key, str(path))
+
+    def delete(self, prefix: str) -> int:
+        """See `Storage.delete`."""
+        keys = self.keys(prefix)
+        with translated(self._bucket):
+            for first in range(0, len(keys), 1000):  # the most that one call takes
+                objects = [{"Key": key} for key in keys[first : first + 1000]]
+                client = self._client(self._endpoint_url)
+                client.delete_objects(Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True})  # type: ignore[typeddict-item]
+        return len(keys)
+
+    def keys(self, prefix: str) -> list[str]:
+        """See `Storage.keys`."""
+        with translated(self._bucket):
+            pages = self._client(self._endpoint_url).get_paginator("list_objects_v2")
+            found = pages.paginate(Bucket=self._bucket, Prefix=prefix)
+            return sorted(item["Key"] for page in found for item in page.get("Contents", []))
+
+    def signed_url(self, key: str, seconds: int, filename: str, content_type: str) -> str:
+        """See `Storage.signed_url`: a presigned GET."""
+        params = {
+            "Bucket": self._bucket,
+            "Key": key,
+            "ResponseContentDisposition": f"attachment; filename*=UTF-8''{quote(filename)}",
+            "ResponseContentType": content_type,
+        }
+        with translated(self._bucket):
+            client = self._client(self._public_endpoint_url)
+            return client.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds)
+
+    def check(self) -> None:
+        """See `Storage.check`."""
+        with translated(self._bucket):
+            try:
+                self._client(self._endpoint_url).head_bucket(Bucket=self._bucket)
+            except ClientError as error:
+                if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
+                    raise FatalError("storage_missing", f"the bucket {self._bucket!r} does not exist") from error
+                raise
+
+    def _client(self, endpoint: str | None) -> S3Client:
+        with self._lock:
+            if endpoint not in self._clients:
+                self._clients[endpoint] = boto3.session.Session().client(
+                    "s3",
+                    endpoint_url=endpoint,
+                    region_name=self._region,
+                    aws_access_key_id=self._access_key_id,
+                    aws_secret_access_key=self._secret_access_key,
+                    config=Config(
+                        signature_version="s3v4",
+                        # R2 answers `Unauthorized` to the checksums that newer SDKs add by default
+                        request_checksum_calculation="when_required",
+                        response_checksum_validation="when_required",
+                        retries={"mode": "standard", "max_attempts": 5},
+                        connect_timeout=5,
+                        read_timeout=60,
+                        s3={"addressing_style": "path" if endpoint else "auto"},
+                    ),
+                )
+            return self._clients[endpoint]
+
+
+class _Counted:
+    """A readable that counts what was read of it, whatever the source's own `tell` says."""
+
+    def __init__(self, data: BinaryIO) -> None:
+        self._data = data
+        self.count = 0
+
+    def read(self, size: int = -1) -> bytes:
+        part = self._data.read(size)
+        self.count += len(part)
+        return part

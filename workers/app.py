@@ -1,0 +1,25 @@
+"""Celery's entry: `celery -A workers.app worker` with the environment's settings. Run it by `stemsvc worker`.
+
+A spawned pool child rebuilds the app from its pickled settings and learns of the tasks and the log setup by
+importing this module, which is why `imports` names it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery.signals import setup_logging, worker_process_init
+
+from stemsvc.logs import configure_logs
+from stemsvc.queue import make_celery
+from stemsvc.settings import Settings
+from workers import tasks as tasks
+
+app = make_celery(Settings())
+app.conf.imports = ("workers.app",)
+
+
+@setup_logging.connect
+@worker_process_init.connect
+def _logs(**_: Any) -> None:
+    configure_logs(Settings())

@@ -1,0 +1,1 @@
+"""Audio in and out: any container and codec through PyAV, rates through soxr."""

@@ -1,0 +1,160 @@
+"""Decoding any audio file to stereo float32 on scratch disk, in chunks, with limits on what a file may claim or do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from numpy.typing import NDArray
+
+from stemsvc.errors import TransientError, UsageError
+from workers.audio.headers import declared_frames, ends_in_half_a_frame
+from workers.audio.track import CHANNELS, Track
+
+# Demuxers that read one local file. Playlists (hls, concat, dash) would open what a stranger's file names.
+CONTAINERS = (
+    "wav,w64,flac,mp3,ogg,mov,mp4,m4a,aac,aiff,matroska,webm,caf,asf,avi,ape,wv,tta,au,amr,ac3,eac3,dts,mpeg,mpegts,flv"
+)
+MIN_RATE, MAX_RATE = 8000, 192000
+MAX_CHANNELS = 32
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a track may be."""
+
+    max_seconds: float
+
+
+def decode(path: Path, spool: Path, limits: Limits) -> Track:
+    """Decode the best audio stream of `path` into the raw file `spool`.
+
+    Mono is doubled, more than two channels are mixed down by FFmpeg's standard matrix. Raises `UsageError`:
+    `not_audio`, `no_audio_stream`, `unsupported_audio`, `no_samples`, `track_too_long`, `audio_truncated`,
+    `audio_corrupt`, `length_mismatch`, `samples_not_finite`.
+    """
+    with _opened(path) as (container, stream):
+        rate, channels, codec = _check_stream(stream)
+        expected = declared_frames(container, stream, path)
+        if expected is not None and expected > limits.max_seconds * rate:
+            raise UsageError("track_too_long", _too_long(expected / rate, limits))
+        with _spooling(), spool.open("wb") as file:
+            frames, broken, ended_broken = 0, 0, False
+            for chunk in _stereo_chunks(container, stream, rate):
+                if chunk is None:
+                    broken, ended_broken = broken + 1, True
+                    continue
+                ended_broken = False
+                frames += len(chunk)
+                if frames > limits.max_seconds * rate:
+                    raise UsageError("track_too_long", _too_long(frames / rate, limits))
+                if not np.isfinite(chunk).all():
+                    raise UsageError(
+                        "samples_not_finite", "the file holds samples that are no numbers (NaN or infinite)"
+                    )
+                file.write(chunk.tobytes())
+    if frames == 0:
+        raise UsageError("audio_corrupt" if broken else "no_samples", "no sample could be decoded from this file")
+    _check_length(frames, expected, rate)
+    if ended_broken or ends_in_half_a_frame(path, codec):
+        raise UsageError("audio_truncated", "the file breaks off in the middle of a frame")
+    if broken:
+        raise UsageError("audio_corrupt", f"{broken} packets of this file can't be decoded")
+    return Track(spool, codec, rate, channels, frames)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
+    options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
+    try:
+        container = av.open(str(path.resolve()), options=options, metadata_errors="replace")
+    except (av.FFmpegError, ValueError) as error:
+        raise UsageError("not_audio", "this is no audio or video file that we can read") from error
+    with container:
+        if not container.streams.audio:
+            raise UsageError("no_audio_stream", "this file has no audio stream")
+        try:
+            yield container, container.streams.best("audio") or container.streams.audio[0]  # type: ignore[misc]
+        except av.FFmpegError as error:
+            raise UsageError("audio_corrupt", f"this file can't be decoded: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _spooling() -> Iterator[None]:
+    try:
+        yield
+    except av.FFmpegError:
+        raise
+    except OSError as error:
+        raise TransientError("scratch_full", f"the scratch disk refuses: {error.strerror}") from error
+
+
+def _check_stream(stream: AudioStream) -> tuple[int, int, str]:
+    context = stream.codec_context
+    if context is None:
+        raise UsageError("unsupported_audio", "no decoder for this file's codec")
+    rate, channels = context.sample_rate, context.channels
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise UsageError("unsupported_audio", f"the sample rate is {rate} Hz; {MIN_RATE} to {MAX_RATE} can be handled")
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise UsageError("unsupported_audio", f"{channels} channels; 1 to {MAX_CHANNELS} can be handled")
+    return rate, channels, context.name
+
+
+def _too_long(seconds: float, limits: Limits) -> str:
+    return f"the track has {seconds:.0f} s or more; at most {limits.max_seconds:.0f} s are taken"
+
+
+def _stereo_chunks(container: InputContainer, stream: AudioStream, rate: int) -> Iterator[NDArray[np.float32] | None]:
+    """Decoded chunks [frames, 2]; None for each packet that can't be decoded."""
+    resampler: AudioResampler | None = None
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except (av.InvalidDataError, av.error.UndefinedError, EOFError):
+            yield None
+            continue
+        for frame in frames:
+            assert isinstance(frame, AudioFrame)
+            if frame.sample_rate != rate:
+                raise UsageError("unsupported_audio", "the sample rate changes within the file")
+            if resampler is None:
+                layout = "stereo" if len(frame.layout.channels) > CHANNELS else frame.layout
+                resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
+            yield from _convert(resampler, frame)
+    if resampler is not None:
+        yield from _convert(resampler, None)
+
+
+def _convert(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[NDArray[np.float32]]:
+    try:
+        converted = resampler.resample(frame)
+    except (av.FFmpegError, ValueError) as error:
+        raise UsageError("unsupported_audio", "the channel layout of this file can't be mixed to stereo") from error
+    for part in converted:
+        planes = part.to_ndarray().astype(np.float32, copy=False)  # [channels, frames]
+        stereo = np.repeat(planes, CHANNELS, axis=0) if len(planes) == 1 else planes[:CHANNELS]
+        yield np.ascontiguousarray(stereo.T)
+
+
+def _check_length(frames: int, expected: int | None, rate: int) -> None:
+    """Hold what was decoded against what the header declared, codec delay and rounding allowed."""
+    if expected is None:
+        return
+    slack = 0.3 * rate + 0.001 * expected
+    if frames < expected - slack:
+        raise UsageError(
+            "audio_truncated", f"the header promises {expected / rate:.2f} s, the file holds {frames / rate:.2f} s"
+        )
+    if frames > expected + slack:
+        raise UsageError(
+            "length_mismatch", f"the header says {expected / rate:.2f} s, the file holds {frames / rate:.2f} s"
+        )

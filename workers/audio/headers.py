@@ -1,0 +1,85 @@
+"""What a file's header says of its length, where that is a statement and not FFmpeg's guess."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+
+# Demuxers whose duration is written in the file. Others (adts, mp3 without a Xing header) are guessed by bit rate.
+STATED = ("wav", "w64", "flac", "aiff", "mov", "caf", "ape", "wv", "tta", "au")
+# MPEG audio, kbit/s by bitrate index: version 1 layer 3, and version 2 and 2.5 layer 3 (ISO 11172-3, 13818-3).
+BITRATES_V1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+BITRATES_V2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+SAMPLE_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+
+
+def declared_frames(container: InputContainer, stream: AudioStream, path: Path) -> int | None:
+    """Samples per channel that the header declares, or None where it declares none."""
+    names = container.format.name.split(",")
+    stated = any(name in STATED for name in names) or ("mp3" in names and has_length_tag(path))
+    if stated and stream.duration is not None and stream.time_base is not None:
+        return round(stream.duration * stream.time_base * stream.sample_rate)
+    if "matroska" in names and len(container.streams) == 1 and container.duration:
+        return round(container.duration / 1_000_000 * stream.sample_rate)
+    return None
+
+
+def has_length_tag(path: Path) -> bool:
+    """Whether an mp3's first frame is a Xing, Info or VBRI header, which counts the frames."""
+    with path.open("rb") as file:
+        file.seek(id3_bytes(file.read(10)))
+        head = file.read(8192)
+    return any(tag in head for tag in (b"Xing", b"Info", b"VBRI"))
+
+
+def id3_bytes(head: bytes) -> int:
+    """Length of the ID3v2 tag at the start of a file whose first ten bytes are `head`."""
+    if head[:3] != b"ID3" or len(head) < 10:
+        return 0
+    size = 0
+    for byte in head[6:10]:  # 7 bits each
+        size = size << 7 | byte & 0x7F
+    return size + 10
+
+
+def ends_in_half_a_frame(path: Path, codec: str) -> bool:
+    """Whether an mp3 without a length tag stops inside its last frame: FFmpeg decodes such a rest without a word."""
+    if not codec.startswith("mp3"):
+        return False
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - 16384))
+        tail = file.read()
+    if tail[-128:-125] == b"TAG":  # ID3v1
+        tail = tail[:-128]
+    # Follow the chain of frames: from the first header whose successors are headers too, to the end.
+    for start in range(max(0, len(tail) - 4)):
+        lengths = _chain(tail, start)
+        if len(lengths) >= 3:
+            end = start + sum(lengths)
+            return end > len(tail)
+    return False
+
+
+def _chain(data: bytes, start: int) -> list[int]:
+    """Lengths of the frames that follow one another from `start`; the last may reach past the end of `data`."""
+    lengths: list[int] = []
+    at = start
+    while length := frame_bytes(data[at : at + 4]):
+        lengths.append(length)
+        at += length
+    return lengths if at >= len(data) - 4 or len(lengths) >= 3 else []
+
+
+def frame_bytes(header: bytes) -> int:
+    """Length of the MPEG layer 3 frame that starts with these four bytes; 0 where they start none."""
+    if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE6 != 0xE2:
+        return 0
+    version, index, rate_index = header[1] >> 3 & 3, header[2] >> 4, header[2] >> 2 & 3
+    if version == 1 or index in (0, 15) or rate_index == 3:
+        return 0
+    kilobits = (BITRATES_V1 if version == 3 else BITRATES_V2)[index]
+    samples = 144 if version == 3 else 72
+    return samples * kilobits * 1000 // SAMPLE_RATES[version][rate_index] + (header[2] >> 1 & 1)

@@ -1,0 +1,108 @@
+"""The worker's part of the command line: `stemsvc worker` and `stemsvc separate`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from stemsvc.catalog import load_catalog
+from stemsvc.errors import UsageError
+from stemsvc.jobs import FORMATS, JobOptions, check_encoding
+from stemsvc.pools import ANY_MODEL, DEVICES, Pool, parse_pools
+from stemsvc.settings import Settings
+
+
+@click.command()
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    default=("demo",),
+    show_default=True,
+    help="model to serve; `*` for all, repeatable",
+)
+@click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True)
+@click.option("--concurrency", type=click.IntRange(1), help="children of this process")
+def worker(models: tuple[str, ...], device: str, concurrency: int | None) -> None:
+    """Run a worker pool: take jobs for MODEL on DEVICE until told to stop."""
+    settings = Settings()
+    names = load_catalog(settings.catalog).names
+    pools = [pool for model in models for pool in parse_pools(f"{model}:{device}", names)]
+    label = "all" if ANY_MODEL in models else "-".join(models)
+    arguments = [
+        sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-P", "prefork",
+        "-Q", ",".join(pool.queue for pool in dict.fromkeys(pools)),
+        "-n", f"{label}-{device}-{os.getpid()}@%h", "-c", str(concurrency or settings.concurrency),
+        "-l", settings.log_level, "--without-gossip", "--without-mingle",
+    ]  # fmt: skip
+    # SIGTERM shall mean Celery's soft shutdown, and billiard reads this before anything is imported
+    os.execve(sys.executable, arguments, {**os.environ, "REMAP_SIGTERM": "SIGQUIT"})
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="folder for the stems"
+)
+@click.option("--model", help="a name from `stemsvc models`")
+@click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True)
+@click.option("--stems", default="", help="stems wanted, separated by commas; all where empty")
+@click.option("--format", "format_", type=click.Choice(list(FORMATS)), default="flac", show_default=True)
+@click.option("--bit-depth", type=click.Choice(["16", "24", "float32"]))
+@click.option("--residual", is_flag=True, help="also write what the stems leave of the mixture")
+def separate(
+    file: Path,
+    output: Path,
+    model: str | None,
+    device: str,
+    stems: str,
+    format_: str,
+    bit_depth: str | None,
+    residual: bool,
+) -> None:
+    """Separate FILE in this process, without servers."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    from workers.audio.decode import Limits
+    from workers.pipeline import Models, separate_file
+
+    settings = Settings()
+    catalog = load_catalog(settings.catalog)
+    entry = catalog.get(model or settings.default_model)
+    wanted = catalog.choose_stems(entry.name, tuple(filter(None, stems.split(","))))
+    options = JobOptions(entry.name, device, wanted, format_, check_encoding(format_, bit_depth), residual)
+    _check_device(Pool(entry.name, device))
+    output.mkdir(parents=True, exist_ok=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with tempfile.TemporaryDirectory(prefix="stemsvc-") as folder, Progress(*columns) as bar:
+        task = bar.add_task("starting", total=1.0)
+
+        def show(stage: str, done: int, total: int) -> None:
+            bar.update(task, description=stage, completed=done / total if total else 0.0)
+
+        limits = Limits(settings.max_duration_seconds)
+        done = separate_file(file, Path(folder), options, entry, device, Models(), limits, show)
+        for name, encoded in done.outputs.items():
+            target = output / f"{file.stem} - {name}{encoded.path.suffix}"
+            target.write_bytes(encoded.path.read_bytes())
+            bar.console.print(
+                f"{target}  {encoded.seconds:.2f} s  {encoded.bytes} bytes  {encoded.clipped_samples} clipped"
+            )
+
+
+def _check_device(pool: Pool) -> None:
+    import torch
+
+    ready = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not ready[pool.device]:
+        raise UsageError("no_device", f"this machine has no {pool.device} device that torch can use")

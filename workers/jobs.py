@@ -1,0 +1,153 @@
+"""Running one job: lease, fetch, the pipeline, upload, commit; and what each kind of failure does to the row."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+from celery.exceptions import SoftTimeLimitExceeded
+
+from stemsvc.catalog import Catalog
+from stemsvc.errors import StemsvcError, TransientError
+from stemsvc.jobs import CONTENT_TYPES, Job, Lease
+from stemsvc.jobstore import JobStore
+from stemsvc.settings import Settings
+from stemsvc.storage import Storage
+from workers.audio.decode import Limits
+from workers.lease import LeaseKeeper, LeaseLost
+from workers.pipeline import Models, Separated, separate_file
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Runner:
+    """What one worker child needs to run jobs."""
+
+    settings: Settings
+    catalog: Catalog
+    store: JobStore
+    storage: Storage
+    models: Models
+
+    def run(self, job_id: str, worker: str) -> None:
+        """Run one attempt of the job if it is ours to run; leaves the row in a legal state whatever happens."""
+        taken = self.store.take_lease(job_id, worker, self.settings.lease_seconds)
+        if taken is None:
+            log.info("not ours to run", job_id=job_id)
+            return
+        job, lease = taken
+        with structlog.contextvars.bound_contextvars(job_id=job.id, attempt=job.attempt, request_id=job.request_id):
+            log.info("job started", model=job.options.model, bytes=job.input_bytes)
+            try:
+                self._attempt(job, lease)
+            except LeaseLost:
+                log.info("job is no longer ours")
+                self._erase(lease.prefix)
+            except SoftTimeLimitExceeded:
+                seconds = self.settings.job_time_limit_seconds
+                self._fail(job, lease, "time_limit", f"the job took longer than {seconds} s")
+            except TransientError as error:
+                self._retry(job, lease, error)
+            except StemsvcError as error:
+                self._fail(job, lease, error.code, error.detail)
+            except Exception as error:
+                log.exception("unexpected error")
+                self._fail(
+                    job, lease, "internal_error", f"the fault is ours ({type(error).__name__}); the log says more"
+                )
+            except BaseException:  # the process is told to end: another worker shall go on at once
+                self.store.give_back(lease, "the worker is shutting down", pause=0.0)
+                raise
+
+    def _attempt(self, job: Job, lease: Lease) -> None:
+        scratch = self.settings.resolved_scratch_dir
+        scratch.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{job.id}-{job.attempt}-", dir=scratch))
+        try:
+            with LeaseKeeper(self.store, lease, self.settings.lease_seconds) as keeper:
+                keeper.report("fetching", 0, 0)
+                source = folder / "input"
+                self.storage.fetch(job.input_key, source)
+                separated = self._separate(job, source, folder, keeper.report)
+                keeper.report("uploading", 0, 0)
+                outputs = self._upload(lease, separated, job.options.format, keeper)
+            self._commit(job, lease, separated, outputs)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _separate(self, job: Job, source: Path, folder: Path, report: Callable[[str, int, int], None]) -> Separated:
+        entry = self.catalog.get(job.options.model)
+        device = job.pool.rsplit(".", 1)[-1]
+        limits = Limits(self.settings.max_duration_seconds)
+        return separate_file(source, folder, job.options, entry, device, self.models, limits, report)
+
+    def _upload(
+        self, lease: Lease, separated: Separated, format: str, keeper: LeaseKeeper
+    ) -> dict[str, dict[str, Any]]:
+        outputs: dict[str, dict[str, Any]] = {}
+        for name, encoded in separated.outputs.items():
+            key = f"{lease.prefix}/{encoded.path.name}"
+            with encoded.path.open("rb") as file:
+                self.storage.put(key, file, CONTENT_TYPES[format])
+            outputs[name] = {
+                "key": key,
+                "bytes": encoded.bytes,
+                "sha256": encoded.sha256,
+                "duration_seconds": encoded.seconds,
+                "frames": encoded.frames,
+                "sample_rate": encoded.sample_rate,
+                "clipped_samples": encoded.clipped_samples,
+            }
+            keeper.report("uploading", 0, 0)
+        return outputs
+
+    def _commit(self, job: Job, lease: Lease, separated: Separated, outputs: dict[str, dict[str, Any]]) -> None:
+        track = separated.track
+        source = {
+            "codec": track.codec,
+            "sample_rate": track.sample_rate,
+            "channels": track.channels,
+            "frames": track.frames,
+            "duration_seconds": track.seconds,
+        }
+        if not self.store.succeed(lease, source, outputs):
+            raise LeaseLost(job.id)
+        self._erase(job.input_key)
+        log.info("job succeeded", seconds=round(track.seconds, 2), stems=list(outputs))
+
+    def _fail(self, job: Job, lease: Lease, code: str, detail: str) -> None:
+        if self.store.fail(lease, code, detail):
+            self._erase(f"jobs/{job.id}/")
+            log.warning("job failed", code=code, detail=detail)
+
+    def _retry(self, job: Job, lease: Lease, error: TransientError) -> None:
+        self._erase(f"{lease.prefix}/")
+        if job.attempt >= job.max_attempts:
+            self._fail(job, lease, error.code, f"{error.detail} (after {job.attempt} attempts)")
+            return
+        pause = backoff(job.attempt, self.settings.retry_base_seconds, self.settings.retry_cap_seconds)
+        if self.store.give_back(lease, f"{error.code}: {error.detail}; again in {pause:.1f} s", pause):
+            log.warning("job will be tried again", code=error.code, detail=error.detail, pause=round(pause, 1))
+
+    def _erase(self, prefix: str) -> None:
+        with suppress(StemsvcError):  # what is left behind here is an orphan, not a wrong answer
+            self.storage.delete(prefix)
+
+
+def backoff(attempt: int, base: float, cap: float) -> float:
+    """Seconds to wait after `attempt` failed: exponential with full jitter, so that a crowd scatters."""
+    return random.uniform(0, min(cap, base * 2 ** (attempt - 1)))
+
+
+def worker_name(child: int) -> str:
+    """How a worker child is named in leases and timelines."""
+    return f"{socket.gethostname()}:{child}"
