@@ -27,7 +27,7 @@ def draw_kit(rng: np.random.Generator) -> dict[str, Sound]:
 
 
 def _time(seconds: float) -> Sound:
-    return np.arange(int(seconds * RATE), dtype=np.float32) / RATE
+    return np.arange(int(seconds * RATE), dtype=np.float32) / np.float32(RATE)
 
 
 def _noise(rng: np.random.Generator, seconds: float, low: float, high: float, decay: float) -> Sound:

@@ -158,7 +158,7 @@ def plucked(rng: np.random.Generator, role: str) -> Voice:
         loop[delay] -= loss * 0.5 * (1 - lag)
         loop[delay + 1] -= loss * 0.5
         loop[delay + 2] -= loss * 0.5 * lag
-        out = lfilter([1.0], loop, excitation).astype(np.float32)
+        out: Sound = lfilter([1.0], loop, excitation).astype(np.float32)
         fade = int(release * RATE)
         out[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
         return out * np.float32(velocity * 1.5)

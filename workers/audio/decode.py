@@ -46,29 +46,60 @@ def decode(path: Path, spool: Path, limits: Limits) -> Track:
         expected = declared_frames(container, stream, path)
         if expected is not None and expected > limits.max_seconds * rate:
             raise UsageError("track_too_long", _too_long(expected / rate, limits))
-        with _spooling(), spool.open("wb") as file:
-            frames, broken, ended_broken = 0, 0, False
-            for chunk in _stereo_chunks(container, stream, rate):
-                if chunk is None:
-                    broken, ended_broken = broken + 1, True
-                    continue
-                ended_broken = False
-                frames += len(chunk)
-                if frames > limits.max_seconds * rate:
-                    raise UsageError("track_too_long", _too_long(frames / rate, limits))
-                if not np.isfinite(chunk).all():
-                    raise UsageError(
-                        "samples_not_finite", "the file holds samples that are no numbers (NaN or infinite)"
-                    )
-                file.write(chunk.tobytes())
+        packets = _Packets(container, stream)
+        frames = _spool(packets, spool, rate, limits)
+        if packets.end is not None and "mov" in container.format.name and frames > packets.end:
+            frames = packets.end  # mp4 says by its last packet's duration how much of the last frame is padding
     if frames == 0:
-        raise UsageError("audio_corrupt" if broken else "no_samples", "no sample could be decoded from this file")
+        raise UsageError(
+            "audio_corrupt" if packets.broken else "no_samples", "no sample could be decoded from this file"
+        )
     _check_length(frames, expected, rate)
-    if ended_broken or ends_in_half_a_frame(path, codec):
+    if packets.ended_broken or ends_in_half_a_frame(path, codec):
         raise UsageError("audio_truncated", "the file breaks off in the middle of a frame")
-    if broken:
-        raise UsageError("audio_corrupt", f"{broken} packets of this file can't be decoded")
+    if packets.broken:
+        raise UsageError("audio_corrupt", f"{packets.broken} packets of this file can't be decoded")
     return Track(spool, codec, rate, channels, frames)
+
+
+def _spool(packets: _Packets, spool: Path, rate: int, limits: Limits) -> int:
+    """Write every decoded chunk to `spool`; returns the samples per channel."""
+    frames = 0
+    with _scratch_errors(), spool.open("wb") as file:
+        for chunk in _stereo_chunks(packets, rate):
+            frames += len(chunk)
+            if frames > limits.max_seconds * rate:
+                raise UsageError("track_too_long", _too_long(frames / rate, limits))
+            if not np.isfinite(chunk).all():
+                raise UsageError("samples_not_finite", "the file holds samples that are no numbers (NaN or infinite)")
+            file.write(chunk.tobytes())
+    return frames
+
+
+class _Packets:
+    """The stream's decoded frames, with an account of the packets behind them."""
+
+    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
+        self._container = container
+        self._stream = stream
+        self.broken = 0  # packets that can't be decoded
+        self.ended_broken = False  # whether the last one was such
+        self.end: int | None = None  # where the last packet says it ends, in samples
+
+    def frames(self) -> Iterator[AudioFrame]:
+        """Decode the packets one by one."""
+        for packet in self._container.demux(self._stream):
+            if packet.pts is not None and packet.duration and self._stream.time_base is not None:
+                self.end = round((packet.pts + packet.duration) * self._stream.time_base * self._stream.sample_rate)
+            try:
+                decoded = packet.decode()
+            except (av.InvalidDataError, av.error.UndefinedError, EOFError):
+                self.broken, self.ended_broken = self.broken + 1, True
+                continue
+            for frame in decoded:
+                assert isinstance(frame, AudioFrame)
+                self.ended_broken = False
+                yield frame
 
 
 @contextlib.contextmanager
@@ -88,7 +119,7 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
 
 
 @contextlib.contextmanager
-def _spooling() -> Iterator[None]:
+def _scratch_errors() -> Iterator[None]:
     try:
         yield
     except av.FFmpegError:
@@ -113,23 +144,16 @@ def _too_long(seconds: float, limits: Limits) -> str:
     return f"the track has {seconds:.0f} s or more; at most {limits.max_seconds:.0f} s are taken"
 
 
-def _stereo_chunks(container: InputContainer, stream: AudioStream, rate: int) -> Iterator[NDArray[np.float32] | None]:
-    """Decoded chunks [frames, 2]; None for each packet that can't be decoded."""
+def _stereo_chunks(packets: _Packets, rate: int) -> Iterator[NDArray[np.float32]]:
+    """Decoded chunks [frames, 2]."""
     resampler: AudioResampler | None = None
-    for packet in container.demux(stream):
-        try:
-            frames = packet.decode()
-        except (av.InvalidDataError, av.error.UndefinedError, EOFError):
-            yield None
-            continue
-        for frame in frames:
-            assert isinstance(frame, AudioFrame)
-            if frame.sample_rate != rate:
-                raise UsageError("unsupported_audio", "the sample rate changes within the file")
-            if resampler is None:
-                layout = "stereo" if len(frame.layout.channels) > CHANNELS else frame.layout
-                resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
-            yield from _convert(resampler, frame)
+    for frame in packets.frames():
+        if frame.sample_rate != rate:
+            raise UsageError("unsupported_audio", "the sample rate changes within the file")
+        if resampler is None:
+            layout = "stereo" if len(frame.layout.channels) > CHANNELS else frame.layout
+            resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
+        yield from _convert(resampler, frame)
     if resampler is not None:
         yield from _convert(resampler, None)
 

@@ -8,7 +8,9 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 # Demuxers whose duration is written in the file. Others (adts, mp3 without a Xing header) are guessed by bit rate.
-STATED = ("wav", "w64", "flac", "aiff", "mov", "caf", "ape", "wv", "tta", "au")
+STATED = ("w64", "flac", "aiff", "mov", "caf", "ape", "wv", "tta", "au")
+# What FFmpeg, sox and others write as a wav's size when they can't go back and fill it in.
+OPEN_SIZES = (0, 0x7FFFF000, 0xFFFFFFFF)
 # MPEG audio, kbit/s by bitrate index: version 1 layer 3, and version 2 and 2.5 layer 3 (ISO 11172-3, 13818-3).
 BITRATES_V1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 BITRATES_V2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
@@ -18,11 +20,35 @@ SAMPLE_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 1
 def declared_frames(container: InputContainer, stream: AudioStream, path: Path) -> int | None:
     """Samples per channel that the header declares, or None where it declares none."""
     names = container.format.name.split(",")
+    if "wav" in names:
+        return riff_frames(path)
     stated = any(name in STATED for name in names) or ("mp3" in names and has_length_tag(path))
     if stated and stream.duration is not None and stream.time_base is not None:
         return round(stream.duration * stream.time_base * stream.sample_rate)
     if "matroska" in names and len(container.streams) == 1 and container.duration:
         return round(container.duration / 1_000_000 * stream.sample_rate)
+    return None
+
+
+def riff_frames(path: Path) -> int | None:
+    """Samples per channel that a wav's data chunk declares: FFmpeg quietly takes the file's own size instead.
+
+    None where the size is left open, as programs do that write to a pipe.
+    """
+    block, long_size = 0, None
+    with path.open("rb") as file:
+        file.seek(12)
+        while len(head := file.read(8)) == 8:
+            name, size = head[:4], int.from_bytes(head[4:], "little")
+            if name == b"data":
+                size = long_size if size == 0xFFFFFFFF and long_size is not None else size
+                return size // block if block and size not in OPEN_SIZES else None
+            body = file.read(min(size, 64)) if name in (b"fmt ", b"ds64") else b""
+            if name == b"fmt " and len(body) >= 14:
+                block = int.from_bytes(body[12:14], "little")
+            elif name == b"ds64" and len(body) >= 16:  # RF64: sizes beyond 4 GiB
+                long_size = int.from_bytes(body[8:16], "little")
+            file.seek(size + size % 2 - len(body), 1)
     return None
 
 

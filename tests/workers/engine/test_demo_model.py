@@ -1,0 +1,25 @@
+"""The bundled model keeps what its card promises."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stemsvc.catalog import DEMO_WEIGHTS
+from stemsvc.demo.dataset import HELD_OUT, SAMPLE_SEED, TRAINING_SEED
+from tests.bench.demo_model import score
+
+
+def test_songs_that_were_never_trained_on_are_separated() -> None:
+    # given 20 songs of seeds below the first that training uses
+    assert len(HELD_OUT) == 20
+    assert max(*HELD_OUT, SAMPLE_SEED) < TRAINING_SEED
+
+    table = score(HELD_OUT, seconds=8.0)
+
+    improvements = {stem: gained for stem, (_, gained) in table.items()}
+    assert np.mean(list(improvements.values())) >= 10, improvements
+    assert min(improvements.values()) >= 6, improvements
+
+
+def test_the_weights_are_small_enough_to_ship() -> None:
+    assert DEMO_WEIGHTS.stat().st_size <= 8 * 1024 * 1024
