@@ -13,6 +13,10 @@ from stemsvc.settings import Settings
 FIELDS_LIMIT = 1024 * 1024  # a form's fields besides the file, and the multipart framing
 
 
+class _Rest(Api):
+    ERROR_SCHEMA = errors.ProblemSchema
+
+
 def create_app(settings: Settings) -> Flask:
     """The WSGI app over the services that `settings` name."""
     app = Flask("stemsvc")
@@ -29,10 +33,9 @@ def create_app(settings: Settings) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["stemsvc"] = make_services(settings)
     requests.install(app)
-    rest = Api(
+    rest = _Rest(
         app, spec_kwargs={"info": {"description": __doc_text__, "license": {"name": "MIT", "identifier": "MIT"}}}
     )
-    rest.ERROR_SCHEMA = errors.ProblemSchema
     errors.install(app)
     for blueprint in (jobs.blueprint, models.blueprint, health.blueprint):
         rest.register_blueprint(blueprint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from flask import Flask, Response, json
+from flask import Flask, Response, json, request
 from marshmallow import Schema, fields
 from werkzeug.exceptions import HTTPException
 
@@ -13,6 +13,8 @@ from api.requests import request_id
 from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
 
 log = structlog.get_logger()
+
+READ_ON_BYTES = 64 * 1024 * 1024
 
 # Usage errors are 422 unless named here.
 STATUS = {
@@ -66,6 +68,8 @@ def _from_ours(error: StemsvcError) -> Response:
 
 def _from_http(error: HTTPException) -> Response:
     status = error.code or 500
+    if status == 413:
+        _read_on()
     data = getattr(error, "data", None) or {}
     messages = data.get("messages")
     code = CODES.get(status, _title(status).lower().replace(" ", "_"))
@@ -84,6 +88,14 @@ def _from_http(error: HTTPException) -> Response:
 def _from_bug(error: Exception) -> Response:
     log.exception("unexpected error")
     return problem(500, "Internal Server Error", "internal_error", "the fault is ours; the log knows this request's id")
+
+
+def _read_on() -> None:
+    """Take some more of a body that is refused: a client that is cut off while it sends never reads the answer."""
+    left = READ_ON_BYTES
+    body = request.environ["wsgi.input"]
+    while left > 0 and (part := body.read(1 << 16)):
+        left -= len(part)
 
 
 def _flatten(messages: Any) -> dict[str, str]:

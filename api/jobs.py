@@ -27,7 +27,8 @@ def submit(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     will reach an end state.
     """
     options = read_options(form)
-    job = services().dispatcher.accept(the_upload(), options, request_id())
+    upload = the_upload(services().settings.max_upload_bytes)
+    job = services().dispatcher.accept(upload, options, request_id())
     return job_body(services(), job), 201, {"Location": url_for("jobs.show", job_id=job.id)}
 
 

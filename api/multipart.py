@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import ClassVar
 
 from flask import Request, request
@@ -37,15 +38,21 @@ class MultipartBlueprint(Blueprint):
     }
 
 
-def the_upload() -> Upload:
-    """The request's one file. Raises `UsageError` `missing_file`, `too_many_files` or `empty_file`."""
+def the_upload(max_bytes: int) -> Upload:
+    """The request's one file.
+
+    Raises `UsageError` `missing_file`, `too_many_files`, `empty_file` or `file_too_large`.
+    """
     files = request.files.getlist("file")
     if not files:
         raise UsageError("missing_file", "send the track as the multipart field `file`")
     if len(files) > 1:
         raise UsageError("too_many_files", f"one track a job; this request has {len(files)}")
     stream = files[0].stream
-    if not stream.read(1):
+    size = stream.seek(0, os.SEEK_END)
+    if size == 0:
         raise UsageError("empty_file", "the file has no bytes")
+    if size > max_bytes:
+        raise UsageError("file_too_large", f"the file has {size} bytes; at most {max_bytes} are taken")
     stream.seek(0)
     return Upload(stream, clean_filename(files[0].filename or ""))  # type: ignore[arg-type]

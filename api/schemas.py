@@ -85,7 +85,7 @@ class MoveSchema(Schema):
     worker = fields.String(allow_none=True)
 
 
-class ErrorSchema(Schema):
+class JobErrorSchema(Schema):
     """Why a job failed."""
 
     code = fields.String(metadata={"description": "stable, for programs"})
@@ -125,7 +125,7 @@ class JobSchema(Schema):
     finished_at = fields.DateTime(allow_none=True)
     source = fields.Nested(SourceSchema, allow_none=True)
     stems = fields.Dict(keys=fields.String(), values=fields.Nested(StemSchema))
-    error = fields.Nested(ErrorSchema, allow_none=True)
+    error = fields.Nested(JobErrorSchema, allow_none=True)
     timeline = fields.List(fields.Nested(MoveSchema))
 
 

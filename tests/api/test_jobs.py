@@ -1,0 +1,208 @@
+"""The jobs blueprint: what is accepted, what is refused and with which code."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from api.app import create_app
+from api.services import Services
+from stemsvc.jobs import Lease
+from stemsvc.jobstore.engine import migrate
+from stemsvc.settings import Settings
+
+
+@pytest.fixture
+def app_settings(settings: Settings) -> Settings:
+    settings.data_dir.mkdir()
+    migrate(settings.resolved_database_url)
+    return settings.model_copy(update={"max_upload_bytes": 100_000})
+
+
+@pytest.fixture
+def client(app_settings: Settings) -> Iterator[FlaskClient]:
+    app = create_app(app_settings)
+    with app.test_client() as client:
+        yield client
+    app.extensions["stemsvc"].store.close()
+
+
+@pytest.fixture
+def parts(client: FlaskClient) -> Services:
+    found: Services = client.application.extensions["stemsvc"]
+    return found
+
+
+def song(name: str = "song.mp3", data: bytes = b"music") -> tuple[io.BytesIO, str]:
+    return io.BytesIO(data), name
+
+
+def submit(client: FlaskClient, **fields: Any) -> Any:
+    return client.post("/v1/jobs", data=fields, content_type="multipart/form-data")
+
+
+def refused(answer: Any, parts: Services) -> tuple[int, str]:
+    """Status and code of a problem, with the promise that nothing was left behind."""
+    assert answer.content_type == "application/problem+json"
+    assert set(answer.json) >= {"type", "title", "status", "code", "detail", "request_id"}
+    assert answer.json["status"] == answer.status_code
+    assert answer.json["request_id"] == answer.headers["X-Request-Id"]
+    assert parts.store.recent() == []
+    assert parts.storage.keys("") == []
+    return answer.status_code, answer.json["code"]
+
+
+def test_a_track_becomes_a_queued_job(client: FlaskClient) -> None:
+    answer = submit(
+        client, file=song("my song.mp3"), stems="vocals, drums", format="wav", bit_depth="float32", residual="true"
+    )
+
+    assert answer.status_code == 201
+    job = answer.json
+    assert answer.headers["Location"] == f"/v1/jobs/{job['id']}"
+    assert (job["state"], job["model"], job["device"], job["filename"]) == ("queued", "demo", "auto", "my song.mp3")
+    assert (job["format"], job["bit_depth"], job["residual"]) == ("wav", "float32", True)
+    assert job["progress"] == {"fraction": 0.0, "stage": "queued", "eta_seconds": None}
+    assert (job["queue_position"], job["attempt"], job["stems"], job["error"]) == (0, 0, {}, None)
+    assert [move["to"] for move in job["timeline"]] == ["queued"]
+    assert client.get(answer.headers["Location"]).json == job
+
+
+def test_the_defaults_are_flac_of_every_stem(client: FlaskClient, parts: Services) -> None:
+    job = submit(client, file=song()).json
+
+    kept = parts.store.get(job["id"])
+    assert kept is not None
+    assert kept.options.stems == ("drums", "bass", "other", "vocals")
+    assert (job["format"], job["bit_depth"], job["residual"]) == ("flac", "16", False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        ({"model": "htdemucs_99"}, 422, "unknown_model"),
+        ({"stems": "vocals,kazoo"}, 422, "unknown_stem"),
+        ({"model": "htdemucs", "stems": "piano"}, 422, "unknown_stem"),
+        ({"format": "wma"}, 422, "impossible_format"),
+        ({"format": "mp3", "bit_depth": "24"}, 422, "impossible_format"),
+        ({"format": "flac", "bit_depth": "float32"}, 422, "impossible_format"),
+        ({"format": "wav", "bit_depth": "17"}, 422, "impossible_format"),
+        ({"device": "abacus"}, 422, "invalid_fields"),
+        ({"device": "cuda"}, 422, "no_pool"),
+        ({"residual": "perhaps"}, 422, "invalid_fields"),
+        ({"tempo": "fast"}, 422, "invalid_fields"),
+    ],
+)
+def test_what_can_not_be_done_is_refused(
+    client: FlaskClient, parts: Services, fields: dict[str, str], status: int, code: str
+) -> None:
+    assert refused(submit(client, file=song(), **fields), parts) == (status, code)
+
+
+def test_no_file(client: FlaskClient, parts: Services) -> None:
+    assert refused(submit(client, model="demo"), parts) == (400, "missing_file")
+    assert refused(client.post("/v1/jobs"), parts) == (400, "missing_file")
+    assert refused(submit(client, file="just text"), parts) == (400, "missing_file")
+
+
+def test_two_files(client: FlaskClient, parts: Services) -> None:
+    assert refused(submit(client, file=[song("a.mp3"), song("b.mp3")]), parts) == (400, "too_many_files")
+
+
+def test_a_file_in_another_field(client: FlaskClient, parts: Services) -> None:
+    assert refused(submit(client, file=song(), cover=song("cover.jpg")), parts) == (422, "invalid_fields")
+
+
+def test_an_empty_file(client: FlaskClient, parts: Services) -> None:
+    assert refused(submit(client, file=song(data=b"")), parts) == (400, "empty_file")
+
+
+def test_a_file_above_the_limit(client: FlaskClient, parts: Services) -> None:
+    assert refused(submit(client, file=song(data=bytes(100_001))), parts) == (413, "file_too_large")
+
+
+def test_an_unknown_job(client: FlaskClient, parts: Services) -> None:
+    assert refused(client.get("/v1/jobs/nobody"), parts) == (404, "job_not_found")
+
+
+def test_unknown_paths_and_methods_are_problems_too(client: FlaskClient, parts: Services) -> None:
+    assert refused(client.get("/v1/nothing"), parts) == (404, "not_found")
+    answer = client.put("/v1/jobs")
+    assert refused(answer, parts) == (405, "method_not_allowed")
+    assert "POST" in answer.headers["Allow"]
+
+
+def test_a_store_that_is_away_is_503_and_leaves_no_file(
+    client: FlaskClient, app_settings: Settings, parts: Services
+) -> None:
+    (app_settings.data_dir / "jobs.sqlite").rename(app_settings.data_dir / "away")
+    parts.store.close()
+    answer = submit(client, file=song())
+
+    assert (answer.status_code, answer.json["code"]) == (503, "store_unavailable")
+    assert "Retry-After" in answer.headers
+    assert parts.storage.keys("") == []
+
+
+def test_a_finished_job_offers_fresh_signed_urls_that_work(client: FlaskClient, parts: Services) -> None:
+    job_id = submit(client, file=song("my song.mp3")).json["id"]
+    key = f"jobs/{job_id}/attempt-1/vocals.flac"
+    parts.storage.put(key, io.BytesIO(b"la la la"), "audio/flac")
+    finish(parts, job_id, {"vocals": {"key": key, "bytes": 8, "sha256": "x", "duration_seconds": 1.5}})
+
+    job = client.get(f"/v1/jobs/{job_id}").json
+    stem = job["stems"]["vocals"]
+    assert (job["state"], job["progress"]["fraction"]) == ("succeeded", 1.0)
+    assert (stem["bytes"], stem["sha256"], stem["duration_seconds"]) == (8, "x", 1.5)
+    assert "key" not in stem
+    answer = client.get(stem["url"])
+    assert (answer.status_code, answer.data, answer.content_type) == (200, b"la la la", "audio/flac")
+    assert "my song - vocals.flac" in answer.headers["Content-Disposition"]
+    answer.close()
+
+
+def test_a_failed_job_says_why(client: FlaskClient, parts: Services) -> None:
+    job_id = submit(client, file=song()).json["id"]
+    taken = parts.store.take_lease(job_id, "worker", 60)
+    assert taken
+    parts.store.fail(taken[1], "not_audio", "this is a letter")
+
+    job = client.get(f"/v1/jobs/{job_id}").json
+    assert (job["state"], job["error"]) == ("failed", {"code": "not_audio", "detail": "this is a letter"})
+    assert [move["to"] for move in job["timeline"]] == ["queued", "running", "failed"]
+
+
+def test_a_hostile_file_name_is_cleaned(client: FlaskClient) -> None:
+    job = submit(client, file=song("../../etc/pass\u202ewd.mp3")).json
+
+    assert job["filename"] == "passwd.mp3"
+
+
+def test_a_request_id_is_echoed_where_it_is_harmless(client: FlaskClient) -> None:
+    assert client.get("/healthz/live", headers={"X-Request-Id": "abc-1"}).headers["X-Request-Id"] == "abc-1"
+    strange = client.get("/healthz/live", headers={"X-Request-Id": "a b<script>"}).headers["X-Request-Id"]
+    assert strange.isalnum()
+
+
+def test_a_bug_is_a_problem_without_a_traceback(
+    client: FlaskClient, parts: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(job_id: str) -> None:
+        raise RuntimeError("secret path /root")
+
+    monkeypatch.setattr(parts.store, "get", explode)
+    answer = client.get("/v1/jobs/x")
+
+    assert (answer.status_code, answer.json["code"]) == (500, "internal_error")
+    assert "secret" not in answer.text
+
+
+def finish(parts: Services, job_id: str, outputs: dict[str, Any]) -> Lease:
+    taken = parts.store.take_lease(job_id, "worker", 60)
+    assert taken
+    assert parts.store.succeed(taken[1], {}, outputs)
+    return taken[1]

@@ -1,0 +1,99 @@
+"""Models, health, files and the API's description."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask.testing import FlaskClient
+
+from api.app import create_app
+from stemsvc.jobstore.engine import migrate
+from stemsvc.settings import Settings
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[FlaskClient]:
+    settings.data_dir.mkdir()
+    migrate(settings.resolved_database_url)
+    app = create_app(settings.model_copy(update={"pools": "demo:cpu,htdemucs:cuda"}))
+    with app.test_client() as client:
+        yield client
+    app.extensions["stemsvc"].store.close()
+
+
+def test_the_models_say_what_can_be_asked_for(client: FlaskClient) -> None:
+    models = {model["name"]: model for model in client.get("/v1/models").json["models"]}  # type: ignore[index]
+
+    assert list(models) == ["demo", "htdemucs", "htdemucs_ft", "htdemucs_6s", "hdemucs_mmi", "mdx_extra", "mdx_extra_q"]
+    assert models["demo"]["stems"] == ["drums", "bass", "other", "vocals"]
+    assert models["htdemucs_6s"]["stems"][4:] == ["guitar", "piano"]
+    assert (models["demo"]["default"], models["htdemucs"]["default"]) == (True, False)
+    assert (models["demo"]["devices"], models["htdemucs"]["devices"], models["mdx_extra"]["devices"]) == (
+        ["cpu"],
+        ["cuda"],
+        [],
+    )
+
+
+def test_live_answers_always(client: FlaskClient) -> None:
+    assert client.get("/healthz/live").json == {"status": "ok", "parts": {}}
+
+
+def test_ready_without_a_broker_is_degraded_because_jobs_are_accepted_all_the_same(client: FlaskClient) -> None:
+    answer = client.get("/healthz/ready")
+
+    assert answer.status_code == 200
+    assert answer.json == {
+        "status": "degraded",
+        "parts": {"store": "ok", "storage": "ok", "broker": "broker_unavailable"},
+    }
+
+
+def test_ready_with_everything_is_ok(settings: Settings, redis_url: str) -> None:
+    settings.data_dir.mkdir()
+    migrate(settings.resolved_database_url)
+    app = create_app(settings.model_copy(update={"broker_url": redis_url}))
+
+    assert app.test_client().get("/healthz/ready").json["status"] == "ok"  # type: ignore[index]
+    app.extensions["stemsvc"].store.close()
+
+
+def test_ready_without_a_store_is_503(settings: Settings) -> None:
+    app = create_app(settings)
+    answer = app.test_client().get("/healthz/ready")
+
+    assert answer.status_code == 503
+    assert answer.json["parts"]["store"] == "store_unavailable"  # type: ignore[index]
+    app.extensions["stemsvc"].store.close()
+
+
+def test_the_description_is_openapi_3_1_and_names_every_call(client: FlaskClient) -> None:
+    document = client.get("/openapi.json").json
+    assert document is not None
+
+    assert document["openapi"] == "3.1.0"
+    assert set(document["paths"]) == {"/v1/jobs", "/v1/jobs/{job_id}", "/v1/models", "/healthz/live", "/healthz/ready"}
+    body = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]
+    assert list(body) == ["multipart/form-data"]
+    form = document["components"]["schemas"]["JobForm"]["properties"]
+    assert set(form) == {"file", "model", "device", "stems", "format", "bit_depth", "residual"}
+    assert form["file"]["format"] == "binary"
+
+
+def test_the_docs_page_needs_nothing_from_outside(client: FlaskClient) -> None:
+    page = client.get("/docs", follow_redirects=True)
+
+    assert page.status_code == 200
+    assert "swagger-ui" in page.text
+    assert "https://" not in page.text.replace("https://www.apache.org", "")
+    script = client.get("/docs/swagger-ui-bundle.js")
+    assert script.status_code == 200
+    script.close()
+
+
+@pytest.mark.parametrize("query", ["", "?expires=x", "?expires=99999999999&filename=a&type=audio/flac&signature=00"])
+def test_files_without_a_good_signature_are_refused(client: FlaskClient, query: str) -> None:
+    answer = client.get(f"/v1/files/jobs/x/input{query}")
+
+    assert (answer.status_code, answer.json["code"]) == (403, "url_invalid")  # type: ignore[index]

@@ -1,0 +1,117 @@
+"""Accepting jobs with and without a broker, on a real Redis."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from stemsvc.catalog import load_catalog
+from stemsvc.dispatch import Dispatcher, Upload
+from stemsvc.errors import TransientError, UsageError
+from stemsvc.jobs import JobOptions, JobState
+from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.engine import migrate
+from stemsvc.pools import Pool
+from stemsvc.queue import Publisher
+from stemsvc.settings import Settings
+from stemsvc.storage import Storage, open_storage
+
+OPTIONS = JobOptions("demo", stems=("vocals",))
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[JobStore]:
+    settings.data_dir.mkdir()
+    migrate(settings.resolved_database_url)
+    store = JobStore(settings.resolved_database_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def storage(settings: Settings) -> Storage:
+    return open_storage(settings)
+
+
+def dispatcher(settings: Settings, store: JobStore, storage: Storage, broker_url: str | None = None) -> Dispatcher:
+    publisher = Publisher(settings.model_copy(update={"broker_url": broker_url or settings.broker_url}))
+    return Dispatcher(store, publisher, storage, load_catalog(), [Pool("demo", "cpu")], max_attempts=2)
+
+
+def upload(data: bytes = b"music") -> Upload:
+    return Upload(io.BytesIO(data), "song.mp3")
+
+
+def test_an_accepted_job_has_a_file_a_row_and_a_message(
+    settings: Settings, store: JobStore, storage: Storage, redis_url: str
+) -> None:
+    job = dispatcher(settings, store, storage, redis_url).accept(upload(), OPTIONS, "request-1")
+
+    assert storage.keys("jobs/") == [job.input_key]
+    kept = store.get(job.id)
+    assert kept is not None
+    assert (kept.state, kept.input_bytes, kept.request_id) == (JobState.QUEUED, 5, "request-1")
+    assert kept.published_at is not None
+    with redis.Redis.from_url(redis_url) as client:
+        (message,) = client.lrange("separate.demo.cpu", 0, -1)
+    assert _body(message) == [[], {"job_id": job.id}]
+
+
+def test_without_a_broker_a_job_is_accepted_and_published_later(
+    settings: Settings, store: JobStore, storage: Storage, redis_url: str
+) -> None:
+    job = dispatcher(settings, store, storage).accept(upload(), OPTIONS, None)
+    assert [entry.id for entry in store.unpublished()] == [job.id]
+
+    # when the broker is back
+    assert dispatcher(settings, store, storage, redis_url).sweep() == 1
+
+    assert store.unpublished() == []
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.llen("separate.demo.cpu") == 1
+
+
+def test_without_a_store_nothing_is_accepted_and_nothing_is_left(settings: Settings, storage: Storage) -> None:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    store = JobStore(f"sqlite:///{settings.data_dir / 'no-tables.sqlite'}")
+    with pytest.raises(TransientError):
+        dispatcher(settings, store, storage).accept(upload(), OPTIONS, None)
+    store.close()
+
+    assert storage.keys("") == []
+
+
+def test_a_job_that_no_pool_can_run_is_refused_before_its_file_is_stored(
+    settings: Settings, store: JobStore, storage: Storage
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        dispatcher(settings, store, storage).accept(upload(), JobOptions("demo", device="cuda"), None)
+
+    assert caught.value.code == "no_pool"
+    assert storage.keys("") == []
+
+
+def test_a_poison_job_ends_as_worker_lost_and_leaves_no_file(
+    settings: Settings, store: JobStore, storage: Storage, redis_url: str
+) -> None:
+    work = dispatcher(settings, store, storage, redis_url)
+    job = work.accept(upload(), OPTIONS, None)
+    for _ in range(2):
+        assert store.take_lease(job.id, "doomed", -1)
+        work.sweep()
+
+    failed = store.get(job.id)
+    assert failed is not None
+    assert (failed.state, failed.error_code, failed.attempt) == (JobState.FAILED, "worker_lost", 2)
+    assert storage.keys("jobs/") == []
+
+
+def _body(message: bytes) -> list[object]:
+    import base64
+    import json
+
+    args, kwargs, _ = json.loads(base64.b64decode(json.loads(message)["body"]))
+    return [args, kwargs]
