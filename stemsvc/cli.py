@@ -103,8 +103,13 @@ def jobs(limit: int) -> None:
     from stemsvc.jobstore import JobStore
 
     store = JobStore(Settings().resolved_database_url)
+    found = store.recent(limit)
+    store.close()
+    if not found:
+        click.echo("no jobs")
+        return
     table = Table("id", "created", "state", "model", "progress", "stage", "attempt", "error")
-    for job in store.recent(limit):
+    for job in found:
         created = datetime.fromtimestamp(job.created_at).strftime("%Y-%m-%d %H:%M:%S")
         cells = (job.id, created, str(job.state), job.options.model, f"{job.fraction:.0%}", job.stage)
         table.add_row(*cells, f"{job.attempt}/{job.max_attempts}", job.error_code or "")

@@ -90,6 +90,14 @@ class Publisher:
 
     def __init__(self, settings: Settings) -> None:
         self._app = make_celery(settings)
+        # A request must not wait out an outage (kombu's default is 6 s a message): the dispatcher publishes later.
+        self._app.conf.broker_transport_options = {
+            **self._app.conf.broker_transport_options,
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0,
+            "interval_max": 0,
+        }
 
     def publish(self, job_id: str, queue: str) -> None:
         """Send `{job_id}` to a pool; raises `TransientError` `broker_unavailable`."""

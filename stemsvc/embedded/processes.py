@@ -26,7 +26,7 @@ class Child:
 
     def __init__(self, name: str, command: list[str], environment: dict[str, str], log: Path) -> None:
         self.name = name
-        self._command = command
+        self.command = command
         self._environment = environment
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -37,7 +37,7 @@ class Child:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
-                self._command, env=self._environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                self.command, env=self._environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 start_new_session=True, preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )  # fmt: skip
         self._started = time.monotonic()

@@ -45,6 +45,10 @@ def submit(client: FlaskClient, **fields: Any) -> Any:
     return client.post("/v1/jobs", data=fields, content_type="multipart/form-data")
 
 
+def get(client: FlaskClient, path: str, **headers: str) -> Any:
+    return client.get(path, headers=headers)
+
+
 def refused(answer: Any, parts: Services) -> tuple[int, str]:
     """Status and code of a problem, with the promise that nothing was left behind."""
     assert answer.content_type == "application/problem+json"
@@ -154,7 +158,7 @@ def test_a_finished_job_offers_fresh_signed_urls_that_work(client: FlaskClient, 
     parts.storage.put(key, io.BytesIO(b"la la la"), "audio/flac")
     finish(parts, job_id, {"vocals": {"key": key, "bytes": 8, "sha256": "x", "duration_seconds": 1.5}})
 
-    job = client.get(f"/v1/jobs/{job_id}").json
+    job = get(client, f"/v1/jobs/{job_id}").json
     stem = job["stems"]["vocals"]
     assert (job["state"], job["progress"]["fraction"]) == ("succeeded", 1.0)
     assert (stem["bytes"], stem["sha256"], stem["duration_seconds"]) == (8, "x", 1.5)
@@ -171,7 +175,7 @@ def test_a_failed_job_says_why(client: FlaskClient, parts: Services) -> None:
     assert taken
     parts.store.fail(taken[1], "not_audio", "this is a letter")
 
-    job = client.get(f"/v1/jobs/{job_id}").json
+    job = get(client, f"/v1/jobs/{job_id}").json
     assert (job["state"], job["error"]) == ("failed", {"code": "not_audio", "detail": "this is a letter"})
     assert [move["to"] for move in job["timeline"]] == ["queued", "running", "failed"]
 
@@ -195,7 +199,7 @@ def test_a_bug_is_a_problem_without_a_traceback(
         raise RuntimeError("secret path /root")
 
     monkeypatch.setattr(parts.store, "get", explode)
-    answer = client.get("/v1/jobs/x")
+    answer = get(client, "/v1/jobs/x")
 
     assert (answer.status_code, answer.json["code"]) == (500, "internal_error")
     assert "secret" not in answer.text

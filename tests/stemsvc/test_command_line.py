@@ -1,0 +1,163 @@
+"""The command line as users run it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from stemsvc.demo.measure import read_sound
+from stemsvc.demo.show import SONG
+from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.stack import running
+from stemsvc.settings import Settings
+from tests.processes import plain_environment, stemsvc, wait_for
+from tests.sounds import tone, write_sound
+
+
+def run(folder: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    environment = plain_environment(STEMSVC_DATA_DIR=str(folder / "data"), COLUMNS="200", **changes)
+    return subprocess.run(stemsvc(*arguments), cwd=folder, env=environment, capture_output=True, text=True, timeout=180)
+
+
+def test_help_names_the_commands_of_every_installed_part(tmp_path: Path) -> None:
+    text = run(tmp_path, "--help").stdout
+
+    for command in ("up", "api", "worker", "demo", "separate", "jobs", "models", "doctor", "dispatcher"):
+        assert f"  {command} " in text
+
+
+def test_models_are_listed_with_their_licences(tmp_path: Path) -> None:
+    text = run(tmp_path, "models").stdout
+
+    assert "htdemucs_ft" in text
+    assert "weights not stated" in text
+
+
+def test_doctor_on_a_fresh_machine_is_content_and_says_how_to_start(tmp_path: Path) -> None:
+    done = run(tmp_path, "doctor")
+
+    assert done.returncode == 0, done.stdout
+    assert "stemsvc up" in done.stdout
+
+
+def test_doctor_with_a_broken_part_fails(tmp_path: Path) -> None:
+    done = run(tmp_path, "doctor", STEMSVC_BROKER_URL=f"redis://127.0.0.1:{free_port()}/0")
+
+    assert done.returncode == 1
+    assert "broker_unavailable" in done.stdout
+    assert "store_unavailable" in done.stdout
+
+
+def test_separate_writes_the_stems_beside_no_server(tmp_path: Path) -> None:
+    song = write_sound(tmp_path / "song.flac", tone(4.0, 32000), 32000)
+    done = run(tmp_path, "separate", str(song), "-o", "out", "--stems", "vocals", "--format", "wav", "--residual")
+
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["song - residual.wav", "song - vocals.wav"]
+    sound, rate = read_sound(tmp_path / "out" / "song - vocals.wav")
+    assert (rate, sound.shape) == (32000, (4 * 32000, 2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--model", "nothing"], "unknown_model"),
+        (["--stems", "kazoo"], "unknown_stem"),
+        (["--format", "mp3", "--bit-depth", "24"], "impossible_format"),
+        (["--device", "cuda"], "no_device"),
+        ([], "not_audio"),
+    ],
+)
+def test_separate_says_in_one_line_what_is_wrong(tmp_path: Path, arguments: list[str], code: str) -> None:
+    letter = tmp_path / "letter.mp3"
+    letter.write_text("no music" * 500)
+    done = run(tmp_path, "separate", str(letter), "-o", "out", *arguments)
+
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith(f"stemsvc: {code}: ")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_up_starts_everything_restarts_what_dies_and_leaves_nothing_running(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    environment = plain_environment(STEMSVC_DATA_DIR=str(data))
+    process = subprocess.Popen(stemsvc("up", "--port", "0"), env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        stack = wait_for("the stack", lambda: running(Settings(data_dir=data)), 90)
+        assert httpx.get(f"{stack.url}/healthz/ready").json()["status"] == "ok"
+
+        # a second one over the same data refuses to start
+        second = run(tmp_path, "up", "--port", "0")
+        assert (second.returncode, "already_running" in second.stderr) == (1, True)
+        assert run(tmp_path, "doctor").returncode == 0
+        assert "no jobs" in run(tmp_path, "jobs").stdout
+
+        children = _children(process.pid)
+        (api,) = _gunicorn(process.pid)
+        wait_for("the api to be old enough for a restart", lambda: _age(api) > 4, 10)
+        os.kill(api, signal.SIGKILL)
+        wait_for("a new api process", lambda: _gunicorn(process.pid) - {api})
+        wait_for("the new api to answer", lambda: _answers(stack.url))
+        children |= _children(process.pid)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "stemsvc is up at" in output
+    assert "starting it again" in output
+    wait_for("every child to be gone", lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+
+
+def test_demo_shows_the_stems_of_the_bundled_song(tmp_path: Path) -> None:
+    done = run(tmp_path, "demo")
+
+    assert done.returncode == 0, done.stderr
+    for words in ("drums", "vocals", "LUFS", "SI-SDR", "http://127.0.0.1", "stopped again"):
+        assert words in done.stdout
+    made = {path.name for path in (tmp_path / "demo-output").iterdir()}
+    assert made == {"drums.flac", "bass.flac", "other.flac", "vocals.flac", "residual.flac", "waveforms.png"}
+    assert (tmp_path / "demo-output" / "waveforms.png").read_bytes().startswith(b"\x89PNG")
+    assert len(read_sound(tmp_path / "demo-output" / "vocals.flac")[0]) == len(read_sound(SONG)[0])
+
+
+def test_demo_with_a_file_that_is_no_song_says_so_and_stops_what_it_started(tmp_path: Path) -> None:
+    (tmp_path / "letter.mp3").write_text("no music" * 500)
+    done = run(tmp_path, "demo", "letter.mp3")
+
+    assert (done.returncode, done.stderr.splitlines()[-1].split(":")[1].strip()) == (1, "not_audio")
+
+
+def _children(parent: int) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                status = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+                command = (entry / "cmdline").read_text().replace("\0", " ")
+            except OSError:
+                continue
+            if int(status[1]) == parent:
+                found[int(entry.name)] = command
+    return found
+
+
+def _gunicorn(parent: int) -> set[int]:
+    return {pid for pid, command in _children(parent).items() if "gunicorn" in command}
+
+
+def _age(pid: int) -> float:
+    started = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK")
+    return float(Path("/proc/uptime").read_text().split()[0]) - started
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz/live", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False

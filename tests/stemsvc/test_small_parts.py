@@ -1,0 +1,128 @@
+"""Names, pools, settings, encodings, the catalog: the small parts that everything else leans on."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from stemsvc.catalog import load_catalog
+from stemsvc.errors import FatalError, TransientError, UsageError
+from stemsvc.jobs import check_encoding
+from stemsvc.names import clean_filename, stem_filename
+from stemsvc.pools import Pool, choose_pool, parse_pools
+from stemsvc.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("song.mp3", "song.mp3"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\music\\song.mp3", "song.mp3"),
+        ("a\x00b\r\n\u202ec.wav", "abc.wav"),
+        ('what? "this" <is>*.flac', "what_ _this_ _is__.flac"),
+        ("..", "track"),
+        ("", "track"),
+        ("Ärger über 音楽.ogg", "Ärger über 音楽.ogg"),
+    ],
+)
+def test_file_names_keep_what_is_harmless(given: str, kept: str) -> None:
+    assert clean_filename(given) == kept
+
+
+def test_a_long_file_name_keeps_its_ending() -> None:
+    assert clean_filename("x" * 500 + ".mp3") == "x" * 146 + ".mp3"
+
+
+def test_a_stem_is_named_after_its_song() -> None:
+    assert stem_filename("my song.mp3", "vocals", "aac") == "my song - vocals.m4a"
+
+
+def test_depths_default_to_what_every_player_reads() -> None:
+    assert check_encoding("wav", None) == "16"
+    assert check_encoding("flac", "24") == "24"
+    assert check_encoding("mp3", None) is None
+
+
+def test_pools_are_read_and_stars_stand_for_all_models() -> None:
+    assert parse_pools("a:cpu, b:cuda,a:cpu", ["a", "b"]) == [Pool("a", "cpu"), Pool("b", "cuda")]
+    assert parse_pools("*:cpu", ["a", "b"]) == [Pool("a", "cpu"), Pool("b", "cpu")]
+    assert Pool("a", "cpu").queue == "separate.a.cpu"
+
+
+@pytest.mark.parametrize("text", ["a", "a:abacus", "c:cpu", ":cpu"])
+def test_pools_that_can_not_be_are_refused(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_pools(text, ["a", "b"])
+    assert caught.value.code == "bad_pools"
+
+
+def test_auto_prefers_an_accelerator_and_says_why() -> None:
+    pools = [Pool("a", "cpu"), Pool("a", "cuda"), Pool("b", "cpu")]
+
+    assert choose_pool(pools, "a", "auto")[0] == Pool("a", "cuda")
+    assert choose_pool(pools, "a", "cpu")[0] == Pool("a", "cpu")
+    assert choose_pool(pools, "b", "auto") == (Pool("b", "cpu"), "device auto: separate.b.cpu is the only pool")
+
+
+def test_settings_come_from_the_environment_and_go_to_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STEMSVC_API_PORT", "9999")
+    monkeypatch.setenv("STEMSVC_S3_ENDPOINT_URL", "")
+    settings = Settings(s3_secret_access_key="s3cret")
+
+    assert (settings.api_port, settings.s3_endpoint_url) == (9999, None)
+    assert "s3cret" not in repr(settings)
+    child = settings.environment()
+    assert (child["STEMSVC_API_PORT"], child["STEMSVC_S3_SECRET_ACCESS_KEY"]) == ("9999", "s3cret")
+
+
+@pytest.mark.parametrize("change", [{"storage": "floppy"}, {"url_ttl_seconds": 604801}, {"lease_seconds": 0}])
+def test_settings_that_can_not_work_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Settings(**change)  # type: ignore[arg-type]
+
+
+MINE = """
+models:
+  mine:
+    {summary: s, family: hdemucs, stems: [a, b], sample_rate: 44100, segment_seconds: 5, weights: file,
+     path: /x.safetensors, licence: mine}
+"""
+
+
+def test_a_catalog_of_ones_own_adds_and_overrides(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.yaml"
+    path.write_text(MINE)
+    catalog = load_catalog(path)
+
+    assert catalog.names[-1] == "mine"
+    assert catalog.get("mine").weights_path == Path("/x.safetensors")
+    assert catalog.choose_stems("mine", ("b",)) == ("b",)
+    assert catalog.choose_stems("mine", ()) == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("models: 3", "catalog.yaml"),
+        (MINE.replace("hdemucs", "choir"), "family"),
+        ("{", "catalog.yaml"),
+        ("", "catalog.yaml"),
+    ],
+)
+def test_a_broken_catalog_names_the_place(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "catalog.yaml"
+    path.write_text(text)
+    with pytest.raises(FatalError, match=words) as caught:
+        load_catalog(path)
+    assert caught.value.code == "bad_catalog"
+
+
+@pytest.mark.parametrize("kind", [UsageError, TransientError, FatalError])
+def test_errors_survive_the_way_between_processes(kind: type[UsageError]) -> None:
+    error = pickle.loads(pickle.dumps(kind("code", "detail")))
+
+    assert (type(error), error.code, error.detail, str(error)) == (kind, "code", "detail", "code: detail")
