@@ -12,7 +12,7 @@ from api.requests import request_id
 from api.schemas import JobForm, JobSchema
 from api.services import services
 from stemsvc.errors import UsageError
-from stemsvc.jobs import JobOptions, check_encoding
+from stemsvc.jobs import JobOptions, JobView, check_encoding
 
 blueprint = MultipartBlueprint("jobs", __name__, url_prefix="/v1/jobs", description="Separate tracks")
 
@@ -29,7 +29,7 @@ def submit(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     options = read_options(form)
     upload = the_upload(services().settings.max_upload_bytes)
     job = services().dispatcher.accept(upload, options, request_id())
-    return job_body(services(), job), 201, {"Location": url_for("jobs.show", job_id=job.id)}
+    return job_body(services(), _view(job.id)), 201, {"Location": url_for("jobs.show", job_id=job.id)}
 
 
 @blueprint.route("/<string:job_id>")
@@ -39,10 +39,14 @@ def show(job_id: str) -> dict[str, Any]:
 
     Stems carry freshly signed URLs at each read.
     """
-    job = services().store.get(job_id)
-    if job is None:
+    return job_body(services(), _view(job_id))
+
+
+def _view(job_id: str) -> JobView:
+    view = services().store.view(job_id)
+    if view is None:
         raise UsageError("job_not_found", "no such job")
-    return job_body(services(), job)
+    return view
 
 
 def read_options(form: dict[str, Any]) -> JobOptions:

@@ -10,12 +10,13 @@ from urllib.parse import urljoin
 from flask import request
 
 from api.services import Services
-from stemsvc.jobs import CONTENT_TYPES, Job, JobState
+from stemsvc.jobs import CONTENT_TYPES, Job, JobState, JobView
 from stemsvc.names import stem_filename
 
 
-def job_body(parts: Services, job: Job) -> dict[str, Any]:
+def job_body(parts: Services, view: JobView) -> dict[str, Any]:
     """The fields of `JobSchema`."""
+    job = view.job
     options = job.options
     return {
         "id": job.id,
@@ -27,7 +28,7 @@ def job_body(parts: Services, job: Job) -> dict[str, Any]:
         "residual": options.residual,
         "filename": job.input_name,
         "progress": {"fraction": round(job.fraction, 4), "stage": job.stage, "eta_seconds": _eta(job)},
-        "queue_position": parts.store.queue_position(job),
+        "queue_position": view.queue_position,
         "pool": job.pool,
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,
@@ -39,7 +40,7 @@ def job_body(parts: Services, job: Job) -> dict[str, Any]:
         "error": {"code": job.error_code, "detail": job.error_detail} if job.error_code else None,
         "timeline": [
             {"at": _moment(e.at), "from_state": e.from_state, "to_state": e.to_state, "why": e.why, "worker": e.worker}
-            for e in parts.store.timeline(job.id)
+            for e in view.timeline
         ],
     }
 

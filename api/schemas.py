@@ -31,6 +31,7 @@ class JobForm(Schema):
         load_default=(),
         metadata={
             "type": "string",
+            "default": "",
             "description": "stems wanted, separated by commas; all where empty",
             "example": "vocals,drums",
         },
@@ -40,7 +41,7 @@ class JobForm(Schema):
         load_default=None, metadata={"description": "wav: 16, 24, float32; flac: 16, 24; none for lossy formats"}
     )
     residual = fields.Boolean(
-        load_default=False, metadata={"description": "also return what the mixture holds beside the model's stems"}
+        load_default=False, metadata={"description": "also return what the stems returned leave of the mixture"}
     )
 
 

@@ -124,6 +124,15 @@ class Job:
 
 
 @dataclass(frozen=True)
+class JobView:
+    """A job as it stood at one moment: its timeline, and how many jobs of its pool wait before it (None: it runs)."""
+
+    job: Job
+    timeline: list[Event]
+    queue_position: int | None
+
+
+@dataclass(frozen=True)
 class Lease:
     """The right of one attempt to write to its job. `attempt` is the fencing token: it only ever grows."""
 

@@ -13,6 +13,7 @@ from alembic.config import Config
 
 from stemsvc.errors import FatalError, TransientError
 
+READING = "stemsvc_reading"
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
@@ -23,7 +24,7 @@ def connect(url: str) -> sa.Engine:
     engine = sa.create_engine(url, pool_pre_ping=True)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
-        sa.event.listen(engine, "begin", _begin_immediate)
+        sa.event.listen(engine, "begin", _begin)
     return engine
 
 
@@ -33,9 +34,21 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_immediate(connection: sa.Connection) -> None:
-    # A deferred transaction that turns into a writer fails at once where another writes; this one waits its turn.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin(connection: sa.Connection) -> None:
+    # A reader takes a snapshot and keeps nobody waiting. A deferred transaction that turns into a writer would fail
+    # at once where another writes; an immediate one waits its turn.
+    reading = connection.get_execution_options().get(READING)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A read-only connection whose queries all see the same moment."""
+    options: dict[str, Any] = {READING: True}
+    if engine.dialect.name == "postgresql":
+        options["isolation_level"] = "REPEATABLE READ"
+    with translated(), engine.connect().execution_options(**options) as connection:
+        yield connection
 
 
 @contextmanager

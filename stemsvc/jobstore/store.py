@@ -8,8 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stemsvc.jobs import MOVES, Event, Job, JobOptions, JobState, Lease
-from stemsvc.jobstore.engine import connect, translated
+from stemsvc.jobs import MOVES, Event, Job, JobOptions, JobState, JobView, Lease
+from stemsvc.jobstore.engine import connect, snapshot, translated
 from stemsvc.jobstore.tables import db_now, events, jobs
 
 _WORKER_LOST = "the worker fell silent and its lease ran out"
@@ -27,7 +27,7 @@ class JobStore:
 
     def ping(self) -> None:
         """Raise `TransientError` `store_unavailable` unless the store answers and has its tables."""
-        with translated(), self._engine.connect() as connection:
+        with snapshot(self._engine) as connection:
             connection.execute(sa.select(jobs.c.id).limit(1))
 
     def insert(self, job: Job, why: str) -> Job:
@@ -40,30 +40,24 @@ class JobStore:
 
     def get(self, job_id: str) -> Job | None:
         """The job, or None where there is none of that id."""
-        with translated(), self._engine.connect() as connection:
+        with snapshot(self._engine) as connection:
             row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).mappings().first()
             return _job(row) if row else None
 
-    def timeline(self, job_id: str) -> list[Event]:
-        """Every move of a job, oldest first."""
-        query = sa.select(events).where(events.c.job_id == job_id).order_by(events.c.id)
-        with translated(), self._engine.connect() as connection:
-            rows = connection.execute(query).mappings()
-            return [Event(r["at"], r["from_state"], r["to_state"], r["why"], r["worker"]) for r in rows]
+    def view(self, job_id: str) -> JobView | None:
+        """The job with its timeline and place in the queue, all of one moment; None where there is no such job."""
+        with snapshot(self._engine) as connection:
+            row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).mappings().first()
+            if row is None:
+                return None
+            job = _job(row)
+            return JobView(job, _timeline(connection, job_id), _queue_position(connection, job))
 
     def recent(self, limit: int = 50) -> list[Job]:
         """The newest jobs, newest first."""
         query = sa.select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id).limit(limit)
-        with translated(), self._engine.connect() as connection:
+        with snapshot(self._engine) as connection:
             return [_job(row) for row in connection.execute(query).mappings()]
-
-    def queue_position(self, job: Job) -> int | None:
-        """How many queued jobs of its pool stand before this one; None once it no longer waits."""
-        if job.state is not JobState.QUEUED:
-            return None
-        ahead = sa.and_(jobs.c.pool == job.pool, jobs.c.state == "queued", jobs.c.created_at < job.created_at)
-        with translated(), self._engine.connect() as connection:
-            return int(connection.execute(sa.select(sa.func.count()).where(ahead)).scalar_one())
 
     # --- publishing -------------------------------------------------------------------------------------------
 
@@ -71,7 +65,7 @@ class JobStore:
         """Queued jobs that have no message and whose pause, if any, is over; oldest first."""
         due = sa.or_(jobs.c.not_before.is_(None), jobs.c.not_before <= db_now())
         query = sa.select(jobs).where(jobs.c.state == "queued", jobs.c.published_at.is_(None), due)
-        with translated(), self._engine.connect() as connection:
+        with snapshot(self._engine) as connection:
             rows = connection.execute(query.order_by(jobs.c.created_at).limit(limit)).mappings()
             return [_job(row) for row in rows]
 
@@ -191,6 +185,19 @@ def _append(connection: sa.Connection, job_id: str, old: str | None, new: str, w
 
 def _load(connection: sa.Connection, job_id: str) -> Job:
     return _job(connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).mappings().one())
+
+
+def _timeline(connection: sa.Connection, job_id: str) -> list[Event]:
+    query = sa.select(events).where(events.c.job_id == job_id).order_by(events.c.id)
+    rows = connection.execute(query).mappings()
+    return [Event(r["at"], r["from_state"], r["to_state"], r["why"], r["worker"]) for r in rows]
+
+
+def _queue_position(connection: sa.Connection, job: Job) -> int | None:
+    if job.state is not JobState.QUEUED:
+        return None
+    ahead = sa.and_(jobs.c.pool == job.pool, jobs.c.state == "queued", jobs.c.created_at < job.created_at)
+    return int(connection.execute(sa.select(sa.func.count()).where(ahead)).scalar_one())
 
 
 def _row(job: Job) -> dict[str, Any]:

@@ -198,7 +198,7 @@ def test_a_bug_is_a_problem_without_a_traceback(
     def explode(job_id: str) -> None:
         raise RuntimeError("secret path /root")
 
-    monkeypatch.setattr(parts.store, "get", explode)
+    monkeypatch.setattr(parts.store, "view", explode)
     answer = get(client, "/v1/jobs/x")
 
     assert (answer.status_code, answer.json["code"]) == (500, "internal_error")

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from stemsvc.errors import TransientError
-from stemsvc.jobs import MOVES, Job, JobOptions, JobState, Lease, new_job_id
+from stemsvc.jobs import MOVES, Event, Job, JobOptions, JobState, Lease, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import connect, migrate
 from stemsvc.jobstore.tables import metadata
@@ -45,14 +45,14 @@ def test_a_job_comes_back_as_it_went_in(store: JobStore) -> None:
 
     assert store.get(given.id) == inserted
     assert replace(inserted, created_at=0.0) == given
-    assert [(event.from_state, event.to_state, event.why) for event in store.timeline(given.id)] == [
+    assert [(event.from_state, event.to_state, event.why) for event in _timeline(store, given.id)] == [
         (None, "queued", "accepted")
     ]
 
 
 def test_an_unknown_job_is_none(store: JobStore) -> None:
     assert store.get("nobody") is None
-    assert store.timeline("nobody") == []
+    assert store.view("nobody") is None
 
 
 def test_of_many_workers_one_gets_the_lease(store: JobStore) -> None:
@@ -64,7 +64,7 @@ def test_of_many_workers_one_gets_the_lease(store: JobStore) -> None:
     assert len(winners) == 1
     running, lease = winners[0]
     assert (running.state, running.attempt, lease.attempt) == (JobState.RUNNING, 1, 1)
-    assert len(store.timeline(job.id)) == 2
+    assert len(_timeline(store, job.id)) == 2
 
 
 def test_a_finished_job_carries_its_outputs(store: JobStore) -> None:
@@ -116,7 +116,13 @@ def test_a_silent_worker_costs_an_attempt_and_the_last_one_the_job(store: JobSto
 
     failed = _get(store, job.id)
     assert (failed.state, failed.error_code) == (JobState.FAILED, "worker_lost")
-    assert [event.to_state for event in store.timeline(job.id)] == ["queued", "running", "queued", "running", "failed"]
+    assert [event.to_state for event in _timeline(store, job.id)] == [
+        "queued",
+        "running",
+        "queued",
+        "running",
+        "failed",
+    ]
     assert store.reap() == []
 
 
@@ -157,10 +163,10 @@ def test_the_queue_position_counts_earlier_jobs_of_the_pool(store: JobStore) -> 
         store.insert(new_job(pool=pool), "accepted") for pool in ("separate.a.cpu", "separate.b.cpu", "separate.a.cpu")
     )
 
-    assert [store.queue_position(job) for job in (first, other, second)] == [0, 0, 1]
-    running, _ = _take(store, first.id)
-    assert store.queue_position(running) is None
-    assert store.queue_position(second) == 0
+    assert [_position(store, job) for job in (first, other, second)] == [0, 0, 1]
+    _take(store, first.id)
+    assert _position(store, first) is None
+    assert _position(store, second) == 0
 
 
 def test_recent_jobs_come_newest_first(store: JobStore) -> None:
@@ -221,3 +227,15 @@ def _get(store: JobStore, job_id: str) -> Job:
     job = store.get(job_id)
     assert job is not None
     return job
+
+
+def _timeline(store: JobStore, job_id: str) -> list[Event]:
+    view = store.view(job_id)
+    assert view is not None
+    return view.timeline
+
+
+def _position(store: JobStore, job: Job) -> int | None:
+    view = store.view(job.id)
+    assert view is not None
+    return view.queue_position

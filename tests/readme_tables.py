@@ -1,0 +1,51 @@
+"""The README's tables of settings and models, made from the code: `python -m tests.readme_tables` writes them anew."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from stemsvc.catalog import load_catalog
+from stemsvc.settings import Settings
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def settings_table() -> str:
+    rows = ["| variable | default | meaning |", "| --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        default = field.get_default()
+        if field.default_factory is not None:
+            default = "your platform's folder for " + ("caches" if name == "cache_dir" else "data")
+        elif isinstance(default, SecretStr) or default in (None, ""):
+            default = ""
+        else:
+            default = f"`{default}`"
+        rows.append(f"| `STEMSVC_{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(rows)
+
+
+def models_table() -> str:
+    rows = ["| model | stems | what it is | licence |", "| --- | --- | --- | --- |"]
+    for entry in load_catalog().entries:
+        rows.append(f"| `{entry.name}` | {', '.join(entry.stems)} | {entry.summary} | {entry.licence} |")
+    return "\n".join(rows)
+
+
+TABLES = {"settings": settings_table, "models": models_table}
+
+
+def fill(text: str) -> str:
+    """The README's text with every table between its marks made anew."""
+    for name, table in TABLES.items():
+        start, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+        before, rest = text.split(start)
+        text = before + start + table() + end + rest.split(end.strip("\n"))[1]
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(fill(README.read_text()))
+    sys.exit(0)

@@ -1,0 +1,87 @@
+"""The README is a promise: its commands run, its tables are the code's own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.stack import running
+from stemsvc.settings import Settings
+from tests.processes import plain_environment, stemsvc, wait_for
+from tests.readme_tables import README, fill
+
+ROOT = README.parent
+TEXT = README.read_text()
+# Run by `.ci/run` (make test) and by tests/stemsvc/test_command_line.py (what `make demo` calls).
+RUN_ELSEWHERE = {"make demo", "make test"}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """What `make up` runs, on a port of its own."""
+    data = tmp_path_factory.mktemp("readme") / "data"
+    command = stemsvc("up", "--port", str(free_port()), "--data-dir", str(data))
+    process = subprocess.Popen(command, env=plain_environment(), stdout=subprocess.DEVNULL)
+    yield wait_for("the service", lambda: running(Settings(data_dir=data)), 90).url
+    process.terminate()
+    process.wait(60)
+
+
+def test_every_shell_command_runs(service: str, tmp_path: Path) -> None:
+    for line in "".join(blocks("sh")).splitlines():
+        if line in RUN_ELSEWHERE:
+            assert line.split()[1] in _make_targets()
+            continue
+        if line.startswith("curl") and not shutil.which("curl"):
+            continue  # a machine with Python and make alone; the Python example makes the same call
+        command = line.replace("http://127.0.0.1:8080", service).replace("-o demo-output", f"-o {tmp_path}")
+        command = command.replace(".venv/bin/stemsvc", " ".join(stemsvc()))
+        done = subprocess.run(command, shell=True, cwd=ROOT, env=plain_environment(), capture_output=True, text=True)
+        assert done.returncode == 0, (line, done.stderr)
+        assert '"state":"queued"' in done.stdout or "vocals.flac" in done.stdout, (line, done.stdout)
+
+
+def test_every_python_example_runs(service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "stemsvc").symlink_to(ROOT / "stemsvc")
+    monkeypatch.chdir(tmp_path)
+    for block in blocks("python"):
+        exec(compile(block.replace("http://127.0.0.1:8080", service), "README.md", "exec"), {})
+
+    assert (tmp_path / "vocals.mp3").stat().st_size > 10_000
+
+
+def test_the_tables_are_those_of_the_code() -> None:
+    assert fill(TEXT) == TEXT, "run: python -m tests.readme_tables"
+
+
+def test_every_code_that_the_readme_names_is_in_the_source() -> None:
+    named = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", TEXT.split("## What goes wrong")[1].split("## Models")[0]))
+    source = "".join(path.read_text() for part in ("api", "stemsvc", "workers") for path in (ROOT / part).rglob("*.py"))
+
+    assert len(named) > 15
+    assert {code for code in named if f'"{code}"' not in source} == set()
+
+
+def test_every_make_target_that_the_readme_names_exists() -> None:
+    assert set(re.findall(r"`make ([a-z-]+)", TEXT)) <= _make_targets()
+
+
+def test_every_link_into_the_project_leads_somewhere() -> None:
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if not link.startswith("http")]
+
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def _make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
