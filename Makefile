@@ -20,8 +20,11 @@ setup: $(READY)  ## Make .venv with everything in it
 demo: $(READY)  ## Start the service, separate the bundled song (or SONG=path) over HTTP, show the stems, stop
 	$(BIN)/stemsvc demo $(if $(SONG),'$(SONG)')
 
-up: $(READY)  ## Run the service on this machine until Ctrl-C
-	$(BIN)/stemsvc up
+up: $(READY)  ## Start the service on this machine, leave it running and say where
+	$(BIN)/stemsvc up --detach
+
+down: $(READY)  ## Stop what make up started
+	$(BIN)/stemsvc down
 
 test: $(READY)  ## Run the tests with coverage
 	$(BIN)/python -m pytest --cov --cov-report=term
@@ -47,4 +50,4 @@ lock: $(READY)  ## Write the installed versions into requirements.lock
 clean:  ## Remove what make made
 	rm -rf $(VENV) demo-output *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
-.PHONY: help setup demo up test lint bench train-demo lock clean
+.PHONY: help setup demo up down test lint bench train-demo lock clean

@@ -46,13 +46,30 @@ def main() -> None:
 @click.option("--port", type=int, help="port the api listens on; 0 for any free one")
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="where everything is kept")
 @click.option("--broker", help="a Redis of yours instead of a private one")
-def up(host: str | None, port: int | None, data_dir: Path | None, broker: str | None) -> None:
+@click.option("--detach", is_flag=True, help="return once it is up; `stemsvc down` stops it")
+def up(host: str | None, port: int | None, data_dir: Path | None, broker: str | None, detach: bool) -> None:
     """Run everything on this machine until Ctrl-C: Redis, api, dispatcher, workers."""
+    from stemsvc.embedded import background
     from stemsvc.embedded.stack import run_stack
 
     changes = {"api_host": host, "api_port": port, "data_dir": data_dir and data_dir.resolve(), "broker_url": broker}
     settings = Settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
-    run_stack(settings, private_broker=not broker and "broker_url" not in settings.model_fields_set, say=click.echo)
+    if detach:
+        stack = background.start(settings)
+        click.echo(f"stemsvc is up at {stack.url} (API description: {stack.url}/docs/)")
+        click.echo(f"logs and data: {settings.data_dir}\n`stemsvc down` stops it")
+        return
+    run_stack(settings, private_broker="broker_url" not in settings.model_fields_set, say=click.echo)
+
+
+@main.command()
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="the folder given to `up`")
+def down(data_dir: Path | None) -> None:
+    """Stop what `up` started."""
+    from stemsvc.embedded import background
+
+    settings = Settings().model_copy(update={"data_dir": data_dir.resolve()} if data_dir else {})
+    click.echo(f"stopped {background.stop(settings).url}")
 
 
 @main.command()

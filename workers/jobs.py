@@ -51,7 +51,7 @@ class Runner:
                 self._attempt(job, lease)
             except LeaseLost:
                 log.info("job is no longer ours")
-                self._erase(lease.prefix)
+                self._erase(f"{lease.prefix}/")
             except SoftTimeLimitExceeded:
                 seconds = self.settings.job_time_limit_seconds
                 self._fail(job, lease, "time_limit", f"the job took longer than {seconds} s")

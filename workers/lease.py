@@ -7,7 +7,7 @@ from types import TracebackType
 
 import structlog
 
-from stemsvc.errors import TransientError
+from stemsvc.errors import StemsvcError
 from stemsvc.jobs import Lease
 from stemsvc.jobstore import JobStore
 
@@ -55,7 +55,7 @@ class LeaseKeeper:
         while not self._stop.wait(self._interval):
             try:
                 held = self._store.heartbeat(self._lease, self._seconds, self._fraction, self._stage)
-            except TransientError as error:  # the lease outlives a short outage of the store
+            except StemsvcError as error:  # the lease outlives a short outage of the store
                 log.warning("heartbeat failed", job_id=self._lease.job_id, code=error.code)
                 continue
             if not held:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +15,7 @@ from rich.table import Table
 from stemsvc.client import Client
 from stemsvc.demo.measure import loudness, read_sound, si_sdr
 from stemsvc.demo.picture import draw_waveforms
-from stemsvc.embedded.stack import running
+from stemsvc.embedded import background
 from stemsvc.errors import FatalError
 from stemsvc.settings import Settings
 
@@ -48,27 +43,13 @@ def _service() -> Iterator[str]:
     """A `stemsvc up` of our own on a free port over a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="stemsvc-demo-") as folder:
         console.print("starting stemsvc: private Redis, SQLite, local storage, api, dispatcher, CPU worker ...")
-        settings = Settings().model_copy(update={"data_dir": Path(folder)})
-        log = Path(folder, "up.log")
-        environment = {**os.environ, "STEMSVC_DATA_DIR": folder}
-        with log.open("wb") as file:
-            command = [sys.executable, "-m", "stemsvc", "up", "--port", "0"]
-            process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
+        settings = Settings().model_copy(update={"data_dir": Path(folder), "api_port": 0})
+        stack = background.start(settings)
+        console.print(f"it is up at {stack.url}")
         try:
-            yield _wait_for(settings, process, log)
+            yield stack.url
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=120)
-
-
-def _wait_for(settings: Settings, process: subprocess.Popen[bytes], log: Path) -> str:
-    while process.poll() is None:
-        stack = running(settings)
-        if stack:
-            console.print(f"it is up at {stack.url}")
-            return stack.url
-        time.sleep(0.1)
-    raise FatalError("start_failed", log.read_text(errors="replace"))
+            background.stop(settings)
 
 
 def _separate(url: str, song: Path, output: Path, model: str) -> None:

@@ -76,8 +76,7 @@ class LocalStorage:
         """See `Storage.put`: written beside its place, synced, then renamed into it."""
         target = self._path(key)
         with translated():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            handle, draft = tempfile.mkstemp(dir=target.parent, prefix=".part-")
+            handle, draft = _draft_beside(target)
             try:
                 with os.fdopen(handle, "wb") as file:
                     shutil.copyfileobj(data, file, CHUNK)
@@ -110,10 +109,10 @@ class LocalStorage:
 
     def keys(self, prefix: str) -> list[str]:
         """See `Storage.keys`."""
-        files = (path for path in self._root.rglob("*") if path.is_file() and not path.name.startswith(".part-"))
-        return sorted(
-            key for key in (path.relative_to(self._root).as_posix() for path in files) if key.startswith(prefix)
-        )
+        folder = self._root.joinpath(*prefix.split("/")[:-1])
+        files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".part-"))
+        keys = (path.relative_to(self._root).as_posix() for path in files)
+        return sorted(key for key in keys if key.startswith(prefix))
 
     def signed_url(self, key: str, seconds: int, filename: str, content_type: str) -> str:
         """See `Storage.signed_url`."""
@@ -150,3 +149,12 @@ class LocalStorage:
         if any(part in ("", ".", "..") or "\0" in part or "\\" in part for part in parts):
             raise UsageError("object_missing", "no such object")
         return self._root.joinpath(*parts)
+
+
+def _draft_beside(target: Path) -> tuple[int, str]:
+    """An open temporary file in the target's folder; `delete` may take the empty folder away while we make it."""
+    for _ in range(10):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            return tempfile.mkstemp(dir=target.parent, prefix=".part-")
+    raise OSError(errno.EBUSY, "the folder is taken away again and again")

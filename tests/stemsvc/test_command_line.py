@@ -27,7 +27,7 @@ def run(folder: Path, *arguments: str, **changes: str) -> subprocess.CompletedPr
 def test_help_names_the_commands_of_every_installed_part(tmp_path: Path) -> None:
     text = run(tmp_path, "--help").stdout
 
-    for command in ("up", "api", "worker", "demo", "separate", "jobs", "models", "doctor", "dispatcher"):
+    for command in ("up", "api", "worker", "down", "demo", "separate", "jobs", "models", "doctor", "dispatcher"):
         assert f"  {command} " in text
 
 
@@ -112,6 +112,20 @@ def test_up_starts_everything_restarts_what_dies_and_leaves_nothing_running(tmp_
     assert "stemsvc is up at" in output
     assert "starting it again" in output
     wait_for("every child to be gone", lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+
+
+def test_up_in_the_background_returns_and_down_stops_it(tmp_path: Path) -> None:
+    port = str(free_port())
+    started = run(tmp_path, "up", "--detach", "--port", port)
+    try:
+        assert f"stemsvc is up at http://127.0.0.1:{port}" in started.stdout, started.stderr
+        assert _answers(f"http://127.0.0.1:{port}")
+        assert "already_running" in run(tmp_path, "up", "--detach").stderr
+    finally:
+        stopped = run(tmp_path, "down")
+    assert f"stopped http://127.0.0.1:{port}" in stopped.stdout
+    assert not _answers(f"http://127.0.0.1:{port}")
+    assert "not_running" in run(tmp_path, "down").stderr
 
 
 def test_demo_shows_the_stems_of_the_bundled_song(tmp_path: Path) -> None:
