@@ -1,0 +1,206 @@
+"""Running one job in this process: what each kind of failure does to the row, the storage and the scratch disk."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+
+from stemsvc.catalog import load_catalog
+from stemsvc.errors import TransientError
+from stemsvc.jobs import Job, JobOptions, JobState, new_job_id
+from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.engine import migrate
+from stemsvc.settings import Settings
+from stemsvc.storage.local import LocalStorage
+from tests.sounds import tone, write_sound
+from workers import pipeline
+from workers.jobs import Runner, backoff
+from workers.pipeline import Models
+
+
+class Moody(LocalStorage):
+    """A local storage whose next puts fail, as a storage does that is down for a while."""
+
+    failing = 0
+
+    def put(self, key: str, data: BinaryIO, content_type: str) -> int:
+        if self.failing:
+            self.failing -= 1
+            raise TransientError("storage_unavailable", "down for a while")
+        return super().put(key, data, content_type)
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"retry_base_seconds": 0.001, "lease_seconds": 5.0, "max_duration_seconds": 60.0})
+
+
+@pytest.fixture
+def runner(settings: Settings) -> Iterator[Runner]:
+    settings.data_dir.mkdir()
+    migrate(settings.resolved_database_url)
+    store = JobStore(settings.resolved_database_url)
+    yield Runner(settings, load_catalog(), store, Moody(settings.data_dir / "objects", b"key"), Models())
+    store.close()
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    return write_sound(tmp_path / "song.flac", tone(3.0, 44100), 44100)
+
+
+def accept(runner: Runner, song: Path, **changes: object) -> str:
+    options = JobOptions("demo", stems=("vocals",), format="flac", bit_depth="16")
+    job_id = new_job_id()
+    job = Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", f"jobs/{job_id}/input", song.name, 1, **changes)  # type: ignore[arg-type]
+    with song.open("rb") as file:
+        runner.storage.put(job.input_key, file, "audio/flac")
+    runner.store.insert(job, "accepted")
+    return job_id
+
+
+def state(runner: Runner, job_id: str) -> tuple[str, str | None]:
+    job = runner.store.get(job_id)
+    assert job is not None
+    assert not list(runner.settings.resolved_scratch_dir.glob("*"))  # nothing of an attempt outlives it
+    return str(job.state), job.error_code
+
+
+def during_separation(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """Have `act` happen in the middle of the job, where the network would run."""
+
+    def separate(*arguments: object) -> dict[str, np.ndarray]:
+        act()
+        arguments[-1](1, 1)  # type: ignore[operator]
+        raise AssertionError("the job should have ended")
+
+    monkeypatch.setattr(pipeline, "separate", separate)
+
+
+def test_a_job_succeeds_and_keeps_nothing_but_its_stems(runner: Runner, song: Path) -> None:
+    job_id = accept(runner, song)
+    runner.run(job_id, "worker")
+
+    assert state(runner, job_id) == ("succeeded", None)
+    assert runner.storage.keys("") == [f"jobs/{job_id}/attempt-1/vocals.flac"]
+    job = runner.store.get(job_id)
+    assert job is not None
+    assert job.source == {
+        "codec": "flac", "sample_rate": 44100, "channels": 2, "frames": 132300, "duration_seconds": 3.0,
+    }  # fmt: skip
+
+
+def test_a_message_that_comes_twice_runs_once(runner: Runner, song: Path) -> None:
+    job_id = accept(runner, song)
+    runner.run(job_id, "first")
+    before = runner.store.view(job_id)
+    runner.run(job_id, "second")
+
+    assert runner.store.view(job_id) == before
+
+
+def test_storage_that_comes_back_costs_an_attempt(runner: Runner, song: Path) -> None:
+    job_id = accept(runner, song)
+    assert isinstance(runner.storage, Moody)
+    runner.storage.failing = 1
+    runner.run(job_id, "worker")
+
+    assert state(runner, job_id) == ("queued", None)
+    assert runner.storage.keys("") == [f"jobs/{job_id}/input"]
+    view = runner.store.view(job_id)
+    assert view is not None
+    assert view.timeline[-1].why.startswith("storage_unavailable: down for a while; again in")
+
+    runner.run(job_id, "worker")
+    assert state(runner, job_id) == ("succeeded", None)
+    assert runner.storage.keys("") == [f"jobs/{job_id}/attempt-2/vocals.flac"]
+
+
+def test_storage_that_stays_away_fails_the_job_after_its_last_attempt(runner: Runner, song: Path) -> None:
+    job_id = accept(runner, song, max_attempts=2)
+    assert isinstance(runner.storage, Moody)
+    runner.storage.failing = 9
+    runner.run(job_id, "worker")
+    runner.run(job_id, "worker")
+
+    assert state(runner, job_id) == ("failed", "storage_unavailable")
+    assert runner.storage.keys("") == []
+
+
+def test_a_bad_file_fails_at_once_and_is_erased(runner: Runner, tmp_path: Path) -> None:
+    letter = tmp_path / "letter.mp3"
+    letter.write_text("no music" * 100)
+    job_id = accept(runner, letter)
+    runner.run(job_id, "worker")
+
+    assert state(runner, job_id) == ("failed", "not_audio")
+    assert runner.storage.keys("") == []
+
+
+def test_an_input_that_vanished_is_said_so(runner: Runner, song: Path) -> None:
+    job_id = accept(runner, song)
+    runner.storage.delete(f"jobs/{job_id}/")
+    runner.run(job_id, "worker")
+
+    assert state(runner, job_id) == ("failed", "object_missing")
+
+
+def test_a_cancel_in_the_middle_ends_the_work(runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = accept(runner, song)
+
+    def cancel_and_wait_until_it_is_noticed() -> None:
+        assert runner.store.cancel(job_id, "the client asked")
+        (keeper,) = [thread for thread in threading.enumerate() if thread.name == f"lease-{job_id}"]
+        keeper.join(10)
+
+    during_separation(monkeypatch, cancel_and_wait_until_it_is_noticed)
+    runner.run(job_id, "worker")
+
+    assert state(runner, job_id) == ("canceled", None)
+    assert [key for key in runner.storage.keys("") if "attempt" in key] == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(SoftTimeLimitExceeded(), "time_limit"), (RuntimeError("a bug"), "internal_error")]
+)
+def test_what_is_raised_in_the_middle_fails_the_job_with_a_code(
+    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
+) -> None:
+    def explode() -> None:
+        raise error
+
+    job_id = accept(runner, song)
+    during_separation(monkeypatch, explode)
+    runner.run(job_id, "worker")
+
+    assert state(runner, job_id) == ("failed", code)
+    assert runner.storage.keys("") == []
+
+
+def test_a_worker_that_is_told_to_end_gives_its_job_back(
+    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end() -> None:
+        raise SystemExit
+
+    job_id = accept(runner, song)
+    during_separation(monkeypatch, end)
+    with pytest.raises(SystemExit):
+        runner.run(job_id, "worker")
+
+    assert state(runner, job_id) == ("queued", None)
+    assert [job.id for job in runner.store.unpublished()] == [job_id]
+
+
+def test_pauses_grow_are_capped_and_scattered() -> None:
+    pauses = [[backoff(attempt, base=2.0, cap=30.0) for _ in range(200)] for attempt in (1, 2, 3, 9)]
+
+    for drawn, limit in zip(pauses, (2, 4, 8, 30), strict=True):
+        assert 0 <= min(drawn) < limit * 0.2
+        assert limit * 0.8 < max(drawn) <= limit
