@@ -13,6 +13,12 @@ from stemsvc.settings import Settings
 FIELDS_LIMIT = 1024 * 1024  # a form's fields besides the file, and the multipart framing
 
 
+DESCRIPTION = (
+    "Splits music into stems. Send a track with `POST /v1/jobs`, follow it with `GET /v1/jobs/{id}`, "
+    "download each stem by its signed URL."
+)
+
+
 class _Rest(Api):
     ERROR_SCHEMA = errors.ProblemSchema
 
@@ -34,7 +40,7 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["stemsvc"] = make_services(settings)
     requests.install(app)
     rest = _Rest(
-        app, spec_kwargs={"info": {"description": __doc_text__, "license": {"name": "MIT", "identifier": "MIT"}}}
+        app, spec_kwargs={"info": {"description": DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}}}
     )
     errors.install(app)
     for blueprint in (jobs.blueprint, models.blueprint, health.blueprint):
@@ -42,9 +48,3 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(files.blueprint)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "stemsvc"}))
     return app
-
-
-__doc_text__ = (
-    "Splits music into stems. Send a track with `POST /v1/jobs`, follow it with `GET /v1/jobs/{id}`, "
-    "download each stem by its signed URL."
-)

@@ -12,12 +12,13 @@ from stemsvc.pools import DEVICES
 
 
 class StemsField(fields.Field[tuple[str, ...]]):
-    """Stem names, separated by commas; none means all."""
+    """Stem names, separated by commas or in fields of their own; none means all."""
+
+    is_multiple = True  # what webargs looks at to hand over every field of the name
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
-        if not isinstance(value, str):
-            raise self.make_error("validator_failed")
-        return tuple(dict.fromkeys(filter(None, (name.strip() for name in value.split(",")))))
+        names = (name.strip() for part in value for name in str(part).split(","))
+        return tuple(dict.fromkeys(filter(None, names)))
 
 
 class JobForm(Schema):
@@ -101,6 +102,7 @@ class SourceSchema(Schema):
     channels = fields.Integer(metadata={"description": "as sent; more than two are mixed down to stereo"})
     frames = fields.Integer()
     duration_seconds = fields.Float()
+    broken_packets = fields.Integer(metadata={"description": "damaged parts of the file that had to be left out"})
 
 
 class JobSchema(Schema):

@@ -118,6 +118,7 @@ class Runner:
             "channels": track.channels,
             "frames": track.frames,
             "duration_seconds": track.seconds,
+            "broken_packets": track.broken_packets,
         }
         if not self.store.succeed(lease, source, outputs):
             raise LeaseLost(job.id)

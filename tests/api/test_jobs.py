@@ -76,6 +76,14 @@ def test_a_track_becomes_a_queued_job(client: FlaskClient) -> None:
     assert client.get(answer.headers["Location"]).json == job
 
 
+def test_stems_may_come_in_fields_of_their_own(client: FlaskClient, parts: Services) -> None:
+    job = submit(client, file=song(), stems=["vocals", "drums, bass"]).json
+
+    kept = parts.store.get(job["id"])
+    assert kept is not None
+    assert kept.options.stems == ("drums", "bass", "vocals")
+
+
 def test_the_defaults_are_flac_of_every_stem(client: FlaskClient, parts: Services) -> None:
     job = submit(client, file=song()).json
 

@@ -93,6 +93,7 @@ def test_a_job_succeeds_and_keeps_nothing_but_its_stems(runner: Runner, song: Pa
     assert job is not None
     assert job.source == {
         "codec": "flac", "sample_rate": 44100, "channels": 2, "frames": 132300, "duration_seconds": 3.0,
+        "broken_packets": 0,
     }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ CONTAINERS = (
 )
 MIN_RATE, MAX_RATE = 8000, 192000
 MAX_CHANNELS = 32
+BROKEN_SHARE = 0.01  # of the packets: old files often carry a bad one, and their owners want them all the same
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,11 @@ def decode(path: Path, spool: Path, limits: Limits) -> Track:
             "audio_corrupt" if packets.broken else "no_samples", "no sample could be decoded from this file"
         )
     _check_length(frames, expected, rate)
-    if packets.ended_broken or ends_in_half_a_frame(path, codec):
+    if expected is None and (packets.ended_broken or ends_in_half_a_frame(path, codec)):
         raise UsageError("audio_truncated", "the file breaks off in the middle of a frame")
-    if packets.broken:
-        raise UsageError("audio_corrupt", f"{packets.broken} packets of this file can't be decoded")
-    return Track(spool, codec, rate, channels, frames)
+    if packets.broken > BROKEN_SHARE * packets.count:
+        raise UsageError("audio_corrupt", f"{packets.broken} of {packets.count} packets can't be decoded")
+    return Track(spool, codec, rate, channels, frames, packets.broken)
 
 
 def _spool(packets: _Packets, spool: Path, rate: int, limits: Limits) -> int:
@@ -82,6 +83,7 @@ class _Packets:
     def __init__(self, container: InputContainer, stream: AudioStream) -> None:
         self._container = container
         self._stream = stream
+        self.count = 0
         self.broken = 0  # packets that can't be decoded
         self.ended_broken = False  # whether the last one was such
         self.end: int | None = None  # where the last packet says it ends, in samples
@@ -89,6 +91,7 @@ class _Packets:
     def frames(self) -> Iterator[AudioFrame]:
         """Decode the packets one by one."""
         for packet in self._container.demux(self._stream):
+            self.count += 1
             if packet.pts is not None and packet.duration and self._stream.time_base is not None:
                 self.end = round((packet.pts + packet.duration) * self._stream.time_base * self._stream.sample_rate)
             try:

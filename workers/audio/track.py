@@ -20,6 +20,7 @@ class Track:
     sample_rate: int
     channels: int  # of the source; the samples here are always stereo
     frames: int
+    broken_packets: int = 0  # that could not be decoded and were left out
 
     @property
     def seconds(self) -> float:

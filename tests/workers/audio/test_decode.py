@@ -135,6 +135,35 @@ def test_a_whole_mp3_without_a_length_tag_is_fine(tmp_path: Path) -> None:
     assert abs(read(path).seconds - 5.0) < 0.2
 
 
+def test_an_mp3_that_lost_the_end_of_its_last_frame_is_fine_where_its_header_says_the_length(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "song.mp3", tone(5.0, 44100), 44100)
+    path.write_bytes(path.read_bytes()[:-100])
+
+    assert abs(read(path).seconds - 5.0) < 0.1
+
+
+def test_a_damaged_packet_is_left_out_and_counted(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "song.m4a", tone(30.0, 44100), 44100)
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 700] = b"\xff" * 700
+    path.write_bytes(data)
+    track = read(path)
+
+    assert track.broken_packets >= 1
+    assert 29.5 < track.seconds <= 30.0
+
+
+def test_a_file_that_is_damaged_all_over(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "song.flac", tone(10.0, 44100), 44100)
+    data = bytearray(path.read_bytes())
+    for at in range(9000, len(data), 3000):
+        data[at : at + 300] = bytes(300)
+    path.write_bytes(data)
+
+    assert refusal(path) in ("audio_corrupt", "audio_truncated")
+
+
 def test_a_header_that_promises_more_than_there_is(tmp_path: Path) -> None:
     path = tmp_path / "song.wav"
     path.write_bytes(wav_header(44100, 40 * 44100 * 4) + bytes(44100 * 4))
