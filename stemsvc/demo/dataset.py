@@ -47,10 +47,22 @@ def _render_one(job: tuple[Path, int, bool]) -> None:
 class Excerpts:
     """Random excerpts of the training songs, remixed: stems of different songs, gains, polarity, channels, silence."""
 
-    def __init__(self, paths: list[Path], length: int, seed: int) -> None:
-        self._songs = [np.load(path, mmap_mode="r") for path in paths]
+    def __init__(
+        self,
+        synthesised: list[Path],
+        sampled: list[Path],
+        length: int,
+        seed: int,
+        *,
+        remix: float,
+        sampled_share: float,
+    ) -> None:
+        self._synthesised = [np.load(path, mmap_mode="r") for path in synthesised]
+        self._sampled = [np.load(path, mmap_mode="r") for path in sampled]
         self._length = length
         self._rng = np.random.default_rng(seed)
+        self._remix = remix
+        self._sampled_share = sampled_share
 
     def batch(self, size: int) -> NDArray[np.float32]:
         """True stems, float32 [size, 4, 2, length]."""
@@ -58,7 +70,7 @@ class Excerpts:
 
     def _excerpt(self) -> NDArray[np.float32]:
         rng = self._rng
-        remix = rng.random() < 0.5
+        remix = rng.random() < self._remix
         song, at = self._draw()
         out = np.empty((len(STEMS), 2, self._length), np.float32)
         for stem in range(len(STEMS)):
@@ -70,5 +82,6 @@ class Excerpts:
         return out * np.float32(10 ** (rng.uniform(-9, 3) / 20))
 
     def _draw(self) -> tuple[NDArray[np.int16], int]:
-        song = self._songs[self._rng.integers(len(self._songs))]
+        songs = self._sampled if self._rng.random() < self._sampled_share else self._synthesised
+        song = songs[self._rng.integers(len(songs))]
         return song, int(self._rng.integers(0, song.shape[-1] - self._length))
