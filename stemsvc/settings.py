@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     api_threads: int = Field(8, ge=1, description="request threads of the api process")
 
     max_upload_bytes: int = Field(512 * MIB, ge=1, description="largest request body")
-    max_duration_seconds: float = Field(7200.0, gt=0, description="longest track")
+    max_duration_seconds: float = Field(1800.0, gt=0, description="longest track; memory grows with it")
     default_model: str = Field("demo", description="model of a job that names none")
     catalog: Path | None = Field(None, description="a YAML file that adds models to the bundled catalog")
     pools: str = Field("*:cpu", description="worker pools, `model:device` separated by commas; `*` is every model")

@@ -32,7 +32,7 @@ def worker(models: tuple[str, ...], device: str, concurrency: int | None) -> Non
     settings = Settings()
     names = load_catalog(settings.catalog).names
     pools = [pool for model in models for pool in parse_pools(f"{model}:{device}", names)]
-    label = "all" if ANY_MODEL in models else "-".join(models)
+    label = models[0] if len(models) == 1 and models[0] != ANY_MODEL else f"{len(pools)}-models"
     arguments = [
         sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-P", "prefork",
         "-Q", ",".join(pool.queue for pool in dict.fromkeys(pools)),

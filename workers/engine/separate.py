@@ -45,7 +45,7 @@ def separate(
     with torch.inference_mode():
         normal = ((wav - mean) / std)[None]
         out = apply_model(model, normal, shifts=0, split=True, overlap=OVERLAP, device=device, callback=count)[0]
-        out = out * std + mean
+        out = out.mul_(std).add_(mean)  # in place: a second copy of every stem is the largest thing here
         if not torch.isfinite(out).all():
             raise FatalError("separation_not_finite", "the network returned samples that are no numbers")
     return {stem: out[model.sources.index(stem)].T.numpy() for stem in stems}
