@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import httpx
 
@@ -24,6 +24,7 @@ from stemsvc.pools import parse_pools
 from stemsvc.queue import make_celery
 from stemsvc.settings import Settings
 
+LOCK_SECONDS = 1.0
 RESTART_PAUSE = 3.0  # a child that dies younger than this is not started again at once
 
 
@@ -42,13 +43,24 @@ def state_file(settings: Settings) -> Path:
 
 
 def running(settings: Settings) -> Running | None:
-    """The stack that runs over this data folder, or None."""
+    """The stack that runs over this data folder, or None.
+
+    A stack holds its folder's lock while it lives: a state file that a killed one left behind, and whose process id
+    is another program's by now, is not believed.
+    """
     try:
         state = Running(**json.loads(state_file(settings).read_text()))
-        os.kill(state.pid, 0)
+        with _lock_file(settings).open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return state
     except (OSError, ValueError, TypeError):
         return None
-    return state
+    return None
+
+
+def _lock_file(settings: Settings) -> Path:
+    return settings.data_dir / "run" / "lock"
 
 
 class Stack:
@@ -135,15 +147,21 @@ class Stack:
 
 
 @contextmanager
-def _only_one(settings: Settings) -> Iterator[TextIO]:
-    path = settings.data_dir / "run" / "lock"
+def _only_one(settings: Settings) -> Iterator[None]:
+    path = _lock_file(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + LOCK_SECONDS
     with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise FatalError("already_running", f"a stack runs over {settings.data_dir} already") from error
-        yield file
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:  # another stack, or someone who looks whether there is one
+                if time.monotonic() > deadline:
+                    detail = f"a stack runs over {settings.data_dir} already"
+                    raise FatalError("already_running", detail) from error
+            time.sleep(0.02)
+        yield
 
 
 def run_stack(settings: Settings, *, private_broker: bool, say: Callable[[str], None]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
 import pickle
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from stemsvc.catalog import load_catalog
+from stemsvc.embedded.stack import running, state_file
 from stemsvc.errors import FatalError, TransientError, UsageError
 from stemsvc.jobs import check_encoding
 from stemsvc.names import clean_filename, stem_filename
@@ -126,3 +130,18 @@ def test_errors_survive_the_way_between_processes(kind: type[UsageError]) -> Non
     error = pickle.loads(pickle.dumps(kind("code", "detail")))
 
     assert (type(error), error.code, error.detail, str(error)) == (kind, "code", "detail", "code: detail")
+
+
+def test_a_state_file_that_a_killed_stack_left_is_not_believed(settings: Settings) -> None:
+    run = state_file(settings).parent
+    run.mkdir(parents=True)
+    (run / "lock").touch()
+    # given a process id that is alive, but somebody else's
+    state_file(settings).write_text(json.dumps({"pid": os.getpid(), "url": "http://x", "broker_url": ""}))
+
+    assert running(settings) is None
+    with (run / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        found = running(settings)
+    assert found is not None
+    assert found.pid == os.getpid()
