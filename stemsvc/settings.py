@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from platformdirs import user_cache_path, user_data_path
+from platformdirs import user_data_path
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -21,7 +21,9 @@ class Settings(BaseSettings):
         description="where the embedded stack keeps its database, queue, objects and scratch files",
     )
     database_url: str = Field("", description="SQLAlchemy URL of the job store; empty: SQLite in the data folder")
-    broker_url: str = Field("redis://127.0.0.1:6379/0", description="Celery broker")
+    broker_url: str = Field(
+        "redis://127.0.0.1:6379/0", description="Celery broker; `stemsvc up` brings its own where this is unset"
+    )
 
     storage: str = Field("local", description="`local` folder or `s3`", pattern="^(local|s3)$")
     storage_secret: SecretStr = Field(
@@ -54,9 +56,6 @@ class Settings(BaseSettings):
     shutdown_grace_seconds: int = Field(60, ge=1, description="time a stopping worker has to finish or give back")
     dispatch_interval_seconds: float = Field(2.0, gt=0, description="pause between two sweeps of the dispatcher")
 
-    cache_dir: Path = Field(
-        default_factory=lambda: user_cache_path("stemsvc"), description="where weights and plans are cached"
-    )
     scratch_dir: Path | None = Field(None, description="folder for files of running jobs; empty: in the data folder")
     threads: int = Field(0, ge=0, description="CPU threads of one worker child; 0: all cores")
     concurrency: int = Field(1, ge=1, description="children of one worker process")

@@ -18,7 +18,7 @@ def settings_table() -> str:
     for name, field in Settings.model_fields.items():
         default = field.get_default()
         if field.default_factory is not None:
-            default = "your platform's folder for " + ("caches" if name == "cache_dir" else "data")
+            default = "your platform's folder for data"
         elif isinstance(default, SecretStr) or default in (None, ""):
             default = ""
         else:
