@@ -38,7 +38,7 @@ def score(seeds: Iterable[int], seconds: float, *, sampled: bool = False) -> dic
 def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=12.0)
+    parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--sampled", action="store_true", help="play the songs with a General MIDI soundfont")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
