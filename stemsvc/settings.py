@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -83,8 +84,8 @@ class Settings(BaseSettings):
         return self.scratch_dir or self.data_dir / "scratch"
 
     def environment(self) -> dict[str, str]:
-        """These settings as environment variables, for a child process."""
-        values: dict[str, str] = {}
+        """This process's environment with these settings in it, for a child process."""
+        values = dict(os.environ)
         for name in type(self).model_fields:
             value = getattr(self, name)
             if value is not None:

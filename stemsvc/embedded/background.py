@@ -26,7 +26,7 @@ def start(settings: Settings) -> Running:
         raise FatalError("already_running", f"a stack runs over {settings.data_dir} already: {stack.url}")
     log = settings.data_dir / "logs" / "up.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, **settings.environment()}
+    environment = settings.environment()
     if "broker_url" not in settings.model_fields_set:
         del environment["STEMSVC_BROKER_URL"]  # unset means: bring a Redis of your own
     with log.open("wb") as file:

@@ -76,7 +76,7 @@ class Stack:
         if self._redis:
             changes["broker_url"] = self._redis.url
         self.settings = settings.model_copy(update=changes)
-        environment = {**os.environ, **self.settings.environment()}
+        environment = self.settings.environment()
         logs = folder / "logs"
         run = [sys.executable, "-m", "stemsvc"]
         self._children = [
