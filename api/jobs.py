@@ -11,8 +11,10 @@ from api.present import job_body
 from api.requests import request_id
 from api.schemas import JobForm, JobSchema
 from api.services import services
+from stemsvc import outputs
 from stemsvc.errors import UsageError
 from stemsvc.jobs import JobOptions, JobView, check_encoding
+from stemsvc.separation import SeparationOptions
 
 blueprint = MultipartBlueprint("jobs", __name__, url_prefix="/v1/jobs", description="Separate tracks")
 
@@ -51,7 +53,9 @@ def _view(job_id: str) -> JobView:
 
 def read_options(form: dict[str, Any]) -> JobOptions:
     """The form's fields, checked against the catalog and the formats. Raises `UsageError`."""
-    model = form.get("model") or services().settings.default_model
-    stems = services().catalog.choose_stems(model, form["stems"])
+    entry = services().catalog.get(form.get("model") or services().settings.default_model)
+    stems = outputs.choose(form["stems"], entry.stems, form["residual"])
     bit_depth = check_encoding(form["format"], form["bit_depth"] or None)
-    return JobOptions(model, form["device"], stems, form["format"], bit_depth, form["residual"])
+    separation = SeparationOptions(*(form[name] for name in ("overlap", "shifts", "seed", "segment", "precision")))
+    separation.check(entry.segment_seconds)
+    return JobOptions(entry.name, form["device"], stems, form["format"], bit_depth, form["residual"], separation)

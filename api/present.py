@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin
@@ -26,6 +27,7 @@ def job_body(parts: Services, view: JobView) -> dict[str, Any]:
         "format": options.format,
         "bit_depth": options.bit_depth,
         "residual": options.residual,
+        **asdict(options.separation),
         "filename": job.input_name,
         "progress": {"fraction": round(job.fraction, 4), "stage": job.stage, "eta_seconds": _eta(job)},
         "queue_position": view.queue_position,

@@ -9,6 +9,9 @@ from marshmallow import Schema, fields, validate
 
 from stemsvc.jobs import FORMATS, JobState
 from stemsvc.pools import DEVICES
+from stemsvc.separation import MAX_OVERLAP, MAX_SEED, MAX_SHIFTS, PRECISIONS, SeparationOptions
+
+DEFAULTS = SeparationOptions()
 
 
 class StemsField(fields.Field[tuple[str, ...]]):
@@ -33,7 +36,9 @@ class JobForm(Schema):
         metadata={
             "type": "string",
             "default": "",
-            "description": "stems wanted, separated by commas; all where empty",
+            "description": "what to return, separated by commas; all stems where empty. `vocals` is the stem, "
+            "`no_vocals` the sum of all others, `minus_vocals` the mixture less the vocals (less work); "
+            "likewise for every stem of the model",
             "example": "vocals,drums",
         },
     )
@@ -44,6 +49,34 @@ class JobForm(Schema):
     residual = fields.Boolean(
         load_default=False, metadata={"description": "also return what the stems returned leave of the mixture"}
     )
+    overlap = fields.Float(
+        load_default=DEFAULTS.overlap,
+        metadata={"description": "share of a segment that the next one covers", "minimum": 0, "maximum": MAX_OVERLAP},
+    )
+    shifts = fields.Integer(
+        load_default=DEFAULTS.shifts,
+        metadata={
+            "description": "passes at random offsets that are averaged: each is a whole separation; 0 is one at none",
+            "minimum": 0,
+            "maximum": MAX_SHIFTS,
+        },
+    )
+    seed = fields.Integer(
+        load_default=DEFAULTS.seed,
+        metadata={"description": "what `shifts` draws its offsets from", "minimum": 0, "maximum": MAX_SEED},
+    )
+    segment = fields.Float(
+        load_default=DEFAULTS.segment,
+        metadata={"description": "seconds of a segment, at most the model's own, which is the default", "minimum": 1},
+    )
+    precision = fields.String(
+        load_default=DEFAULTS.precision,
+        metadata={
+            "enum": list(PRECISIONS),
+            "description": "`fp32` is upstream's to 100 dB, `mixed` to 60 dB, `fast` is for previews; "
+            "`auto` is mixed on CUDA and fp32 elsewhere",
+        },
+    )
 
 
 class ProgressSchema(Schema):
@@ -52,7 +85,7 @@ class ProgressSchema(Schema):
     fraction = fields.Float(metadata={"description": "finished segments over all segments of this attempt, 0 to 1"})
     stage = fields.String(
         metadata={
-            "description": "queued, starting, fetching, decoding, loading, separating, encoding, uploading, "
+            "description": "queued, starting, fetching, decoding, loading, waiting, separating, encoding, uploading, "
             "done, failed or canceled"
         }
     )
@@ -115,6 +148,11 @@ class JobSchema(Schema):
     format = fields.String()
     bit_depth = fields.String(allow_none=True)
     residual = fields.Boolean()
+    overlap = fields.Float()
+    shifts = fields.Integer()
+    seed = fields.Integer()
+    segment = fields.Float(allow_none=True, metadata={"description": "seconds; null: the model's own"})
+    precision = fields.String(metadata={"enum": list(PRECISIONS)})
     filename = fields.String()
     progress = fields.Nested(ProgressSchema)
     queue_position = fields.Integer(

@@ -57,14 +57,6 @@ class Catalog:
             raise UsageError("unknown_model", f"model {name!r} is none of {', '.join(self._entries)}")
         return self._entries[name]
 
-    def choose_stems(self, model: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
-        """The stems wanted, in the model's order; all where none is named. Raises `UsageError` `unknown_stem`."""
-        stems = self.get(model).stems
-        for stem in wanted:
-            if stem not in stems:
-                raise UsageError("unknown_stem", f"{model} has no stem {stem!r}; it has {', '.join(stems)}")
-        return tuple(stem for stem in stems if stem in wanted or not wanted)
-
 
 def load_catalog(extra: Path | None = None) -> Catalog:
     """The bundled catalog, with the entries of the file `extra` added or put in their place.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stemsvc.errors import UsageError
+from stemsvc.separation import SeparationOptions
 
 
 class JobState(enum.StrEnum):
@@ -54,10 +55,11 @@ class JobOptions:
 
     model: str
     device: str = "auto"
-    stems: tuple[str, ...] = ()  # the stems wanted, in the model's order
+    stems: tuple[str, ...] = ()  # names of `stemsvc.outputs`, in the model's order
     format: str = "flac"
     bit_depth: str | None = None  # "16", "24" or "float32"; None for lossy formats
     residual: bool = False
+    separation: SeparationOptions = field(default_factory=SeparationOptions)
 
     @property
     def outputs(self) -> tuple[str, ...]:

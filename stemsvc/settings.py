@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from platformdirs import user_data_path
+from platformdirs import user_cache_path, user_data_path
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     api_threads: int = Field(8, ge=1, description="request threads of the api process")
 
     max_upload_bytes: int = Field(512 * MIB, ge=1, description="largest request body")
-    max_duration_seconds: float = Field(1800.0, gt=0, description="longest track; memory grows with it")
+    max_duration_seconds: float = Field(14400.0, gt=0, description="longest track; scratch disk grows with it")
     default_model: str = Field("demo", description="model of a job that names none")
     catalog: Path | None = Field(None, description="a YAML file that adds models to the bundled catalog")
     pools: str = Field("*:cpu", description="worker pools, `model:device` separated by commas; `*` is every model")
@@ -58,8 +58,14 @@ class Settings(BaseSettings):
     dispatch_interval_seconds: float = Field(2.0, gt=0, description="pause between two sweeps of the dispatcher")
 
     scratch_dir: Path | None = Field(None, description="folder for files of running jobs; empty: in the data folder")
+    cache_dir: Path | None = Field(
+        None, description="folder for networks converted for this CPU; empty: your platform's folder for caches"
+    )
     threads: int = Field(0, ge=0, description="CPU threads of one worker child; 0: all cores")
-    concurrency: int = Field(1, ge=1, description="children of one worker process")
+    concurrency: int = Field(
+        2, ge=1, description="children of one worker process: while one computes, another decodes or uploads"
+    )
+    device_slots: int = Field(1, ge=1, description="jobs that compute on one device at a time")
 
     log_format: str = Field(
         "auto", description="`json`, `console`, or `auto`: console on a terminal", pattern="^(json|console|auto)$"
@@ -67,8 +73,14 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", description="least level that is logged")
 
     @field_validator(
-        "s3_endpoint_url", "s3_public_endpoint_url", "s3_access_key_id", "catalog", "scratch_dir", mode="before"
-    )
+        "s3_endpoint_url",
+        "s3_public_endpoint_url",
+        "s3_access_key_id",
+        "catalog",
+        "scratch_dir",
+        "cache_dir",
+        mode="before",
+    )  # fmt: skip
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
@@ -82,6 +94,11 @@ class Settings(BaseSettings):
     def resolved_scratch_dir(self) -> Path:
         """The scratch folder with the default filled in."""
         return self.scratch_dir or self.data_dir / "scratch"
+
+    @property
+    def resolved_cache_dir(self) -> Path:
+        """The cache folder with the default filled in."""
+        return self.cache_dir or user_cache_path("stemsvc")
 
     def environment(self) -> dict[str, str]:
         """This process's environment with these settings in it, for a child process."""

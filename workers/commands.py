@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
 
+from stemsvc import outputs
 from stemsvc.catalog import load_catalog
 from stemsvc.errors import UsageError
 from stemsvc.jobs import FORMATS, JobOptions, check_encoding
 from stemsvc.pools import ANY_MODEL, DEVICES, Pool, parse_pools
+from stemsvc.separation import PRECISIONS, SeparationOptions
 from stemsvc.settings import Settings
+
+DEFAULTS = SeparationOptions()
 
 
 @click.command()
@@ -54,6 +60,11 @@ def worker(models: tuple[str, ...], device: str, concurrency: int | None) -> Non
 @click.option("--format", "format_", type=click.Choice(list(FORMATS)), default="flac", show_default=True)
 @click.option("--bit-depth", type=click.Choice(["16", "24", "float32"]))
 @click.option("--residual", is_flag=True, help="also write what the stems leave of the mixture")
+@click.option("--overlap", type=float, default=DEFAULTS.overlap, show_default=True, help="of neighbouring segments")
+@click.option("--shifts", type=int, default=DEFAULTS.shifts, show_default=True, help="passes at random offsets")
+@click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True, help="what the offsets are drawn from")
+@click.option("--segment", type=float, help="seconds; the model's own where not given")
+@click.option("--precision", type=click.Choice(PRECISIONS), default=DEFAULTS.precision, show_default=True)
 def separate(
     file: Path,
     output: Path,
@@ -63,18 +74,25 @@ def separate(
     format_: str,
     bit_depth: str | None,
     residual: bool,
+    **how: Any,
 ) -> None:
-    """Separate FILE in this process, without servers."""
+    """Separate FILE in this process, without servers.
+
+    STEMS are those of the model; `no_vocals` is the sum of all but the vocals, `minus_vocals` the mixture less the
+    vocals, which is less work.
+    """
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     from workers.audio.decode import Limits
     from workers.pipeline import Models, separate_file
 
     settings = Settings()
-    catalog = load_catalog(settings.catalog)
-    entry = catalog.get(model or settings.default_model)
-    wanted = catalog.choose_stems(entry.name, tuple(filter(None, stems.split(","))))
-    options = JobOptions(entry.name, device, wanted, format_, check_encoding(format_, bit_depth), residual)
+    entry = load_catalog(settings.catalog).get(model or settings.default_model)
+    wanted = outputs.choose(tuple(filter(None, stems.split(","))), entry.stems, residual)
+    separation = SeparationOptions(**how)
+    separation.check(entry.segment_seconds)
+    depth = check_encoding(format_, bit_depth)
+    options = JobOptions(entry.name, device, wanted, format_, depth, residual, separation)
     _check_device(Pool(entry.name, device))
     output.mkdir(parents=True, exist_ok=True)
     columns = (
@@ -91,10 +109,11 @@ def separate(
             bar.update(task, description=stage, completed=done / total if total else 0.0)
 
         limits = Limits(settings.max_duration_seconds)
-        done = separate_file(file, Path(folder), options, entry, device, Models(), limits, show)
+        models = Models(settings.threads, settings.resolved_cache_dir)
+        done = separate_file(file, Path(folder), options, entry, device, models, limits, show)
         for name, encoded in done.outputs.items():
             target = output / f"{file.stem} - {name}{encoded.path.suffix}"
-            target.write_bytes(encoded.path.read_bytes())
+            shutil.copyfile(encoded.path, target)
             bar.console.print(
                 f"{target}  {encoded.seconds:.2f} s  {encoded.bytes} bytes  {encoded.clipped_samples} clipped"
             )

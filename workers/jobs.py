@@ -22,6 +22,7 @@ from stemsvc.jobstore import JobStore
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
 from workers.audio.decode import Limits
+from workers.device import DeviceTurns
 from workers.lease import LeaseKeeper, LeaseLost
 from workers.pipeline import Models, Separated, separate_file
 
@@ -88,7 +89,11 @@ class Runner:
         entry = self.catalog.get(job.options.model)
         device = job.pool.rsplit(".", 1)[-1]
         limits = Limits(self.settings.max_duration_seconds)
-        return separate_file(source, folder, job.options, entry, device, self.models, limits, report)
+        turns = DeviceTurns(self.settings.resolved_scratch_dir.parent / "devices", device, self.settings.device_slots)
+        return separate_file(
+            source, folder, job.options, entry, device, self.models, limits, report,
+            computing=lambda: turns.turn(lambda: report("waiting", 0, 0)),
+        )  # fmt: skip
 
     def _upload(
         self, lease: Lease, separated: Separated, format: str, keeper: LeaseKeeper

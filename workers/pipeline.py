@@ -1,43 +1,56 @@
-"""From a file on disk to encoded stems on disk: decode, separate, encode. Knows no job and no network."""
+"""From a file on disk to encoded stems on disk: decode, separate, encode. Knows no job and no network.
+
+Decoded audio lies on scratch disk and is read segment by segment; finished samples go straight to the encoders, which
+run beside the network. Memory does not grow with the track.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stemsvc import outputs
 from stemsvc.catalog import ModelEntry
 from stemsvc.jobs import EXTENSIONS, JobOptions
 from workers.audio.decode import Limits, decode
-from workers.audio.encode import Encoded, encode
-from workers.audio.rate import resample
+from workers.audio.encode import Encoded, Encoder
+from workers.audio.rate import RateConverter
 from workers.audio.track import Track
-from workers.engine.separate import separate
-from workers.engine.weights import load_model
+from workers.writers import Writers
 
 if TYPE_CHECKING:
-    from demucs.apply import BagOfModels
+    from workers.engine.separate import Separator
 
-# Called with the stage's name and, while separating, finished and all segments.
+# Called with the stage's name and, while separating, finished and all segments. What it raises ends the job.
 OnProgress = Callable[[str, int, int], None]
+Sound = NDArray[np.float32]
+CHUNK = 1 << 16  # frames
 
 
 @dataclass
 class Models:
-    """The network loaded last, kept for the next job of this process."""
+    """The networks used last, kept for the next job of this process."""
 
-    _loaded: dict[str, BagOfModels] = field(default_factory=dict)
+    threads: int = 0  # of a CPU; 0: all
+    cache: Path | None = None  # folder for converted networks
+    _loaded: dict[tuple[str, str, str], Separator] = field(default_factory=dict)
 
-    def get(self, entry: ModelEntry) -> BagOfModels:
-        """The entry's network; loading another one drops the one before, so that memory holds one."""
-        if entry.name not in self._loaded:
+    def get(self, entry: ModelEntry, device: str, precision: str) -> Separator:
+        """The entry's networks on `device`; what was loaded before is dropped, so that memory holds one model."""
+        from workers.engine.separate import Separator
+        from workers.engine.weights import load_model
+
+        key = (entry.name, device, precision)
+        if key not in self._loaded:
             self._loaded.clear()
-            self._loaded[entry.name] = load_model(entry)
-        return self._loaded[entry.name]
+            self._loaded[key] = Separator(load_model(entry), device, precision, threads=self.threads, cache=self.cache)
+        return self._loaded[key]
 
 
 @dataclass(frozen=True)
@@ -51,34 +64,97 @@ class Separated:
 def separate_file(
     source: Path, folder: Path, options: JobOptions, entry: ModelEntry, device: str,
     models: Models, limits: Limits, on_progress: OnProgress,
+    computing: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
 ) -> Separated:  # fmt: skip
-    """Write `<stem>.<extension>` for every output asked for into `folder`, at the source's rate and exact length."""
+    """Write `<output>.<extension>` for every output asked for into `folder`, at the source's rate and exact length.
+
+    `computing` is entered for as long as the device is at work: who shares the device waits there.
+    """
     on_progress("decoding", 0, 0)
     track = decode(source, folder / "decoded.f32", limits)
+    mixture = _at_rate(track, entry.sample_rate, folder / "resampled.f32")
     on_progress("loading", 0, 0)
-    model = models.get(entry)
-    mixture = resample(track.samples(), track.sample_rate, entry.sample_rate)
-    on_progress("separating", 0, 1)
-    stems = separate(model, mixture, options.stems, device, lambda done, total: on_progress("separating", done, total))
-    on_progress("encoding", 1, 1)
-    return Separated(track, _encode_all(track, stems, folder, options, entry))
+    separator = models.get(entry, device, options.separation.precision)
+    stems = outputs.needed(options.stems, entry.stems)
+    mixing = _Mixing(track, entry, options, stems)
+    paths = {name: folder / f"{name}.{EXTENSIONS[options.format]}" for name in options.outputs}
+    make = {name: _maker(path, track.sample_rate, options) for name, path in paths.items()}
+    with Writers(make) as writers:
+        with computing():
+            on_progress("separating", 0, 1)
+            pieces = separator.separate(
+                mixture, stems, options.separation, lambda done, total: on_progress("separating", done, total)
+            )
+            with contextlib.closing(pieces):
+                for piece in pieces:
+                    writers.write(mixing.mix(piece))
+        on_progress("encoding", 1, 1)
+        writers.write(mixing.rest())
+        return Separated(track, writers.close())
 
 
-def _encode_all(
-    track: Track, stems: dict[str, NDArray[np.float32]], folder: Path, options: JobOptions, entry: ModelEntry
-) -> dict[str, Encoded]:
-    outputs: dict[str, Encoded] = {}
-    rest = np.array(track.samples()) if options.residual else None  # stems returned + residual = the mixture
-    for name, samples in stems.items():
-        native = resample(samples, entry.sample_rate, track.sample_rate, track.frames)
-        if rest is not None:
-            rest -= native
-        outputs[name] = _encode_one(native, name, track, folder, options)
-    if rest is not None:
-        outputs["residual"] = _encode_one(rest, "residual", track, folder, options)
-    return outputs
+def _maker(path: Path, rate: int, options: JobOptions) -> Callable[[], Encoder]:
+    return lambda: Encoder(path, rate, options.format, options.bit_depth)
 
 
-def _encode_one(samples: NDArray[np.float32], name: str, track: Track, folder: Path, options: JobOptions) -> Encoded:
-    path = folder / f"{name}.{EXTENSIONS[options.format]}"
-    return encode(samples, track.sample_rate, path, options.format, options.bit_depth)
+def _at_rate(track: Track, rate: int, path: Path) -> Track:
+    """The track at the model's rate, in a scratch file of its own where that is another rate."""
+    if rate == track.sample_rate:
+        return track
+    converter, frames = RateConverter(track.sample_rate, rate), 0
+    with path.open("wb") as file:
+        for chunk in _chunks(track, converter):
+            frames += len(chunk)
+            file.write(np.ascontiguousarray(chunk).tobytes())
+    return replace(track, path=path, sample_rate=rate, frames=frames)
+
+
+def _chunks(track: Track, converter: RateConverter) -> Iterator[Sound]:
+    for start in range(0, track.frames, CHUNK):
+        yield converter.convert(track.read(start, min(start + CHUNK, track.frames)))
+    yield converter.finish()
+
+
+class _Mixing:
+    """Turns pieces of stems at the model's rate into pieces of the outputs at the source's rate."""
+
+    def __init__(self, track: Track, entry: ModelEntry, options: JobOptions, stems: tuple[str, ...]) -> None:
+        self._track = track
+        self._outputs = [outputs.find(name, entry.stems) for name in options.stems]
+        self._residual = options.residual
+        self._converters = {stem: RateConverter(entry.sample_rate, track.sample_rate) for stem in stems}
+        self._at = 0
+
+    def mix(self, piece: dict[str, Sound]) -> dict[str, Sound]:
+        """The outputs' next samples [n, 2]."""
+        return self._mix({stem: self._converters[stem].convert(samples) for stem, samples in piece.items()})
+
+    def rest(self) -> dict[str, Sound]:
+        """The outputs' last samples, up to the source's exact length."""
+        return self._mix({stem: converter.finish(self._track.frames) for stem, converter in self._converters.items()})
+
+    def _mix(self, stems: dict[str, Sound]) -> dict[str, Sound]:
+        count = min(len(next(iter(stems.values()))), self._track.frames - self._at)
+        stems = {stem: samples[:count] for stem, samples in stems.items()}
+        needs_mixture = self._residual or any(output.from_mixture for output in self._outputs)
+        mixture = self._track.read(self._at, self._at + count) if needs_mixture and count else None
+        self._at += count
+        mixed: dict[str, Sound] = {}
+        for output in self._outputs:
+            if output.from_mixture:
+                mixed[output.name] = _less(mixture, [stems[stem] for stem in output.taken])
+            else:
+                first, *others = (stems[stem] for stem in output.added)
+                mixed[output.name] = sum(others, first)
+        if self._residual:
+            mixed["residual"] = _less(mixture, list(mixed.values()))
+        return mixed
+
+
+def _less(mixture: Sound | None, parts: list[Sound]) -> Sound:
+    """The mixture without the parts; nothing of nothing."""
+    if mixture is None:
+        return np.zeros((0, 2), np.float32)
+    for part in parts:
+        mixture = mixture - part
+    return mixture

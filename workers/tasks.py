@@ -31,4 +31,6 @@ def runner() -> Runner:
 
         torch.set_num_threads(settings.threads)
     catalog, store = load_catalog(settings.catalog), JobStore(settings.resolved_database_url)
-    return Runner(settings, catalog, store, open_storage(settings), Models())
+    return Runner(
+        settings, catalog, store, open_storage(settings), Models(settings.threads, settings.resolved_cache_dir)
+    )

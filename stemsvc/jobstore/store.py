@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from stemsvc.jobs import MOVES, Event, Job, JobOptions, JobState, JobView, Lease
 from stemsvc.jobstore.engine import connect, snapshot, translated
 from stemsvc.jobstore.tables import db_now, events, jobs
+from stemsvc.separation import SeparationOptions
 
 _WORKER_LOST = "the worker fell silent and its lease ran out"
 
@@ -209,4 +210,5 @@ def _job(row: Mapping[Any, Any]) -> Job:
     values = dict(row)
     options = values.pop("options")
     options["stems"] = tuple(options["stems"])
+    options["separation"] = SeparationOptions(**options.get("separation", {}))
     return Job(**{**values, "state": JobState(values["state"]), "options": JobOptions(**options)})

@@ -16,18 +16,18 @@ from stemsvc.catalog import load_catalog
 from stemsvc.demo.dataset import HELD_OUT
 from stemsvc.demo.measure import si_sdr
 from stemsvc.demo.render import STEMS, render_song
-from workers.engine.separate import separate
+from workers.engine.separate import Separator
 from workers.engine.weights import load_model
 
 
 def score(seeds: Iterable[int], seconds: float, *, sampled: bool = False) -> dict[str, tuple[float, float]]:
     """Mean over the songs of (SI-SDR, improvement over the mixture) in dB by stem."""
-    model = load_model(load_catalog().get("demo"))
+    separator = Separator(load_model(load_catalog().get("demo")))
     rows: dict[str, list[tuple[float, float]]] = {stem: [] for stem in STEMS}
     for seed in seeds:
         true = render_song(seed, seconds, sampled=sampled)
         mixture = np.sum([true[stem] for stem in STEMS], axis=0).T
-        estimates = separate(model, mixture, STEMS, "cpu", lambda done, total: None)
+        estimates = separator.separate_array(mixture)
         for stem in STEMS:
             reached = si_sdr(estimates[stem], true[stem].T)
             rows[stem].append((reached, reached - si_sdr(mixture, true[stem].T)))

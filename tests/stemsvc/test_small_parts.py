@@ -104,8 +104,7 @@ def test_a_catalog_of_ones_own_adds_and_overrides(tmp_path: Path) -> None:
 
     assert catalog.names[-1] == "mine"
     assert catalog.get("mine").weights_path == Path("/x.safetensors")
-    assert catalog.choose_stems("mine", ("b",)) == ("b",)
-    assert catalog.choose_stems("mine", ()) == ("a", "b")
+    assert catalog.get("mine").stems == ("a", "b")
 
 
 @pytest.mark.parametrize(

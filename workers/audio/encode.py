@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 from stemsvc.errors import FatalError, TransientError
-from workers.audio.rate import resample
+from workers.audio.rate import RateConverter
 
 CHUNK = 1 << 16  # frames
 
@@ -63,43 +65,75 @@ class Encoded:
         return self.frames / self.sample_rate
 
 
-def encode(samples: NDArray[np.float32], rate: int, path: Path, format: str, bit_depth: str | None) -> Encoded:
-    """Write [n, 2] at `rate` to `path`; a lossy codec that can't carry the rate gets the next one that it can.
+class Encoder:
+    """One file being written, piece by piece.
 
-    Integer formats are rounded, never rescaled; what lies beyond full scale is clipped and counted. Raises
-    `TransientError` `scratch_full`, `FatalError` `encode_failed`.
+    A lossy codec that can't carry the rate gets the next one that it can. Integer formats are rounded, never
+    rescaled; what lies beyond full scale is clipped and counted. `write` and `close` raise `TransientError`
+    `scratch_full` and `FatalError` `encode_failed`; a file that is not closed is none.
     """
-    codec = CODECS[format, bit_depth]
-    target = carried_rate(codec, rate)
-    if target != rate:
-        samples = resample(samples, rate, target, round(len(samples) * target / rate))
-    clipped = 0
+
+    def __init__(self, path: Path, rate: int, format: str, bit_depth: str | None) -> None:
+        self._path = path
+        self._codec = CODECS[format, bit_depth]
+        self._bit_depth = bit_depth
+        self._rate = carried_rate(self._codec, rate)
+        self._converter = RateConverter(rate, self._rate)
+        self._frames = self._clipped = 0
+        with _encoding(self._codec):
+            options = {"rf64": "auto"} if self._codec.container == "wav" else {}  # above 4 GiB needs 64-bit sizes
+            self._container = av.open(str(path), "w", format=self._codec.container, options=options)
+            self._stream = cast(AudioStream, self._container.add_stream(self._codec.encoder, rate=self._rate))
+            self._stream.layout = "stereo"
+            self._stream.format = self._codec.sample_format
+            if self._codec.bit_rate:
+                self._stream.bit_rate = self._codec.bit_rate
+
+    def write(self, samples: NDArray[np.float32]) -> None:
+        """Add [n, 2]."""
+        self._encode(self._converter.convert(samples))
+
+    def close(self) -> Encoded:
+        """Finish the file."""
+        self._encode(self._converter.finish())
+        with _encoding(self._codec):
+            self._container.mux(self._stream.encode(None))
+            self._container.close()
+        with self._path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return Encoded(self._path, self._path.stat().st_size, digest, self._rate, self._frames, self._clipped)
+
+    def abort(self) -> None:
+        """Let go of the unfinished file."""
+        with contextlib.suppress(av.FFmpegError):
+            self._container.close()
+
+    def _encode(self, samples: NDArray[np.float32]) -> None:
+        with _encoding(self._codec):
+            for start in range(0, len(samples), CHUNK):
+                quantised, over = quantise(samples[start : start + CHUNK], self._bit_depth)
+                self._clipped += over
+                frame = _frame(quantised, self._codec, self._rate)
+                frame.pts = self._frames
+                self._frames += len(quantised)
+                self._container.mux(self._stream.encode(frame))
+
+
+@contextlib.contextmanager
+def _encoding(codec: Codec) -> Iterator[None]:
     try:
-        options = {"rf64": "auto"} if codec.container == "wav" else {}  # a wav above 4 GiB needs 64-bit sizes
-        with av.open(str(path), "w", format=codec.container, options=options) as container:
-            stream = cast(AudioStream, container.add_stream(codec.encoder, rate=target))
-            stream.layout = "stereo"
-            stream.format = codec.sample_format
-            if codec.bit_rate:
-                stream.bit_rate = codec.bit_rate
-            at = 0
-            for chunk in _chunks(samples):
-                quantised, over = quantise(chunk, bit_depth)
-                clipped += over
-                frame = _frame(quantised, codec, target)
-                frame.pts = at
-                at += len(chunk)
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode(None))
+        yield
     except av.FFmpegError as error:
-        if isinstance(error, OSError) and error.errno == 28:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise TransientError("scratch_full", "the scratch disk is full") from error
         raise FatalError("encode_failed", f"{codec.encoder}: {error}") from error
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return Encoded(path, path.stat().st_size, digest.hexdigest(), target, len(samples), clipped)
+
+
+def encode(samples: NDArray[np.float32], rate: int, path: Path, format: str, bit_depth: str | None) -> Encoded:
+    """Write [n, 2] at `rate` to `path` at once."""
+    encoder = Encoder(path, rate, format, bit_depth)
+    encoder.write(samples)
+    return encoder.close()
 
 
 def carried_rate(codec: Codec, rate: int) -> int:
@@ -114,16 +148,12 @@ def quantise(chunk: NDArray[np.float32], bit_depth: str | None) -> tuple[NDArray
     if bit_depth not in DEPTHS:
         return chunk, 0
     bits = DEPTHS[bit_depth]
-    scale = float(1 << bits - 1)
-    scaled = np.rint(chunk.astype(np.float64) * scale)
-    over = int(np.count_nonzero((scaled > scale - 1) | (scaled < -scale)))
-    whole = np.clip(scaled, -scale, scale - 1).astype(np.int32)
+    scale = np.float32(1 << bits - 1)
+    scaled = np.rint(chunk * scale)  # exact: the scale is a power of two, and 24 bits are what a float32 holds
+    top = scale - 1
+    over = int(np.count_nonzero(scaled > top) + np.count_nonzero(scaled < -scale))
+    whole = np.clip(scaled, -scale, top).astype(np.int32)
     return (whole.astype(np.int16), over) if bits == 16 else (whole << 8, over)
-
-
-def _chunks(samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    for start in range(0, len(samples), CHUNK):
-        yield samples[start : start + CHUNK]
 
 
 def _frame(chunk: NDArray[np.generic], codec: Codec, rate: int) -> AudioFrame:

@@ -1,4 +1,4 @@
-"""Sample rate conversion by soxr."""
+"""Sample rate conversion by soxr, piece by piece or at once, with the same samples either way."""
 
 from __future__ import annotations
 
@@ -6,10 +6,37 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from workers.audio.track import CHANNELS
+
+
+class RateConverter:
+    """Converts one stereo signal from rate `source` to `target`; equal rates pass through untouched."""
+
+    def __init__(self, source: int, target: int) -> None:
+        self._ratio = target / source
+        self._stream: soxr.ResampleStream | None = None
+        if source != target:
+            self._stream = soxr.ResampleStream(source, target, CHANNELS, dtype="float32", quality="VHQ")
+        self._taken = self._given = 0
+
+    def convert(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The converted samples [n, 2] that are ready; the filter holds some back."""
+        self._taken += len(samples)
+        ready = samples if self._stream is None else self._stream.resample_chunk(np.ascontiguousarray(samples))
+        self._given += len(ready)
+        return ready
+
+    def finish(self, frames: int | None = None) -> NDArray[np.float32]:
+        """What is left, cut or padded with silence so that all are `frames`: by default as long as the input."""
+        rest = np.zeros((0, CHANNELS), np.float32)
+        if self._stream is not None and self._taken:
+            rest = self._stream.resample_chunk(rest, last=True)
+        wanted = (round(self._taken * self._ratio) if frames is None else frames) - self._given
+        self._given += wanted
+        return rest[:wanted] if len(rest) >= wanted else np.pad(rest, ((0, wanted - len(rest)), (0, 0)))
+
 
 def resample(samples: NDArray[np.float32], source: int, target: int, frames: int | None = None) -> NDArray[np.float32]:
-    """Convert [n, channels] from rate `source` to `target`; cut or padded with silence to `frames` where given."""
-    out = samples if source == target else soxr.resample(samples, source, target, quality="VHQ")
-    if frames is not None and len(out) != frames:
-        out = out[:frames] if len(out) > frames else np.pad(out, ((0, frames - len(out)), (0, 0)))
-    return np.ascontiguousarray(out, dtype=np.float32)
+    """Convert [n, 2] from rate `source` to `target`; cut or padded with silence to `frames` where given."""
+    converter = RateConverter(source, target)
+    return np.ascontiguousarray(np.concatenate([converter.convert(samples), converter.finish(frames)]), np.float32)

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 CHANNELS = 2
+FRAME_BYTES = CHANNELS * 4
 
 
 @dataclass(frozen=True)
 class Track:
-    """Stereo float32 samples in the file `path`, interleaved, at the source's own rate."""
+    """Stereo float32 samples in the file `path`, interleaved, at `sample_rate`."""
 
     path: Path
     codec: str
@@ -27,6 +28,11 @@ class Track:
         """The track's length."""
         return self.frames / self.sample_rate
 
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """The samples [stop - start, 2]. Read, not mapped: pages of a mapped file count as the process's memory."""
+        count = (stop - start) * CHANNELS
+        return np.fromfile(self.path, np.float32, count, offset=start * FRAME_BYTES).reshape(-1, CHANNELS)
+
     def samples(self) -> NDArray[np.float32]:
-        """The samples [frames, 2], mapped from disk, not read."""
-        return np.memmap(self.path, np.float32, "r", shape=(self.frames, CHANNELS))
+        """All samples [frames, 2]."""
+        return self.read(0, self.frames)

@@ -1,0 +1,45 @@
+"""How a track is to be separated: what a job may ask of the engine, and its limits. Needs only the standard library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stemsvc.errors import UsageError
+
+MAX_OVERLAP = 0.9  # ten times the work of no overlap; upstream sets no limit
+MAX_SHIFTS = 20  # upstream's paper goes to 10
+MAX_SEED = 2**32 - 1
+MIN_SEGMENT_SECONDS = 1.0
+PRECISIONS = ("auto", "fp32", "mixed", "fast")
+
+
+@dataclass(frozen=True)
+class SeparationOptions:
+    """The engine's options, upstream's names. The defaults are upstream's, but for its one random shift.
+
+    `overlap` is the share of a segment that the next one covers. `shifts` is how many passes at random offsets are
+    averaged, drawn from `seed`; 0 is one pass at none. `segment` is in seconds, None for the model's own.
+    """
+
+    overlap: float = 0.25
+    shifts: int = 0
+    seed: int = 0
+    segment: float | None = None
+    precision: str = "auto"
+
+    def check(self, longest: float) -> None:
+        """Raise `UsageError` `bad_options` unless a model whose own segment is `longest` seconds can run these.
+
+        Memory grows with the segment and the model was trained on its own, so longer ones are refused.
+        """
+        if not 0 <= self.overlap <= MAX_OVERLAP:
+            raise UsageError("bad_options", f"overlap is {self.overlap}; it goes from 0 to {MAX_OVERLAP}")
+        if not 0 <= self.shifts <= MAX_SHIFTS:
+            raise UsageError("bad_options", f"shifts is {self.shifts}; it goes from 0 to {MAX_SHIFTS}")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise UsageError("bad_options", f"seed is {self.seed}; it goes from 0 to {MAX_SEED}")
+        if self.segment is not None and not MIN_SEGMENT_SECONDS <= self.segment <= longest:
+            allowed = f"from {MIN_SEGMENT_SECONDS:g} to {longest:g} s"
+            raise UsageError("bad_options", f"segment is {self.segment} s; with this model it goes {allowed}")
+        if self.precision not in PRECISIONS:
+            raise UsageError("bad_options", f"precision {self.precision!r} is none of {', '.join(PRECISIONS)}")

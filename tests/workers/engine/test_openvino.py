@@ -1,0 +1,104 @@
+"""The CPU path: conversions are kept on disk, checked, and never needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.workers.engine.reference import assert_faithful, bag, hdemucs, htdemucs, music, snr, upstream
+from workers.engine import openvino
+from workers.engine.networks import TorchNetwork
+from workers.engine.openvino import OpenVinoNetwork
+from workers.engine.separate import Separator
+
+
+@pytest.fixture
+def conversions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How often a network was converted."""
+    seen: list[int] = []
+    convert = openvino._convert
+
+    def counted(network: Any, length: int) -> Any:
+        seen.append(length)
+        return convert(network, length)
+
+    monkeypatch.setattr(openvino, "_convert", counted)
+    return seen
+
+
+def test_a_conversion_is_done_once_and_then_read(tmp_path: Path, conversions: list[int]) -> None:
+    model, mixture = bag(htdemucs()), music(3.0)
+    first = Separator(model, cache=tmp_path).separate_array(mixture)
+    second = Separator(model, cache=tmp_path).separate_array(mixture)
+
+    assert conversions == [2 * 44100]
+    assert_faithful(second, first)
+    assert [path.name[:9] for path in tmp_path.iterdir()] == ["openvino-"]
+
+
+def test_other_weights_or_another_architecture_are_another_conversion(tmp_path: Path, conversions: list[int]) -> None:
+    for network in (htdemucs(), htdemucs(seed=1), htdemucs(t_weight_pos_embed=0.5)):
+        Separator(bag(network), cache=tmp_path).network(0)
+
+    assert len(conversions) == len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("damage", ["shorten", "zeros", "missing", "no sums"])
+def test_a_damaged_conversion_is_made_again(tmp_path: Path, conversions: list[int], damage: str) -> None:
+    model, mixture = bag(htdemucs()), music(1.0)
+    wanted = Separator(model, cache=tmp_path).separate_array(mixture)
+    (folder,) = tmp_path.iterdir()
+    weights = folder / "core.bin"
+    if damage == "shorten":
+        weights.write_bytes(weights.read_bytes()[:-10])
+    elif damage == "zeros":
+        weights.write_bytes(bytes(weights.stat().st_size))
+    elif damage == "missing":
+        weights.unlink()
+    else:
+        (folder / "sums.json").write_text("{}")
+
+    assert_faithful(Separator(model, cache=tmp_path).separate_array(mixture), wanted)
+    Separator(model, cache=tmp_path).network(0)
+    assert len(conversions) == 2
+
+
+def test_a_cache_that_can_not_be_written_costs_only_time(tmp_path: Path, conversions: list[int]) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("this is no folder")
+    model, mixture = bag(htdemucs()), music(1.0)
+
+    assert_faithful(Separator(model, cache=blocked / "cache").separate_array(mixture), upstream(model, mixture))
+    assert len(conversions) == 1
+
+
+def test_a_network_that_can_not_be_converted_runs_in_torch(caplog: pytest.LogCaptureFixture) -> None:
+    separator = Separator(bag(hdemucs(multi_freqs=[0.25, 0.75])))
+
+    assert isinstance(separator.network(0), TorchNetwork)
+    assert "torch does" in caplog.text
+
+
+def test_the_fast_precision_says_what_it_costs() -> None:
+    model, mixture = bag(htdemucs()), music(4.0)
+    separator = Separator(model, precision="fast")
+    assert isinstance(separator.network(0), OpenVinoNetwork)
+
+    wanted = upstream(model, mixture)
+    assert all(snr(sound, wanted[stem]) > 25 for stem, sound in separator.separate_array(mixture).items())
+
+
+def test_openvino_does_not_report_to_its_vendor() -> None:
+    # given a fresh process, since the module is imported once in each
+    code = (
+        "import sys\nfrom workers.engine.openvino import _openvino\n_openvino()\n"
+        "assert sys.modules.get('openvino_telemetry') is None\n"
+        "import openvino.tools.ovc.telemetry_utils as t\nassert 'stub' in t.tm.__name__, t.tm\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr

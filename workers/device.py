@@ -1,0 +1,47 @@
+"""Taking turns at a device: of several jobs on one machine one computes, the others decode, encode and upload."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+POLL_SECONDS = 0.02
+
+
+class DeviceTurns:
+    """The right to compute on `device`, shared by all worker processes of this machine that use the same folder.
+
+    A lock on a file: the kernel lets go of it when a process dies, however it dies.
+    """
+
+    def __init__(self, folder: Path, device: str, slots: int) -> None:
+        self._paths = [folder / f"{device.replace(':', '-')}-{slot}.lock" for slot in range(slots)]
+
+    @contextlib.contextmanager
+    def turn(self, waiting: Callable[[], None]) -> Iterator[None]:
+        """Hold the device. `waiting` is called while others have it; what it raises ends the wait."""
+        file = self._take()
+        while file is None:
+            waiting()
+            time.sleep(POLL_SECONDS)
+            file = self._take()
+        try:
+            yield
+        finally:
+            os.close(file)
+
+    def _take(self) -> int | None:
+        for path in self._paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(file)
+            else:
+                return file
+        return None

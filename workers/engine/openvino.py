@@ -1,0 +1,208 @@
+"""The CPU path: the network between the spectra converted to OpenVINO, the conversion kept on disk."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import hashlib
+import importlib.util
+import json
+import logging
+import os
+import queue
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from workers.engine.hybrid import HybridCore, Room, Spectrum, fill_up, full_length
+from workers.engine.precision import Precision
+
+log = logging.getLogger(__name__)
+FORMAT = 1  # raise it when HybridCore computes something else
+CORES_PER_STREAM = 2  # one wide stream wastes cores: the small layers do not split well
+_converting = threading.Lock()
+
+
+def available() -> bool:
+    """Whether OpenVINO is installed."""
+    return importlib.util.find_spec("openvino") is not None
+
+
+def _openvino() -> Any:
+    """The module, imported without its telemetry, which would report to its vendor at import."""
+    if "openvino" not in sys.modules:
+        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
+
+
+class CannotConvert(Exception):
+    """Raised when a network holds something that can't be traced or that OpenVINO has no operation for."""
+
+
+class OpenVinoNetwork:
+    """Runs full segments in OpenVINO, and what is of another length in torch.
+
+    As many segments run at once as there are streams, each with its share of the threads: while one is in the
+    Fourier transform, the other keeps the cores at work. Raises `CannotConvert`.
+    """
+
+    def __init__(self, network: Any, precision: Precision, threads: int, cache: Path | None) -> None:
+        self.device = torch.device("cpu")
+        self._length = int(network.samplerate * network.segment)
+        self._full = full_length(network)
+        self._network = network.eval()
+        self._precision = precision
+        self._spectrum = Spectrum(network, self.device)
+        self._tail: Any = None
+        cores = threads or _cores()
+        streams = max(1, cores // CORES_PER_STREAM)
+        self.depth = streams + 1  # one waits, so that no stream does
+        compiled = _compile(_converted(network, self._length, cache), precision, streams, cores)
+        self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for _ in range(streams):
+            self._requests.put(compiled.create_infer_request())
+        self._rooms = collections.deque(Room() for _ in range(self.depth))
+        self._pool = ThreadPoolExecutor(streams, "segment", torch.set_num_threads, (max(1, cores // streams),))
+
+    def start(self, batch: torch.Tensor, stems: list[int]) -> Any:
+        """Begin the batch in a thread of its own."""
+        self._rooms.rotate()
+        return self._pool.submit(self._run, batch, stems, self._rooms[0])
+
+    def _run(self, batch: torch.Tensor, stems: list[int], room: Room) -> torch.Tensor:
+        with torch.inference_mode():
+            batch = fill_up(batch, self._full)
+            if batch.shape[-1] != self._length:
+                return self._in_torch(batch, stems)
+            if len(batch) == 1:
+                return self._one(batch, stems, room)
+            return torch.cat([self._one(wave[None], stems, Room()) for wave in batch])
+
+    def _one(self, wave: torch.Tensor, stems: list[int], room: Room) -> torch.Tensor:
+        request = self._requests.get()
+        try:
+            inputs = [self._spectrum.forward(wave).numpy(), wave.numpy()]
+            outputs = request.infer(inputs, share_inputs=True, share_outputs=True)
+            spectra, waves = (torch.from_numpy(outputs[at]) for at in (0, 1))
+            out = self._spectrum.inverse(spectra, stems, self._length, room)
+            for at, stem in enumerate(stems):
+                out[:, at] += waves[:, stem]
+            return out
+        finally:
+            self._requests.put(request)
+
+    def _in_torch(self, batch: torch.Tensor, stems: list[int]) -> torch.Tensor:
+        from workers.engine.networks import TorchNetwork
+
+        if self._tail is None:
+            self._tail = TorchNetwork(self._network, "cpu", self._precision)
+        return self._tail.start(batch, stems).result()  # type: ignore[no-any-return]
+
+
+def _cores() -> int:
+    """CPUs that this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _compile(model: Any, precision: Precision, streams: int, threads: int) -> Any:
+    ov = _openvino()
+    exact = {"INFERENCE_PRECISION_HINT": "f32", "EXECUTION_MODE_HINT": "ACCURACY"}
+    fast = {"INFERENCE_PRECISION_HINT": "bf16"}
+    options = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": threads}
+    return ov.Core().compile_model(model, "CPU", options | (fast if precision is Precision.FAST else exact))
+
+
+def _converted(network: Any, length: int, cache: Path | None) -> Any:
+    """The network as an OpenVINO model, from `cache` where a whole one lies there."""
+    ov = _openvino()
+    if cache is None:
+        return _convert(network, length)
+    folder = cache / f"openvino-{_fingerprint(network, length, ov.get_version())}"
+    if _is_whole(folder):
+        return ov.Core().read_model(folder / "core.xml")
+    model = _convert(network, length)
+    try:
+        _keep(model, folder)
+    except OSError as error:  # a read-only or full disk costs the next start its time, nothing else
+        log.warning("the converted network can't be kept in %s: %s", cache, error.strerror)
+    return model
+
+
+def _convert(network: Any, length: int) -> Any:
+    ov = _openvino()
+    core = HybridCore(network, length).eval()
+    wave = torch.randn(1, network.audio_channels, length, generator=torch.Generator().manual_seed(0)) * 0.1
+    with _converting, _traceable(), torch.no_grad():
+        spectrum = Spectrum(network, torch.device("cpu")).forward(wave)
+        try:
+            traced = torch.jit.trace(  # type: ignore[no-untyped-call]
+                core, (spectrum, wave), check_trace=False
+            )
+            shapes = [list(spectrum.shape), list(wave.shape)]
+            return ov.convert_model(traced, example_input=(spectrum, wave), input=shapes)
+        except Exception as error:  # neither the tracer nor the converter says which errors it raises
+            raise CannotConvert(f"{type(error).__name__}: {error}") from error
+
+
+@contextlib.contextmanager
+def _traceable() -> Iterator[None]:
+    """Attention as plain operations, and no warnings of constants that the tracer meets: the lengths are constant."""
+    import warnings
+
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def _fingerprint(network: Any, length: int, version: str) -> str:
+    """Hash of all that the converted network depends on: every weight, the architecture, the versions."""
+    made_with = getattr(network, "_init_args_kwargs", None)  # what demucs' classes were called with
+    identity = f"{FORMAT} {version} {torch.__version__} {length} {type(network)} {made_with} {network!r}"
+    digest = hashlib.sha256(identity.encode())
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().contiguous().view(torch.uint8).numpy())
+    return digest.hexdigest()[:32]
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether every file of the folder is as it was written; a power cut can leave a file of zeros."""
+    try:
+        sums = json.loads((folder / "sums.json").read_text())
+        return bool(sums) and all(_sum(folder / name) == wanted for name, wanted in sums.items())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _keep(model: Any, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".openvino-", dir=folder.parent))
+    try:
+        _openvino().save_model(model, scratch / "core.xml", compress_to_fp16=False)
+        sums = {path.name: _sum(path) for path in scratch.iterdir()}
+        (scratch / "sums.json").write_text(json.dumps(sums))
+        if folder.exists():  # damaged, or another process was faster
+            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another process has just put its own there
+            scratch.rename(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _sum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
