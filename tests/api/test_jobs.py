@@ -13,6 +13,7 @@ from api.app import create_app
 from api.services import Services
 from stemsvc.jobs import Lease
 from stemsvc.jobstore.engine import migrate
+from stemsvc.separation import SeparationOptions
 from stemsvc.settings import Settings
 
 
@@ -84,6 +85,19 @@ def test_stems_may_come_in_fields_of_their_own(client: FlaskClient, parts: Servi
     assert kept.options.stems == ("drums", "bass", "vocals")
 
 
+def test_the_options_of_the_separation_are_kept(client: FlaskClient, parts: Services) -> None:
+    how = {"overlap": "0.5", "shifts": "2", "seed": "7", "segment": "1.5", "precision": "fast"}
+    job = submit(client, file=song(), stems="no_vocals,minus_drums,bass", **how).json
+
+    kept = parts.store.get(job["id"])
+    assert kept is not None
+    assert kept.options.separation == SeparationOptions(0.5, 2, 7, 1.5, "fast")
+    assert kept.options.stems == ("bass", "no_vocals", "minus_drums")
+    assert {name: job[name] for name in how} == {
+        "overlap": 0.5, "shifts": 2, "seed": 7, "segment": 1.5, "precision": "fast",
+    }  # fmt: skip
+
+
 def test_the_defaults_are_flac_of_every_stem(client: FlaskClient, parts: Services) -> None:
     job = submit(client, file=song()).json
 
@@ -106,6 +120,17 @@ def test_the_defaults_are_flac_of_every_stem(client: FlaskClient, parts: Service
         ({"device": "abacus"}, 422, "invalid_fields"),
         ({"device": "cuda"}, 422, "no_pool"),
         ({"residual": "perhaps"}, 422, "invalid_fields"),
+        ({"stems": "no_kazoo"}, 422, "unknown_stem"),
+        ({"stems": "vocals,minus_drums", "residual": "true"}, 422, "overlapping_stems"),
+        ({"overlap": "0.95"}, 422, "bad_options"),
+        ({"overlap": "-0.1"}, 422, "bad_options"),
+        ({"overlap": "nan"}, 422, "invalid_fields"),
+        ({"shifts": "21"}, 422, "bad_options"),
+        ({"shifts": "1.5"}, 422, "invalid_fields"),
+        ({"seed": "4294967296"}, 422, "bad_options"),
+        ({"segment": "3.5"}, 422, "bad_options"),
+        ({"segment": "0.1"}, 422, "bad_options"),
+        ({"precision": "int1"}, 422, "bad_options"),
         ({"tempo": "fast"}, 422, "invalid_fields"),
     ],
 )

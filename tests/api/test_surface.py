@@ -77,7 +77,11 @@ def test_the_description_is_openapi_3_1_and_names_every_call(client: FlaskClient
     body = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]
     assert list(body) == ["multipart/form-data"]
     form = document["components"]["schemas"]["JobForm"]["properties"]
-    assert set(form) == {"file", "model", "device", "stems", "format", "bit_depth", "residual"}
+    assert set(form) == {
+        "file", "model", "device", "stems", "format", "bit_depth", "residual",
+        "overlap", "shifts", "seed", "segment", "precision",
+    }  # fmt: skip
+    assert (form["shifts"]["minimum"], form["shifts"]["maximum"], form["overlap"]["default"]) == (0, 20, 0.25)
     assert form["file"]["format"] == "binary"
 
 

@@ -19,7 +19,7 @@ from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
 from stemsvc.storage.local import LocalStorage
 from tests.sounds import tone, write_sound
-from workers import pipeline
+from workers.engine.separate import Separator
 from workers.jobs import Runner, backoff
 from workers.pipeline import Models
 
@@ -75,12 +75,15 @@ def state(runner: Runner, job_id: str) -> tuple[str, str | None]:
 def during_separation(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
     """Have `act` happen in the middle of the job, where the network would run."""
 
-    def separate(*arguments: object) -> dict[str, np.ndarray]:
+    def separate(
+        self: object, mixture: object, stems: object, options: object, on_segment: Callable[[int, int], None]
+    ) -> Iterator[dict[str, np.ndarray]]:
         act()
-        arguments[-1](1, 1)  # type: ignore[operator]
+        on_segment(1, 1)
+        yield {}
         raise AssertionError("the job should have ended")
 
-    monkeypatch.setattr(pipeline, "separate", separate)
+    monkeypatch.setattr(Separator, "separate", separate)
 
 
 def test_a_job_succeeds_and_keeps_nothing_but_its_stems(runner: Runner, song: Path) -> None:

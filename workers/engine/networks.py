@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import torch
 
-from workers.engine.hybrid import HybridCore, Spectrum, can_take_apart, fill_up, full_length
+from workers.engine.hybrid import HybridCore, Spectrum, can_take_apart, fill_up, full_length, prepared
 from workers.engine.precision import Precision, arithmetic
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class TorchNetwork:
             if self._spectrum is None:
                 return Ready(self._network(wave)[:, stems])
             wave = fill_up(wave, self._full)
-            spectra, waves = self._core(wave.shape[-1])(self._spectrum.forward(wave), wave)
+            spectra, waves = self._core(wave.shape[-1])(*prepared(self._spectrum.forward(wave), wave))
             return Ready(self._spectrum.inverse(spectra, stems, wave.shape[-1]).add_(waves[:, stems]))
 
     def _core(self, length: int) -> Any:

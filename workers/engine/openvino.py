@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from workers.engine.hybrid import HybridCore, Room, Spectrum, fill_up, full_length
+from workers.engine.hybrid import HybridCore, Room, Spectrum, fill_up, full_length, prepared
 from workers.engine.precision import Precision
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class OpenVinoNetwork:
     def _one(self, wave: torch.Tensor, stems: list[int], room: Room) -> torch.Tensor:
         request = self._requests.get()
         try:
-            inputs = [self._spectrum.forward(wave).numpy(), wave.numpy()]
+            inputs = [tensor.numpy() for tensor in prepared(self._spectrum.forward(wave), wave)]
             outputs = request.infer(inputs, share_inputs=True, share_outputs=True)
             spectra, waves = (torch.from_numpy(outputs[at]) for at in (0, 1))
             out = self._spectrum.inverse(spectra, stems, self._length, room)
@@ -142,13 +142,10 @@ def _convert(network: Any, length: int) -> Any:
     core = HybridCore(network, length).eval()
     wave = torch.randn(1, network.audio_channels, length, generator=torch.Generator().manual_seed(0)) * 0.1
     with _converting, _traceable(), torch.no_grad():
-        spectrum = Spectrum(network, torch.device("cpu")).forward(wave)
+        example = prepared(Spectrum(network, torch.device("cpu")).forward(wave), wave)
         try:
-            traced = torch.jit.trace(  # type: ignore[no-untyped-call]
-                core, (spectrum, wave), check_trace=False
-            )
-            shapes = [list(spectrum.shape), list(wave.shape)]
-            return ov.convert_model(traced, example_input=(spectrum, wave), input=shapes)
+            traced = torch.jit.trace(core, example, check_trace=False)  # type: ignore[no-untyped-call]
+            return ov.convert_model(traced, example_input=example, input=[list(tensor.shape) for tensor in example])
         except Exception as error:  # neither the tracer nor the converter says which errors it raises
             raise CannotConvert(f"{type(error).__name__}: {error}") from error
 

@@ -1,0 +1,136 @@
+"""From a file to files: what adds up, what is exact, and what ends it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from stemsvc import outputs
+from stemsvc.catalog import load_catalog
+from stemsvc.demo.render import STEMS, render_song
+from stemsvc.errors import TransientError
+from stemsvc.jobs import JobOptions
+from tests.sounds import Sound, write_sound
+from tests.workers.engine.reference import assert_faithful, snr, upstream
+from workers.audio.decode import Limits, decode
+from workers.audio.rate import resample
+from workers.pipeline import Models, Separated, separate_file
+
+ENTRY = load_catalog().get("demo")
+RATE = 44100
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
+    return Models(cache=tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def song() -> Sound:
+    song: Sound = np.sum(list(render_song(9510, 5.0).values()), axis=0).T.astype(np.float32)
+    return song
+
+
+def run(models: Models, source: Path, folder: Path, stems: str = "", **changes: Any) -> Separated:
+    folder.mkdir()
+    residual = bool(changes.get("residual"))
+    wanted = outputs.choose(tuple(filter(None, stems.split(","))), STEMS, residual)
+    options = JobOptions("demo", stems=wanted, **{"format": "wav", "bit_depth": "float32", **changes})
+    return separate_file(source, folder, options, ENTRY, "cpu", models, Limits(60), lambda *progress: None)
+
+
+def read(separated: Separated) -> dict[str, Sound]:
+    sounds = {}
+    for name, encoded in separated.outputs.items():
+        track = decode(encoded.path, encoded.path.with_suffix(".back"), Limits(60))
+        assert (track.frames, track.sample_rate) == (encoded.frames, encoded.sample_rate)
+        sounds[name] = track.samples()
+    return sounds
+
+
+@pytest.mark.parametrize("rate", [44100, 48000, 8000, 96000])
+@pytest.mark.parametrize("stems", ["", "vocals", "no_vocals,vocals", "minus_vocals", "no_drums"])
+def test_all_files_together_are_the_mixture(models: Models, song: Sound, tmp_path: Path, rate: int, stems: str) -> None:
+    mixture = resample(song, RATE, rate)[: rate * 3 + 7]
+    source = write_sound(tmp_path / "song-float.wav", mixture, rate)
+    separated = run(models, source, tmp_path / "out", stems, residual=True)
+
+    sounds = read(separated)
+    assert list(sounds) == [*outputs.choose(tuple(filter(None, stems.split(","))), STEMS), "residual"]
+    assert {(len(sound), encoded.sample_rate) for sound, encoded in zip(
+        sounds.values(), separated.outputs.values(), strict=True)} == {(len(mixture), rate)}  # fmt: skip
+    together = np.sum([sound.astype(np.float64) for sound in sounds.values()], axis=0)
+    assert np.abs(together - mixture).max() <= 1e-6
+
+
+def test_everything_but_a_stem_comes_in_two_forms(models: Models, song: Sound, tmp_path: Path) -> None:
+    source = write_sound(tmp_path / "song-float.wav", song, RATE)
+    stems = read(run(models, source, tmp_path / "stems"))
+    but = read(run(models, source, tmp_path / "but", "minus_vocals,no_vocals"))
+
+    # the sum of the other stems is upstream's form; the cheap one keeps what the model gave to no stem
+    np.testing.assert_allclose(but["no_vocals"], stems["drums"] + stems["bass"] + stems["other"], atol=1e-7)
+    np.testing.assert_allclose(but["minus_vocals"], song - stems["vocals"], atol=1e-7)
+    assert np.abs(but["no_vocals"] - but["minus_vocals"]).max() > 1e-4
+
+
+def test_stems_of_a_file_agree_with_upstream(models: Models, song: Sound, tmp_path: Path) -> None:
+    source = write_sound(tmp_path / "song-float.wav", song, RATE)
+
+    assert_faithful(read(run(models, source, tmp_path / "out")), upstream(models.get(ENTRY, "cpu", "auto")._bag, song))
+
+
+def test_mono_of_8_khz_agrees_with_upstream(models: Models, song: Sound, tmp_path: Path) -> None:
+    mono = resample(song, RATE, 8000)[:, :1]
+    source = tmp_path / "song.wav"
+    soundfile.write(source, mono, 8000, subtype="FLOAT")
+    got = read(run(models, source, tmp_path / "out"))
+
+    at_rate = resample(np.repeat(mono, 2, axis=1), 8000, RATE)
+    wanted = upstream(models.get(ENTRY, "cpu", "auto")._bag, at_rate)
+    for stem, sound in got.items():
+        assert snr(sound, resample(wanted[stem], RATE, 8000, len(mono))) >= 100
+
+
+def test_a_full_disk_while_encoding_is_an_error_and_ends_the_threads(
+    models: Models, song: Sound, tmp_path: Path
+) -> None:
+    # given an output that is the device which is always full
+    source = write_sound(tmp_path / "song-float.wav", song, RATE)
+
+    class Full(Models):
+        def get(self, *key: Any) -> Any:
+            (tmp_path / "out" / "vocals.wav").symlink_to("/dev/full")
+            return models.get(*key)
+
+    with pytest.raises(TransientError) as caught:
+        run(Full(), source, tmp_path / "out")
+    assert caught.value.code == "scratch_full"
+    assert not [thread for thread in _threads() if thread.startswith("encode-")]
+
+
+class Stop(Exception):
+    pass
+
+
+def test_a_cancel_ends_the_encoders_too(models: Models, song: Sound, tmp_path: Path) -> None:
+    source = write_sound(tmp_path / "song-float.wav", song, RATE)
+    (tmp_path / "out").mkdir()
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if stage == "separating" and done:
+            raise Stop
+
+    options = JobOptions("demo", stems=STEMS, format="wav", bit_depth="16")
+    with pytest.raises(Stop):
+        separate_file(source, tmp_path / "out", options, ENTRY, "cpu", models, Limits(60), stop)
+    assert not [thread for thread in _threads() if thread.startswith("encode-")]
+
+
+def _threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate()]
