@@ -6,13 +6,34 @@ import sys
 import threading
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from stemsvc.errors import StemsvcError
-from stemsvc.settings import Settings
+
+if TYPE_CHECKING:  # a bare GPU machine, where only `bench engine` is to run, has neither rich nor pydantic
+    from rich.table import Table
+
+    from stemsvc.settings import Settings
+
+
+def _settings() -> Settings:
+    from stemsvc.settings import Settings
+
+    return Settings()
+
+
+def _table(*columns: str) -> Table:
+    from rich.table import Table
+
+    return Table(*columns)
+
+
+def _print(table: Table) -> None:
+    from rich.console import Console
+
+    Console().print(table)
 
 
 class _Commands(click.Group):
@@ -53,7 +74,7 @@ def up(host: str | None, port: int | None, data_dir: Path | None, broker: str | 
     from stemsvc.embedded.stack import run_stack
 
     changes = {"api_host": host, "api_port": port, "data_dir": data_dir and data_dir.resolve(), "broker_url": broker}
-    settings = Settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
+    settings = _settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
     if detach:
         stack = background.start(settings)
         click.echo(f"stemsvc is up at {stack.url} (API description: {stack.url}/docs/)")
@@ -68,7 +89,7 @@ def down(data_dir: Path | None) -> None:
     """Stop what `up` started."""
     from stemsvc.embedded import background
 
-    settings = Settings().model_copy(update={"data_dir": data_dir.resolve()} if data_dir else {})
+    settings = _settings().model_copy(update={"data_dir": data_dir.resolve()} if data_dir else {})
     click.echo(f"stopped {background.stop(settings).url}")
 
 
@@ -99,7 +120,7 @@ def dispatcher() -> None:
     from stemsvc.queue import Publisher
     from stemsvc.storage import open_storage
 
-    settings = Settings()
+    settings = _settings()
     configure_logs(settings)
     catalog = load_catalog(settings.catalog)
     pools = parse_pools(settings.pools, catalog.names)
@@ -119,18 +140,18 @@ def jobs(limit: int) -> None:
 
     from stemsvc.jobstore import JobStore
 
-    store = JobStore(Settings().resolved_database_url)
+    store = JobStore(_settings().resolved_database_url)
     found = store.recent(limit)
     store.close()
     if not found:
         click.echo("no jobs")
         return
-    table = Table("id", "created", "state", "model", "progress", "stage", "attempt", "error")
+    table = _table("id", "created", "state", "model", "progress", "stage", "attempt", "error")
     for job in found:
         created = datetime.fromtimestamp(job.created_at).strftime("%Y-%m-%d %H:%M:%S")
         cells = (job.id, created, str(job.state), job.options.model, f"{job.fraction:.0%}", job.stage)
         table.add_row(*cells, f"{job.attempt}/{job.max_attempts}", job.error_code or "")
-    Console().print(table)
+    _print(table)
 
 
 @main.command()
@@ -138,10 +159,10 @@ def models() -> None:
     """List the models that can be asked for."""
     from stemsvc.catalog import load_catalog
 
-    table = Table("name", "stems", "licence", "summary")
-    for entry in load_catalog(Settings().catalog).entries:
+    table = _table("name", "stems", "licence", "summary")
+    for entry in load_catalog(_settings().catalog).entries:
         table.add_row(entry.name, " ".join(entry.stems), entry.licence, entry.summary)
-    Console().print(table)
+    _print(table)
 
 
 @main.command()
@@ -149,10 +170,10 @@ def doctor() -> None:
     """Check each part of the installation; exits with 1 when one is broken."""
     from stemsvc.doctor import examine
 
-    findings = examine(Settings())
-    table = Table("part", "state", "what")
+    findings = examine(_settings())
+    table = _table("part", "state", "what")
     for finding in findings:
         table.add_row(finding.part, "[green]ok" if finding.ok else "[red]broken", finding.what)
-    Console().print(table)
+    _print(table)
     if not all(finding.ok for finding in findings):
         sys.exit(1)

@@ -1,0 +1,1 @@
+"""The engine's figures, ours and upstream's in turn: `stemsvc bench engine`."""

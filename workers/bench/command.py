@@ -1,0 +1,73 @@
+"""`stemsvc bench`. Imports only click here: a bare GPU machine has no more than torch, numpy and demucs bring."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from stemsvc.errors import UsageError
+
+PARTS = ("engine", "files", "job", "memory")
+
+
+@click.group()
+def bench() -> None:
+    """Print measured figures."""
+
+
+@bench.command()
+@click.option("--device", default="cpu", show_default=True, help="cpu, or cuda where one is at hand")
+@click.option("--only", type=click.Choice(PARTS), multiple=True, help="parts to run; all where not given")
+@click.option("--size", type=click.Choice(["full", "small"]), default="full", show_default=True, help="of the networks")
+@click.option("--seconds", type=click.FloatRange(1), default=60.0, show_default=True, help="of music for CPU figures")
+@click.option("--track", type=click.FloatRange(1), default=240.0, show_default=True, help="seconds of a whole track")
+@click.option(
+    "--long", type=click.FloatRange(1), default=3600.0, show_default=True, help="seconds of the longest track"
+)
+@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="runs that the medians are of")
+@click.option("--compile", "compiled", is_flag=True, help="also measure torch.compile on CUDA")
+@click.option("--cache", type=click.Path(file_okay=False, path_type=Path), help="folder for converted networks")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="write the table here too")
+def engine(
+    device: str, only: tuple[str, ...], size: str, seconds: float, track: float, long: float, repeats: int,
+    compiled: bool, cache: Path | None, output: Path | None,
+) -> None:  # fmt: skip
+    """Time the engine against upstream's demucs on the same random weights; fails where a bar is missed."""
+    import torch
+
+    from workers.bench.engine import SIZES, cpu_figures, cuda_figures
+    from workers.bench.table import Figure, machine, render
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    parts = only or PARTS
+    figures: list[Figure] = []
+    networks = SIZES[size]
+    if device.startswith("cuda"):
+        if not torch.cuda.is_available():
+            raise UsageError("no_device", "this machine has no CUDA device that torch can use")
+        figures += cuda_figures(networks, track, repeats, device, say, compiled=compiled)
+    elif device == "cpu":
+        if "engine" in parts:
+            figures += cpu_figures(networks, seconds, repeats, cache, say)
+        if {*parts} & {"files", "job", "memory"}:
+            from workers.bench.files import file_figures, job_figures, memory_figures
+
+            if "files" in parts:
+                figures += file_figures(networks, seconds, repeats, cache, say)
+            if "job" in parts:
+                figures += job_figures(networks, track, repeats, cache, say)
+            if "memory" in parts:
+                figures += memory_figures(min(180.0, long / 2), long, say)
+    else:
+        raise UsageError("no_device", f"figures are of cpu or cuda, not of {device!r}")
+    text = f"{machine(device)}; networks: {size}\n\n{render(figures)}\n"
+    click.echo(text)
+    if output is not None:
+        output.write_text(text)
+    if missed := [figure.name for figure in figures if not figure.met]:
+        click.echo(f"missed: {'; '.join(missed)}", err=True)
+        sys.exit(1)

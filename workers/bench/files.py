@@ -1,0 +1,186 @@
+"""Figures of whole jobs on a CPU: file to encoded stems, the job around the separation, memory over length."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from stemsvc.catalog import Catalog, ModelEntry, load_catalog
+from stemsvc.jobs import Job, JobOptions, JobState, new_job_id
+from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.engine import migrate
+from stemsvc.settings import Settings
+from stemsvc.storage.local import LocalStorage
+from workers.audio.decode import Limits
+from workers.audio.encode import encode
+from workers.bench.engine import RATE, STEMS, Size, bag, music, network
+from workers.bench.table import Figure, Say, in_turn
+from workers.engine.separate import ArrayMixture, Separator
+from workers.jobs import Runner
+from workers.pipeline import Models, separate_file
+
+MODEL = "random"
+
+
+class _Loaded(Models):
+    """One model that is loaded already, whatever the catalog says of it."""
+
+    def __init__(self, separator: Separator) -> None:
+        super().__init__()
+        self._separator = separator
+
+    def get(self, entry: ModelEntry, device: str, precision: str) -> Separator:
+        """The model."""
+        return self._separator
+
+
+def file_figures(size: Size, seconds: float, repeats: int, cache: Path | None, say: Say) -> Iterator[Figure]:
+    """From a wav file to flac stems, upstream's way and ours, weights loaded in both."""
+    model = bag(network(size))
+    separator = Separator(model, cache=cache)
+    with tempfile.TemporaryDirectory(prefix="stemsvc-bench-") as name, _ffmpeg(Path(name)):
+        folder = Path(name)
+        song = encode(music(seconds), RATE, folder / "song.wav", "wav", "16").path
+        theirs = _upstream_separator(model)
+
+        def ours() -> None:
+            out = folder / "ours"
+            shutil.rmtree(out, ignore_errors=True)
+            out.mkdir()
+            options = JobOptions(MODEL, stems=STEMS, format="flac", bit_depth="16")
+            separate_file(
+                song, out, options, _entry(size), "cpu", _Loaded(separator), Limits(1e5), lambda *progress: None
+            )
+
+        def upstream() -> None:
+            from demucs.audio import save_audio
+
+            _, stems = theirs.separate_audio_file(song)
+            for stem, sound in stems.items():
+                save_audio(sound, folder / f"{stem}.flac", RATE)
+
+        say(f"wav file to four flac files, {seconds:g} s")
+        took = in_turn(repeats, say, ours=ours, upstream=upstream)
+    yield Figure("file to flac stems: ours / upstream", "", took["ours"] / took["upstream"], bar=0.75, aim=0.5)
+
+
+def job_figures(size: Size, seconds: float, repeats: int, cache: Path | None, say: Say) -> Iterator[Figure]:
+    """A whole job (store, storage, decode, encode, upload) against its separation alone."""
+    separator = Separator(bag(network(size)), cache=cache)
+    mixture = music(seconds)
+    with tempfile.TemporaryDirectory(prefix="stemsvc-bench-") as name:
+        folder = Path(name)
+        settings = Settings(data_dir=folder)
+        migrate(settings.resolved_database_url)
+        store, storage = JobStore(settings.resolved_database_url), LocalStorage(folder / "objects", b"bench")
+        runner = Runner(settings, Catalog({MODEL: _entry(size)}), store, storage, _Loaded(separator))
+        song = encode(mixture, RATE, folder / "song.flac", "flac", "16").path
+
+        def job() -> None:
+            options = JobOptions(MODEL, stems=STEMS, format="flac", bit_depth="16")
+            key = new_job_id()
+            record = Job(key, JobState.QUEUED, options, f"separate.{MODEL}.cpu", f"jobs/{key}/input", song.name, 1)
+            with song.open("rb") as file:
+                storage.put(record.input_key, file, "audio/flac")
+            store.insert(record, "bench")
+            runner.run(key, "bench")
+            done = store.get(key)
+            assert done is not None and done.state is JobState.SUCCEEDED, done  # noqa: PT018 - a bench has no pytest
+
+        def pure() -> None:
+            for _ in separator.separate(ArrayMixture(mixture), STEMS):
+                pass
+
+        say(f"a job of {seconds:g} s, and its separation alone")
+        took = in_turn(repeats, say, job=job, separation=pure)
+        store.close()
+    detail = f"{took['job']:.1f} s of which {took['separation']:.1f} s separation"
+    yield Figure("job wall time / separation alone", detail, took["job"] / took["separation"], bar=1.10, aim=1.03)
+
+
+def memory_figures(short: float, long: float, say: Say) -> Iterator[Figure]:
+    """Peak memory of `stemsvc separate` on a long track less that on a short one, demo model."""
+    peaks = []
+    with tempfile.TemporaryDirectory(prefix="stemsvc-bench-") as name:
+        for seconds in (5.0, short, long):  # the first converts the network where that has not been done
+            song = Path(name) / "song.wav"
+            _write_long(song, seconds)
+            start = time.perf_counter()
+            peaks.append(_peak_bytes(song, Path(name) / "out"))
+            took = time.perf_counter() - start
+            say(f"  {seconds / 60:.1f} min: {peaks[-1] / 1e6:.0f} MB at most, {took:.1f} s")
+    detail = f"{long / 60:.0f} min {peaks[2] / 1e6:.0f} MB, {short / 60:.0f} min {peaks[1] / 1e6:.0f} MB"
+    yield Figure("peak memory, long less short track", detail, (peaks[2] - peaks[1]) / 1e6, " MB", bar=100, aim=20)
+
+
+def _entry(size: Size) -> ModelEntry:
+    demo = load_catalog().get("demo")
+    return demo.model_copy(update={"name": MODEL, "segment_seconds": float(size.segment)})
+
+
+def _upstream_separator(model: Any) -> Any:
+    """Upstream's `Separator` around a model that is loaded already."""
+    from demucs.api import Separator as Upstream
+
+    class Loaded(Upstream):  # type: ignore[misc, unused-ignore]
+        def _load_model(self) -> None:
+            self._model = model
+            self._audio_channels, self._samplerate = model.audio_channels, model.samplerate
+
+    return Loaded(shifts=0, device="cpu", progress=False)
+
+
+@contextlib.contextmanager
+def _ffmpeg(folder: Path) -> Iterator[None]:
+    """Upstream writes flac by the program ffmpeg: the one on PATH, else that of the package imageio-ffmpeg."""
+    if shutil.which("ffmpeg"):
+        yield
+        return
+    import imageio_ffmpeg
+
+    (folder / "bin").mkdir()
+    (folder / "bin" / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
+    before = os.environ["PATH"]
+    os.environ["PATH"] = f"{folder / 'bin'}{os.pathsep}{before}"  # demucs looks nowhere else
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = before
+
+
+def _write_long(path: Path, seconds: float) -> None:
+    minute = (music(min(seconds, 60.0)) * 32767).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        left = round(seconds * RATE)
+        while left > 0:
+            file.writeframes(minute[: min(left, len(minute))].tobytes())
+            left -= len(minute)
+
+
+def _peak_bytes(song: Path, out: Path) -> int:
+    """The most memory that `stemsvc separate` held, by the kernel's own high-water mark."""
+    command = [sys.executable, "-m", "stemsvc", "separate", str(song), "-o", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    peak = 0
+    while process.poll() is None:
+        with contextlib.suppress(OSError, StopIteration):
+            text = Path(f"/proc/{process.pid}/status").read_text()
+            peak = max(
+                peak, next(int(line.split()[1]) for line in text.splitlines() if line.startswith("VmHWM")) * 1024
+            )
+        time.sleep(0.05)
+    if process.returncode:
+        raise RuntimeError(f"stemsvc separate ended with {process.returncode}")
+    return peak

@@ -1,0 +1,77 @@
+"""A table of figures and the bars that they are held against."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line. `value` is held against `bar`: at most, or at least for `floor`; no bar: it is only reported."""
+
+    name: str
+    detail: str
+    value: float
+    unit: str = ""
+    bar: float | None = None
+    aim: float | None = None
+    floor: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Whether the bar holds; NaN meets none."""
+        if self.bar is None:
+            return True
+        return self.value >= self.bar if self.floor else self.value <= self.bar
+
+    @property
+    def row(self) -> str:
+        """The line as markdown."""
+        sign = "≥" if self.floor else "≤"
+        bar, aim = ("" if limit is None else f"{sign} {limit:g}{self.unit}" for limit in (self.bar, self.aim))
+        verdict = "" if self.bar is None else "met" if self.met else "MISSED"
+        return f"| {self.name} | {self.value:.3g}{self.unit} | {bar} | {aim} | {verdict} | {self.detail} |"
+
+
+def render(figures: list[Figure]) -> str:
+    """The figures as a markdown table."""
+    head = ["| figure | value | bar | aim | | how |", "| --- | --- | --- | --- | --- | --- |"]
+    return "\n".join([*head, *(figure.row for figure in figures)])
+
+
+def machine(device: str) -> str:
+    """What this ran on, in a line."""
+    import torch
+
+    cores = torch.get_num_threads()
+    names = [f"Python {platform.python_version()}", f"torch {torch.__version__}"]
+    if device.startswith("cuda"):
+        names.insert(0, torch.cuda.get_device_name(device))
+    return f"{platform.machine()} {_processor()}, {cores} cores; " + ", ".join(names)
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:  # noqa: PTH123 - a bare machine's one-liner
+            return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def in_turn(repeats: int, say: Say, **runs: Callable[[], object]) -> dict[str, float]:
+    """Median seconds of each run by name, after one unmeasured round; they alternate, so that noise meets all."""
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for repeat in range(repeats + 1):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            if repeat:
+                seconds[name].append(time.perf_counter() - start)
+                say(f"  {name} {seconds[name][-1]:.2f} s")
+    return {name: statistics.median(values) for name, values in seconds.items()}
