@@ -35,8 +35,9 @@ lint: $(READY)  ## Check style, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY)  ## Print the demo model's figures on held-out songs
+bench: $(READY)  ## Print the engine's figures against upstream's (20 min) and the demo model's; fails below a bar
 	$(BIN)/python -m tests.bench.demo_model
+	$(BIN)/stemsvc bench engine --output tests/bench/RESULTS.md
 
 train-demo: $(READY)  ## Render the songs and train the demo model again (about 90 minutes on 2 cores)
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[train]'

@@ -76,6 +76,7 @@ def separate_file(
     on_progress("loading", 0, 0)
     separator = models.get(entry, device, options.separation.precision)
     stems = outputs.needed(options.stems, entry.stems)
+    separator.load(stems)
     mixing = _Mixing(track, entry, options, stems)
     paths = {name: folder / f"{name}.{EXTENSIONS[options.format]}" for name in options.outputs}
     make = {name: _maker(path, track.sample_rate, options) for name, path in paths.items()}

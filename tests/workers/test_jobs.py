@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,8 +20,10 @@ from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
 from stemsvc.storage.local import LocalStorage
 from tests.sounds import tone, write_sound
+from workers.device import DeviceTurns
 from workers.engine.separate import Separator
 from workers.jobs import Runner, backoff
+from workers.lease import LeaseKeeper
 from workers.pipeline import Models
 
 
@@ -208,3 +211,54 @@ def test_pauses_grow_are_capped_and_scattered() -> None:
     for drawn, limit in zip(pauses, (2, 4, 8, 30), strict=True):
         assert 0 <= min(drawn) < limit * 0.2
         assert limit * 0.8 < max(drawn) <= limit
+
+
+def test_one_job_decodes_while_another_computes(runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a first job that stays in the middle of its separation until a second one waits for the device
+    first, second = accept(runner, song), accept(runner, song)
+    begun, waiting, computing = threading.Event(), threading.Event(), set[str]()
+    report = LeaseKeeper.report
+
+    def watched(self: LeaseKeeper, stage: str, done: int, total: int) -> None:
+        report(self, stage, done, total)
+        job_id = self._lease.job_id
+        if stage == "waiting":
+            assert job_id == second
+            waiting.set()
+        elif stage == "separating":
+            computing.add(job_id)
+            assert len(computing) == 1
+            if job_id == first:
+                begun.set()
+                assert waiting.wait(60)
+            if done == total:
+                computing.discard(job_id)
+
+    monkeypatch.setattr(LeaseKeeper, "report", watched)
+    other = replace(runner, models=Models())
+    threads = [threading.Thread(target=each.run, args=(job, "w")) for each, job in ((runner, first), (other, second))]
+    threads[0].start()
+    assert begun.wait(60)
+    threads[1].start()
+    for thread in threads:
+        thread.join(120)
+
+    assert waiting.is_set()
+    assert [state(runner, job_id) for job_id in (first, second)] == [("succeeded", None)] * 2
+
+
+def test_a_cancel_ends_the_wait_for_the_device(runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = accept(runner, song)
+    folder = runner.settings.resolved_scratch_dir.parent / "devices"
+    report = LeaseKeeper.report
+
+    def watched(self: LeaseKeeper, stage: str, done: int, total: int) -> None:
+        report(self, stage, done, total)
+        if stage == "waiting":
+            runner.store.cancel(job_id, "by the client")
+
+    monkeypatch.setattr(LeaseKeeper, "report", watched)
+    with DeviceTurns(folder, "cpu", 1).turn(lambda: None):
+        runner.run(job_id, "worker")
+
+    assert state(runner, job_id) == ("canceled", None)

@@ -71,3 +71,7 @@ def engine(
     if missed := [figure.name for figure in figures if not figure.met]:
         click.echo(f"missed: {'; '.join(missed)}", err=True)
         sys.exit(1)
+
+
+if __name__ == "__main__":  # where the project is not installed: `python -m workers.bench.command engine`
+    bench()

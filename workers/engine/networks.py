@@ -33,6 +33,9 @@ class Network(Protocol):
         What came back from a batch may be overwritten once `depth` further ones have begun.
         """
 
+    def rest(self) -> None:
+        """Give back the memory that only a forward pass needs: a track is done, and the next may be long in coming."""
+
 
 class Ready:
     """A batch that is done, or that the device finishes in its own time."""
@@ -71,13 +74,16 @@ class TorchNetwork:
             spectra, waves = self._core(wave.shape[-1])(*prepared(self._spectrum.forward(wave), wave))
             return Ready(self._spectrum.inverse(spectra, stems, wave.shape[-1]).add_(waves[:, stems]))
 
+    def rest(self) -> None:
+        """Torch keeps none on a CPU, and on CUDA what it keeps is soon asked for again."""
+
     def _core(self, length: int) -> Any:
         if length not in self._cores:
             if len(self._cores) > 1:  # tails of other tracks: their cached constants will not come again
                 self._cores.clear()
             core: Any = HybridCore(self._network, length).eval()
             core.fp16_transformer = self.device.type == "cuda" and self._precision is not Precision.FP32
-            self._cores[length] = torch.compile(core, dynamic=False) if self._compiled else core
+            self._cores[length] = torch.compile(core, mode="reduce-overhead") if self._compiled else core
         return self._cores[length]
 
 

@@ -135,13 +135,10 @@ class Separator:
             for run in plan(list(self._bag.models), self._members(stems), frames, options or SeparationOptions())
         )
 
-    def warm_up(self, stems: tuple[str, ...] | None = None) -> None:
-        """Load every network that `stems` need and run it once: conversion, compilation and memory are then known."""
-        rng = np.random.default_rng(0)
-        length = int(self.sample_rate * max(float(network.segment) for network in self._bag.models))
-        noise = rng.normal(0, 0.1, (length, 2)).astype(np.float32)
-        for _ in self.separate(ArrayMixture(noise), stems or tuple(self.sources), SeparationOptions(overlap=0)):
-            pass
+    def load(self, stems: tuple[str, ...]) -> None:
+        """Put every network that `stems` need on the device; the first time on a CPU it is converted."""
+        for member in self._members(stems):
+            self.network(member)
 
     def network(self, member: int) -> Network:
         """The member's network on the device."""
@@ -198,6 +195,8 @@ class _Track:
         finally:
             for flight in flights:  # the device is free when this returns
                 _settle(flight.pending)
+            for member in {run.member for run in self._passes}:
+                self._separator.network(member).rest()
 
     def _depth(self) -> int:
         return self._separator.network(self._passes[self._next_pass()].member).depth

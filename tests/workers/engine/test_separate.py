@@ -27,8 +27,12 @@ class Counting:
 
     def __init__(self, inner: Any, depth: int = 1, limit: int = 99) -> None:
         self._inner, self.depth, self._limit = inner, depth, limit
+        self.rested = 0
         self.batches: list[int] = []
         self.stems: list[list[int]] = []
+
+    def rest(self) -> None:
+        self.rested += 1
 
     def start(self, batch: torch.Tensor, stems: list[int]) -> Pending:
         self.batches.append(len(batch))
@@ -203,6 +207,7 @@ def test_what_the_callback_raises_ends_the_separation_within_a_segment() -> None
     with pytest.raises(Stop):
         list(separator.separate(ArrayMixture(music(30.0)), FOUR, on_segment=stop))
     assert network.batches == [1]
+    assert network.rested == 1
 
 
 def test_nothing_runs_on_the_device_after_the_end() -> None:
