@@ -59,7 +59,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
 
 def _packages() -> str:
     found = [f"python {sys.version.split()[0]}"]
-    for package in ("celery", "flask", "torch", "demucs", "av", "soxr"):
+    for package in ("celery", "flask", "torch", "demucs", "openvino", "av", "soxr"):
         try:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:

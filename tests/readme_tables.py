@@ -1,4 +1,4 @@
-"""The README's tables of settings and models, made from the code: `python -m tests.readme_tables` writes them anew."""
+"""The tables in the README, made from the code and the last bench: `python -m tests.readme_tables` writes them anew."""
 
 from __future__ import annotations
 
@@ -34,7 +34,11 @@ def models_table() -> str:
     return "\n".join(rows)
 
 
-TABLES = {"settings": settings_table, "models": models_table}
+def bench_table() -> str:
+    return (README.parent / "tests" / "bench" / "RESULTS.md").read_text().strip()
+
+
+TABLES = {"settings": settings_table, "models": models_table, "bench": bench_table}
 
 
 def fill(text: str) -> str:

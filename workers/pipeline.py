@@ -7,8 +7,8 @@ run beside the network. Memory does not grow with the track.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from stemsvc.catalog import ModelEntry
 from stemsvc.jobs import EXTENSIONS, JobOptions
 from workers.audio.decode import Limits, decode
 from workers.audio.encode import Encoded, Encoder
-from workers.audio.rate import RateConverter
+from workers.audio.rate import RateConverter, resample_track
 from workers.audio.track import Track
 from workers.writers import Writers
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 # Called with the stage's name and, while separating, finished and all segments. What it raises ends the job.
 OnProgress = Callable[[str, int, int], None]
 Sound = NDArray[np.float32]
-CHUNK = 1 << 16  # frames
 
 
 @dataclass
@@ -72,7 +71,7 @@ def separate_file(
     """
     on_progress("decoding", 0, 0)
     track = decode(source, folder / "decoded.f32", limits)
-    mixture = _at_rate(track, entry.sample_rate, folder / "resampled.f32")
+    mixture = resample_track(track, entry.sample_rate, folder / "resampled.f32")
     on_progress("loading", 0, 0)
     separator = models.get(entry, device, options.separation.precision)
     stems = outputs.needed(options.stems, entry.stems)
@@ -96,24 +95,6 @@ def separate_file(
 
 def _maker(path: Path, rate: int, options: JobOptions) -> Callable[[], Encoder]:
     return lambda: Encoder(path, rate, options.format, options.bit_depth)
-
-
-def _at_rate(track: Track, rate: int, path: Path) -> Track:
-    """The track at the model's rate, in a scratch file of its own where that is another rate."""
-    if rate == track.sample_rate:
-        return track
-    converter, frames = RateConverter(track.sample_rate, rate), 0
-    with path.open("wb") as file:
-        for chunk in _chunks(track, converter):
-            frames += len(chunk)
-            file.write(np.ascontiguousarray(chunk).tobytes())
-    return replace(track, path=path, sample_rate=rate, frames=frames)
-
-
-def _chunks(track: Track, converter: RateConverter) -> Iterator[Sound]:
-    for start in range(0, track.frames, CHUNK):
-        yield converter.convert(track.read(start, min(start + CHUNK, track.frames)))
-    yield converter.finish()
 
 
 class _Mixing:

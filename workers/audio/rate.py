@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from workers.audio.track import CHANNELS
+from workers.audio.track import CHANNELS, Track, scratch_errors
+
+CHUNK = 1 << 16  # frames
 
 
 class RateConverter:
@@ -40,3 +46,21 @@ def resample(samples: NDArray[np.float32], source: int, target: int, frames: int
     """Convert [n, 2] from rate `source` to `target`; cut or padded with silence to `frames` where given."""
     converter = RateConverter(source, target)
     return np.ascontiguousarray(np.concatenate([converter.convert(samples), converter.finish(frames)]), np.float32)
+
+
+def resample_track(track: Track, rate: int, path: Path) -> Track:
+    """The track at `rate`: itself, or a copy in the scratch file `path`. Raises `TransientError` `scratch_full`."""
+    if rate == track.sample_rate:
+        return track
+    converter, frames = RateConverter(track.sample_rate, rate), 0
+    with scratch_errors(), path.open("wb") as file:
+        for chunk in _chunks(track, converter):
+            frames += len(chunk)
+            file.write(np.ascontiguousarray(chunk).tobytes())
+    return replace(track, path=path, sample_rate=rate, frames=frames)
+
+
+def _chunks(track: Track, converter: RateConverter) -> Iterator[NDArray[np.float32]]:
+    for start in range(0, track.frames, CHUNK):
+        yield converter.convert(track.read(start, min(start + CHUNK, track.frames)))
+    yield converter.finish()

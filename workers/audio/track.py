@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from stemsvc.errors import TransientError
 
 CHANNELS = 2
 FRAME_BYTES = CHANNELS * 4
@@ -36,3 +40,12 @@ class Track:
     def samples(self) -> NDArray[np.float32]:
         """All samples [frames, 2]."""
         return self.read(0, self.frames)
+
+
+@contextlib.contextmanager
+def scratch_errors() -> Iterator[None]:
+    """Translate what a scratch file raises: `TransientError` `scratch_full`."""
+    try:
+        yield
+    except OSError as error:
+        raise TransientError("scratch_full", f"the scratch disk refuses: {error.strerror}") from error

@@ -117,7 +117,7 @@ class Separator:
         for index, samples in track.run():
             blend.put(index, samples)
             while (block := blend.take()) is not None:
-                yield from leaving.send(block.mul_(scale).add_(mean))
+                yield from leaving.send(block.mul_(scale).add_(mean), self._batch.largest)
         yield from leaving.rest()
 
     def separate_array(
@@ -270,6 +270,11 @@ class _BatchSize:
         """Segments for the next batch. A CPU gains nothing from more than one."""
         return self._sizes.get(member, 1)
 
+    @property
+    def largest(self) -> int:
+        """The most segments that a batch holds."""
+        return max(self._sizes.values(), default=1)
+
     def shrink(self, member: int, size: int) -> None:
         """A batch of more than `size` did not fit."""
         self._sizes[member] = max(1, min(size, self.size(member)))
@@ -305,15 +310,15 @@ class _Measured:
 
 
 class _Leaving:
-    """Takes finished samples off the device, one block behind, so that the host never waits for the newest kernels."""
+    """Takes finished samples off the device, a batch behind: the host hands out one while the device is at the next."""
 
     def __init__(self, device: torch.device, stems: tuple[str, ...]) -> None:
         self._cuda = device.type == "cuda"
         self._stems = stems
         self._waiting: deque[tuple[torch.Tensor, torch.Tensor, torch.cuda.Event | None]] = deque()
 
-    def send(self, block: torch.Tensor) -> Iterator[dict[str, Sound]]:
-        """Begin to copy [stems, channels, n]; yields the block before it."""
+    def send(self, block: torch.Tensor, behind: int) -> Iterator[dict[str, Sound]]:
+        """Begin to copy [stems, channels, n]; yields the block that many before it, on a CPU the block itself."""
         finite = torch.isfinite(block.sum(dtype=torch.float64))  # no sum of float32 overflows float64
         event = None
         if self._cuda:
@@ -321,7 +326,7 @@ class _Leaving:
             event = torch.cuda.Event()  # type: ignore[no-untyped-call]
             event.record()
         self._waiting.append((block, finite, event))
-        while len(self._waiting) > (1 if self._cuda else 0):
+        while len(self._waiting) > (behind if self._cuda else 0):
             yield self._arrived()
 
     def rest(self) -> Iterator[dict[str, Sound]]:
