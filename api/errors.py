@@ -18,7 +18,7 @@ READ_ON_BYTES = 64 * 1024 * 1024
 
 # Usage errors are 422 unless named here.
 STATUS = {
-    "job_not_found": 404, "object_missing": 404, "url_expired": 403, "url_invalid": 403,
+    "job_not_found": 404, "job_finished": 409, "object_missing": 404, "url_expired": 403, "url_invalid": 403,
     "file_too_large": 413, "missing_file": 400, "too_many_files": 400, "empty_file": 400,
 }  # fmt: skip
 CODES = {

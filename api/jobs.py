@@ -44,6 +44,27 @@ def show(job_id: str) -> dict[str, Any]:
     return job_body(services(), _view(job_id))
 
 
+@blueprint.route("/<string:job_id>/cancel", methods=["POST"])
+@blueprint.response(200, JobSchema)
+def cancel(job_id: str) -> dict[str, Any]:
+    """Stop a job
+
+    It is canceled at once; a worker that is at it stops within one segment. Canceling twice is no error.
+    """
+    services().dispatcher.cancel(job_id)
+    return job_body(services(), _view(job_id))
+
+
+@blueprint.route("/<string:job_id>", methods=["DELETE"])
+@blueprint.response(204)
+def erase(job_id: str) -> None:
+    """Stop a job and erase it
+
+    The track, the stems and the job's record are deleted; its URLs open nothing any more.
+    """
+    services().dispatcher.erase(job_id)
+
+
 def _view(job_id: str) -> JobView:
     view = services().store.view(job_id)
     if view is None:

@@ -113,7 +113,8 @@ def dispatcher() -> None:
     import signal
 
     from stemsvc.catalog import load_catalog
-    from stemsvc.dispatch import Dispatcher
+    from stemsvc.dispatch import Dispatcher, repeat
+    from stemsvc.janitor import Janitor
     from stemsvc.jobstore import JobStore
     from stemsvc.logs import configure_logs
     from stemsvc.pools import parse_pools
@@ -124,12 +125,16 @@ def dispatcher() -> None:
     configure_logs(settings)
     catalog = load_catalog(settings.catalog)
     pools = parse_pools(settings.pools, catalog.names)
-    store, publisher = JobStore(settings.resolved_database_url), Publisher(settings)
+    store, publisher, storage = JobStore(settings.resolved_database_url), Publisher(settings), open_storage(settings)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    work = Dispatcher(store, publisher, open_storage(settings), catalog, pools, settings.max_attempts)
+    work = Dispatcher(store, publisher, storage, catalog, pools, settings.max_attempts)
+    janitor = Janitor(store, storage, settings.stems_ttl_seconds, settings.rows_ttl_seconds)
+    cleaning = threading.Thread(target=repeat, args=(janitor.sweep, settings.janitor_interval_seconds, stop))
+    cleaning.start()  # beside the dispatcher: a listing of all objects takes its time
     work.run(settings.dispatch_interval_seconds, stop)
+    cleaning.join()
 
 
 @main.command()

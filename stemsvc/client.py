@@ -38,6 +38,14 @@ class Client:
         """The job now."""
         return self._json(self._send("GET", f"/v1/jobs/{job_id}"))
 
+    def cancel(self, job_id: str) -> dict[str, Any]:
+        """Stop the job."""
+        return self._json(self._send("POST", f"/v1/jobs/{job_id}/cancel"))
+
+    def delete(self, job_id: str) -> None:
+        """Stop the job and erase all of it."""
+        self._send("DELETE", f"/v1/jobs/{job_id}")
+
     def wait(
         self,
         job_id: str,

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
+from redis.exceptions import RedisError
 
 from stemsvc.errors import TransientError
 from stemsvc.settings import Settings
@@ -104,6 +105,16 @@ class Publisher:
         try:
             self._app.send_task(Tasks.SEPARATE, kwargs={"job_id": job_id}, queue=queue, ignore_result=True)
         except (OperationalError, OSError) as error:
+            raise TransientError("broker_unavailable", f"the broker does not answer: {error}") from error
+
+    def backlog(self, queue: str) -> int:
+        """Messages that wait in a queue; raises `TransientError` `broker_unavailable`."""
+        try:
+            with self._app.connection_for_read() as connection, connection.channel() as channel:
+                return int(channel.queue_declare(queue, passive=True).message_count)
+        except ChannelError:  # no such queue: nothing was ever published, or the broker was wiped
+            return 0
+        except (OperationalError, OSError, RedisError) as error:
             raise TransientError("broker_unavailable", f"the broker does not answer: {error}") from error
 
     def ping(self) -> None:

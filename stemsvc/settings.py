@@ -53,9 +53,18 @@ class Settings(BaseSettings):
     max_attempts: int = Field(3, ge=1, description="times a job is started before it fails")
     retry_base_seconds: float = Field(2.0, gt=0, description="first pause of the exponential backoff")
     retry_cap_seconds: float = Field(120.0, gt=0, description="longest pause of the exponential backoff")
+    patience_seconds: float = Field(
+        120.0,
+        ge=0,
+        description="how long a worker asks an absent storage or job store again before it gives a job back",
+    )
     job_time_limit_seconds: int = Field(7200, ge=1, description="hard limit on one attempt")
     shutdown_grace_seconds: int = Field(60, ge=1, description="time a stopping worker has to finish or give back")
     dispatch_interval_seconds: float = Field(2.0, gt=0, description="pause between two sweeps of the dispatcher")
+
+    stems_ttl_seconds: float = Field(604800.0, ge=0, description="life of stems after their job's end; 0: for ever")
+    rows_ttl_seconds: float = Field(2592000.0, ge=0, description="life of ended jobs' records; 0: for ever")
+    janitor_interval_seconds: float = Field(600.0, gt=0, description="pause between two looks for what has expired")
 
     scratch_dir: Path | None = Field(None, description="folder for files of running jobs; empty: in the data folder")
     cache_dir: Path | None = Field(

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-import shutil
 import socket
-import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 
 from stemsvc.catalog import Catalog
 from stemsvc.errors import StemsvcError, TransientError
-from stemsvc.jobs import CONTENT_TYPES, Job, Lease
+from stemsvc.jobs import CONTENT_TYPES, Job, JobState, Lease
 from stemsvc.jobstore import JobStore
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
+from workers import scratch
 from workers.audio.decode import Limits
 from workers.device import DeviceTurns
 from workers.lease import LeaseKeeper, LeaseLost
 from workers.pipeline import Models, Separated, separate_file
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -70,20 +72,18 @@ class Runner:
                 raise
 
     def _attempt(self, job: Job, lease: Lease) -> None:
-        scratch = self.settings.resolved_scratch_dir
-        scratch.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"{job.id}-{job.attempt}-", dir=scratch))
-        try:
-            with LeaseKeeper(self.store, lease, self.settings.lease_seconds) as keeper:
-                keeper.report("fetching", 0, 0)
-                source = folder / "input"
-                self.storage.fetch(job.input_key, source)
-                separated = self._separate(job, source, folder, keeper.report)
-                keeper.report("uploading", 0, 0)
-                outputs = self._upload(lease, separated, job.options.format, keeper)
-            self._commit(job, lease, separated, outputs)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        scratch.sweep(self.settings.resolved_scratch_dir)
+        with (
+            scratch.scratch_folder(self.settings.resolved_scratch_dir, f"{job.id}-{job.attempt}") as folder,
+            LeaseKeeper(self.store, lease, self.settings.lease_seconds) as keeper,
+        ):
+            keeper.report("fetching", 0, 0)
+            source = folder / "input"
+            self._patiently(lambda: self.storage.fetch(job.input_key, source), keeper.wait)
+            separated = self._separate(job, source, folder, keeper.report)
+            keeper.report("uploading", 0, 0)
+            outputs = self._upload(lease, separated, job.options.format, keeper)
+            self._commit(job, lease, separated, outputs, keeper)
 
     def _separate(self, job: Job, source: Path, folder: Path, report: Callable[[str, int, int], None]) -> Separated:
         entry = self.catalog.get(job.options.model)
@@ -101,8 +101,7 @@ class Runner:
         outputs: dict[str, dict[str, Any]] = {}
         for name, encoded in separated.outputs.items():
             key = f"{lease.prefix}/{encoded.path.name}"
-            with encoded.path.open("rb") as file:
-                self.storage.put(key, file, CONTENT_TYPES[format])
+            self._put(key, encoded.path, CONTENT_TYPES[format], keeper)
             outputs[name] = {
                 "key": key,
                 "bytes": encoded.bytes,
@@ -115,7 +114,32 @@ class Runner:
             keeper.report("uploading", 0, 0)
         return outputs
 
-    def _commit(self, job: Job, lease: Lease, separated: Separated, outputs: dict[str, dict[str, Any]]) -> None:
+    def _put(self, key: str, path: Path, content_type: str, keeper: LeaseKeeper) -> None:
+        """Upload one file; a storage that is away is asked again and again, for nothing needs to be separated anew."""
+
+        def put() -> None:
+            with path.open("rb") as file:
+                self.storage.put(key, file, content_type)
+
+        self._patiently(put, keeper.wait)
+
+    def _patiently(self, act: Callable[[], T], wait: Callable[[float], None]) -> T:
+        """Do `act`, again after growing pauses while it raises `TransientError` and patience lasts."""
+        deadline = time.monotonic() + self.settings.patience_seconds
+        for attempt in itertools.count(1):
+            try:
+                return act()
+            except TransientError as error:
+                if time.monotonic() >= deadline:
+                    raise
+                pause = backoff(attempt, self.settings.retry_base_seconds, self.settings.retry_cap_seconds)
+                log.warning("trying again", code=error.code, detail=error.detail, pause=round(pause, 1))
+                wait(min(pause, max(0.0, deadline - time.monotonic())))
+        raise AssertionError("unreachable")
+
+    def _commit(
+        self, job: Job, lease: Lease, separated: Separated, outputs: dict[str, dict[str, Any]], keeper: LeaseKeeper
+    ) -> None:
         track = separated.track
         source = {
             "codec": track.codec,
@@ -125,13 +149,22 @@ class Runner:
             "duration_seconds": track.seconds,
             "broken_packets": track.broken_packets,
         }
-        if not self.store.succeed(lease, source, outputs):
+
+        def succeed() -> bool:
+            # a commit whose answer was lost is found done when it is tried again
+            return self.store.succeed(lease, source, outputs) or self._is_committed(lease)
+
+        if not self._patiently(succeed, keeper.wait):
             raise LeaseLost(job.id)
         self._erase(job.input_key)
         log.info("job succeeded", seconds=round(track.seconds, 2), stems=list(outputs))
 
+    def _is_committed(self, lease: Lease) -> bool:
+        job = self.store.get(lease.job_id)
+        return job is not None and job.state is JobState.SUCCEEDED and job.attempt == lease.attempt
+
     def _fail(self, job: Job, lease: Lease, code: str, detail: str) -> None:
-        if self.store.fail(lease, code, detail):
+        if self._patiently(lambda: self.store.fail(lease, code, detail), time.sleep):
             self._erase(f"jobs/{job.id}/")
             log.warning("job failed", code=code, detail=detail)
 
@@ -141,7 +174,8 @@ class Runner:
             self._fail(job, lease, error.code, f"{error.detail} (after {job.attempt} attempts)")
             return
         pause = backoff(job.attempt, self.settings.retry_base_seconds, self.settings.retry_cap_seconds)
-        if self.store.give_back(lease, f"{error.code}: {error.detail}; again in {pause:.1f} s", pause):
+        why = f"{error.code}: {error.detail}; again in {pause:.1f} s"
+        if self._patiently(lambda: self.store.give_back(lease, why, pause), time.sleep):
             log.warning("job will be tried again", code=error.code, detail=error.detail, pause=round(pause, 1))
 
     def _erase(self, prefix: str) -> None:

@@ -51,6 +51,11 @@ class LeaseKeeper:
         if self._lost.is_set():
             raise LeaseLost(self._lease.job_id)
 
+    def wait(self, seconds: float) -> None:
+        """Sleep; raises `LeaseLost` as soon as the job is not ours."""
+        if self._lost.wait(seconds):
+            raise LeaseLost(self._lease.job_id)
+
     def _run(self) -> None:
         while not self._stop.wait(self._interval):
             try:

@@ -64,28 +64,49 @@ class JobStore:
 
     def unpublished(self, limit: int = 100) -> list[Job]:
         """Queued jobs that have no message and whose pause, if any, is over; oldest first."""
-        due = sa.or_(jobs.c.not_before.is_(None), jobs.c.not_before <= db_now())
-        query = sa.select(jobs).where(jobs.c.state == "queued", jobs.c.published_at.is_(None), due)
+        query = sa.select(jobs).where(jobs.c.state == "queued", jobs.c.published_at.is_(None), _is_due())
         with snapshot(self._engine) as connection:
             rows = connection.execute(query.order_by(jobs.c.created_at).limit(limit)).mappings()
             return [_job(row) for row in rows]
 
-    def mark_published(self, job_id: str) -> None:
-        """Note that a message for a queued job went to the broker."""
+    def claim_publishing(self, job_id: str) -> bool:
+        """Note that a queued job is being published. True for one caller: of many dispatchers one sends the message."""
+        waiting = sa.and_(jobs.c.id == job_id, jobs.c.state == "queued", jobs.c.published_at.is_(None))
         with translated(), self._engine.begin() as connection:
-            waiting = sa.and_(jobs.c.id == job_id, jobs.c.state == "queued")
-            connection.execute(jobs.update().where(waiting).values(published_at=db_now()))
+            return connection.execute(jobs.update().where(waiting).values(published_at=db_now())).rowcount == 1
+
+    def unclaim_publishing(self, job_id: str) -> None:
+        """Note that the message of a queued job did not reach the broker after all."""
+        waiting = sa.and_(jobs.c.id == job_id, jobs.c.state == "queued")
+        with translated(), self._engine.begin() as connection:
+            connection.execute(jobs.update().where(waiting).values(published_at=None))
+
+    def published_waiting(self, seconds: float) -> dict[str, int]:
+        """By pool, how many queued jobs were published longer than `seconds` ago."""
+        query = sa.select(jobs.c.pool, sa.func.count()).where(_published_before(seconds)).group_by(jobs.c.pool)
+        with snapshot(self._engine) as connection:
+            return {pool: int(count) for pool, count in connection.execute(query).all()}
+
+    def forget_messages(self, pool: str, seconds: float) -> int:
+        """Have the pool's queued jobs published again that were published longer than `seconds` ago; how many."""
+        lost = sa.and_(jobs.c.pool == pool, _published_before(seconds))
+        with translated(), self._engine.begin() as connection:
+            return connection.execute(jobs.update().where(lost).values(published_at=None)).rowcount
 
     # --- the worker's writes: each carries the lease ------------------------------------------------------------
 
     def take_lease(self, job_id: str, worker: str, seconds: float) -> tuple[Job, Lease] | None:
-        """queued -> running for exactly one caller; None for everyone else, who must drop the message."""
+        """queued -> running for exactly one caller; None for everyone else, who must drop the message.
+
+        A job that pauses before its next attempt is nobody's: its message is sent when the pause is over.
+        """
         values = {
             "attempt": jobs.c.attempt + 1, "lease_owner": worker, "lease_expires_at": db_now() + seconds,
             "started_at": db_now(), "fraction": 0.0, "stage": "starting", "not_before": None,
         }  # fmt: skip
         with translated(), self._engine.begin() as connection:
-            if not _move(connection, jobs.c.id == job_id, JobState.QUEUED, JobState.RUNNING, values):
+            due = sa.and_(jobs.c.id == job_id, _is_due())
+            if not _move(connection, due, JobState.QUEUED, JobState.RUNNING, values):
                 return None
             job = _load(connection, job_id)
             _append(connection, job_id, "queued", JobState.RUNNING, f"attempt {job.attempt} started", worker)
@@ -134,6 +155,30 @@ class JobStore:
                     return True
             return False
 
+    def delete(self, job_id: str) -> bool:
+        """Forget a job and its timeline; False where there is none."""
+        with translated(), self._engine.begin() as connection:
+            return connection.execute(jobs.delete().where(jobs.c.id == job_id)).rowcount == 1
+
+    def expire(self, seconds: float) -> list[str]:
+        """succeeded -> expired for jobs that ended longer than `seconds` ago; returns the ids of those moved here."""
+        old = sa.and_(jobs.c.state == "succeeded", jobs.c.finished_at < db_now() - seconds)
+        moved: list[str] = []
+        with translated(), self._engine.begin() as connection:
+            for job_id in connection.execute(sa.select(jobs.c.id).where(old)).scalars().all():
+                values = {"outputs": {}, "stage": "expired"}
+                if _move(connection, jobs.c.id == job_id, JobState.SUCCEEDED, JobState.EXPIRED, values):
+                    _append(connection, job_id, "succeeded", JobState.EXPIRED, "the stems had their time", None)
+                    moved.append(job_id)
+        return moved
+
+    def forget(self, seconds: float) -> int:
+        """Delete the rows of jobs without stems that ended longer than `seconds` ago; returns how many."""
+        ended = jobs.c.state.in_(("failed", "canceled", "expired"))
+        with translated(), self._engine.begin() as connection:
+            old = sa.and_(ended, jobs.c.finished_at < db_now() - seconds)
+            return connection.execute(jobs.delete().where(old)).rowcount
+
     def reap(self) -> list[Job]:
         """Return jobs whose lease ran out to the queue, or fail them as `worker_lost` after the last attempt."""
         expired = sa.and_(jobs.c.state == "running", jobs.c.lease_expires_at < db_now())
@@ -160,6 +205,14 @@ class JobStore:
 
 
 _UNLEASED: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None, "published_at": None}
+
+
+def _is_due() -> sa.ColumnElement[bool]:
+    return sa.or_(jobs.c.not_before.is_(None), jobs.c.not_before <= db_now())
+
+
+def _published_before(seconds: float) -> sa.ColumnElement[bool]:
+    return sa.and_(jobs.c.state == "queued", jobs.c.published_at < db_now() - seconds)
 
 
 def _held(lease: Lease) -> sa.ColumnElement[bool]:

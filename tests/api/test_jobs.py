@@ -243,3 +243,44 @@ def finish(parts: Services, job_id: str, outputs: dict[str, Any]) -> Lease:
     assert taken
     assert parts.store.succeed(taken[1], {}, outputs)
     return taken[1]
+
+
+def test_a_queued_job_can_be_canceled_and_stays_so(client: FlaskClient, parts: Services) -> None:
+    job = submit(client, file=song()).json
+    answer: Any = client.post(f"/v1/jobs/{job['id']}/cancel")
+
+    assert (answer.status_code, answer.json["state"], answer.json["error"]) == (200, "canceled", None)
+    assert parts.storage.keys("") == []
+    assert parts.store.take_lease(job["id"], "worker", 60) is None
+    again: Any = client.post(f"/v1/jobs/{job['id']}/cancel")
+    assert (again.status_code, again.json) == (200, answer.json)
+
+
+def test_a_job_that_has_ended_can_not_be_canceled(client: FlaskClient, parts: Services) -> None:
+    job = submit(client, file=song()).json
+    taken = parts.store.take_lease(job["id"], "worker", 60)
+    assert taken is not None
+    parts.store.fail(taken[1], "not_audio", "no")
+
+    answer: Any = client.post(f"/v1/jobs/{job['id']}/cancel")
+    assert (answer.status_code, answer.json["code"]) == (409, "job_finished")
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "succeeded", "canceled"])
+def test_a_deleted_job_leaves_nothing(client: FlaskClient, parts: Services, state: str) -> None:
+    job = submit(client, file=song()).json
+    if state in ("running", "succeeded"):
+        taken = parts.store.take_lease(job["id"], "worker", 60)
+        assert taken is not None
+        parts.storage.put(f"{taken[1].prefix}/vocals.flac", io.BytesIO(b"la"), "audio/flac")
+        if state == "succeeded":
+            parts.store.succeed(taken[1], {}, {"vocals": {"key": f"{taken[1].prefix}/vocals.flac"}})
+    elif state == "canceled":
+        client.post(f"/v1/jobs/{job['id']}/cancel")
+
+    assert client.delete(f"/v1/jobs/{job['id']}").status_code == 204
+    assert parts.storage.keys("") == []
+    assert parts.store.recent() == []
+    answer: Any = client.delete(f"/v1/jobs/{job['id']}")
+    assert (answer.status_code, answer.json["code"]) == (404, "job_not_found")
+    assert client.post(f"/v1/jobs/{job['id']}/cancel").status_code == 404

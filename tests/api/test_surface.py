@@ -73,7 +73,9 @@ def test_the_description_is_openapi_3_1_and_names_every_call(client: FlaskClient
     assert document is not None
 
     assert document["openapi"] == "3.1.0"
-    assert set(document["paths"]) == {"/v1/jobs", "/v1/jobs/{job_id}", "/v1/models", "/healthz/live", "/healthz/ready"}
+    assert set(document["paths"]) == {
+        "/v1/jobs", "/v1/jobs/{job_id}", "/v1/jobs/{job_id}/cancel", "/v1/models", "/healthz/live", "/healthz/ready",
+    }  # fmt: skip
     body = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]
     assert list(body) == ["multipart/form-data"]
     form = document["components"]["schemas"]["JobForm"]["properties"]

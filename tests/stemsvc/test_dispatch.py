@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
@@ -36,9 +37,11 @@ def storage(settings: Settings) -> Storage:
     return open_storage(settings)
 
 
-def dispatcher(settings: Settings, store: JobStore, storage: Storage, broker_url: str | None = None) -> Dispatcher:
+def dispatcher(
+    settings: Settings, store: JobStore, storage: Storage, broker_url: str | None = None, grace: float = 0.0
+) -> Dispatcher:
     publisher = Publisher(settings.model_copy(update={"broker_url": broker_url or settings.broker_url}))
-    return Dispatcher(store, publisher, storage, load_catalog(), [Pool("demo", "cpu")], max_attempts=2)
+    return Dispatcher(store, publisher, storage, load_catalog(), [Pool("demo", "cpu")], 2, republish_seconds=grace)
 
 
 def upload(data: bytes = b"music") -> Upload:
@@ -57,7 +60,7 @@ def test_an_accepted_job_has_a_file_a_row_and_a_message(
     assert kept.published_at is not None
     with redis.Redis.from_url(redis_url) as client:
         (message,) = client.lrange("separate.demo.cpu", 0, -1)
-    assert _body(message) == [[], {"job_id": job.id}]
+    assert _body(message) == ([], {"job_id": job.id})
 
 
 def test_without_a_broker_a_job_is_accepted_and_published_later(
@@ -72,6 +75,57 @@ def test_without_a_broker_a_job_is_accepted_and_published_later(
     assert store.unpublished() == []
     with redis.Redis.from_url(redis_url) as client:
         assert client.llen("separate.demo.cpu") == 1
+
+
+def test_jobs_of_a_broker_that_was_wiped_are_published_again(
+    settings: Settings, store: JobStore, storage: Storage, redis_url: str
+) -> None:
+    work = dispatcher(settings, store, storage, redis_url)
+    accepted = {work.accept(upload(), OPTIONS, None).id for _ in range(3)}
+    with redis.Redis.from_url(redis_url) as client:
+        assert work.sweep() == 0  # nothing is missing
+        client.flushall()
+        assert work.sweep() == 3
+
+        assert waiting(client) == accepted
+        assert work.sweep() == 0
+
+
+def test_one_lost_message_of_several_is_noticed(
+    settings: Settings, store: JobStore, storage: Storage, redis_url: str
+) -> None:
+    work = dispatcher(settings, store, storage, redis_url)
+    accepted = {work.accept(upload(), OPTIONS, None).id for _ in range(3)}
+    with redis.Redis.from_url(redis_url) as client:
+        client.lpop("separate.demo.cpu")
+        work.sweep()
+
+        assert waiting(client) == accepted
+
+
+def test_a_running_jobs_message_is_not_missed(
+    settings: Settings, store: JobStore, storage: Storage, redis_url: str
+) -> None:
+    work = dispatcher(settings, store, storage, redis_url)
+    job = work.accept(upload(), OPTIONS, None)
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    assert store.take_lease(job.id, "worker", 60)
+
+    assert work.sweep() == 0
+
+
+def test_of_many_dispatchers_one_publishes(
+    settings: Settings, store: JobStore, storage: Storage, redis_url: str
+) -> None:
+    jobs = [dispatcher(settings, store, storage).accept(upload(), OPTIONS, None) for _ in range(5)]
+    many = [dispatcher(settings, store, storage, redis_url, grace=60) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        published = list(pool.map(lambda work: work.sweep(), many))
+
+    assert sum(published) == len(jobs)
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.llen("separate.demo.cpu") == len(jobs)
 
 
 def test_without_a_store_nothing_is_accepted_and_nothing_is_left(settings: Settings, storage: Storage) -> None:
@@ -109,9 +163,15 @@ def test_a_poison_job_ends_as_worker_lost_and_leaves_no_file(
     assert storage.keys("jobs/") == []
 
 
-def _body(message: bytes) -> list[object]:
+def waiting(client: redis.Redis) -> set[str]:
+    """Ids of the jobs whose messages wait."""
+    bodies = [_body(message) for message in client.lrange("separate.demo.cpu", 0, -1)]
+    return {str(kwargs["job_id"]) for _, kwargs in bodies}
+
+
+def _body(message: bytes | str) -> tuple[list[object], dict[str, object]]:
     import base64
     import json
 
     args, kwargs, _ = json.loads(base64.b64decode(json.loads(message)["body"]))
-    return [args, kwargs]
+    return args, kwargs

@@ -108,7 +108,7 @@ def test_a_stale_lease_changes_nothing(store: JobStore) -> None:
 def test_a_silent_worker_costs_an_attempt_and_the_last_one_the_job(store: JobStore) -> None:
     job = store.insert(new_job(max_attempts=2), "accepted")
     for attempt in (1, 2):
-        store.mark_published(job.id)
+        store.claim_publishing(job.id)
         running, _ = _take(store, job.id, seconds=-1)
         assert running.attempt == attempt
         reaped = store.reap()
@@ -134,15 +134,75 @@ def test_a_live_lease_is_not_reaped(store: JobStore) -> None:
     assert _get(store, job.id).state is JobState.RUNNING
 
 
+def test_a_job_that_pauses_is_given_to_nobody(store: JobStore) -> None:
+    job = store.insert(new_job(), "accepted")
+    _, lease = _take(store, job.id)
+    store.give_back(lease, "storage is away", 600.0)
+
+    # a message that comes twice must not cut the pause short
+    assert store.take_lease(job.id, "worker", 60) is None
+
+
+def test_of_many_dispatchers_one_may_publish(store: JobStore) -> None:
+    job = store.insert(new_job(), "accepted")
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(lambda _: store.claim_publishing(job.id), range(16))) == 1
+
+    store.unclaim_publishing(job.id)
+    assert [entry.id for entry in store.unpublished()] == [job.id]
+    assert store.claim_publishing(job.id)
+
+
+def test_messages_of_waiting_jobs_are_counted_and_can_be_forgotten(store: JobStore) -> None:
+    waiting, running, fresh = (store.insert(new_job(), "accepted") for _ in range(3))
+    for job in (waiting, running):
+        store.claim_publishing(job.id)
+    _take(store, running.id)
+
+    assert store.published_waiting(-1) == {"separate.demo.cpu": 1}
+    assert store.published_waiting(60) == {}
+    assert store.forget_messages("separate.demo.cpu", 60) == 0
+    assert store.forget_messages("separate.demo.cpu", -1) == 1
+    assert {job.id for job in store.unpublished()} == {waiting.id, fresh.id}
+
+
+def test_old_stems_expire_and_old_records_go(store: JobStore) -> None:
+    done, live = store.insert(new_job(), "accepted"), store.insert(new_job(), "accepted")
+    _, lease = _take(store, done.id)
+    store.succeed(lease, {}, {"drums": {"key": "k"}})
+
+    assert store.expire(60) == []
+    assert store.forget(-1) == 0  # stems that are still there keep their record
+    assert store.expire(-1) == [done.id]
+    expired = _get(store, done.id)
+    assert (expired.state, expired.outputs) == (JobState.EXPIRED, {})
+    assert _timeline(store, done.id)[-1].to_state == "expired"
+    assert store.forget(60) == 0
+    assert store.forget(-1) == 1
+    assert store.view(done.id) is None
+    assert _get(store, live.id).state is JobState.QUEUED
+
+
+def test_a_deleted_job_is_forgotten_with_its_timeline(store: JobStore) -> None:
+    job = store.insert(new_job(), "accepted")
+    _, lease = _take(store, job.id)
+
+    assert store.delete(job.id)
+    assert not store.delete(job.id)
+    assert store.view(job.id) is None
+    assert not store.heartbeat(lease, 60, 0.5, "separating")
+    assert not store.succeed(lease, {}, {})
+
+
 def test_a_job_given_back_is_published_again_after_its_pause(store: JobStore) -> None:
     waiting, due = store.insert(new_job(), "accepted"), store.insert(new_job(), "accepted")
     for job, pause in ((waiting, 600.0), (due, -1.0)):
-        store.mark_published(job.id)
+        store.claim_publishing(job.id)
         _, lease = _take(store, job.id)
         assert store.give_back(lease, "storage is down", pause)
 
     assert [job.id for job in store.unpublished()] == [due.id]
-    store.mark_published(due.id)
+    store.claim_publishing(due.id)
     assert store.unpublished() == []
 
 

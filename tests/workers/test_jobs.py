@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
@@ -41,7 +41,8 @@ class Moody(LocalStorage):
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    return settings.model_copy(update={"retry_base_seconds": 0.001, "lease_seconds": 5.0, "max_duration_seconds": 60.0})
+    changes = {"retry_base_seconds": 0.001, "lease_seconds": 5.0, "max_duration_seconds": 60.0, "patience_seconds": 0}
+    return settings.model_copy(update=changes)
 
 
 @pytest.fixture
@@ -110,6 +111,77 @@ def test_a_message_that_comes_twice_runs_once(runner: Runner, song: Path) -> Non
     runner.run(job_id, "second")
 
     assert runner.store.view(job_id) == before
+
+
+def patient(runner: Runner, **changes: Any) -> Runner:
+    """A runner that asks again for as long as any test lasts."""
+    return replace(runner, settings=runner.settings.model_copy(update={"patience_seconds": 600}), **changes)
+
+
+def test_storage_that_comes_back_soon_costs_no_second_separation(
+    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    separations: list[object] = []
+    separate = Separator.separate
+
+    def counted(self: Separator, *arguments: Any) -> Any:
+        separations.append(arguments)
+        return separate(self, *arguments)
+
+    monkeypatch.setattr(Separator, "separate", counted)
+    job_id = accept(runner, song)
+    assert isinstance(runner.storage, Moody)
+    runner.storage.failing = 3
+    patient(runner).run(job_id, "worker")
+
+    assert state(runner, job_id) == ("succeeded", None)
+    assert len(separations) == 1
+    assert runner.storage.failing == 0
+
+
+def test_a_cancel_ends_the_wait_for_an_absent_storage(runner: Runner, song: Path) -> None:
+    job_id = accept(runner, song)
+    storage = runner.storage
+
+    class Away(Moody):
+        def put(self, key: str, data: BinaryIO, content_type: str) -> int:
+            runner.store.cancel(job_id, "by the client")
+            raise TransientError("storage_unavailable", "down for good")
+
+    away = Away(runner.settings.data_dir / "objects", b"key")
+    patient(runner, storage=away).run(job_id, "worker")
+
+    assert state(runner, job_id) == ("canceled", None)
+    assert [key for key in storage.keys("") if "attempt" in key] == []
+
+
+class Forgetful(JobStore):
+    """A store that is away for the next commits, before or after it has done them."""
+
+    before = after = 0
+
+    def succeed(self, *arguments: Any) -> bool:
+        if self.before:
+            self.before -= 1
+            raise TransientError("store_unavailable", "away")
+        done = super().succeed(*arguments)
+        if self.after:
+            self.after -= 1
+            raise TransientError("store_unavailable", "the answer was lost")
+        return done
+
+
+@pytest.mark.parametrize(("before", "after"), [(3, 0), (0, 1), (1, 1)])
+def test_a_store_that_is_away_at_the_commit_loses_nothing(runner: Runner, song: Path, before: int, after: int) -> None:
+    job_id = accept(runner, song)
+    store = Forgetful(runner.settings.resolved_database_url)
+    store.before, store.after = before, after
+    patient(runner, store=store).run(job_id, "worker")
+    store.close()
+
+    assert state(runner, job_id) == ("succeeded", None)
+    assert (store.before, store.after) == (0, 0)
+    assert runner.storage.keys("") == [f"jobs/{job_id}/attempt-1/vocals.flac"]
 
 
 def test_storage_that_comes_back_costs_an_attempt(runner: Runner, song: Path) -> None:

@@ -1,0 +1,67 @@
+"""Ending what has had its time, and removing what nothing refers to any more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import structlog
+
+from stemsvc.jobs import Job, JobState
+from stemsvc.jobstore import JobStore
+from stemsvc.storage import Storage
+
+log = structlog.get_logger()
+LIVE = (JobState.QUEUED, JobState.RUNNING)
+
+
+@dataclass
+class Janitor:
+    """Expires stems, forgets old rows, removes orphaned objects. Any number of processes may do so at once.
+
+    `stems_ttl` and `rows_ttl` are in seconds, 0 for ever. An object is an orphan when no row has a use for it; since
+    a file is stored before its row is made, it must have been one for `suspect_seconds` to be removed.
+    """
+
+    store: JobStore
+    storage: Storage
+    stems_ttl: float
+    rows_ttl: float
+    suspect_seconds: float = 3600.0
+    clock: Callable[[], float] = time.monotonic
+    _suspects: dict[str, float] = field(default_factory=dict)  # key -> when it was first seen without a use
+
+    def sweep(self) -> None:
+        """Do all of it once. Raises the store's and the storage's `TransientError`."""
+        if self.stems_ttl:
+            for job_id in self.store.expire(self.stems_ttl):
+                self.storage.delete(f"jobs/{job_id}/")
+                log.info("stems expired", job_id=job_id)
+        if self.rows_ttl and (count := self.store.forget(self.rows_ttl)):
+            log.info("old jobs forgotten", jobs=count)
+        self._remove_orphans()
+
+    def _remove_orphans(self) -> None:
+        now = self.clock()
+        suspects: dict[str, float] = {}
+        for job_id, keys in groupby(self.storage.keys("jobs/"), lambda key: key.split("/")[1]):
+            job = self.store.get(job_id)
+            for key in keys:
+                if not _is_used(key, job):
+                    suspects[key] = self._suspects.get(key, now)
+        for key, since in list(suspects.items()):
+            if now - since >= self.suspect_seconds:
+                self.storage.delete(key)
+                del suspects[key]
+                log.info("orphan removed", key=key)
+        self._suspects = suspects
+
+
+def _is_used(key: str, job: Job | None) -> bool:
+    if job is None:
+        return False
+    if job.state in LIVE:
+        return key == job.input_key or key.startswith(f"jobs/{job.id}/attempt-{job.attempt}/")
+    return any(output["key"] == key for output in job.outputs.values())

@@ -1,0 +1,121 @@
+"""What has had its time goes; what somebody has a use for stays."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from stemsvc.janitor import Janitor
+from stemsvc.jobs import Job, JobOptions, JobState, Lease, input_key, new_job_id
+from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.engine import migrate
+from stemsvc.settings import Settings
+from stemsvc.storage import Storage, open_storage
+
+
+@dataclass
+class World:
+    store: JobStore
+    storage: Storage
+    now: float = 0.0
+
+    def janitor(self, stems_ttl: float = 0, rows_ttl: float = 0) -> Janitor:
+        return Janitor(self.store, self.storage, stems_ttl, rows_ttl, suspect_seconds=60, clock=lambda: self.now)
+
+    def put(self, key: str) -> str:
+        self.storage.put(key, io.BytesIO(b"la"), "audio/flac")
+        return key
+
+    def job(self) -> Job:
+        job_id = new_job_id()
+        options = JobOptions("demo", stems=("vocals",))
+        self.put(input_key(job_id))
+        return self.store.insert(
+            Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "song.mp3", 2), "accepted"
+        )
+
+    def lease(self, job: Job) -> Lease:
+        taken = self.store.take_lease(job.id, "worker", 60)
+        assert taken is not None
+        return taken[1]
+
+    def finished(self) -> tuple[Job, str]:
+        job = self.job()
+        lease = self.lease(job)
+        key = self.put(f"{lease.prefix}/vocals.flac")
+        self.store.succeed(lease, {}, {"vocals": {"key": key}})
+        self.storage.delete(job.input_key)
+        return job, key
+
+
+@pytest.fixture
+def world(settings: Settings) -> Iterator[World]:
+    settings.data_dir.mkdir()
+    migrate(settings.resolved_database_url)
+    store = JobStore(settings.resolved_database_url)
+    yield World(store, open_storage(settings))
+    store.close()
+
+
+def test_stems_expire_with_their_objects_and_later_the_record(world: World) -> None:
+    job, key = world.finished()
+    world.janitor(stems_ttl=60, rows_ttl=60).sweep()
+    assert world.storage.keys("") == [key]
+
+    world.janitor(stems_ttl=1e-9).sweep()
+    assert world.storage.keys("") == []
+    expired = world.store.get(job.id)
+    assert expired is not None
+    assert expired.state is JobState.EXPIRED
+
+    world.janitor(rows_ttl=1e-9).sweep()
+    assert world.store.get(job.id) is None
+
+
+def test_nothing_expires_where_no_time_is_set(world: World) -> None:
+    job, key = world.finished()
+    world.janitor().sweep()
+
+    assert world.storage.keys("") == [key]
+    assert world.store.get(job.id) is not None
+
+
+def test_what_a_job_uses_is_no_orphan(world: World) -> None:
+    queued, running = world.job(), world.job()
+    lease = world.lease(running)
+    _, stem = world.finished()
+    used = [queued.input_key, running.input_key, world.put(f"{lease.prefix}/vocals.flac"), stem]
+    janitor = world.janitor()
+    for _ in range(3):
+        janitor.sweep()
+        world.now += 3600
+
+    assert world.storage.keys("") == sorted(used)
+
+
+def test_orphans_go_once_they_have_been_some_for_a_while(world: World) -> None:
+    # given a file whose row is still to come, an attempt that was given up, and stems of a job that was canceled
+    coming = input_key(new_job_id())
+    world.put(coming)
+    running = world.job()
+    first = world.lease(running)
+    left = world.put(f"{first.prefix}/vocals.flac")
+    world.store.give_back(first, "worker gone", -1)
+    world.lease(running)
+    canceled = world.job()
+    world.store.cancel(canceled.id, "by the client")
+    janitor = world.janitor()
+
+    janitor.sweep()
+    assert set(world.storage.keys("")) == {coming, left, running.input_key, canceled.input_key}
+
+    # when the row has come, and an hour has passed
+    world.store.insert(
+        Job(coming.split("/")[1], JobState.QUEUED, JobOptions("demo"), "separate.demo.cpu", coming, "a", 2), "accepted"
+    )
+    world.now += 60
+    janitor.sweep()
+    assert world.storage.keys("") == sorted([coming, running.input_key])

@@ -1,0 +1,69 @@
+"""Scratch folders: gone with their attempt, and those of the dead are swept."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stemsvc.errors import TransientError
+from tests.processes import wait_for
+from workers.scratch import scratch_folder, sweep
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from workers.scratch import scratch_folder
+with scratch_folder(Path(sys.argv[1]), "job-1") as folder:
+    (folder / "decoded.f32").write_bytes(bytes(1000))
+    time.sleep(600)
+"""
+
+
+def test_a_folder_is_gone_with_its_attempt(tmp_path: Path) -> None:
+    def attempt() -> None:
+        with scratch_folder(tmp_path / "scratch", "job-1") as folder:
+            (folder / "decoded.f32").write_bytes(bytes(1000))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        attempt()
+
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_the_folder_of_a_killed_process_is_swept_and_of_a_living_one_not(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)])
+    try:
+        wait_for("the other process to write", lambda: list(tmp_path.glob("*/decoded.f32")))
+        with scratch_folder(tmp_path, "mine") as mine:
+            assert sweep(tmp_path) == 0
+            process.kill()
+            process.wait()
+            assert sweep(tmp_path) == 1
+            assert list(tmp_path.iterdir()) == [mine]
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_folder_without_a_lock_is_swept_when_it_is_old(tmp_path: Path) -> None:
+    young, old = tmp_path / "young", tmp_path / "old"
+    for folder in (young, old):
+        folder.mkdir()
+    os.utime(old, (0, 0))
+
+    assert sweep(tmp_path) == 1
+    assert list(tmp_path.iterdir()) == [young]
+    assert sweep(tmp_path / "nothing here") == 0
+
+
+def test_a_scratch_that_can_not_be_made_is_a_transient_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(TransientError) as caught, scratch_folder(tmp_path / "file" / "scratch", "job-1"):
+        pass
+    assert caught.value.code == "scratch_full"
