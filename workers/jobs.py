@@ -68,7 +68,7 @@ class Runner:
                     job, lease, "internal_error", f"the fault is ours ({type(error).__name__}); the log says more"
                 )
             except BaseException:  # the process is told to end: another worker shall go on at once
-                self.store.give_back(lease, "the worker is shutting down", pause=0.0)
+                self.store.give_back(lease, "the worker is shutting down", pause=0.0, counted=False)
                 raise
 
     def _attempt(self, job: Job, lease: Lease) -> None:

@@ -128,9 +128,14 @@ class JobStore:
         values = {"error_code": code, "error_detail": detail, "stage": "failed"}
         return self._end(lease, JobState.FAILED, f"{code}: {detail}", values)
 
-    def give_back(self, lease: Lease, why: str, pause: float) -> bool:
-        """running -> queued, to be published again after `pause` seconds; False where the lease is stale."""
+    def give_back(self, lease: Lease, why: str, pause: float, *, counted: bool = True) -> bool:
+        """running -> queued, to be published again after `pause` seconds; False where the lease is stale.
+
+        An attempt that is not `counted`, since it was none of the job's doing, makes room for another one.
+        """
         values = {**_UNLEASED, "not_before": db_now() + pause, "stage": "queued", "fraction": 0.0}
+        if not counted:
+            values["max_attempts"] = jobs.c.max_attempts + 1
         return self._leave(lease, JobState.QUEUED, why, values)
 
     def _end(self, lease: Lease, state: JobState, why: str, values: dict[str, Any]) -> bool:
