@@ -34,7 +34,9 @@ def make_services(settings: Settings) -> Services:
     catalog = load_catalog(settings.catalog)
     store, publisher, storage = JobStore(settings.resolved_database_url), Publisher(settings), open_storage(settings)
     pools = parse_pools(settings.pools, catalog.names)
-    dispatcher = Dispatcher(store, publisher, storage, catalog, pools, settings.max_attempts)
+    dispatcher = Dispatcher(
+        store, publisher, storage, catalog, pools, settings.max_attempts, settings.republish_seconds
+    )
     return Services(settings, catalog, pools, store, publisher, storage, dispatcher)
 
 

@@ -129,7 +129,9 @@ def dispatcher() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    work = Dispatcher(store, publisher, storage, catalog, pools, settings.max_attempts)
+    work = Dispatcher(
+        store, publisher, storage, catalog, pools, settings.max_attempts, settings.republish_seconds
+    )  # fmt: skip
     janitor = Janitor(store, storage, settings.stems_ttl_seconds, settings.rows_ttl_seconds)
     cleaning = threading.Thread(target=repeat, args=(janitor.sweep, settings.janitor_interval_seconds, stop))
     cleaning.start()  # beside the dispatcher: a listing of all objects takes its time

@@ -40,7 +40,7 @@ class Dispatcher:
         catalog: Catalog,
         pools: list[Pool],
         max_attempts: int,
-        republish_seconds: float = 10.0,
+        republish_seconds: float,
     ) -> None:
         self._store = store
         self._publisher = publisher

@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     shutdown_grace_seconds: int = Field(60, ge=1, description="time a stopping worker has to finish or give back")
     dispatch_interval_seconds: float = Field(2.0, gt=0, description="pause between two sweeps of the dispatcher")
 
+    republish_seconds: float = Field(
+        10.0, gt=0, description="a message that the broker lacks this long after it was sent is sent again"
+    )
     stems_ttl_seconds: float = Field(604800.0, ge=0, description="life of stems after their job's end; 0: for ever")
     rows_ttl_seconds: float = Field(2592000.0, ge=0, description="life of ended jobs' records; 0: for ever")
     janitor_interval_seconds: float = Field(600.0, gt=0, description="pause between two looks for what has expired")

@@ -126,7 +126,8 @@ class Separator:
         """Separate [frames, 2] that are in memory: {stem: [frames, 2]}, all stems where none is named."""
         wanted = stems or tuple(self.sources)
         pieces = list(self.separate(ArrayMixture(samples), wanted, options))
-        return {stem: np.concatenate([piece[stem] for piece in pieces]) for stem in wanted}
+        nothing = np.zeros((0, 2), np.float32)
+        return {stem: np.concatenate([nothing, *(piece[stem] for piece in pieces)]) for stem in wanted}
 
     def count_segments(self, frames: int, stems: tuple[str, ...], options: SeparationOptions | None = None) -> int:
         """Forward passes that a track of `frames` samples takes."""
@@ -150,6 +151,9 @@ class Separator:
 
     def _members(self, stems: tuple[str, ...]) -> list[int]:
         rows = [self.sources.index(stem) for stem in stems]
+        for stem, row in zip(stems, rows, strict=True):
+            if not any(weights[row] for weights in self._bag.weights):
+                raise FatalError("weights_mismatch", f"no network of the bag has any weight for {stem}")
         return [index for index, weights in enumerate(self._bag.weights) if any(weights[row] for row in rows)]
 
 

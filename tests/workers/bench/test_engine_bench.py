@@ -32,6 +32,7 @@ def missed(done: subprocess.CompletedProcess[str]) -> list[str]:
 
 def test_every_part_is_measured(tmp_path: Path, settings: Settings) -> None:
     command = stemsvc(*SMALL, "--track", "4", "--long", "8", "--output", str(tmp_path / "table.md"))
+    command += ["--cache", str(tmp_path / "cache")]
     done = subprocess.run(command, env=settings.environment(), capture_output=True, text=True, check=False)
 
     assert "CPU fp32: least stem against upstream" not in missed(done)

@@ -134,7 +134,7 @@ def test_seeded_shifts_agree_with_upstream(name: str) -> None:
     import random
 
     model = BAGS[name]()
-    mixture = music(3.3)
+    mixture = music(2.3)
     random.seed(7)
     wanted = upstream(model, mixture, shifts=2)
 

@@ -291,6 +291,22 @@ def test_a_single_sample_comes_back_finite() -> None:
     assert all(len(stem) == 1 and np.isfinite(stem).all() for stem in stems.values())
 
 
+def test_nothing_gives_nothing() -> None:
+    separator, (network,) = in_torch(bag(htdemucs()))
+
+    assert {stem: len(sound) for stem, sound in separator.separate_array(music(0.0)).items()} == dict.fromkeys(FOUR, 0)
+    assert network.batches == []
+
+
+def test_a_stem_that_no_network_has_weight_for_is_an_error() -> None:
+    separator, _ = in_torch(bag(htdemucs(), weights=[[1.0, 1.0, 1.0, 0.0]]))
+
+    assert list(separator.separate_array(music(0.5), ("bass",))) == ["bass"]
+    with pytest.raises(FatalError) as caught:
+        separator.separate_array(music(0.5), ("vocals",))
+    assert caught.value.code == "weights_mismatch"
+
+
 def test_loudness_is_that_of_the_whole_track() -> None:
     sound = music(5.0) + np.float32(3.0)
     mono = sound.astype(np.float64).mean(axis=1)
