@@ -27,7 +27,11 @@ down: $(READY)  ## Stop what make up started
 	$(BIN)/stemsvc down
 
 test: $(READY)  ## Run the tests with coverage
-	$(BIN)/python -m pytest --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/faults --cov --cov-report=term
+
+RUNS ?= 3
+faults: $(READY)  ## Inject each fault RUNS times into real processes and print what became of the jobs
+	$(BIN)/python -m pytest tests/faults -q --runs $(RUNS)
 
 lint: $(READY)  ## Check style, types and layers
 	$(BIN)/ruff check .
@@ -51,4 +55,4 @@ lock: $(READY)  ## Write the installed versions into requirements.lock
 clean:  ## Remove what make made
 	rm -rf $(VENV) demo-output *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
-.PHONY: help setup demo up down test lint bench train-demo lock clean
+.PHONY: help setup demo up down test lint bench train-demo lock clean faults
