@@ -71,10 +71,11 @@ def celery_config(settings: Settings) -> dict[str, Any]:
             "visibility_timeout": limit + grace + 60,  # shorter, and a long job is delivered twice
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
+            # No retry_on_timeout: with it redis-py 8 answers a dropped connection by connecting again and reading on,
+            # inside kombu's event loop and without end. The worker then takes no work and says nothing.
             "socket_keepalive": True,
             "socket_connect_timeout": 5,
             "socket_timeout": 30,
-            "retry_on_timeout": True,
         }
         config |= {
             "broker_transport_options": options,

@@ -14,11 +14,9 @@ from stemsvc.logs import configure_logs
 from stemsvc.queue import make_celery
 from stemsvc.settings import Settings
 from workers import tasks as tasks
-from workers.watchdog import Watchdog
 
 app = make_celery(Settings())
 app.conf.imports = ("workers.app",)
-app.steps["consumer"].add(Watchdog)
 
 
 @setup_logging.connect

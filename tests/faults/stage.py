@@ -64,6 +64,7 @@ class Stage:
 
     def stop(self) -> None:
         """End every process."""
+        self.client.__exit__(None, None, None)
         for process in (*(worker.container for worker in self.workers), self.dispatcher, self.api):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
