@@ -27,7 +27,7 @@ down: $(READY)  ## Stop what make up started
 	$(BIN)/stemsvc down
 
 test: $(READY)  ## Run the tests with coverage
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/faults --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/faults --cov --cov-report=term
 
 RUNS ?= 3
 faults: $(READY)  ## Inject each fault RUNS times into real processes and print what became of the jobs

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import redis
 from celery import Celery
+from kombu.exceptions import OperationalError
 from pytest_celery import CeleryTestBroker, CeleryTestWorker
 
 from stemsvc.client import Client
@@ -155,7 +157,11 @@ class Stage:
             return False
 
     def _pings(self, process: LocalProcess) -> bool:
-        return any(f"-{process.pid}@" in name for reply in self.app.control.ping(timeout=0.5) for name in reply)
+        try:
+            replies = self.app.control.ping(timeout=0.5)
+        except (redis.RedisError, OperationalError, OSError):  # a fault may have met our own connection
+            return False
+        return any(f"-{process.pid}@" in name for reply in replies for name in reply)
 
 
 @contextlib.contextmanager
