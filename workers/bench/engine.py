@@ -171,8 +171,11 @@ def _floor(network: Any, device: str) -> tuple[float, str]:
     from torch.utils.flop_counter import FlopCounterMode
 
     length = int(network.segment * network.samplerate)
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # the counter does not know the fused attention layer
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network(torch.zeros(1, 2, length, device=device))
+    torch.backends.mha.set_fastpath_enabled(fast)
     counts = {str(name): count for name, count in counter.get_flop_counts()["Global"].items()}
     convolutions = sum(count for name, count in counts.items() if "conv" in name)
     products = counter.get_total_flops() - convolutions
