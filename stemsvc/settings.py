@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from platformdirs import user_cache_path, user_data_path
@@ -10,6 +12,22 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
+
+
+def process_environment(**changes: str) -> dict[str, str]:
+    """This process's environment with `changes`, for a child process that is none of ours."""
+    return {**os.environ, **changes}
+
+
+@contextlib.contextmanager
+def first_on_path(folder: Path) -> Iterator[None]:
+    """Have programs of `folder` found before all others, by libraries that start programs by name."""
+    before = os.environ["PATH"]
+    os.environ["PATH"] = f"{folder}{os.pathsep}{before}"
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = before
 
 
 class Settings(BaseSettings):

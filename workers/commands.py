@@ -17,7 +17,7 @@ from stemsvc.errors import UsageError
 from stemsvc.jobs import FORMATS, JobOptions, check_encoding
 from stemsvc.pools import ANY_MODEL, DEVICES, Pool, parse_pools
 from stemsvc.separation import PRECISIONS, SeparationOptions
-from stemsvc.settings import Settings
+from stemsvc.settings import Settings, process_environment
 
 DEFAULTS = SeparationOptions()
 
@@ -46,7 +46,7 @@ def worker(models: tuple[str, ...], device: str, concurrency: int | None) -> Non
         "-l", settings.log_level, "--without-gossip", "--without-mingle",
     ]  # fmt: skip
     # SIGTERM shall mean Celery's soft shutdown, and billiard reads this before anything is imported
-    os.execve(sys.executable, arguments, {**os.environ, "REMAP_SIGTERM": "SIGQUIT"})
+    os.execve(sys.executable, arguments, process_environment(REMAP_SIGTERM="SIGQUIT"))
 
 
 @click.command()

@@ -13,6 +13,7 @@ import redis
 
 from stemsvc.embedded.processes import Child
 from stemsvc.errors import FatalError
+from stemsvc.settings import process_environment
 
 
 def find_redis_server() -> str:
@@ -52,7 +53,7 @@ class RedisServer:
         with os.fdopen(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write("\n".join(lines) + "\n")
         self.child = Child(
-            "redis", [find_redis_server(), str(config)], dict(os.environ), folder.parent / "logs" / "redis.log"
+            "redis", [find_redis_server(), str(config)], process_environment(), folder.parent / "logs" / "redis.log"
         )
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import subprocess
 import sys
@@ -18,13 +17,14 @@ from stemsvc.catalog import Catalog, ModelEntry, load_catalog
 from stemsvc.jobs import Job, JobOptions, JobState, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
-from stemsvc.settings import Settings
+from stemsvc.settings import Settings, first_on_path
 from stemsvc.storage.local import LocalStorage
 from workers.audio.decode import Limits
 from workers.audio.encode import encode
 from workers.bench.engine import RATE, STEMS, Size, bag, music, network
 from workers.bench.table import Figure, Say, in_turn
-from workers.engine.separate import ArrayMixture, Separator
+from workers.engine.mixture import ArrayMixture
+from workers.engine.separate import Separator
 from workers.jobs import Runner
 from workers.pipeline import Models, separate_file
 
@@ -149,12 +149,8 @@ def _ffmpeg(folder: Path) -> Iterator[None]:
 
     (folder / "bin").mkdir()
     (folder / "bin" / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
-    before = os.environ["PATH"]
-    os.environ["PATH"] = f"{folder / 'bin'}{os.pathsep}{before}"  # demucs looks nowhere else
-    try:
+    with first_on_path(folder / "bin"):  # demucs looks nowhere else
         yield
-    finally:
-        os.environ["PATH"] = before
 
 
 def _write_long(path: Path, seconds: float) -> None:

@@ -13,10 +13,12 @@ from stemsvc.catalog import load_catalog
 from stemsvc.errors import FatalError, StemsvcError, TransientError
 from stemsvc.separation import SeparationOptions
 from tests.workers.engine.reference import FOUR, RATE, Sound, assert_faithful, bag, htdemucs, music, snr, upstream
+from workers.engine.mixture import ArrayMixture, loudness
 from workers.engine.networks import Pending, Ready, TorchNetwork
+from workers.engine.overlap_add import triangle
 from workers.engine.precision import Precision, resolve
-from workers.engine.segments import plan, triangle
-from workers.engine.separate import ArrayMixture, Separator, loudness
+from workers.engine.segments import plan
+from workers.engine.separate import Separator
 from workers.engine.weights import load_model
 
 

@@ -1,0 +1,136 @@
+"""One track's batches on their way through the networks of a bag."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from stemsvc.errors import TransientError
+from workers.engine.batches import BatchSize, is_out_of_memory
+from workers.engine.mixture import Reader
+from workers.engine.networks import Network, Pending
+from workers.engine.overlap_add import OverlapAdd, triangle
+from workers.engine.segments import Pass, Segment
+
+# Called after each finished segment with (finished, all). What it raises ends the separation.
+OnSegment = Callable[[int, int], None]
+
+
+@dataclass
+class _Flight:
+    """A batch that a network works at."""
+
+    index: int  # of the pass
+    segments: list[Segment]
+    batch: torch.Tensor
+    pending: Pending | None  # None: it did not fit
+
+
+class Flights:
+    """One track's way through its passes: batches go out in order of time, stems come back in that order."""
+
+    def __init__(
+        self, network: Callable[[int], Network], batch: BatchSize, passes: list[Pass], reader: Reader, rows: list[int],
+        on_segment: OnSegment | None,
+    ) -> None:  # fmt: skip
+        self._network = network  # of a member of the bag
+        self._batch = batch
+        self._passes = passes
+        self._reader = reader
+        self._rows = rows
+        self._on_segment = on_segment
+        self._left = [deque(run.segments()) for run in passes]
+        self._sums: list[OverlapAdd | None] = [None for _ in passes]
+        self._windows: dict[int, torch.Tensor] = {}
+        self._done, self._total = 0, sum(run.count for run in passes)
+
+    def run(self) -> Iterator[tuple[int, torch.Tensor]]:
+        """Yield (pass, finished samples [stems, channels, n])."""
+        flights: deque[_Flight] = deque()
+        try:
+            while any(self._left) or flights:
+                while any(self._left) and len(flights) < self._depth():
+                    flights.append(self._launch())
+                flight = flights.popleft()
+                for segment, stems in zip(flight.segments, self._land(flight), strict=True):
+                    yield flight.index, self._add(flight.index, segment, stems)
+                    self._done += 1
+                    if self._on_segment is not None:
+                        self._on_segment(self._done, self._total)
+        finally:
+            for flight in flights:  # the device is free when this returns
+                _settle(flight.pending)
+            for member in {run.member for run in self._passes}:
+                self._network(member).rest()
+
+    def _depth(self) -> int:
+        return self._network(self._passes[self._next_pass()].member).depth
+
+    def _next_pass(self) -> int:
+        """The pass that is furthest behind."""
+        return min((i for i, left in enumerate(self._left) if left), key=lambda i: self._left[i][0].start)
+
+    def _launch(self) -> _Flight:
+        index = self._next_pass()
+        left = self._left[index]
+        segments: list[Segment] = []
+        size = self._batch.size(self._passes[index].member)
+        while left and len(segments) < size and left[0].padded == (segments or left)[0].padded:
+            segments.append(left.popleft())
+        network = self._network(self._passes[index].member)
+        batch = torch.empty(len(segments), 2, segments[0].padded, pin_memory=network.device.type == "cuda")
+        for row, segment in zip(batch.numpy(), segments, strict=True):
+            self._reader.fill(row, segment.begin)
+        return _Flight(index, segments, batch, self._start(network, index, batch))
+
+    def _start(self, network: Network, index: int, batch: torch.Tensor) -> Pending | None:
+        try:
+            with self._batch.measured(self._passes[index].member, len(batch)):
+                return network.start(batch, self._rows)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            return None
+
+    def _land(self, flight: _Flight) -> list[torch.Tensor]:
+        """The stems of each segment; a batch that did not fit is run again in halves."""
+        try:
+            if flight.pending is not None:
+                return list(flight.pending.result())
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        flight.pending = None
+        if len(flight.segments) == 1:
+            raise TransientError("device_out_of_memory", "the device has no memory for a single segment")
+        half = len(flight.segments) // 2
+        member = self._passes[flight.index].member
+        self._batch.shrink(member, half)
+        network = self._network(member)
+        stems: list[torch.Tensor] = []
+        for part in (slice(half), slice(half, None)):
+            batch = flight.batch[part]
+            pending = self._start(network, flight.index, batch)
+            stems += self._land(_Flight(flight.index, flight.segments[part], batch, pending))
+        return stems
+
+    def _add(self, index: int, segment: Segment, stems: torch.Tensor) -> torch.Tensor:
+        run = self._passes[index]
+        total = self._sums[index]
+        if total is None:
+            if run.window not in self._windows:
+                self._windows[run.window] = triangle(run.window).to(stems.device)
+            total = self._sums[index] = OverlapAdd(run, self._windows[run.window])
+        return total.add(segment, stems[..., segment.trim : segment.trim + segment.length])
+
+
+def _settle(pending: Pending | None) -> None:
+    """Wait for a batch that nobody wants any more."""
+    try:
+        if pending is not None:
+            pending.result()
+    except Exception:
+        pass
