@@ -86,10 +86,11 @@ class Dispatcher:
 
     def erase(self, job_id: str) -> None:
         """Stop a job, delete its file and stems, forget it. Raises `UsageError` `job_not_found`."""
+        if self._store.get(job_id) is None:  # before a stranger's text becomes part of a key
+            raise UsageError("job_not_found", "no such job")
         self._store.cancel(job_id, "deleted by the client")
         self._erase(job_id)
-        if not self._store.delete(job_id):
-            raise UsageError("job_not_found", "no such job")
+        self._store.delete(job_id)
 
     def _erase(self, job_id: str) -> None:
         # what a worker stores after this, it erases itself when it sees that the job is not its own any more

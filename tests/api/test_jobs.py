@@ -284,3 +284,14 @@ def test_a_deleted_job_leaves_nothing(client: FlaskClient, parts: Services, stat
     answer: Any = client.delete(f"/v1/jobs/{job['id']}")
     assert (answer.status_code, answer.json["code"]) == (404, "job_not_found")
     assert client.post(f"/v1/jobs/{job['id']}/cancel").status_code == 404
+
+
+@pytest.mark.parametrize("job_id", ["..", "%2e%2e", ".", "%2e", "*", "%25", "..%2fobjects", "%00"])
+def test_ids_that_are_none_delete_nothing(client: FlaskClient, parts: Services, job_id: str) -> None:
+    job = submit(client, file=song()).json
+    before = parts.storage.keys("")
+
+    assert client.delete(f"/v1/jobs/{job_id}").status_code in (404, 405)
+    assert client.post(f"/v1/jobs/{job_id}/cancel").status_code in (404, 405)
+    assert parts.storage.keys("") == before != []
+    assert client.get(f"/v1/jobs/{job['id']}").json["state"] == "queued"  # type: ignore[index]
