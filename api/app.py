@@ -7,7 +7,7 @@ from flask_smorest import Api
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from api import errors, files, health, jobs, models, requests
-from api.services import make_services
+from stemsvc.services import open_services
 from stemsvc.settings import Settings
 
 FIELDS_LIMIT = 1024 * 1024  # a form's fields besides the file, and the multipart framing
@@ -37,7 +37,7 @@ def create_app(settings: Settings) -> Flask:
         MAX_FORM_PARTS=50,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.extensions["stemsvc"] = make_services(settings)
+    app.extensions["stemsvc"] = open_services(settings)
     requests.install(app)
     rest = _Rest(
         app, spec_kwargs={"info": {"description": DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import structlog
@@ -20,7 +21,15 @@ READ_ON_BYTES = 64 * 1024 * 1024
 STATUS = {
     "job_not_found": 404, "job_finished": 409, "object_missing": 404, "url_expired": 403, "url_invalid": 403,
     "file_too_large": 413, "missing_file": 400, "too_many_files": 400, "empty_file": 400,
+    "idempotency_conflict": 409, "bad_idempotency_key": 400,
 }  # fmt: skip
+# Transient errors are 503; these are the client's to slow down for. What others say names our insides: it is logged.
+BUSY = ("queue_full", "key_queue_full")
+UNANSWERED = "a part of the service does not answer; try again"
+DETAILS = {
+    "storage_full": "the service has too little disk space left to take a job; try again later",
+    "acceptance_unknown": "the job may have been accepted or not; with an Idempotency-Key it is safe to send it again",
+}
 CODES = {
     400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "file_too_large",
     415: "unsupported_media_type", 422: "invalid_fields",
@@ -57,13 +66,22 @@ def _from_ours(error: StemsvcError) -> Response:
     if isinstance(error, UsageError):
         status = STATUS.get(error.code, 422)
         return problem(status, _title(status), error.code, error.detail)
-    log.error("request failed", code=error.code, detail=error.detail)
     if isinstance(error, TransientError):
-        response = problem(503, "Service Unavailable", error.code, "a part of the service does not answer; try again")
-        response.headers["Retry-After"] = "5"
-        return response
+        return _from_transient(error)
+    log.error("request failed", code=error.code, detail=error.detail)
     assert isinstance(error, FatalError)
     return problem(500, "Internal Server Error", error.code, "the service is not set up right; its log says more")
+
+
+def _from_transient(error: TransientError) -> Response:
+    if error.code in BUSY:
+        log.warning("refused", code=error.code, detail=error.detail)
+        response = problem(429, "Too Many Requests", error.code, error.detail)
+    else:
+        log.error("request failed", code=error.code, detail=error.detail)
+        response = problem(503, "Service Unavailable", error.code, DETAILS.get(error.code, UNANSWERED))
+    response.headers["Retry-After"] = str(math.ceil(error.retry_after or 5.0))
+    return response
 
 
 def _from_http(error: HTTPException) -> Response:

@@ -8,10 +8,11 @@ from flask import url_for
 
 from api.multipart import MultipartBlueprint, the_upload
 from api.present import job_body
-from api.requests import request_id
+from api.requests import idempotency_key, request_id
 from api.schemas import JobForm, JobSchema
 from api.services import services
 from stemsvc import outputs
+from stemsvc.dispatch import Request
 from stemsvc.errors import UsageError
 from stemsvc.jobs import JobOptions, JobView, check_encoding
 from stemsvc.separation import SeparationOptions
@@ -26,12 +27,14 @@ def submit(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Send a track
 
     The answer is the queued job; `Location` is where to follow it. Once it is answered with 201, the job
-    will reach an end state.
+    will reach an end state. Sent again with the same `Idempotency-Key` header, a request is answered with the
+    job that it made the first time.
     """
     options = read_options(form)
     upload = the_upload(services().settings.max_upload_bytes)
-    job = services().dispatcher.accept(upload, options, request_id())
-    return job_body(services(), _view(job.id)), 201, {"Location": url_for("jobs.show", job_id=job.id)}
+    asked = Request(id=request_id(), idempotency_key=idempotency_key())
+    view = services().dispatcher.accept(upload, options, asked)
+    return job_body(services(), view), 201, {"Location": url_for("jobs.show", job_id=view.job.id)}
 
 
 @blueprint.route("/<string:job_id>")

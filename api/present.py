@@ -10,9 +10,9 @@ from urllib.parse import urljoin
 
 from flask import request
 
-from api.services import Services
 from stemsvc.jobs import CONTENT_TYPES, Job, JobState, JobView
 from stemsvc.names import stem_filename
+from stemsvc.services import Services
 
 
 def job_body(parts: Services, view: JobView) -> dict[str, Any]:

@@ -8,7 +8,10 @@ import uuid
 import structlog
 from flask import Flask, Response, g, request
 
+from stemsvc.errors import UsageError
+
 HEADER = "X-Request-Id"
+_KEY = re.compile(r"[!-~]{1,255}")
 _ACCEPTED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -27,6 +30,14 @@ def install(app: Flask) -> None:
         response.headers[HEADER] = request_id()
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
+
+
+def idempotency_key() -> str | None:
+    """The client's own name for this request. Raises `UsageError` `bad_idempotency_key`."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise UsageError("bad_idempotency_key", "an Idempotency-Key has 1 to 255 visible ASCII characters")
+    return key
 
 
 def request_id() -> str:

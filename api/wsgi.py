@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from flask import Flask
 
 from api.app import create_app
@@ -13,4 +15,7 @@ def make() -> Flask:
     """The app over the environment's settings."""
     settings = Settings()
     configure_logs(settings)
-    return create_app(settings)
+    app = create_app(settings)
+    gc.collect()
+    gc.freeze()  # what lives as long as the process is not looked through again at every collection
+    return app

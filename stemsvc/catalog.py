@@ -15,7 +15,11 @@ DEMO_WEIGHTS = Path(__file__).parent / "demo" / "demo.safetensors"
 
 
 class ModelEntry(BaseModel):
-    """One model: its stems in the network's order, its native rate and segment, its weights' source."""
+    """One model: its stems in the network's order, its native rate and segment, its weights' source.
+
+    `cost` is in seconds of computing for each second of a track, without overlap, on two cores of an AMD EPYC;
+    `memory_mb` is what a worker child needs at its peak.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,6 +29,8 @@ class ModelEntry(BaseModel):
     stems: tuple[str, ...] = Field(min_length=1)
     sample_rate: int = Field(gt=0)
     segment_seconds: float = Field(gt=0)
+    cost: float = Field(0.2, gt=0)
+    memory_mb: int = Field(1000, gt=0)
     weights: Literal["bundled", "hub", "file"]
     path: Path | None = None  # of a safetensors file, where weights is `file`
     licence: str

@@ -112,31 +112,21 @@ def dispatcher() -> None:
     """Keep queued jobs' messages alive and take jobs back from silent workers."""
     import signal
 
-    from stemsvc.catalog import load_catalog
-    from stemsvc.dispatch import Dispatcher, repeat
-    from stemsvc.janitor import Janitor
-    from stemsvc.jobstore import JobStore
+    from stemsvc.dispatch import repeat
     from stemsvc.logs import configure_logs
-    from stemsvc.pools import parse_pools
-    from stemsvc.queue import Publisher
-    from stemsvc.storage import open_storage
+    from stemsvc.services import open_services
 
     settings = _settings()
     configure_logs(settings)
-    catalog = load_catalog(settings.catalog)
-    pools = parse_pools(settings.pools, catalog.names)
-    store, publisher, storage = JobStore(settings.resolved_database_url), Publisher(settings), open_storage(settings)
+    services = open_services(settings)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    work = Dispatcher(
-        store, publisher, storage, catalog, pools, settings.max_attempts, settings.republish_seconds
-    )  # fmt: skip
-    janitor = Janitor(store, storage, settings.stems_ttl_seconds, settings.rows_ttl_seconds)
-    cleaning = threading.Thread(target=repeat, args=(janitor.sweep, settings.janitor_interval_seconds, stop))
+    cleaning = threading.Thread(target=repeat, args=(services.janitor.sweep, settings.janitor_interval_seconds, stop))
     cleaning.start()  # beside the dispatcher: a listing of all objects takes its time
-    work.run(settings.dispatch_interval_seconds, stop)
+    services.dispatcher.run(settings.dispatch_interval_seconds, stop)
     cleaning.join()
+    services.close()
 
 
 @main.command()

@@ -16,7 +16,7 @@ END_STATES = ("succeeded", "failed", "canceled", "expired")
 
 
 class Client:
-    """Talks to one stemsvc. Raises with the problem's code: `UsageError` for 4xx, `TransientError` for 503."""
+    """Talks to one stemsvc. Raises with the problem's code: `UsageError` for 4xx, `TransientError` for 429 and 503."""
 
     def __init__(self, url: str, timeout: float = 60.0) -> None:
         self._http = httpx.Client(base_url=url, timeout=timeout)
@@ -95,5 +95,6 @@ def _error(response: httpx.Response) -> UsageError | TransientError | FatalError
         body = response.json()
     except ValueError:
         body = {}
-    kind = UsageError if response.status_code < 500 else TransientError if response.status_code == 503 else FatalError
+    status = response.status_code
+    kind = TransientError if status in (429, 503) else UsageError if status < 500 else FatalError
     return kind(str(body.get("code", f"http_{response.status_code}")), str(body.get("detail", response.reason_phrase)))

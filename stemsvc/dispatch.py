@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
 import structlog
 
-from stemsvc.catalog import Catalog
+from stemsvc.admission import Limits
+from stemsvc.catalog import Catalog, ModelEntry
 from stemsvc.errors import StemsvcError, TransientError, UsageError
-from stemsvc.jobs import Job, JobOptions, JobState, input_key, new_job_id
+from stemsvc.jobs import Job, JobOptions, JobState, JobView, input_key, new_job_id
 from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.intake import UNKNOWN, Bounds, IdempotencyKey
 from stemsvc.pools import Pool, choose_pool
+from stemsvc.probe import track_seconds
 from stemsvc.queue import Publisher
+from stemsvc.sender import Sender
 from stemsvc.storage import Storage
 
 log = structlog.get_logger()
@@ -29,8 +36,27 @@ class Upload:
     name: str
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What is accepted, and how often it is tried."""
+
+    bounds: Bounds
+    limits: Limits
+    max_attempts: int
+    min_free_bytes: int
+
+
+@dataclass(frozen=True)
+class Request:
+    """Who asks: an owner (empty where there are no keys), the request's id, the client's key for it."""
+
+    id: str | None = None
+    owner: str = ""
+    idempotency_key: str | None = None
+
+
 class Dispatcher:
-    """Turns checked requests into jobs and keeps every queued job's message alive."""
+    """Turns checked requests into jobs, ends them on request, and keeps every queued job's message alive."""
 
     def __init__(
         self,
@@ -39,37 +65,79 @@ class Dispatcher:
         storage: Storage,
         catalog: Catalog,
         pools: list[Pool],
-        max_attempts: int,
+        rules: Rules,
         republish_seconds: float,
+        settle_seconds: float = 3.0,
     ) -> None:
         self._store = store
         self._publisher = publisher
         self._storage = storage
         self._catalog = catalog
         self._pools = pools
-        self._max_attempts = max_attempts
+        self._rules = rules
         self._republish_seconds = republish_seconds
+        self._settle_seconds = settle_seconds
+        self._reap_from = time.monotonic() + settle_seconds
+        self._sender = Sender(store.outbox, publisher)
 
-    def accept(self, upload: Upload, options: JobOptions, request_id: str | None) -> Job:
-        """Store the file, insert the row, publish. With the row in, the job is accepted whatever the broker says.
+    def accept(self, upload: Upload, options: JobOptions, request: Request) -> JobView:
+        """Store the file, insert the row, have it published. With the row in, the job is accepted whatever comes.
 
-        Raises `UsageError` for options that no model or pool can serve, storage's and the store's errors.
+        A request whose idempotency key came before gets the job of that time. Raises `UsageError` for what no model
+        or pool can serve and `idempotency_conflict`; `TransientError` `queue_full`, `key_queue_full`, `storage_full`;
+        storage's and the store's errors. Where it raises, nothing is left behind.
         """
-        pool, why = choose_pool(self._pools, options.model, options.device)
+        entry = self._catalog.get(options.model)
+        pool, why = choose_pool(self._pools, entry, options.device)
+        self._check_length(upload, entry, options)
+        key = _idempotency_key(upload, options, request)
+        earlier = self._store.intake.earlier(request.owner, key) if key else None
+        if earlier:
+            return earlier
+        self._store.intake.check_room(pool.queue, request.owner, self._rules.bounds)
+        job = self._stored(upload, options, pool, request)
+        try:
+            view = self._store.intake.put(job, f"accepted; {why}", self._rules.bounds, key)
+        except TransientError as error:
+            recorded = self._recorded(job.id) if error.code == UNKNOWN else None
+            if recorded is None:
+                self._erase(job.id)
+                raise
+            view = recorded
+        except BaseException:
+            self._erase(job.id)
+            raise
+        if view.job.id == job.id:
+            self._sender.wake()
+        else:  # a request with the same key was quicker
+            self._erase(job.id)
+        return view
+
+    def _check_length(self, upload: Upload, entry: ModelEntry, options: JobOptions) -> None:
+        seconds = track_seconds(upload.data)
+        if seconds is not None:
+            self._rules.limits.check(entry, options.separation, seconds)
+
+    def _stored(self, upload: Upload, options: JobOptions, pool: Pool, request: Request) -> Job:
         job_id = new_job_id()
         key = input_key(job_id)
+        self._storage.check_room(self._rules.min_free_bytes)
         size = self._storage.put(key, upload.data, "application/octet-stream")
-        job = Job(
-            id=job_id, state=JobState.QUEUED, options=options, pool=pool.queue, input_key=key,
-            input_name=upload.name, input_bytes=size, max_attempts=self._max_attempts, request_id=request_id,
+        return Job(
+            id=job_id, state=JobState.QUEUED, options=options, pool=pool.queue, input_key=key, input_name=upload.name,
+            input_bytes=size, max_attempts=self._rules.max_attempts, request_id=request.id, owner=request.owner,
         )  # fmt: skip
+
+    def _recorded(self, job_id: str) -> JobView | None:
+        """The job if its row was made although the store's answer was lost.
+
+        Raises `TransientError` `acceptance_unknown` where nobody can tell: its file is the job's then, or an orphan,
+        and the janitor will see which.
+        """
         try:
-            job = self._store.insert(job, f"accepted; {why}")
-        except BaseException:
-            self._storage.delete(key)
-            raise
-        self._publish(job)
-        return job
+            return self._store.view(job_id)
+        except TransientError as error:
+            raise TransientError(UNKNOWN, error.detail) from error
 
     def cancel(self, job_id: str) -> None:
         """End a queued or running job; its worker stops within a segment. A canceled job stays as it is.
@@ -89,24 +157,36 @@ class Dispatcher:
         if self._store.get(job_id) is None:  # before a stranger's text becomes part of a key
             raise UsageError("job_not_found", "no such job")
         self._store.cancel(job_id, "deleted by the client")
-        self._erase(job_id)
+        self._storage.delete(f"jobs/{job_id}/")
         self._store.delete(job_id)
 
     def _erase(self, job_id: str) -> None:
-        # what a worker stores after this, it erases itself when it sees that the job is not its own any more
-        self._storage.delete(f"jobs/{job_id}/")
+        # What a worker stores after this, it erases itself when it sees that the job is not its own any more. What
+        # can't be deleted now is an orphan, which the janitor finds.
+        with contextlib.suppress(StemsvcError):
+            self._storage.delete(f"jobs/{job_id}/")
 
     def sweep(self) -> int:
         """Reclaim jobs of silent workers and publish every due job that has no message; returns how many.
 
         Any number of processes may sweep at once.
         """
+        try:
+            self._reap()
+            self._find_lost_messages()
+            return self._sender.send_due()
+        except TransientError:
+            # While the store was away no worker could renew its lease: they get a moment to do so when it is back.
+            self._reap_from = time.monotonic() + self._settle_seconds
+            raise
+
+    def _reap(self) -> None:
+        if time.monotonic() < self._reap_from:
+            return
         for job in self._store.reap():
             log.warning("lease expired", job_id=job.id, state=str(job.state), attempt=job.attempt)
             if job.state is JobState.FAILED:
-                self._storage.delete(f"jobs/{job.id}/")
-        self._find_lost_messages()
-        return sum(self._publish(job) for job in self._store.unpublished())
+                self._erase(job.id)
 
     def _find_lost_messages(self) -> None:
         """Where fewer messages wait than jobs that were published, some are gone: the broker was wiped or restored.
@@ -115,33 +195,34 @@ class Dispatcher:
         that gets it, since the row gives the lease only once. Messages too many may hide a loss from this count, but
         no longer than until the queue is empty. Fresh messages are left out: a worker may just be taking them.
         """
-        try:
-            for pool, waiting in self._store.published_waiting(self._republish_seconds).items():
-                if self._publisher.backlog(pool) < waiting:
-                    count = self._store.forget_messages(pool, self._republish_seconds)
-                    log.warning("messages are gone from the broker", pool=pool, jobs=count)
-        except TransientError as error:
-            log.warning("can't count messages", code=error.code, detail=error.detail)
+        for pool, waiting in self._store.outbox.waiting(self._republish_seconds).items():
+            try:
+                backlog = self._publisher.backlog(pool)
+            except TransientError as error:
+                log.warning("can't count messages", code=error.code, detail=error.detail)
+                return
+            if backlog < waiting:
+                count = self._store.outbox.forget(pool, self._republish_seconds)
+                log.warning("messages are gone from the broker", pool=pool, jobs=count)
 
     def run(self, interval: float, stop: threading.Event) -> None:
         """Sweep every `interval` seconds until `stop` is set."""
         repeat(self.sweep, interval, stop)
 
-    def _publish(self, job: Job) -> bool:
-        try:
-            if not self._store.claim_publishing(job.id):
-                return False
-        except TransientError as error:
-            log.warning("not published yet", job_id=job.id, code=error.code, detail=error.detail)
-            return False
-        try:
-            self._publisher.publish(job.id, job.pool)
-        except TransientError as error:
-            log.warning("not published yet", job_id=job.id, code=error.code, detail=error.detail)
-            with contextlib.suppress(TransientError):  # a claim without a message is found as a lost one
-                self._store.unclaim_publishing(job.id)
-            return False
-        return True
+    def close(self) -> None:
+        """Send what is still to be sent, then stop sending."""
+        self._sender.close()
+
+
+def _idempotency_key(upload: Upload, options: JobOptions, request: Request) -> IdempotencyKey | None:
+    if request.idempotency_key is None:
+        return None
+    asked = json.dumps([upload.name, asdict(options)], sort_keys=True)
+    digest = hashlib.sha256(asked.encode())
+    while part := upload.data.read(1 << 20):
+        digest.update(part)
+    upload.data.seek(0)
+    return IdempotencyKey(request.idempotency_key, digest.hexdigest())
 
 
 def repeat(sweep: Callable[[], object], interval: float, stop: threading.Event) -> None:

@@ -23,7 +23,14 @@ class UsageError(StemsvcError):
 
 
 class TransientError(StemsvcError):
-    """Raised when the same work may succeed later (network, broker, storage); retried with backoff."""
+    """Raised when the same work may succeed later (network, broker, storage); retried with backoff.
+
+    `retry_after` is in seconds, where it can be told when to try again.
+    """
+
+    def __init__(self, code: str, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(code, detail)
+        self.retry_after = retry_after
 
 
 class FatalError(StemsvcError):

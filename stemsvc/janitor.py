@@ -21,14 +21,16 @@ LIVE = (JobState.QUEUED, JobState.RUNNING)
 class Janitor:
     """Expires stems, forgets old rows, removes orphaned objects. Any number of processes may do so at once.
 
-    `stems_ttl` and `rows_ttl` are in seconds, 0 for ever. An object is an orphan when no row has a use for it; since
-    a file is stored before its row is made, it must have been one for `suspect_seconds` to be removed.
+    `stems_ttl` and `rows_ttl` are in seconds, 0 for ever; `keys_ttl` is that of idempotency keys. An object is an
+    orphan when no row has a use for it; since a file is stored before its row is made, it must have been one for
+    `suspect_seconds` to be removed.
     """
 
     store: JobStore
     storage: Storage
     stems_ttl: float
     rows_ttl: float
+    keys_ttl: float = 86400.0
     suspect_seconds: float = 3600.0
     clock: Callable[[], float] = time.monotonic
     _suspects: dict[str, float] = field(default_factory=dict)  # key -> when it was first seen without a use
@@ -41,6 +43,7 @@ class Janitor:
                 log.info("stems expired", job_id=job_id)
         if self.rows_ttl and (count := self.store.forget(self.rows_ttl)):
             log.info("old jobs forgotten", jobs=count)
+        self.store.intake.forget_keys(self.keys_ttl)
         self._remove_orphans()
 
     def _remove_orphans(self) -> None:

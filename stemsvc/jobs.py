@@ -118,6 +118,7 @@ class Job:
     error_detail: str | None = None
     source: dict[str, Any] = field(default_factory=dict)  # sample_rate, channels, frames, seconds, codec
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> key, bytes, sha256, seconds
+    owner: str = ""  # who sent it; empty where there are no keys
 
     @property
     def finished(self) -> bool:

@@ -32,7 +32,9 @@ def make_celery(settings: Settings) -> Celery:
 def celery_config(settings: Settings) -> dict[str, Any]:
     """Celery's settings, each with the reason where it is not the default."""
     redis = settings.broker_url.startswith(("redis", "valkey", "unix"))
-    limit, grace = settings.job_time_limit_seconds, settings.shutdown_grace_seconds
+    # A worker ends a job that computes too long by itself (workers.lease) and doesn't count its wait for the device;
+    # Celery's limit is for a process where even that fails.
+    limit, grace = 2 * settings.job_time_limit_seconds + 600, settings.shutdown_grace_seconds
     config: dict[str, Any] = {
         "broker_url": settings.broker_url,
         # CUDA does not survive a fork, and a spawned child needs the time to import torch

@@ -59,7 +59,8 @@ class Settings(BaseSettings):
 
     api_host: str = Field("127.0.0.1", description="address the api listens on")
     api_port: int = Field(8080, ge=0, le=65535, description="port the api listens on")
-    api_threads: int = Field(8, ge=1, description="request threads of the api process")
+    api_processes: int = Field(2, ge=1, description="processes of the api")
+    api_threads: int = Field(16, ge=1, description="request threads of each api process")
 
     max_upload_bytes: int = Field(512 * MIB, ge=1, description="largest request body")
     max_duration_seconds: float = Field(14400.0, gt=0, description="longest track; scratch disk grows with it")
@@ -67,7 +68,16 @@ class Settings(BaseSettings):
     catalog: Path | None = Field(None, description="a YAML file that adds models to the bundled catalog")
     pools: str = Field("*:cpu", description="worker pools, `model:device` separated by commas; `*` is every model")
 
-    lease_seconds: float = Field(60.0, gt=0, description="a running job is given to another worker after this silence")
+    max_waiting_per_pool: int = Field(
+        1000, ge=1, description="jobs that may wait for one pool; more are told to come back"
+    )
+    max_waiting_per_key: int = Field(1000, ge=1, description="jobs that may wait of one client's key")
+    min_free_bytes: int = Field(
+        256 * MIB, ge=0, description="disk space that is left alone: with less, no job is accepted or begun"
+    )
+    idempotency_ttl_seconds: float = Field(86400.0, gt=0, description="how long an Idempotency-Key is remembered")
+
+    lease_seconds: float = Field(20.0, gt=0, description="a running job is given to another worker after this silence")
     max_attempts: int = Field(3, ge=1, description="times a job is started before it fails")
     retry_base_seconds: float = Field(2.0, gt=0, description="first pause of the exponential backoff")
     retry_cap_seconds: float = Field(120.0, gt=0, description="longest pause of the exponential backoff")
@@ -76,7 +86,15 @@ class Settings(BaseSettings):
         ge=0,
         description="how long a worker asks an absent storage or job store again before it gives a job back",
     )
-    job_time_limit_seconds: int = Field(7200, ge=1, description="hard limit on one attempt")
+    retry_age_seconds: float = Field(
+        86400.0, gt=0, description="a job older than this is not tried again after an error"
+    )
+    job_time_limit_seconds: int = Field(
+        7200, ge=1, description="longest time a job may compute; one that is predicted to take longer is refused"
+    )
+    time_limit_slack: float = Field(
+        10.0, ge=1, description="how many times its predicted time a job may compute before it has gone wrong"
+    )
     shutdown_grace_seconds: int = Field(60, ge=1, description="time a stopping worker has to finish or give back")
     dispatch_interval_seconds: float = Field(2.0, gt=0, description="pause between two sweeps of the dispatcher")
 

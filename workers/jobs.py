@@ -6,8 +6,8 @@ import itertools
 import random
 import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,20 +15,23 @@ from typing import Any, TypeVar
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 
-from stemsvc.catalog import Catalog
+from stemsvc.catalog import Catalog, ModelEntry
 from stemsvc.errors import StemsvcError, TransientError
 from stemsvc.jobs import CONTENT_TYPES, Job, JobState, Lease
 from stemsvc.jobstore import JobStore
+from stemsvc.services import job_limits
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
 from workers import scratch
 from workers.audio.decode import Limits
+from workers.audio.track import Track
 from workers.device import DeviceTurns
 from workers.lease import LeaseKeeper, LeaseLost
 from workers.pipeline import Models, Separated, separate_file
 
 log = structlog.get_logger()
 T = TypeVar("T")
+AWAY = ("storage_unavailable", "storage_full", "store_unavailable")  # what is worth waiting for with a job in hand
 
 
 @dataclass(frozen=True)
@@ -77,23 +80,36 @@ class Runner:
             scratch.scratch_folder(self.settings.resolved_scratch_dir, f"{job.id}-{job.attempt}") as folder,
             LeaseKeeper(self.store, lease, self.settings.lease_seconds) as keeper,
         ):
+            keeper.limit(self.settings.job_time_limit_seconds)
             keeper.report("fetching", 0, 0)
+            scratch.check_room(folder, job.input_bytes + self.settings.min_free_bytes)
             source = folder / "input"
             self._patiently(lambda: self.storage.fetch(job.input_key, source), keeper.wait)
-            separated = self._separate(job, source, folder, keeper.report)
+            separated = self._separate(job, source, folder, keeper)
             keeper.report("uploading", 0, 0)
             outputs = self._upload(lease, separated, job.options.format, keeper)
             self._commit(job, lease, separated, outputs, keeper)
 
-    def _separate(self, job: Job, source: Path, folder: Path, report: Callable[[str, int, int], None]) -> Separated:
+    def _separate(self, job: Job, source: Path, folder: Path, keeper: LeaseKeeper) -> Separated:
         entry = self.catalog.get(job.options.model)
         device = job.pool.rsplit(".", 1)[-1]
-        limits = Limits(self.settings.max_duration_seconds)
-        turns = DeviceTurns(self.settings.resolved_scratch_dir.parent / "devices", device, self.settings.device_slots)
+        limits = Limits(self.settings.max_duration_seconds, self.settings.min_free_bytes)
         return separate_file(
-            source, folder, job.options, entry, device, self.models, limits, report,
-            computing=lambda: turns.turn(lambda: report("waiting", 0, 0)),
+            source, folder, job.options, entry, device, self.models, limits, keeper.report,
+            computing=lambda track: self._computing(job, entry, device, track, keeper),
         )  # fmt: skip
+
+    @contextmanager
+    def _computing(self, job: Job, entry: ModelEntry, device: str, track: Track, keeper: LeaseKeeper) -> Iterator[None]:
+        """Hold the device for no longer than the track explains. Raises `UsageError` `too_much_work`."""
+        limits, separation = job_limits(self.settings), job.options.separation
+        limits.check(entry, separation, track.seconds)
+        turns = DeviceTurns(self.settings.resolved_scratch_dir.parent / "devices", device, self.settings.device_slots)
+        keeper.limit(None)  # waiting for others is no fault of this job
+        with turns.turn(lambda: keeper.report("waiting", 0, 0)):
+            keeper.limit(limits.time_limit(entry, separation, track.seconds))
+            yield
+        keeper.limit(self.settings.job_time_limit_seconds)
 
     def _upload(
         self, lease: Lease, separated: Separated, format: str, keeper: LeaseKeeper
@@ -130,7 +146,7 @@ class Runner:
             try:
                 return act()
             except TransientError as error:
-                if time.monotonic() >= deadline:
+                if error.code not in AWAY or time.monotonic() >= deadline:
                     raise
                 pause = backoff(attempt, self.settings.retry_base_seconds, self.settings.retry_cap_seconds)
                 log.warning("trying again", code=error.code, detail=error.detail, pause=round(pause, 1))
@@ -170,8 +186,9 @@ class Runner:
 
     def _retry(self, job: Job, lease: Lease, error: TransientError) -> None:
         self._erase(f"{lease.prefix}/")
-        if job.attempt >= job.max_attempts:
-            self._fail(job, lease, error.code, f"{error.detail} (after {job.attempt} attempts)")
+        age = (job.started_at or job.created_at) - job.created_at
+        if job.attempt >= job.max_attempts or age > self.settings.retry_age_seconds:
+            self._fail(job, lease, error.code, f"{error.detail} (attempt {job.attempt}, {age:.0f} s after it was sent)")
             return
         pause = backoff(job.attempt, self.settings.retry_base_seconds, self.settings.retry_cap_seconds)
         why = f"{error.code}: {error.detail}; again in {pause:.1f} s"

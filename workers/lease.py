@@ -1,18 +1,24 @@
-"""Keeping a job's lease alive while it runs, and noticing when it is no longer ours."""
+"""Keeping a job's lease alive while it runs, and noticing when it is no longer ours or takes too long."""
 
 from __future__ import annotations
 
+import faulthandler
+import os
+import signal
 import threading
+import time
 from types import TracebackType
 
 import structlog
 
-from stemsvc.errors import StemsvcError
+from stemsvc.errors import FatalError, StemsvcError
 from stemsvc.jobs import Lease
 from stemsvc.jobstore import JobStore
 
 log = structlog.get_logger()
 POLL_SECONDS = 1.0  # how soon a cancel is noticed
+OBEY_SECONDS = 120.0  # how long a job may take to notice that it is over: a segment, on a slow machine
+DEAF_SECONDS = 300.0  # without a sign from our own thread the process hangs with the interpreter locked, and ends
 
 
 class LeaseLost(Exception):
@@ -29,6 +35,8 @@ class LeaseKeeper:
         self._interval = min(seconds / 4, POLL_SECONDS)
         self._fraction = 0.0
         self._stage = "starting"
+        self._deadline: float | None = None  # by time.monotonic, while the job computes
+        self._limit = 0.0
         self._stop = threading.Event()
         self._lost = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"lease-{lease.job_id}", daemon=True)
@@ -42,6 +50,16 @@ class LeaseKeeper:
     ) -> None:
         self._stop.set()
         self._thread.join()
+        faulthandler.cancel_dump_traceback_later()
+
+    def limit(self, seconds: float | None) -> None:
+        """From now on the job may go on for that long; None: for ever.
+
+        Then `report` raises `FatalError` `time_limit`. A job that doesn't even report any more is failed here and its
+        process killed.
+        """
+        self._limit = seconds or 0.0
+        self._deadline = None if seconds is None else time.monotonic() + seconds
 
     def report(self, stage: str, done: int, total: int) -> None:
         """Note progress for the next renewal; raises `LeaseLost` once the job is not ours."""
@@ -50,19 +68,40 @@ class LeaseKeeper:
             self._fraction = done / total
         if self._lost.is_set():
             raise LeaseLost(self._lease.job_id)
+        if self._over() > 0:
+            raise FatalError("time_limit", self._too_long())
 
     def wait(self, seconds: float) -> None:
         """Sleep; raises `LeaseLost` as soon as the job is not ours."""
         if self._lost.wait(seconds):
             raise LeaseLost(self._lease.job_id)
 
+    def _over(self) -> float:
+        return 0.0 if self._deadline is None else time.monotonic() - self._deadline
+
+    def _too_long(self) -> str:
+        return f"the job computed for more than {self._limit:.0f} s, which is far more than its length explains"
+
     def _run(self) -> None:
         while not self._stop.wait(self._interval):
+            faulthandler.dump_traceback_later(DEAF_SECONDS, exit=True, file=2)  # put off at each round
+            if self._over() > OBEY_SECONDS:
+                self._end_process()
+            if self._lost.is_set():
+                continue
             try:
                 held = self._store.heartbeat(self._lease, self._seconds, self._fraction, self._stage)
             except StemsvcError as error:  # the lease outlives a short outage of the store
                 log.warning("heartbeat failed", job_id=self._lease.job_id, code=error.code)
                 continue
             if not held:
+                self._deadline = time.monotonic()
                 self._lost.set()
-                return
+
+    def _end_process(self) -> None:
+        log.error("job hangs; ending this process", job_id=self._lease.job_id, stage=self._stage)
+        try:
+            self._store.fail(self._lease, "time_limit", self._too_long())
+        except StemsvcError as error:  # then the lease runs out
+            log.warning("not failed", job_id=self._lease.job_id, code=error.code)
+        os.kill(os.getpid(), signal.SIGKILL)

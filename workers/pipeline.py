@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,8 @@ from stemsvc.jobs import EXTENSIONS, JobOptions
 from workers.audio.decode import Limits, decode
 from workers.audio.encode import Encoded, Encoder
 from workers.audio.rate import RateConverter, resample_track
-from workers.audio.track import Track
+from workers.audio.track import FRAME_BYTES, Track
+from workers.scratch import check_room
 from workers.writers import Writers
 
 if TYPE_CHECKING:
@@ -63,14 +64,16 @@ class Separated:
 def separate_file(
     source: Path, folder: Path, options: JobOptions, entry: ModelEntry, device: str,
     models: Models, limits: Limits, on_progress: OnProgress,
-    computing: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+    computing: Callable[[Track], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
 ) -> Separated:  # fmt: skip
     """Write `<output>.<extension>` for every output asked for into `folder`, at the source's rate and exact length.
 
-    `computing` is entered for as long as the device is at work: who shares the device waits there.
+    `computing` is entered for as long as the device is at work: who shares the device waits there. Raises what the
+    decoder, the engine and the encoders do, and `TransientError` `scratch_full` before the disk is.
     """
     on_progress("decoding", 0, 0)
     track = decode(source, folder / "decoded.f32", limits)
+    check_room(folder, _files_bytes(track, options, entry) + limits.min_free_bytes)
     mixture = resample_track(track, entry.sample_rate, folder / "resampled.f32")
     on_progress("loading", 0, 0)
     separator = models.get(entry, device, options.separation.precision)
@@ -80,7 +83,7 @@ def separate_file(
     paths = {name: folder / f"{name}.{EXTENSIONS[options.format]}" for name in options.outputs}
     make = {name: _maker(path, track.sample_rate, options) for name, path in paths.items()}
     with Writers(make) as writers:
-        with computing():
+        with computing(track):
             on_progress("separating", 0, 1)
             pieces = separator.separate(
                 mixture, stems, options.separation, lambda done, total: on_progress("separating", done, total)
@@ -91,6 +94,13 @@ def separate_file(
         on_progress("encoding", 1, 1)
         writers.write(mixing.rest())
         return Separated(track, writers.close())
+
+
+def _files_bytes(track: Track, options: JobOptions, entry: ModelEntry) -> int:
+    """What the files made of a decoded track may take on disk."""
+    copy = FRAME_BYTES if track.sample_rate != entry.sample_rate else 0
+    each = FRAME_BYTES if options.bit_depth == "float32" else FRAME_BYTES * 3 // 4  # 24 bit, and lossy ones are smaller
+    return round(track.seconds * entry.sample_rate) * copy + track.frames * each * len(options.outputs)
 
 
 def _maker(path: Path, rate: int, options: JobOptions) -> Callable[[], Encoder]:

@@ -34,6 +34,14 @@ def scratch_folder(base: Path, name: str) -> Iterator[Path]:
         os.close(lock)
 
 
+def check_room(folder: Path, bytes: int) -> None:
+    """Raise `TransientError` `scratch_full` where fewer bytes than these are free on the folder's disk."""
+    free = shutil.disk_usage(folder).free
+    if free < bytes:
+        detail = f"{free >> 20} MB are free on the scratch disk, {bytes >> 20} MB are needed"
+        raise TransientError("scratch_full", detail)
+
+
 def sweep(base: Path) -> int:
     """Remove the folders of processes that are dead; returns how many. The kernel frees the lock of a dead process."""
     return sum(_remove_if_dead(folder) for folder in base.iterdir() if folder.is_dir()) if base.is_dir() else 0

@@ -14,6 +14,16 @@ from alembic.config import Config
 from stemsvc.errors import FatalError, TransientError
 
 READING = "stemsvc_reading"
+# A server that went away without a word is noticed, and one of our processes that froze in a transaction does not keep
+# its locks: PostgreSQL ends it, and the lease does the rest.
+_POSTGRESQL = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20000,
+    "options": "-c idle_in_transaction_session_timeout=15s -c lock_timeout=15s",
+}
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
@@ -21,11 +31,12 @@ def connect(url: str) -> sa.Engine:
     """An engine for `url` (`sqlite:///path` or `postgresql://...`); nothing is opened before its first use."""
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
-    engine = sa.create_engine(url, pool_pre_ping=True)
-    if engine.dialect.name == "sqlite":
+    if url.startswith("sqlite"):
+        engine = sa.create_engine(url)
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin)
-    return engine
+        return engine
+    return sa.create_engine(url, pool_pre_ping=True, connect_args=_POSTGRESQL)
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:

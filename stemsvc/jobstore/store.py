@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
 
-from stemsvc.jobs import MOVES, Event, Job, JobOptions, JobState, JobView, Lease
+from stemsvc.jobs import Job, JobState, JobView, Lease
 from stemsvc.jobstore.engine import connect, snapshot, translated
-from stemsvc.jobstore.tables import db_now, events, jobs
-from stemsvc.separation import SeparationOptions
+from stemsvc.jobstore.intake import Intake
+from stemsvc.jobstore.outbox import Outbox
+from stemsvc.jobstore.rows import append, find, is_due, move, to_job, view
+from stemsvc.jobstore.tables import db_now, jobs
 
 _WORKER_LOST = "the worker fell silent and its lease ran out"
 
 
 class JobStore:
-    """Jobs and their timelines in SQL. Safe to share between threads; make one per process, after any fork."""
+    """Jobs and their timelines in SQL. Safe to share between threads; make one per process, after any fork.
+
+    `intake` makes the rows of new jobs, `outbox` knows which of them have a message; the moves are here.
+    """
 
     def __init__(self, url: str) -> None:
         self._engine = connect(url)
+        self.intake = Intake(self._engine)
+        self.outbox = Outbox(self._engine)
 
     def close(self) -> None:
         """Give back every connection."""
@@ -31,67 +37,22 @@ class JobStore:
         with snapshot(self._engine) as connection:
             connection.execute(sa.select(jobs.c.id).limit(1))
 
-    def insert(self, job: Job, why: str) -> Job:
-        """Make the row of a new job; once this returns, the job is accepted for good."""
-        row = _row(job)
-        with translated(), self._engine.begin() as connection:
-            connection.execute(jobs.insert().values(**row, created_at=db_now()))
-            _append(connection, job.id, None, JobState.QUEUED, why, None)
-            return _load(connection, job.id)
-
     def get(self, job_id: str) -> Job | None:
         """The job, or None where there is none of that id."""
         with snapshot(self._engine) as connection:
-            row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).mappings().first()
-            return _job(row) if row else None
+            return find(connection, job_id)
 
     def view(self, job_id: str) -> JobView | None:
         """The job with its timeline and place in the queue, all of one moment; None where there is no such job."""
         with snapshot(self._engine) as connection:
-            row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).mappings().first()
-            if row is None:
-                return None
-            job = _job(row)
-            return JobView(job, _timeline(connection, job_id), _queue_position(connection, job))
+            job = find(connection, job_id)
+            return view(connection, job) if job else None
 
     def recent(self, limit: int = 50) -> list[Job]:
         """The newest jobs, newest first."""
         query = sa.select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id).limit(limit)
         with snapshot(self._engine) as connection:
-            return [_job(row) for row in connection.execute(query).mappings()]
-
-    # --- publishing -------------------------------------------------------------------------------------------
-
-    def unpublished(self, limit: int = 100) -> list[Job]:
-        """Queued jobs that have no message and whose pause, if any, is over; oldest first."""
-        query = sa.select(jobs).where(jobs.c.state == "queued", jobs.c.published_at.is_(None), _is_due())
-        with snapshot(self._engine) as connection:
-            rows = connection.execute(query.order_by(jobs.c.created_at).limit(limit)).mappings()
-            return [_job(row) for row in rows]
-
-    def claim_publishing(self, job_id: str) -> bool:
-        """Note that a queued job is being published. True for one caller: of many dispatchers one sends the message."""
-        waiting = sa.and_(jobs.c.id == job_id, jobs.c.state == "queued", jobs.c.published_at.is_(None))
-        with translated(), self._engine.begin() as connection:
-            return connection.execute(jobs.update().where(waiting).values(published_at=db_now())).rowcount == 1
-
-    def unclaim_publishing(self, job_id: str) -> None:
-        """Note that the message of a queued job did not reach the broker after all."""
-        waiting = sa.and_(jobs.c.id == job_id, jobs.c.state == "queued")
-        with translated(), self._engine.begin() as connection:
-            connection.execute(jobs.update().where(waiting).values(published_at=None))
-
-    def published_waiting(self, seconds: float) -> dict[str, int]:
-        """By pool, how many queued jobs were published longer than `seconds` ago."""
-        query = sa.select(jobs.c.pool, sa.func.count()).where(_published_before(seconds)).group_by(jobs.c.pool)
-        with snapshot(self._engine) as connection:
-            return {pool: int(count) for pool, count in connection.execute(query).all()}
-
-    def forget_messages(self, pool: str, seconds: float) -> int:
-        """Have the pool's queued jobs published again that were published longer than `seconds` ago; how many."""
-        lost = sa.and_(jobs.c.pool == pool, _published_before(seconds))
-        with translated(), self._engine.begin() as connection:
-            return connection.execute(jobs.update().where(lost).values(published_at=None)).rowcount
+            return [to_job(row) for row in connection.execute(query).mappings()]
 
     # --- the worker's writes: each carries the lease ------------------------------------------------------------
 
@@ -105,11 +66,11 @@ class JobStore:
             "started_at": db_now(), "fraction": 0.0, "stage": "starting", "not_before": None,
         }  # fmt: skip
         with translated(), self._engine.begin() as connection:
-            due = sa.and_(jobs.c.id == job_id, _is_due())
-            if not _move(connection, due, JobState.QUEUED, JobState.RUNNING, values):
+            due = sa.and_(jobs.c.id == job_id, is_due())
+            if not move(connection, due, JobState.QUEUED, JobState.RUNNING, values):
                 return None
             job = _load(connection, job_id)
-            _append(connection, job_id, "queued", JobState.RUNNING, f"attempt {job.attempt} started", worker)
+            append(connection, job_id, "queued", JobState.RUNNING, f"attempt {job.attempt} started", worker)
             return job, Lease(job_id, job.attempt, worker)
 
     def heartbeat(self, lease: Lease, seconds: float, fraction: float, stage: str) -> bool:
@@ -143,9 +104,9 @@ class JobStore:
 
     def _leave(self, lease: Lease, state: JobState, why: str, values: dict[str, Any]) -> bool:
         with translated(), self._engine.begin() as connection:
-            moved = _move(connection, _held(lease), JobState.RUNNING, state, values)
+            moved = move(connection, _held(lease), JobState.RUNNING, state, values)
             if moved:
-                _append(connection, lease.job_id, "running", state, why, lease.owner)
+                append(connection, lease.job_id, "running", state, why, lease.owner)
             return moved
 
     # --- everyone else's ----------------------------------------------------------------------------------------
@@ -155,8 +116,8 @@ class JobStore:
         values = {"finished_at": db_now(), "stage": "canceled", "lease_expires_at": None}
         with translated(), self._engine.begin() as connection:
             for state in (JobState.QUEUED, JobState.RUNNING):
-                if _move(connection, jobs.c.id == job_id, state, JobState.CANCELED, values):
-                    _append(connection, job_id, state, JobState.CANCELED, why, None)
+                if move(connection, jobs.c.id == job_id, state, JobState.CANCELED, values):
+                    append(connection, job_id, state, JobState.CANCELED, why, None)
                     return True
             return False
 
@@ -172,8 +133,8 @@ class JobStore:
         with translated(), self._engine.begin() as connection:
             for job_id in connection.execute(sa.select(jobs.c.id).where(old)).scalars().all():
                 values = {"outputs": {}, "stage": "expired"}
-                if _move(connection, jobs.c.id == job_id, JobState.SUCCEEDED, JobState.EXPIRED, values):
-                    _append(connection, job_id, "succeeded", JobState.EXPIRED, "the stems had their time", None)
+                if move(connection, jobs.c.id == job_id, JobState.SUCCEEDED, JobState.EXPIRED, values):
+                    append(connection, job_id, "succeeded", JobState.EXPIRED, "the stems had their time", None)
                     moved.append(job_id)
         return moved
 
@@ -203,8 +164,8 @@ class JobStore:
                         "error_code": "worker_lost", "error_detail": why, "stage": "failed",
                         "finished_at": db_now(), "lease_expires_at": None,
                     }  # fmt: skip
-                if _move(connection, same, JobState.RUNNING, state, values):
-                    _append(connection, row["id"], "running", state, why, row["lease_owner"])
+                if move(connection, same, JobState.RUNNING, state, values):
+                    append(connection, row["id"], "running", state, why, row["lease_owner"])
                     reaped.append(_load(connection, row["id"]))
         return reaped
 
@@ -212,61 +173,11 @@ class JobStore:
 _UNLEASED: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None, "published_at": None}
 
 
-def _is_due() -> sa.ColumnElement[bool]:
-    return sa.or_(jobs.c.not_before.is_(None), jobs.c.not_before <= db_now())
-
-
-def _published_before(seconds: float) -> sa.ColumnElement[bool]:
-    return sa.and_(jobs.c.state == "queued", jobs.c.published_at < db_now() - seconds)
-
-
 def _held(lease: Lease) -> sa.ColumnElement[bool]:
     return sa.and_(jobs.c.id == lease.job_id, jobs.c.state == "running", jobs.c.attempt == lease.attempt)
 
 
-def _move(
-    connection: sa.Connection,
-    which: sa.ColumnElement[bool],
-    old: JobState,
-    new: JobState,
-    values: dict[str, Any],
-) -> bool:
-    if new not in MOVES[old]:
-        raise AssertionError(f"{old} -> {new} is not a legal move")
-    update = jobs.update().where(which, jobs.c.state == str(old)).values(state=str(new), **values)
-    return connection.execute(update).rowcount == 1
-
-
-def _append(connection: sa.Connection, job_id: str, old: str | None, new: str, why: str, worker: str | None) -> None:
-    values = {"job_id": job_id, "at": db_now(), "from_state": old, "to_state": str(new), "why": why, "worker": worker}
-    connection.execute(events.insert().values(values))
-
-
 def _load(connection: sa.Connection, job_id: str) -> Job:
-    return _job(connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).mappings().one())
-
-
-def _timeline(connection: sa.Connection, job_id: str) -> list[Event]:
-    query = sa.select(events).where(events.c.job_id == job_id).order_by(events.c.id)
-    rows = connection.execute(query).mappings()
-    return [Event(r["at"], r["from_state"], r["to_state"], r["why"], r["worker"]) for r in rows]
-
-
-def _queue_position(connection: sa.Connection, job: Job) -> int | None:
-    if job.state is not JobState.QUEUED:
-        return None
-    ahead = sa.and_(jobs.c.pool == job.pool, jobs.c.state == "queued", jobs.c.created_at < job.created_at)
-    return int(connection.execute(sa.select(sa.func.count()).where(ahead)).scalar_one())
-
-
-def _row(job: Job) -> dict[str, Any]:
-    row = {name: getattr(job, name) for name in jobs.c.keys() if name != "created_at"}  # noqa: SIM118 - a collection of columns
-    return {**row, "state": str(job.state), "options": asdict(job.options)}
-
-
-def _job(row: Mapping[Any, Any]) -> Job:
-    values = dict(row)
-    options = values.pop("options")
-    options["stems"] = tuple(options["stems"])
-    options["separation"] = SeparationOptions(**options.get("separation", {}))
-    return Job(**{**values, "state": JobState(values["state"]), "options": JobOptions(**options)})
+    job = find(connection, job_id)
+    assert job is not None  # it was written in this very transaction
+    return job

@@ -37,7 +37,9 @@ jobs = sa.Table(
     sa.Column("error_detail", sa.Text),
     sa.Column("source", sa.JSON, nullable=False),
     sa.Column("outputs", sa.JSON, nullable=False),
+    sa.Column("owner", sa.String(64), nullable=False, server_default=""),
     sa.Index("jobs_by_state", "state", "created_at"),
+    sa.Index("jobs_by_pool", "pool", "state", "finished_at"),
 )
 
 events = sa.Table(
@@ -51,6 +53,17 @@ events = sa.Table(
     sa.Column("why", sa.Text, nullable=False),
     sa.Column("worker", sa.String(256)),
     sa.Index("job_events_by_job", "job_id", "id"),
+)
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    sa.Column("owner", sa.String(64), primary_key=True),
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("fingerprint", sa.String(64), nullable=False),
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Index("idempotency_keys_by_job", "job_id"),
 )
 
 

@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
+
+from stemsvc.errors import TransientError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextlib.contextmanager
+def scratch_errors() -> Iterator[None]:
+    """Tell a full disk where an object is fetched to from a storage that is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise TransientError("scratch_full", f"the scratch disk refuses: {error.strerror}") from error
+        raise
 
 
 class Storage(Protocol):
@@ -15,7 +33,7 @@ class Storage(Protocol):
         """Store everything that `data` yields; the object appears whole or not at all. Returns its bytes."""
 
     def fetch(self, key: str, path: Path) -> None:
-        """Write an object's bytes to the file `path`."""
+        """Write an object's bytes to the file `path`; raises `TransientError` `scratch_full` where they don't fit."""
 
     def delete(self, prefix: str) -> int:
         """Delete every object whose key starts with `prefix`; returns how many there were."""
@@ -28,6 +46,9 @@ class Storage(Protocol):
 
         Relative (`/v1/files/...`) where the api serves the objects itself and no public URL is set.
         """
+
+    def check_room(self, bytes: int) -> None:
+        """Raise `TransientError` `storage_full` where fewer bytes than these are known to be free."""
 
     def check(self) -> None:
         """Raise what `put` would raise if storage cannot be used now."""

@@ -18,6 +18,7 @@ from typing import BinaryIO
 from urllib.parse import quote, urlencode
 
 from stemsvc.errors import FatalError, TransientError, UsageError
+from stemsvc.storage.base import FULL, scratch_errors
 
 ROUTE = "/v1/files/"
 CHUNK = 1 << 20
@@ -50,8 +51,9 @@ def translated() -> Iterator[None]:
     except PermissionError as error:
         raise FatalError("storage_denied", f"the object folder refuses access: {error.strerror}") from error
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise TransientError("storage_full" if full else "storage_unavailable", str(error.strerror)) from error
+        raise TransientError(
+            "storage_full" if error.errno in FULL else "storage_unavailable", str(error.strerror)
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,8 @@ class LocalStorage:
 
     def fetch(self, key: str, path: Path) -> None:
         """See `Storage.fetch`."""
-        with translated():
-            shutil.copyfile(self._path(key), path)
+        with translated(), self._path(key).open("rb") as source, scratch_errors(), path.open("wb") as target:
+            shutil.copyfileobj(source, target, CHUNK)
 
     def delete(self, prefix: str) -> int:
         """See `Storage.delete`; folders left empty go too."""
@@ -132,6 +134,14 @@ class LocalStorage:
         if not path.is_file():
             raise UsageError("object_missing", "the file behind this URL is gone")
         return path
+
+    def check_room(self, bytes: int) -> None:
+        """See `Storage.check_room`."""
+        with translated():
+            self._root.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(self._root).free
+        if free < bytes:
+            raise TransientError("storage_full", f"{free >> 20} MB are free for objects, {bytes >> 20} MB are needed")
 
     def check(self) -> None:
         """See `Storage.check`."""

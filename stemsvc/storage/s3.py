@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from stemsvc.errors import FatalError, StemsvcError, TransientError
+from stemsvc.storage.base import scratch_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -92,7 +93,7 @@ class S3Storage:
 
     def fetch(self, key: str, path: Path) -> None:
         """See `Storage.fetch`."""
-        with translated(self._bucket):
+        with translated(self._bucket), scratch_errors():
             self._client(self._endpoint_url).download_file(self._bucket, key, str(path))
 
     def delete(self, prefix: str) -> int:
@@ -123,6 +124,9 @@ class S3Storage:
         with translated(self._bucket):
             client = self._client(self._public_endpoint_url)
             return client.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds)
+
+    def check_room(self, bytes: int) -> None:
+        """See `Storage.check_room`: a bucket does not tell."""
 
     def check(self) -> None:
         """See `Storage.check`."""

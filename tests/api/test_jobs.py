@@ -10,10 +10,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.app import create_app
-from api.services import Services
 from stemsvc.jobs import Lease
 from stemsvc.jobstore.engine import migrate
 from stemsvc.separation import SeparationOptions
+from stemsvc.services import Services
 from stemsvc.settings import Settings
 
 

@@ -9,12 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
+from stemsvc.admission import Limits
 from stemsvc.catalog import load_catalog
-from stemsvc.dispatch import Dispatcher, Upload
+from stemsvc.dispatch import Dispatcher, Request, Rules, Upload
 from stemsvc.errors import TransientError, UsageError
-from stemsvc.jobs import JobOptions, JobState
+from stemsvc.jobs import Job, JobOptions, JobState
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
+from stemsvc.jobstore.intake import Bounds
 from stemsvc.pools import Pool
 from stemsvc.queue import Publisher
 from stemsvc.settings import Settings
@@ -38,10 +40,24 @@ def storage(settings: Settings) -> Storage:
 
 
 def dispatcher(
-    settings: Settings, store: JobStore, storage: Storage, broker_url: str | None = None, grace: float = 0.0
+    settings: Settings,
+    store: JobStore,
+    storage: Storage,
+    broker_url: str | None = None,
+    grace: float = 0.0,
+    bounds: Bounds | None = None,
 ) -> Dispatcher:
     publisher = Publisher(settings.model_copy(update={"broker_url": broker_url or settings.broker_url}))
-    return Dispatcher(store, publisher, storage, load_catalog(), [Pool("demo", "cpu")], 2, republish_seconds=grace)
+    rules = Rules(bounds or Bounds(100, 100), Limits(600, 600, 10), max_attempts=2, min_free_bytes=0)
+    pools = [Pool("demo", "cpu")]
+    return Dispatcher(store, publisher, storage, load_catalog(), pools, rules, grace, settle_seconds=0)
+
+
+def accept(work: Dispatcher, count: int = 1) -> list[Job]:
+    """Jobs that were accepted, and published if the broker takes messages."""
+    accepted = [work.accept(upload(), OPTIONS, Request()).job for _ in range(count)]
+    work.close()
+    return accepted
 
 
 def upload(data: bytes = b"music") -> Upload:
@@ -51,7 +67,9 @@ def upload(data: bytes = b"music") -> Upload:
 def test_an_accepted_job_has_a_file_a_row_and_a_message(
     settings: Settings, store: JobStore, storage: Storage, redis_url: str
 ) -> None:
-    job = dispatcher(settings, store, storage, redis_url).accept(upload(), OPTIONS, "request-1")
+    work = dispatcher(settings, store, storage, redis_url)
+    job = work.accept(upload(), OPTIONS, Request("request-1")).job
+    work.close()
 
     assert storage.keys("jobs/") == [job.input_key]
     kept = store.get(job.id)
@@ -66,13 +84,13 @@ def test_an_accepted_job_has_a_file_a_row_and_a_message(
 def test_without_a_broker_a_job_is_accepted_and_published_later(
     settings: Settings, store: JobStore, storage: Storage, redis_url: str
 ) -> None:
-    job = dispatcher(settings, store, storage).accept(upload(), OPTIONS, None)
-    assert [entry.id for entry in store.unpublished()] == [job.id]
+    (job,) = accept(dispatcher(settings, store, storage))
+    assert store.outbox.due() == [job.id]
 
     # when the broker is back
     assert dispatcher(settings, store, storage, redis_url).sweep() == 1
 
-    assert store.unpublished() == []
+    assert store.outbox.due() == []
     with redis.Redis.from_url(redis_url) as client:
         assert client.llen("separate.demo.cpu") == 1
 
@@ -81,7 +99,7 @@ def test_jobs_of_a_broker_that_was_wiped_are_published_again(
     settings: Settings, store: JobStore, storage: Storage, redis_url: str
 ) -> None:
     work = dispatcher(settings, store, storage, redis_url)
-    accepted = {work.accept(upload(), OPTIONS, None).id for _ in range(3)}
+    accepted = {job.id for job in accept(work, 3)}
     with redis.Redis.from_url(redis_url) as client:
         assert work.sweep() == 0  # nothing is missing
         client.flushall()
@@ -95,7 +113,7 @@ def test_one_lost_message_of_several_is_noticed(
     settings: Settings, store: JobStore, storage: Storage, redis_url: str
 ) -> None:
     work = dispatcher(settings, store, storage, redis_url)
-    accepted = {work.accept(upload(), OPTIONS, None).id for _ in range(3)}
+    accepted = {job.id for job in accept(work, 3)}
     with redis.Redis.from_url(redis_url) as client:
         client.lpop("separate.demo.cpu")
         work.sweep()
@@ -107,7 +125,7 @@ def test_a_running_jobs_message_is_not_missed(
     settings: Settings, store: JobStore, storage: Storage, redis_url: str
 ) -> None:
     work = dispatcher(settings, store, storage, redis_url)
-    job = work.accept(upload(), OPTIONS, None)
+    (job,) = accept(work)
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
     assert store.take_lease(job.id, "worker", 60)
@@ -118,7 +136,7 @@ def test_a_running_jobs_message_is_not_missed(
 def test_of_many_dispatchers_one_publishes(
     settings: Settings, store: JobStore, storage: Storage, redis_url: str
 ) -> None:
-    jobs = [dispatcher(settings, store, storage).accept(upload(), OPTIONS, None) for _ in range(5)]
+    jobs = accept(dispatcher(settings, store, storage), 5)
     many = [dispatcher(settings, store, storage, redis_url, grace=60) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         published = list(pool.map(lambda work: work.sweep(), many))
@@ -132,7 +150,7 @@ def test_without_a_store_nothing_is_accepted_and_nothing_is_left(settings: Setti
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     store = JobStore(f"sqlite:///{settings.data_dir / 'no-tables.sqlite'}")
     with pytest.raises(TransientError):
-        dispatcher(settings, store, storage).accept(upload(), OPTIONS, None)
+        dispatcher(settings, store, storage).accept(upload(), OPTIONS, Request())
     store.close()
 
     assert storage.keys("") == []
@@ -142,7 +160,7 @@ def test_a_job_that_no_pool_can_run_is_refused_before_its_file_is_stored(
     settings: Settings, store: JobStore, storage: Storage
 ) -> None:
     with pytest.raises(UsageError) as caught:
-        dispatcher(settings, store, storage).accept(upload(), JobOptions("demo", device="cuda"), None)
+        dispatcher(settings, store, storage).accept(upload(), JobOptions("demo", device="cuda"), Request())
 
     assert caught.value.code == "no_pool"
     assert storage.keys("") == []
@@ -152,7 +170,7 @@ def test_a_poison_job_ends_as_worker_lost_and_leaves_no_file(
     settings: Settings, store: JobStore, storage: Storage, redis_url: str
 ) -> None:
     work = dispatcher(settings, store, storage, redis_url)
-    job = work.accept(upload(), OPTIONS, None)
+    (job,) = accept(work)
     for _ in range(2):
         assert store.take_lease(job.id, "doomed", -1)
         work.sweep()

@@ -33,9 +33,9 @@ class World:
         job_id = new_job_id()
         options = JobOptions("demo", stems=("vocals",))
         self.put(input_key(job_id))
-        return self.store.insert(
+        return self.store.intake.put(
             Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "song.mp3", 2), "accepted"
-        )
+        ).job
 
     def lease(self, job: Job) -> Lease:
         taken = self.store.take_lease(job.id, "worker", 60)
@@ -113,7 +113,7 @@ def test_orphans_go_once_they_have_been_some_for_a_while(world: World) -> None:
     assert set(world.storage.keys("")) == {coming, left, running.input_key, canceled.input_key}
 
     # when the row has come, and an hour has passed
-    world.store.insert(
+    world.store.intake.put(
         Job(coming.split("/")[1], JobState.QUEUED, JobOptions("demo"), "separate.demo.cpu", coming, "a", 2), "accepted"
     )
     world.now += 60

@@ -41,7 +41,7 @@ def new_job(**changes: object) -> Job:
 
 def test_a_job_comes_back_as_it_went_in(store: JobStore) -> None:
     given = new_job(request_id="r-1", max_attempts=5)
-    inserted = store.insert(given, "accepted")
+    inserted = store.intake.put(given, "accepted").job
 
     assert store.get(given.id) == inserted
     assert replace(inserted, created_at=0.0) == given
@@ -56,7 +56,7 @@ def test_an_unknown_job_is_none(store: JobStore) -> None:
 
 
 def test_of_many_workers_one_gets_the_lease(store: JobStore) -> None:
-    job = store.insert(new_job(), "accepted")
+    job = store.intake.put(new_job(), "accepted").job
     with ThreadPoolExecutor(8) as pool:
         taken = list(pool.map(lambda i: store.take_lease(job.id, f"worker-{i}", 60), range(16)))
 
@@ -68,7 +68,7 @@ def test_of_many_workers_one_gets_the_lease(store: JobStore) -> None:
 
 
 def test_a_finished_job_carries_its_outputs(store: JobStore) -> None:
-    job = store.insert(new_job(), "accepted")
+    job = store.intake.put(new_job(), "accepted").job
     _, lease = _take(store, job.id)
 
     assert store.heartbeat(lease, 60, 0.5, "separating")
@@ -85,7 +85,7 @@ def test_a_finished_job_carries_its_outputs(store: JobStore) -> None:
 
 def test_a_stale_lease_changes_nothing(store: JobStore) -> None:
     # given a job whose first worker fell silent and whose second runs it
-    job = store.insert(new_job(), "accepted")
+    job = store.intake.put(new_job(), "accepted").job
     _, stale = _take(store, job.id, seconds=-1)
     store.reap()
     _, fresh = _take(store, job.id)
@@ -106,9 +106,9 @@ def test_a_stale_lease_changes_nothing(store: JobStore) -> None:
 
 
 def test_a_silent_worker_costs_an_attempt_and_the_last_one_the_job(store: JobStore) -> None:
-    job = store.insert(new_job(max_attempts=2), "accepted")
+    job = store.intake.put(new_job(max_attempts=2), "accepted").job
     for attempt in (1, 2):
-        store.claim_publishing(job.id)
+        store.outbox.claim()
         running, _ = _take(store, job.id, seconds=-1)
         assert running.attempt == attempt
         reaped = store.reap()
@@ -127,7 +127,7 @@ def test_a_silent_worker_costs_an_attempt_and_the_last_one_the_job(store: JobSto
 
 
 def test_a_live_lease_is_not_reaped(store: JobStore) -> None:
-    job = store.insert(new_job(), "accepted")
+    job = store.intake.put(new_job(), "accepted").job
     _take(store, job.id, seconds=60)
 
     assert store.reap() == []
@@ -135,7 +135,7 @@ def test_a_live_lease_is_not_reaped(store: JobStore) -> None:
 
 
 def test_a_job_that_pauses_is_given_to_nobody(store: JobStore) -> None:
-    job = store.insert(new_job(), "accepted")
+    job = store.intake.put(new_job(), "accepted").job
     _, lease = _take(store, job.id)
     store.give_back(lease, "storage is away", 600.0)
 
@@ -144,30 +144,31 @@ def test_a_job_that_pauses_is_given_to_nobody(store: JobStore) -> None:
 
 
 def test_of_many_dispatchers_one_may_publish(store: JobStore) -> None:
-    job = store.insert(new_job(), "accepted")
+    job = store.intake.put(new_job(), "accepted").job
     with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(lambda _: store.claim_publishing(job.id), range(16))) == 1
+        claims = list(pool.map(lambda _: store.outbox.claim(), range(16)))
+    assert [claim for claimed in claims for claim in claimed] == [(job.id, job.pool)]
 
-    store.unclaim_publishing(job.id)
-    assert [entry.id for entry in store.unpublished()] == [job.id]
-    assert store.claim_publishing(job.id)
+    store.outbox.unclaim([job.id])
+    assert store.outbox.due() == [job.id]
+    assert store.outbox.claim() == [(job.id, job.pool)]
 
 
 def test_messages_of_waiting_jobs_are_counted_and_can_be_forgotten(store: JobStore) -> None:
-    waiting, running, fresh = (store.insert(new_job(), "accepted") for _ in range(3))
-    for job in (waiting, running):
-        store.claim_publishing(job.id)
+    waiting, running = (store.intake.put(new_job(), "accepted").job for _ in range(2))
+    store.outbox.claim()
+    fresh = store.intake.put(new_job(), "accepted").job
     _take(store, running.id)
 
-    assert store.published_waiting(-1) == {"separate.demo.cpu": 1}
-    assert store.published_waiting(60) == {}
-    assert store.forget_messages("separate.demo.cpu", 60) == 0
-    assert store.forget_messages("separate.demo.cpu", -1) == 1
-    assert {job.id for job in store.unpublished()} == {waiting.id, fresh.id}
+    assert store.outbox.waiting(-1) == {"separate.demo.cpu": 1}
+    assert store.outbox.waiting(60) == {}
+    assert store.outbox.forget("separate.demo.cpu", 60) == 0
+    assert store.outbox.forget("separate.demo.cpu", -1) == 1
+    assert set(store.outbox.due()) == {waiting.id, fresh.id}
 
 
 def test_old_stems_expire_and_old_records_go(store: JobStore) -> None:
-    done, live = store.insert(new_job(), "accepted"), store.insert(new_job(), "accepted")
+    done, live = store.intake.put(new_job(), "accepted").job, store.intake.put(new_job(), "accepted").job
     _, lease = _take(store, done.id)
     store.succeed(lease, {}, {"drums": {"key": "k"}})
 
@@ -184,7 +185,7 @@ def test_old_stems_expire_and_old_records_go(store: JobStore) -> None:
 
 
 def test_a_deleted_job_is_forgotten_with_its_timeline(store: JobStore) -> None:
-    job = store.insert(new_job(), "accepted")
+    job = store.intake.put(new_job(), "accepted").job
     _, lease = _take(store, job.id)
 
     assert store.delete(job.id)
@@ -195,20 +196,20 @@ def test_a_deleted_job_is_forgotten_with_its_timeline(store: JobStore) -> None:
 
 
 def test_a_job_given_back_is_published_again_after_its_pause(store: JobStore) -> None:
-    waiting, due = store.insert(new_job(), "accepted"), store.insert(new_job(), "accepted")
+    waiting, due = store.intake.put(new_job(), "accepted").job, store.intake.put(new_job(), "accepted").job
     for job, pause in ((waiting, 600.0), (due, -1.0)):
-        store.claim_publishing(job.id)
+        store.outbox.claim()
         _, lease = _take(store, job.id)
         assert store.give_back(lease, "storage is down", pause)
 
-    assert [job.id for job in store.unpublished()] == [due.id]
-    store.claim_publishing(due.id)
-    assert store.unpublished() == []
+    assert store.outbox.due() == [due.id]
+    store.outbox.claim()
+    assert store.outbox.due() == []
 
 
 @pytest.mark.parametrize("running", [False, True])
 def test_cancel_ends_a_live_job_once(store: JobStore, running: bool) -> None:
-    job = store.insert(new_job(), "accepted")
+    job = store.intake.put(new_job(), "accepted").job
     lease = _take(store, job.id)[1] if running else None
 
     assert store.cancel(job.id, "the client asked")
@@ -220,7 +221,8 @@ def test_cancel_ends_a_live_job_once(store: JobStore, running: bool) -> None:
 
 def test_the_queue_position_counts_earlier_jobs_of_the_pool(store: JobStore) -> None:
     first, other, second = (
-        store.insert(new_job(pool=pool), "accepted") for pool in ("separate.a.cpu", "separate.b.cpu", "separate.a.cpu")
+        store.intake.put(new_job(pool=pool), "accepted").job
+        for pool in ("separate.a.cpu", "separate.b.cpu", "separate.a.cpu")
     )
 
     assert [_position(store, job) for job in (first, other, second)] == [0, 0, 1]
@@ -230,7 +232,7 @@ def test_the_queue_position_counts_earlier_jobs_of_the_pool(store: JobStore) -> 
 
 
 def test_recent_jobs_come_newest_first(store: JobStore) -> None:
-    ids = [store.insert(new_job(), "accepted").id for _ in range(3)]
+    ids = [store.intake.put(new_job(), "accepted").job.id for _ in range(3)]
 
     assert [job.id for job in store.recent(2)] == ids[:0:-1]
 

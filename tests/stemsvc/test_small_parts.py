@@ -57,7 +57,7 @@ def test_pools_are_read_and_stars_stand_for_all_models() -> None:
     assert Pool("a", "cpu").queue == "separate.a.cpu"
 
 
-@pytest.mark.parametrize("text", ["a", "a:abacus", "c:cpu", ":cpu"])
+@pytest.mark.parametrize("text", ["a", "a:abacus", "c:cpu", ":cpu", "a:cpu:lots", "a:cpu:8G:9G"])
 def test_pools_that_can_not_be_are_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_pools(text, ["a", "b"])
@@ -65,11 +65,23 @@ def test_pools_that_can_not_be_are_refused(text: str) -> None:
 
 
 def test_auto_prefers_an_accelerator_and_says_why() -> None:
-    pools = [Pool("a", "cpu"), Pool("a", "cuda"), Pool("b", "cpu")]
+    pools = [Pool("demo", "cpu"), Pool("demo", "cuda"), Pool("htdemucs", "cpu")]
+    demo, large = (load_catalog().get(name) for name in ("demo", "htdemucs"))
 
-    assert choose_pool(pools, "a", "auto")[0] == Pool("a", "cuda")
-    assert choose_pool(pools, "a", "cpu")[0] == Pool("a", "cpu")
-    assert choose_pool(pools, "b", "auto") == (Pool("b", "cpu"), "device auto: separate.b.cpu is the only pool")
+    assert choose_pool(pools, demo, "auto")[0] == Pool("demo", "cuda")
+    assert choose_pool(pools, demo, "cpu")[0] == Pool("demo", "cpu")
+    why = "device auto: separate.htdemucs.cpu is the only pool"
+    assert choose_pool(pools, large, "auto") == (Pool("htdemucs", "cpu"), why)
+
+
+def test_a_job_goes_where_there_is_memory_enough_for_it() -> None:
+    entry = load_catalog().get("htdemucs")
+    small, large = Pool("htdemucs", "cuda", entry.memory_mb - 1), Pool("htdemucs", "cpu", entry.memory_mb)
+
+    assert choose_pool([small, large], entry, "auto")[0] == large
+    with pytest.raises(UsageError) as caught:
+        choose_pool([small, large], entry, "cuda")
+    assert caught.value.code == "not_enough_memory"
 
 
 def test_settings_come_from_the_environment_and_go_to_children(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,7 @@ class Interleavings(RuleBasedStateMachine):
         job_id = new_job_id()
         options = JobOptions("demo", stems=("vocals",))
         job = Job(job_id, JobState.QUEUED, options, POOL, f"jobs/{job_id}/input", "a.mp3", 1, max_attempts=attempts)
-        self.store.insert(job, "accepted")
+        self.store.intake.put(job, "accepted")
         self.ids.append(job_id)
         return job_id
 
@@ -65,16 +65,17 @@ class Interleavings(RuleBasedStateMachine):
 
     # --- the dispatcher, which may crash between its steps, and the broker
 
-    @rule(job_id=accepted, crash=st.sampled_from(["no", "before sending", "after sending", "broker away"]))
-    def publish(self, job_id: str, crash: str) -> None:
-        if job_id not in {job.id for job in self.store.unpublished(limit=1000)}:
-            return
-        assert self.store.claim_publishing(job_id)
-        assert not self.store.claim_publishing(job_id)  # the dispatcher beside it
+    @rule(limit=st.integers(1, 5), crash=st.sampled_from(["no", "before sending", "after sending", "broker away"]))
+    def publish(self, limit: int, crash: str) -> None:
+        due = self.store.outbox.due(limit=1000)
+        claimed = [job_id for job_id, _ in self.store.outbox.claim(limit)]
+        assert claimed == due[:limit]
+        beside = self.store.outbox.due(limit=1000)  # what another dispatcher would find now
+        assert not set(claimed) & set(beside)
         if crash in ("no", "after sending"):
-            self.messages[job_id] += 1
+            self.messages.update(claimed)
         elif crash == "broker away":
-            self.store.unclaim_publishing(job_id)
+            self.store.outbox.unclaim(claimed)
 
     @rule()
     def wipe(self) -> None:
@@ -88,9 +89,9 @@ class Interleavings(RuleBasedStateMachine):
     def sweep(self) -> None:
         for job in self.store.reap():
             assert job.id in self.ids
-        waiting = self.store.published_waiting(-1).get(POOL, 0)
+        waiting = self.store.outbox.waiting(-1).get(POOL, 0)
         if self.messages.total() < waiting:
-            assert self.store.forget_messages(POOL, -1) >= waiting
+            assert self.store.outbox.forget(POOL, -1) >= waiting
 
     # --- workers, whose lease may run out at once
 
@@ -176,8 +177,7 @@ class Interleavings(RuleBasedStateMachine):
                     self.store.heartbeat(Lease(job_id, job.attempt, "gone"), -1, 0.0, "gone")
             self.messages.clear()
             self.sweep()
-            for job in self.store.unpublished(limit=1000):
-                self.publish(job.id, "no")
+            self.publish(1000, "no")
             for job_id in list(self.messages):
                 taken = self.store.take_lease(job_id, "last", 60)
                 if taken is not None:

@@ -65,7 +65,7 @@ def accept(runner: Runner, song: Path, **changes: object) -> str:
     job = Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", f"jobs/{job_id}/input", song.name, 1, **changes)  # type: ignore[arg-type]
     with song.open("rb") as file:
         runner.storage.put(job.input_key, file, "audio/flac")
-    runner.store.insert(job, "accepted")
+    runner.store.intake.put(job, "accepted")
     return job_id
 
 
@@ -274,7 +274,7 @@ def test_a_worker_that_is_told_to_end_gives_its_job_back(
         runner.run(job_id, "worker")
 
     assert state(runner, job_id) == ("queued", None)
-    assert [job.id for job in runner.store.unpublished()] == [job_id]
+    assert runner.store.outbox.due() == [job_id]
 
 
 def test_pauses_grow_are_capped_and_scattered() -> None:

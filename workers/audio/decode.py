@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from stemsvc.errors import TransientError, UsageError
 from workers.audio.headers import declared_frames, ends_in_half_a_frame
-from workers.audio.track import CHANNELS, Track
+from workers.audio.track import CHANNELS, FRAME_BYTES, Track
+from workers.scratch import check_room
 
 # Demuxers that read one local file. Playlists (hls, concat, dash) would open what a stranger's file names.
 CONTAINERS = (
@@ -33,6 +34,7 @@ class Limits:
     """What a track may be."""
 
     max_seconds: float
+    min_free_bytes: int = 0  # of the scratch disk, to be left alone
 
 
 def decode(path: Path, spool: Path, limits: Limits) -> Track:
@@ -47,6 +49,7 @@ def decode(path: Path, spool: Path, limits: Limits) -> Track:
         expected = declared_frames(container, stream, path)
         if expected is not None and expected > limits.max_seconds * rate:
             raise UsageError("track_too_long", _too_long(expected / rate, limits))
+        check_room(spool.parent, (expected or 0) * FRAME_BYTES + limits.min_free_bytes)
         packets = _Packets(container, stream)
         frames = _spool(packets, spool, rate, limits)
         if packets.end is not None and "mov" in container.format.name and frames > packets.end:

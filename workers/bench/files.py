@@ -91,7 +91,7 @@ def job_figures(size: Size, seconds: float, repeats: int, cache: Path | None, sa
             record = Job(key, JobState.QUEUED, options, f"separate.{MODEL}.cpu", f"jobs/{key}/input", song.name, 1)
             with song.open("rb") as file:
                 storage.put(record.input_key, file, "audio/flac")
-            store.insert(record, "bench")
+            store.intake.put(record, "bench")
             runner.run(key, "bench")
             done = store.get(key)
             assert done is not None and done.state is JobState.SUCCEEDED, done  # noqa: PT018 - a bench has no pytest

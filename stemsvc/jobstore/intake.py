@@ -1,0 +1,247 @@
+"""Making rows of new jobs: bounded, once for each idempotency key, many requests in one commit."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+import sqlalchemy as sa
+
+from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
+from stemsvc.jobs import Event, Job, JobState, JobView
+from stemsvc.jobstore import rows
+from stemsvc.jobstore.engine import snapshot, translated
+from stemsvc.jobstore.tables import db_now, events, idempotency_keys, jobs
+
+DRAIN_SECONDS = 300.0  # the stretch of time that the pace of a pool is read from
+FULL_SECONDS = 10.0  # how long after a refusal it is worth a look whether there is room, before a file is stored
+UNKNOWN = "acceptance_unknown"
+NO_ROOM = ("queue_full", "key_queue_full")
+_NOW = sa.select(db_now())
+_WAITING = (
+    sa.select(jobs.c.pool, jobs.c.owner, sa.func.count())
+    .where(jobs.c.state == "queued")
+    .group_by(jobs.c.pool, jobs.c.owner)
+)
+_LOCK = 7350232  # of PostgreSQL's advisory locks: arbitrary, but the same everywhere
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How many jobs may wait in one pool, and how many of one owner in all pools."""
+
+    pool: int
+    owner: int
+
+
+@dataclass(frozen=True)
+class IdempotencyKey:
+    """A client's name for one request, and a hash of what it asked for."""
+
+    key: str
+    fingerprint: str
+
+
+@dataclass
+class _Item:
+    job: Job
+    why: str
+    bounds: Bounds | None
+    key: IdempotencyKey | None
+    result: JobView | StemsvcError | None = None
+
+
+@dataclass
+class _Counts:
+    pools: Counter[str] = field(default_factory=Counter)
+    owners: Counter[str] = field(default_factory=Counter)
+
+
+class Intake:
+    """Accepts jobs. Safe to share between threads: those who come while a commit is under way share the next one."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._items: list[_Item] = []
+        self._guard = threading.Lock()
+        self._turn = threading.Lock()
+        self._full_until = 0.0
+
+    def put(self, job: Job, why: str, bounds: Bounds | None = None, key: IdempotencyKey | None = None) -> JobView:
+        """Make the row of a new job; once this returns, the job is accepted for good.
+
+        Where `key` came before, the job of that time is returned and no row is made. Raises `UsageError`
+        `idempotency_conflict` where it came with something else, `TransientError` `queue_full` or `key_queue_full`
+        with `retry_after` where too many jobs wait, `acceptance_unknown` where the commit's answer was lost.
+        """
+        item = _Item(job, why, bounds, key)
+        with self._guard:
+            self._items.append(item)
+        with self._turn:
+            if item.result is None:
+                with self._guard:
+                    batch, self._items = self._items, []
+                self._commit(batch)
+        if isinstance(item.result, StemsvcError):
+            if item.result.code in NO_ROOM:
+                self._full_until = time.monotonic() + FULL_SECONDS
+            raise item.result
+        assert item.result is not None
+        return item.result
+
+    def check_room(self, pool: str, owner: str, bounds: Bounds) -> None:
+        """Raise what `put` would, before anything is stored. Looks only where `put` found no room of late."""
+        if time.monotonic() < self._full_until:
+            with snapshot(self._engine) as connection:
+                _check_room(connection, pool, owner, bounds, _count(connection))
+
+    def earlier(self, owner: str, key: IdempotencyKey) -> JobView | None:
+        """The job that came with this key before; raises `UsageError` `idempotency_conflict`."""
+        with snapshot(self._engine) as connection:
+            return _earlier(connection, owner, key)
+
+    def forget_keys(self, seconds: float) -> int:
+        """Delete idempotency keys that are older than `seconds`; returns how many."""
+        with translated(), self._engine.begin() as connection:
+            old = idempotency_keys.c.created_at < db_now() - seconds
+            return connection.execute(idempotency_keys.delete().where(old)).rowcount
+
+    def _commit(self, batch: list[_Item]) -> None:
+        try:
+            results = self._write(batch)
+        except FatalError as error:
+            if len(batch) > 1:  # one request that the database can't take must not fail its neighbours
+                for item in batch:
+                    self._commit([item])
+                return
+            batch[0].result = error
+        except TransientError as error:
+            for item in batch:
+                item.result = TransientError(error.code, error.detail)
+        except BaseException as error:
+            for item in batch:
+                item.result = FatalError("store_error", f"the job could not be recorded: {type(error).__name__}")
+            raise
+        else:
+            for item, result in zip(batch, results, strict=True):
+                item.result = result
+
+    def _write(self, batch: list[_Item]) -> list[JobView | StemsvcError]:
+        committing = False
+        try:
+            with translated(), self._engine.begin() as connection:
+                results = self._write_all(connection, batch)
+                committing = True
+        except TransientError as error:
+            if committing:
+                raise TransientError(UNKNOWN, f"the answer of the job store was lost: {error.detail}") from error
+            raise
+        return results
+
+    @staticmethod
+    def _write_all(connection: sa.Connection, batch: list[_Item]) -> list[JobView | StemsvcError]:
+        if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        now = float(connection.execute(_NOW).scalar_one())
+        counts = _count(connection)
+        made: dict[tuple[str, str], tuple[IdempotencyKey, JobView]] = {}
+        new: list[tuple[_Item, JobView]] = []
+        results: list[JobView | StemsvcError] = []
+        for item in batch:
+            try:
+                result = _replayed(connection, item, made)
+                if result is None:
+                    if item.bounds:
+                        _check_room(connection, item.job.pool, item.job.owner, item.bounds, counts)
+                    result = _accepted(item, now + len(new) * 1e-6, counts)
+                    new.append((item, result))
+                    if item.key:
+                        made[item.job.owner, item.key.key] = item.key, result
+            except (UsageError, TransientError) as error:
+                results.append(error)
+            else:
+                results.append(result)
+        _insert(connection, new)
+        return results
+
+
+def _accepted(item: _Item, now: float, counts: _Counts) -> JobView:
+    job = replace(item.job, created_at=now)
+    position = counts.pools[job.pool]
+    counts.pools[job.pool] += 1
+    counts.owners[job.owner] += 1
+    return JobView(job, [Event(now, None, str(JobState.QUEUED), item.why)], position)
+
+
+def _insert(connection: sa.Connection, new: list[tuple[_Item, JobView]]) -> None:
+    if not new:
+        return
+    connection.execute(jobs.insert(), [rows.to_row(view.job) for _, view in new])
+    lines = [
+        {"job_id": view.job.id, "at": event.at, "from_state": None, "to_state": event.to_state, "why": event.why}
+        for _, view in new
+        for event in view.timeline
+    ]
+    connection.execute(events.insert(), lines)
+    keys = [
+        {"owner": view.job.owner, "key": item.key.key, "fingerprint": item.key.fingerprint, "job_id": view.job.id,
+         "created_at": view.job.created_at}
+        for item, view in new if item.key
+    ]  # fmt: skip
+    if keys:
+        connection.execute(idempotency_keys.insert(), keys)
+
+
+def _replayed(
+    connection: sa.Connection, item: _Item, made: dict[tuple[str, str], tuple[IdempotencyKey, JobView]]
+) -> JobView | None:
+    if item.key is None:
+        return None
+    beside = made.get((item.job.owner, item.key.key))
+    if beside is None:
+        return _earlier(connection, item.job.owner, item.key)
+    _check_same(beside[0].fingerprint, item.key)
+    return beside[1]
+
+
+def _earlier(connection: sa.Connection, owner: str, key: IdempotencyKey) -> JobView | None:
+    which = sa.and_(idempotency_keys.c.owner == owner, idempotency_keys.c.key == key.key)
+    query = sa.select(idempotency_keys.c.fingerprint, idempotency_keys.c.job_id).where(which)
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    _check_same(row.fingerprint, key)
+    job = rows.find(connection, row.job_id)
+    assert job is not None  # the key goes with its job
+    return rows.view(connection, job)
+
+
+def _check_same(fingerprint: str, key: IdempotencyKey) -> None:
+    if fingerprint != key.fingerprint:
+        raise UsageError("idempotency_conflict", "this Idempotency-Key came before with another request")
+
+
+def _count(connection: sa.Connection) -> _Counts:
+    counts = _Counts()
+    for pool, owner, count in connection.execute(_WAITING).all():
+        counts.pools[pool] += count
+        counts.owners[owner] += count
+    return counts
+
+
+def _check_room(connection: sa.Connection, pool: str, owner: str, bounds: Bounds, counts: _Counts) -> None:
+    if counts.pools[pool] >= bounds.pool:
+        detail = f"{counts.pools[pool]} jobs wait for {pool} already"
+        raise TransientError("queue_full", detail, retry_after=_pace(connection, pool))
+    if counts.owners[owner] >= bounds.owner:
+        detail = f"{counts.owners[owner]} of your jobs wait already"
+        raise TransientError("key_queue_full", detail, retry_after=_pace(connection, pool))
+
+
+def _pace(connection: sa.Connection, pool: str) -> float:
+    """Seconds between two ends of jobs of the pool, as they were of late; when the next place will be free."""
+    recent = sa.and_(jobs.c.pool == pool, jobs.c.finished_at > db_now() - DRAIN_SECONDS)
+    ended = int(connection.execute(sa.select(sa.func.count()).where(recent)).scalar_one())
+    return min(60.0, max(1.0, DRAIN_SECONDS / ended)) if ended else 30.0

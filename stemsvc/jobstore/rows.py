@@ -1,0 +1,78 @@
+"""A job's row and its timeline, read and written inside somebody's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import sqlalchemy as sa
+
+from stemsvc.jobs import MOVES, Event, Job, JobOptions, JobState, JobView
+from stemsvc.jobstore.tables import db_now, events, jobs
+from stemsvc.separation import SeparationOptions
+
+
+def to_row(job: Job) -> dict[str, Any]:
+    """The row of a job."""
+    row = {name: getattr(job, name) for name in jobs.c.keys()}  # noqa: SIM118 - a collection of columns
+    return {**row, "state": str(job.state), "options": asdict(job.options)}
+
+
+def to_job(row: Mapping[Any, Any]) -> Job:
+    """The job of a row."""
+    values = dict(row)
+    options = values.pop("options")
+    options["stems"] = tuple(options["stems"])
+    options["separation"] = SeparationOptions(**options.get("separation", {}))
+    return Job(**{**values, "state": JobState(values["state"]), "options": JobOptions(**options)})
+
+
+def find(connection: sa.Connection, job_id: str) -> Job | None:
+    """The job of that id."""
+    row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).mappings().first()
+    return to_job(row) if row else None
+
+
+def view(connection: sa.Connection, job: Job) -> JobView:
+    """The job with its timeline and its place in the queue."""
+    return JobView(job, timeline(connection, job.id), _queue_position(connection, job))
+
+
+def timeline(connection: sa.Connection, job_id: str) -> list[Event]:
+    """The job's moves, oldest first."""
+    query = sa.select(events).where(events.c.job_id == job_id).order_by(events.c.id)
+    rows = connection.execute(query).mappings()
+    return [Event(r["at"], r["from_state"], r["to_state"], r["why"], r["worker"]) for r in rows]
+
+
+def _queue_position(connection: sa.Connection, job: Job) -> int | None:
+    if job.state is not JobState.QUEUED:
+        return None
+    ahead = sa.and_(jobs.c.pool == job.pool, jobs.c.state == "queued", jobs.c.created_at < job.created_at)
+    return int(connection.execute(sa.select(sa.func.count()).where(ahead)).scalar_one())
+
+
+def move(
+    connection: sa.Connection,
+    which: sa.ColumnElement[bool],
+    old: JobState,
+    new: JobState,
+    values: dict[str, Any],
+) -> bool:
+    """Move the one job that `which` names from `old` to `new`; False where it is not there any more."""
+    if new not in MOVES[old]:
+        raise AssertionError(f"{old} -> {new} is not a legal move")
+    update = jobs.update().where(which, jobs.c.state == str(old)).values(state=str(new), **values)
+    return connection.execute(update).rowcount == 1
+
+
+def append(connection: sa.Connection, job_id: str, old: str | None, new: str, why: str, worker: str | None) -> None:
+    """Add a line to the job's timeline."""
+    values = {"job_id": job_id, "at": db_now(), "from_state": old, "to_state": str(new), "why": why, "worker": worker}
+    connection.execute(events.insert().values(values))
+
+
+def is_due() -> sa.ColumnElement[bool]:
+    """Whether a job's pause before its next attempt is over."""
+    return sa.or_(jobs.c.not_before.is_(None), jobs.c.not_before <= db_now())

@@ -1,0 +1,91 @@
+"""Sending the messages of queued jobs: in batches, off the requests' threads."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+
+import structlog
+
+from stemsvc.errors import StemsvcError, TransientError
+from stemsvc.jobstore.outbox import Outbox
+from stemsvc.queue import Publisher
+
+log = structlog.get_logger()
+BATCH = 100  # jobs claimed at a time
+QUIET_SECONDS = 0.05  # a burst of requests is answered first and published then
+LONGEST_SECONDS = 1.0  # however long the burst lasts
+
+
+class Sender:
+    """Publishes due jobs. Safe beside itself in any number of threads and processes: each job is one claimer's."""
+
+    def __init__(self, outbox: Outbox, publisher: Publisher) -> None:
+        self._outbox = outbox
+        self._publisher = publisher
+        self._guard = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._woken = threading.Event()
+        self._closed = threading.Event()
+        self._last = 0.0  # when it was woken last
+
+    def wake(self) -> None:
+        """Have a thread send what is due, in a moment. What it fails to send, the dispatcher sends."""
+        self._last = time.monotonic()
+        self._woken.set()
+        with self._guard:
+            if self._thread is None and not self._closed.is_set():
+                self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
+                self._thread.start()
+
+    def send_due(self) -> int:
+        """Publish every due job that has no message; returns how many. Raises `TransientError` `store_unavailable`.
+
+        A broker that does not answer leaves the jobs as they were.
+        """
+        count = 0
+        while claimed := self._outbox.claim(BATCH):
+            sent = self._send(claimed)
+            count += sent
+            if sent < len(claimed):
+                break
+        return count
+
+    def _send(self, claimed: list[tuple[str, str]]) -> int:
+        for sent, (job_id, pool) in enumerate(claimed):
+            try:
+                self._publisher.publish(job_id, pool)
+            except TransientError as error:
+                log.warning("not published yet", jobs=len(claimed) - sent, code=error.code, detail=error.detail)
+                with contextlib.suppress(TransientError):  # a claim without a message is found as a lost one
+                    self._outbox.unclaim([job_id for job_id, _ in claimed[sent:]])
+                return sent
+        return len(claimed)
+
+    def close(self) -> None:
+        """Send what is due and end the thread."""
+        self._closed.set()
+        self._woken.set()
+        with self._guard:
+            thread = self._thread
+        if thread:
+            thread.join()
+
+    def _run(self) -> None:
+        while True:
+            self._woken.wait()
+            start = time.monotonic()
+            while time.monotonic() < min(self._last + QUIET_SECONDS, start + LONGEST_SECONDS):
+                if self._closed.wait(QUIET_SECONDS / 2):
+                    break
+            self._woken.clear()
+            closed = self._closed.is_set()
+            try:
+                self.send_due()
+            except StemsvcError as error:
+                log.warning("not published yet", code=error.code, detail=error.detail)
+            except Exception:
+                log.exception("not published yet")
+            if closed:
+                return

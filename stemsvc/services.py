@@ -1,0 +1,59 @@
+"""What the api, the dispatcher and the operator's commands work with, wired from the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stemsvc.admission import Limits
+from stemsvc.catalog import Catalog, load_catalog
+from stemsvc.dispatch import Dispatcher, Rules
+from stemsvc.janitor import Janitor
+from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.intake import Bounds
+from stemsvc.pools import Pool, parse_pools
+from stemsvc.queue import Publisher
+from stemsvc.settings import Settings
+from stemsvc.storage import Storage, open_storage
+
+
+@dataclass(frozen=True)
+class Services:
+    """A process's settings and its open ends."""
+
+    settings: Settings
+    catalog: Catalog
+    pools: list[Pool]
+    store: JobStore
+    publisher: Publisher
+    storage: Storage
+    dispatcher: Dispatcher
+    janitor: Janitor
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.dispatcher.close()
+        self.publisher.close()
+        self.store.close()
+
+
+def open_services(settings: Settings) -> Services:
+    """Wire the services; no connection is opened yet."""
+    catalog = load_catalog(settings.catalog)
+    store, publisher, storage = JobStore(settings.resolved_database_url), Publisher(settings), open_storage(settings)
+    pools = parse_pools(settings.pools, catalog.names)
+    rules = Rules(
+        Bounds(settings.max_waiting_per_pool, settings.max_waiting_per_key),
+        job_limits(settings),
+        settings.max_attempts,
+        settings.min_free_bytes,
+    )
+    dispatcher = Dispatcher(store, publisher, storage, catalog, pools, rules, settings.republish_seconds)
+    janitor = Janitor(
+        store, storage, settings.stems_ttl_seconds, settings.rows_ttl_seconds, settings.idempotency_ttl_seconds
+    )
+    return Services(settings, catalog, pools, store, publisher, storage, dispatcher, janitor)
+
+
+def job_limits(settings: Settings) -> Limits:
+    """What a job may be."""
+    return Limits(settings.max_duration_seconds, float(settings.job_time_limit_seconds), settings.time_limit_slack)
