@@ -24,6 +24,15 @@ def _settings() -> Settings:
     return Settings()
 
 
+def _settings_of_what_runs() -> Settings:
+    """The settings, with the private broker of the stack that runs over this data folder where none is set."""
+    from stemsvc.embedded.stack import running
+
+    settings = _settings()
+    stack = None if "broker_url" in settings.model_fields_set else running(settings)
+    return settings.model_copy(update={"broker_url": stack.broker_url}) if stack else settings
+
+
 def _table(*columns: str) -> Table:
     from rich.table import Table
 
@@ -129,10 +138,54 @@ def dispatcher() -> None:
     services.close()
 
 
-@main.command()
+@main.group(invoke_without_command=True)
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
-def jobs(limit: int) -> None:
-    """List the newest jobs."""
+@click.pass_context
+def jobs(context: click.Context, limit: int) -> None:
+    """List the newest jobs, or those that are stuck."""
+    if context.invoked_subcommand is None:
+        _newest_jobs(limit)
+
+
+@jobs.command()
+def stuck() -> None:
+    """List jobs that are overdue, with the reason; exits with 1 where there are any. `stemsvc recover` mends them."""
+    from stemsvc.services import open_services
+    from stemsvc.stuck import find_stuck
+
+    services = open_services(_settings_of_what_runs())
+    found = find_stuck(services.store, services.publisher, services.settings)
+    services.close()
+    if not found:
+        click.echo("no job is stuck")
+        return
+    table = _table("id", "state", "pool", "attempt", "overdue", "why")
+    for each in found:
+        job = each.job
+        attempt = f"{job.attempt}/{job.max_attempts}"
+        table.add_row(job.id, str(job.state), job.pool, attempt, f"{each.seconds:.0f} s", each.why)
+    _print(table)
+    sys.exit(1)
+
+
+@main.command()
+@click.argument("job_id", nargs=-1)
+def recover(job_id: tuple[str, ...]) -> None:
+    """Take jobs back from silent workers and publish what has no message, now.
+
+    Running jobs given by JOB_ID are taken from their workers too and tried again.
+    """
+    from stemsvc.logs import configure_logs
+    from stemsvc.services import open_services
+
+    services = open_services(_settings_of_what_runs())
+    configure_logs(services.settings)
+    taken, published = services.dispatcher.recover(job_id)
+    services.close()
+    click.echo(f"{taken} jobs taken back, {published} published")
+
+
+def _newest_jobs(limit: int) -> None:
     from datetime import datetime
 
     from stemsvc.jobstore import JobStore

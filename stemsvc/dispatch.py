@@ -7,7 +7,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
@@ -172,37 +172,51 @@ class Dispatcher:
         Any number of processes may sweep at once.
         """
         try:
-            self._reap()
-            self._find_lost_messages()
+            if time.monotonic() >= self._reap_from:
+                self._reap()
+            self._find_lost_messages(self._republish_seconds)
             return self._sender.send_due()
         except TransientError:
             # While the store was away no worker could renew its lease: they get a moment to do so when it is back.
             self._reap_from = time.monotonic() + self._settle_seconds
             raise
 
-    def _reap(self) -> None:
-        if time.monotonic() < self._reap_from:
-            return
-        for job in self._store.reap():
+    def recover(self, job_ids: Sequence[str] = ()) -> tuple[int, int]:
+        """Do at once what sweeps do with patience; how many jobs were taken back, how many were published.
+
+        The running jobs `job_ids` are taken from their workers: what these still write changes nothing. Raises
+        `UsageError` `not_running`.
+        """
+        for job_id in job_ids:
+            if not self._store.revoke(job_id):
+                raise UsageError("not_running", f"{job_id} is no running job")
+        reaped = self._reap()
+        self._find_lost_messages(0.0)
+        return reaped, self._sender.send_due()
+
+    def _reap(self) -> int:
+        reaped = self._store.reap()
+        for job in reaped:
             log.warning("lease expired", job_id=job.id, state=str(job.state), attempt=job.attempt)
             if job.state is JobState.FAILED:
                 self._erase(job.id)
+        return len(reaped)
 
-    def _find_lost_messages(self) -> None:
+    def _find_lost_messages(self, patience: float) -> None:
         """Where fewer messages wait than jobs that were published, some are gone: the broker was wiped or restored.
 
         Which ones can't be told, so all of the pool's are sent again: a message too many is dropped by the worker
         that gets it, since the row gives the lease only once. Messages too many may hide a loss from this count, but
         no longer than until the queue is empty. Fresh messages are left out: a worker may just be taking them.
         """
-        for pool, waiting in self._store.outbox.waiting(self._republish_seconds).items():
+        for pool, waiting in self._store.outbox.waiting(patience).items():
             try:
                 backlog = self._publisher.backlog(pool)
             except TransientError as error:
                 log.warning("can't count messages", code=error.code, detail=error.detail)
                 return
             if backlog < waiting:
-                count = self._store.outbox.forget(pool, self._republish_seconds)
+                count = self._store.outbox.forget(pool, patience)
                 log.warning("messages are gone from the broker", pool=pool, jobs=count)
 
     def run(self, interval: float, stop: threading.Event) -> None:

@@ -120,6 +120,14 @@ class Publisher:
         except (OperationalError, OSError, RedisError) as error:
             raise TransientError("broker_unavailable", f"the broker does not answer: {error}") from error
 
+    def consumers(self, queue: str) -> list[str]:
+        """Names of the workers that answer and take from a queue; raises `TransientError` `broker_unavailable`."""
+        try:
+            replies = self._app.control.inspect(timeout=2.0).active_queues() or {}
+        except (OperationalError, OSError, RedisError) as error:
+            raise TransientError("broker_unavailable", f"the broker does not answer: {error}") from error
+        return [worker for worker, queues in replies.items() if any(each["name"] == queue for each in queues)]
+
     def ping(self) -> None:
         """Raise `TransientError` `broker_unavailable` unless the broker answers."""
         try:

@@ -54,6 +54,13 @@ class JobStore:
         with snapshot(self._engine) as connection:
             return [to_job(row) for row in connection.execute(query).mappings()]
 
+    def live(self) -> tuple[float, list[Job]]:
+        """The database's time, and every queued or running job, oldest first."""
+        query = sa.select(jobs).where(jobs.c.state.in_(("queued", "running"))).order_by(jobs.c.created_at, jobs.c.id)
+        with snapshot(self._engine) as connection:
+            now = float(connection.execute(sa.select(db_now())).scalar_one())
+            return now, [to_job(row) for row in connection.execute(query).mappings()]
+
     # --- the worker's writes: each carries the lease ------------------------------------------------------------
 
     def take_lease(self, job_id: str, worker: str, seconds: float) -> tuple[Job, Lease] | None:
@@ -144,6 +151,12 @@ class JobStore:
         with translated(), self._engine.begin() as connection:
             old = sa.and_(ended, jobs.c.finished_at < db_now() - seconds)
             return connection.execute(jobs.delete().where(old)).rowcount
+
+    def revoke(self, job_id: str) -> bool:
+        """Let the lease of a running job run out now, whatever its worker does; False where it has none."""
+        running = sa.and_(jobs.c.id == job_id, jobs.c.state == "running")
+        with translated(), self._engine.begin() as connection:
+            return connection.execute(jobs.update().where(running).values(lease_expires_at=0.0)).rowcount == 1
 
     def reap(self) -> list[Job]:
         """Return jobs whose lease ran out to the queue, or fail them as `worker_lost` after the last attempt."""

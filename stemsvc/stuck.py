@@ -1,0 +1,70 @@
+"""Jobs that are older in their state than they should be, and why: what `stemsvc jobs stuck` lists."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stemsvc.errors import TransientError
+from stemsvc.jobs import Job, JobState
+from stemsvc.jobstore import JobStore
+from stemsvc.queue import Publisher
+from stemsvc.settings import Settings
+
+SWEEPS = 5  # of the dispatcher: what it has not mended by then, it does not mend
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """A job, for how many seconds it has been overdue, and what is wrong."""
+
+    job: Job
+    seconds: float
+    why: str
+
+
+def find_stuck(store: JobStore, publisher: Publisher, settings: Settings) -> list[Stuck]:
+    """Every live job that is overdue, oldest first. Raises the store's `TransientError`."""
+    now, live = store.live()
+    patience = SWEEPS * settings.dispatch_interval_seconds + settings.republish_seconds
+    running = [job for job in live if job.state is JobState.RUNNING]
+    queued = [job for job in live if job.state is JobState.QUEUED and (job.not_before or 0) <= now]
+    return [
+        *(stuck for job in running for stuck in _overdue_running(job, now, patience, settings)),
+        *_overdue_queued(queued, now, patience, publisher),
+    ]
+
+
+def _overdue_running(job: Job, now: float, patience: float, settings: Settings) -> Iterator[Stuck]:
+    silent = now - (job.lease_expires_at or now)
+    if silent > patience:
+        yield Stuck(job, silent, "its worker is silent and no dispatcher took the job back: is one running?")
+        return
+    over = now - (job.started_at or now) - settings.job_time_limit_seconds
+    if over > patience:
+        yield Stuck(job, over, f"in stage {job.stage} for longer than any job should be")
+
+
+def _overdue_queued(queued: list[Job], now: float, patience: float, publisher: Publisher) -> Iterator[Stuck]:
+    published = Counter(job.pool for job in queued if job.published_at and now - job.published_at > patience)
+    pools = {pool: _fault(pool, count, publisher) for pool, count in published.items()}
+    for job in queued:
+        since = job.published_at or max(job.created_at, job.not_before or 0)
+        if now - since <= patience:
+            continue
+        if job.published_at is None:
+            yield Stuck(job, now - since, "it has no message and no dispatcher sends one: does the broker answer?")
+        elif fault := pools[job.pool]:
+            yield Stuck(job, now - since, fault)
+
+
+def _fault(pool: str, published: int, publisher: Publisher) -> str | None:
+    try:
+        if publisher.backlog(pool) < published:
+            return "its message is gone and no dispatcher sends it again: is one running?"
+        if not publisher.consumers(pool):
+            return f"no worker answers for {pool}"
+    except TransientError as error:
+        return error.detail
+    return None
