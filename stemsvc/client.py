@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,10 +30,12 @@ class Client:
     ) -> None:
         self._http.close()
 
-    def submit(self, path: Path, **fields: str) -> dict[str, Any]:
-        """Send a track with the job's form fields; returns the job."""
+    def submit(self, path: Path, idempotency_key: str | None = None, **fields: str) -> dict[str, Any]:
+        """Send a track with the job's form fields; returns the job, the same one for the same key."""
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         with path.open("rb") as file:
-            return self._json(self._send("POST", "/v1/jobs", data=fields, files={"file": (path.name, file)}))
+            files = {"file": (path.name, file)}
+            return self._json(self._send("POST", "/v1/jobs", data=fields, files=files, headers=headers))
 
     def job(self, job_id: str) -> dict[str, Any]:
         """The job now."""
@@ -53,15 +56,21 @@ class Client:
         on_change: Callable[[dict[str, Any]], None] = lambda job: None,
         pause: float = 0.2,
     ) -> dict[str, Any]:
-        """Poll until the job has ended; raises `TransientError` `timeout`."""
+        """Poll until the job has ended; a service that does not answer for a while is asked again.
+
+        Raises `TransientError` `timeout`.
+        """
         deadline = time.monotonic() + timeout
+        last = "unknown"
         while True:
-            job = self.job(job_id)
-            on_change(job)
-            if job["state"] in END_STATES:
-                return job
+            with contextlib.suppress(TransientError):
+                job = self.job(job_id)
+                on_change(job)
+                if job["state"] in END_STATES:
+                    return job
+                last = f"still {job['state']}"
             if time.monotonic() > deadline:
-                raise TransientError("timeout", f"job {job_id} is still {job['state']} after {timeout:.0f} s")
+                raise TransientError("timeout", f"job {job_id} is {last} after {timeout:.0f} s")
             time.sleep(pause)
 
     def download(self, url: str, path: Path) -> Path:

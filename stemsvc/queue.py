@@ -9,11 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery
-from kombu.exceptions import ChannelError, OperationalError
+from kombu.exceptions import ChannelError, ConnectionError, OperationalError
 from redis.exceptions import RedisError
 
 from stemsvc.errors import TransientError
 from stemsvc.settings import Settings
+
+# What kombu, py-amqp and redis-py raise where the broker is away or refuses, as an overfull Redis does.
+AWAY = (OperationalError, ConnectionError, OSError, RedisError)
+CONFIRM_SECONDS = 3.0  # RabbitMQ confirms when the message is safe, and not while it is short of memory or disk
 
 
 class Tasks:
@@ -24,14 +28,19 @@ class Tasks:
 
 def make_celery(settings: Settings) -> Celery:
     """The Celery app; opens no connection."""
-    app = Celery("stemsvc", set_as_current=False)
+    app = Celery("stemsvc", set_as_current=False, amqp="stemsvc.rabbitmq:Topology" if is_rabbitmq(settings) else None)
     app.conf.update(celery_config(settings))
     return app
 
 
+def is_rabbitmq(settings: Settings) -> bool:
+    """Whether the broker is RabbitMQ; else it is Redis or what speaks like it."""
+    return settings.broker_url.startswith("amqp")
+
+
 def celery_config(settings: Settings) -> dict[str, Any]:
     """Celery's settings, each with the reason where it is not the default."""
-    redis = settings.broker_url.startswith(("redis", "valkey", "unix"))
+    redis = not is_rabbitmq(settings)
     # A worker ends a job that computes too long by itself (workers.lease) and doesn't count its wait for the device;
     # Celery's limit is for a process where even that fails.
     limit, grace = 2 * settings.job_time_limit_seconds + 600, settings.shutdown_grace_seconds
@@ -41,14 +50,14 @@ def celery_config(settings: Settings) -> dict[str, Any]:
         "worker_pool": "prefork",
         "worker_pool_start_method": "spawn",
         "worker_proc_alive_timeout": 120.0,
-        # a message goes only when its task has ended, and is not redelivered for ever when the task kills its child
+        # A message goes only when its task has ended. When the task kills its child it goes too: the job's row counts
+        # attempts, and the dispatcher sends the next message when the lease is over.
         "task_acks_late": True,
         "task_acks_on_failure": True,
         "task_acks_on_timeout": True,
         "task_reject_on_worker_lost": False,
-        "task_retry_on_worker_lost": True,
+        "task_retry_on_worker_lost": False,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
-        "worker_deduplicate_successful_tasks": True,
         # nothing waits in a worker's memory while another is idle
         "worker_prefetch_multiplier": 1,
         "worker_disable_prefetch": redis,
@@ -61,6 +70,7 @@ def celery_config(settings: Settings) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "task_publish_retry": False,  # the dispatcher publishes later what could not be published now
+        "task_ignore_result": True,  # no result backend: what became of a job stands in its row
         "task_serializer": "json",
         "result_serializer": "json",
         "accept_content": ["json"],
@@ -81,10 +91,13 @@ def celery_config(settings: Settings) -> dict[str, Any]:
         }
         config |= {
             "broker_transport_options": options,
-            "result_backend": settings.broker_url,
-            "result_backend_transport_options": options,
             "visibility_timeout": options["visibility_timeout"],
-            "result_expires": 3600,
+        }
+    else:
+        config |= {
+            "broker_heartbeat": 30,
+            "broker_transport_options": {"confirm_publish": True},
+            "worker_detect_quorum_queues": True,
         }
     return config
 
@@ -94,20 +107,20 @@ class Publisher:
 
     def __init__(self, settings: Settings) -> None:
         self._app = make_celery(settings)
-        # A request must not wait out an outage (kombu's default is 6 s a message): the dispatcher publishes later.
-        self._app.conf.broker_transport_options = {
-            **self._app.conf.broker_transport_options,
-            "max_retries": 1,
-            "interval_start": 0,
-            "interval_step": 0,
-            "interval_max": 0,
-        }
+        self._options: dict[str, float] = {}
+        impatient: dict[str, float] = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+        if is_rabbitmq(settings):
+            self._options = {"confirm_timeout": CONFIRM_SECONDS}
+            # a RabbitMQ short of memory does not even answer when a connection is closed
+            impatient |= {"read_timeout": CONFIRM_SECONDS, "write_timeout": CONFIRM_SECONDS}
+        # An outage is not waited out here (kombu's default is 6 s a message): the dispatcher publishes later.
+        self._app.conf.broker_transport_options = {**self._app.conf.broker_transport_options, **impatient}
 
     def publish(self, job_id: str, queue: str) -> None:
         """Send `{job_id}` to a pool; raises `TransientError` `broker_unavailable`."""
         try:
-            self._app.send_task(Tasks.SEPARATE, kwargs={"job_id": job_id}, queue=queue, ignore_result=True)
-        except (OperationalError, OSError) as error:
+            self._app.send_task(Tasks.SEPARATE, kwargs={"job_id": job_id}, queue=queue, **self._options)
+        except AWAY as error:
             raise TransientError("broker_unavailable", f"the broker does not answer: {error}") from error
 
     def backlog(self, queue: str) -> int:
@@ -117,14 +130,14 @@ class Publisher:
                 return int(channel.queue_declare(queue, passive=True).message_count)
         except ChannelError:  # no such queue: nothing was ever published, or the broker was wiped
             return 0
-        except (OperationalError, OSError, RedisError) as error:
+        except AWAY as error:
             raise TransientError("broker_unavailable", f"the broker does not answer: {error}") from error
 
     def consumers(self, queue: str) -> list[str]:
         """Names of the workers that answer and take from a queue; raises `TransientError` `broker_unavailable`."""
         try:
             replies = self._app.control.inspect(timeout=2.0).active_queues() or {}
-        except (OperationalError, OSError, RedisError) as error:
+        except AWAY as error:
             raise TransientError("broker_unavailable", f"the broker does not answer: {error}") from error
         return [worker for worker, queues in replies.items() if any(each["name"] == queue for each in queues)]
 
@@ -133,7 +146,7 @@ class Publisher:
         try:
             with self._app.connection_for_write() as connection:
                 connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
-        except (OperationalError, OSError) as error:
+        except AWAY as error:
             raise TransientError("broker_unavailable", f"the broker does not answer: {error}") from error
 
     def close(self) -> None:

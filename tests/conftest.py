@@ -73,9 +73,13 @@ def rclone_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("rclone")
     (folder / "objects" / "stems").mkdir(parents=True)
     address = f"127.0.0.1:{free_port()}"
+    yield from _serve("rclone", rclone_command(address, folder / "objects"), f"http://{address}", folder)
+
+
+def rclone_command(address: str, folder: Path) -> list[str]:
+    """How to serve the buckets in `folder`."""
     key = f"{ACCESS_KEY},{SECRET_KEY}"
-    command = [str(BIN / "rclone"), "serve", "s3", "--auth-key", key, "--addr", address, str(folder / "objects")]
-    yield from _serve("rclone", command, f"http://{address}", folder)
+    return [str(BIN / "rclone"), "serve", "s3", "--auth-key", key, "--addr", address, str(folder)]
 
 
 @pytest.fixture(scope="session")

@@ -84,9 +84,12 @@ class LocalProcess:
         os.kill(self.pid, _number(signal))
         wait_for(f"{self.name} to end", lambda: self.status == "exited")
 
+    def start(self) -> None:
+        self._child.start()
+
     def restart(self, timeout: float = 60) -> None:
         self._child.stop(timeout)
-        self._child.start()
+        self.start()
         self.ready()
 
     def reload(self) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery.signals import setup_logging, worker_process_init
+from billiard.exceptions import WorkerLostError
+from celery.signals import setup_logging, task_failure, worker_process_init
 
 from stemsvc.logs import configure_logs
 from stemsvc.queue import make_celery
 from stemsvc.settings import Settings
 from workers import tasks as tasks
+from workers.lost import give_up_lease_of_the_dead
 
 app = make_celery(Settings())
 app.conf.imports = ("workers.app",)
@@ -23,3 +25,9 @@ app.conf.imports = ("workers.app",)
 @worker_process_init.connect
 def _logs(**_: Any) -> None:
     configure_logs(Settings())
+
+
+@task_failure.connect
+def _child_died(exception: BaseException, kwargs: dict[str, Any], **_: Any) -> None:
+    if isinstance(exception, WorkerLostError):  # told to the parent, which lives
+        give_up_lease_of_the_dead(Settings(), str(kwargs.get("job_id")))

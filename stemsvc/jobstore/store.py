@@ -152,9 +152,11 @@ class JobStore:
             old = sa.and_(ended, jobs.c.finished_at < db_now() - seconds)
             return connection.execute(jobs.delete().where(old)).rowcount
 
-    def revoke(self, job_id: str) -> bool:
-        """Let the lease of a running job run out now, whatever its worker does; False where it has none."""
+    def revoke(self, job_id: str, owner: str | None = None) -> bool:
+        """Let the lease of a running job run out now, whoever has it or only that owner's; False for none."""
         running = sa.and_(jobs.c.id == job_id, jobs.c.state == "running")
+        if owner is not None:
+            running = sa.and_(running, jobs.c.lease_owner == owner)
         with translated(), self._engine.begin() as connection:
             return connection.execute(jobs.update().where(running).values(lease_expires_at=0.0)).rowcount == 1
 

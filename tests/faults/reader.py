@@ -5,17 +5,29 @@ On purpose none of the product's code reads here: a fault in it must not hide it
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import sqlite3
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
+import psycopg
 import soundfile
 
 ENDED = ("succeeded", "failed", "canceled")
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """The end that a job shall have, and how many samples its stems shall."""
+
+    state: str
+    frames: int
 
 
 @dataclass
@@ -26,34 +38,78 @@ class Findings:
     doubled: list[str] = field(default_factory=list)  # more than one commit, or files of more than one
     wrong: list[str] = field(default_factory=list)  # another end than it should have, or stems that are none
 
-
-def read(data: Path, url: str, expected: dict[str, str], frames: int) -> Findings:
-    """Look at every job of `expected` (id -> end state); stems must have `frames` samples."""
-    findings = Findings()
-    with sqlite3.connect(f"file:{data / 'jobs.sqlite'}?mode=ro", uri=True) as tables:
-        for job_id, state in expected.items():
-            row = tables.execute("SELECT state, outputs FROM jobs WHERE id = ?", (job_id,)).fetchone()
-            if row is None or row[0] not in ENDED:
-                findings.lost.append(job_id)
-                continue
-            states = [s for (s,) in tables.execute("SELECT to_state FROM job_events WHERE job_id = ?", (job_id,))]
-            keys = {output["key"] for output in json.loads(row[1]).values()}
-            folder = data / "objects" / "jobs" / job_id
-            stored = {str(path.relative_to(data / "objects")) for path in folder.rglob("*") if path.is_file()}
-            if sum(s in ENDED for s in states) != 1 or stored - keys:
-                findings.doubled.append(job_id)
-            if row[0] != state or keys - stored or (state == "succeeded" and not _plays(url, job_id, frames)):
-                findings.wrong.append(job_id)
-    return findings
+    def __bool__(self) -> bool:
+        return bool(self.lost or self.doubled or self.wrong)
 
 
-def _plays(url: str, job_id: str, frames: int) -> bool:
-    """Whether every stem can be downloaded, has the bytes that were promised, and is sound of that length."""
-    stems = httpx.get(f"{url}/v1/jobs/{job_id}").json()["stems"]
-    for stem in stems.values():
-        data = httpx.get(stem["url"]).content
-        if hashlib.sha256(data).hexdigest() != stem["sha256"]:
-            return False
-        if len(soundfile.read(io.BytesIO(data))[0]) != frames:
-            return False
-    return bool(stems)
+@dataclass(frozen=True)
+class Reader:
+    """Where a stage keeps what is to be read: the database's URL, the folder of the objects, the api's URL."""
+
+    database: str
+    objects: Path
+    url: str
+
+    def read(self, expected: Mapping[str, Expectation]) -> Findings:
+        """Look at every job that is expected."""
+        findings = Findings()
+        with self._tables() as ask:
+            for job_id, expectation in expected.items():
+                rows = ask("SELECT state, outputs FROM jobs WHERE id = ?", job_id)
+                if not rows or rows[0][0] not in ENDED:
+                    findings.lost.append(job_id)
+                    continue
+                state, outputs = rows[0]
+                states = [s for (s,) in ask("SELECT to_state FROM job_events WHERE job_id = ?", job_id)]
+                outputs = json.loads(outputs) if isinstance(outputs, str) else outputs
+                keys = {output["key"] for output in outputs.values()}
+                stored = self.stored(f"jobs/{job_id}")
+                if sum(s in ENDED for s in states) != 1 or stored - keys:
+                    findings.doubled.append(job_id)
+                if state != expectation.state or keys - stored or not self._ended_well(job_id, state, expectation):
+                    findings.wrong.append(job_id)
+        return findings
+
+    def stored(self, prefix: str) -> set[str]:
+        """Keys of the objects below `prefix`."""
+        files = (path for path in (self.objects / prefix).rglob("*") if path.is_file())
+        return {str(path.relative_to(self.objects)) for path in files if not path.name.startswith(".part-")}
+
+    def ids(self) -> set[str]:
+        """Ids of all jobs."""
+        with self._tables() as ask:
+            return {job_id for (job_id,) in ask("SELECT id FROM jobs")}
+
+    def live(self, job_ids: Collection[str]) -> int:
+        """How many of these jobs have not ended."""
+        with self._tables() as ask:
+            live = {job_id for (job_id,) in ask("SELECT id FROM jobs WHERE state IN ('queued', 'running')")}
+        return len(live & set(job_ids))
+
+    def waiting(self) -> int:
+        """How many jobs are queued."""
+        with self._tables() as ask:
+            return int(ask("SELECT count(*) FROM jobs WHERE state = 'queued'")[0][0])
+
+    def _ended_well(self, job_id: str, state: str, expectation: Expectation) -> bool:
+        """Whether each stem of a succeeded job can be downloaded, as promised, and is sound of that length."""
+        if state != "succeeded":
+            return True
+        stems = httpx.get(f"{self.url}/v1/jobs/{job_id}", timeout=30).json()["stems"]
+        for stem in stems.values():
+            data = httpx.get(stem["url"], timeout=30).content
+            if hashlib.sha256(data).hexdigest() != stem["sha256"]:
+                return False
+            if len(soundfile.read(io.BytesIO(data))[0]) != expectation.frames:
+                return False
+        return bool(stems)
+
+    @contextlib.contextmanager
+    def _tables(self) -> Iterator[Any]:
+        if self.database.startswith("sqlite:///"):
+            path = self.database.removeprefix("sqlite:///")
+            with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as tables:
+                yield lambda query, *values: tables.execute(query, values).fetchall()
+        else:
+            with psycopg.connect(self.database) as server:
+                yield lambda query, *values: server.execute(query.replace("?", "%s"), values).fetchall()

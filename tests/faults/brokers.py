@@ -1,0 +1,133 @@
+"""Redis and RabbitMQ, and what can befall each."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import redis
+
+from stemsvc.embedded.processes import Child
+from stemsvc.embedded.redis_server import RedisServer
+from tests.rabbitmq import RabbitServer
+
+
+class Broker(Protocol):
+    """A broker's process and its misfortunes."""
+
+    name: str
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def command(self) -> list[str]: ...
+
+    @property
+    def environment(self) -> dict[str, str]: ...
+
+    def answers(self) -> bool: ...
+
+    def wipe(self) -> None:
+        """Lose every queue and message."""
+
+    def drop_connections(self) -> None:
+        """Cut everybody off."""
+
+    def full(self) -> contextlib.AbstractContextManager[None]:
+        """Have no memory for messages, for as long as this is entered."""
+
+    def close(self) -> None:
+        """End what runs beside the broker's process."""
+
+
+class Redis:
+    """The embedded Redis."""
+
+    name = "redis"
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self._server = RedisServer(folder / "redis")
+        self.environment = environment
+
+    @property
+    def url(self) -> str:
+        return self._server.url
+
+    @property
+    def command(self) -> list[str]:
+        return self._server.child.command
+
+    def answers(self) -> bool:
+        return self._server.answers()
+
+    def wipe(self) -> None:
+        with self._client() as client:
+            client.flushall()
+
+    def drop_connections(self) -> None:
+        with self._client() as client:
+            client.client_kill_filter(_type="normal", skipme=True)
+            client.client_kill_filter(_type="pubsub", skipme=True)
+
+    @contextlib.contextmanager
+    def full(self) -> Iterator[None]:
+        with self._client() as client:
+            client.config_set("maxmemory", 1)
+        try:
+            yield
+        finally:
+            with self._client() as client:
+                client.config_set("maxmemory", 0)
+
+    def close(self) -> None:
+        """Nothing runs beside it."""
+
+    def _client(self) -> redis.Redis:
+        return redis.Redis.from_url(self.url)
+
+
+class Rabbit:
+    """Debian's RabbitMQ."""
+
+    name = "rabbitmq"
+
+    def __init__(self, folder: Path) -> None:
+        self._server = RabbitServer(folder / "rabbit")
+        self._server.port_mapper.start()
+
+    @property
+    def url(self) -> str:
+        return self._server.url
+
+    @property
+    def command(self) -> list[str]:
+        return self._server.child.command
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return self._server.environment
+
+    def answers(self) -> bool:
+        return self._server.answers()
+
+    def wipe(self) -> None:
+        for command in ("stop_app", "reset", "start_app"):
+            self._server.control(command)
+
+    def drop_connections(self) -> None:
+        self._server.control("close_all_connections", "dropped by a test")
+
+    @contextlib.contextmanager
+    def full(self) -> Iterator[None]:
+        self._server.control("set_vm_memory_high_watermark", "absolute", "1MB")
+        try:
+            yield
+        finally:
+            self._server.control("set_vm_memory_high_watermark", "0.4")
+
+    def close(self) -> None:
+        mapper: Child = self._server.port_mapper
+        mapper.stop(5)

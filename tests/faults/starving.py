@@ -1,0 +1,112 @@
+"""Faults of what the service stands on: the storage, the scratch disk, the database."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Callable
+
+from stemsvc.errors import TransientError
+from tests.faults.proxy import Mood
+from tests.faults.stage import LONG, Stage, submit_until_accepted
+from tests.processes import wait_for
+
+OUTAGE = 10.0  # seconds that the database is away: three leases of the stage
+
+
+def take_the_storage_down(stage: Stage) -> float:
+    return _storage(stage, Mood.DOWN)
+
+
+def have_the_storage_answer_503(stage: Stage) -> float:
+    return _storage(stage, Mood.BUSY)
+
+
+def slow_the_storage_down(stage: Stage) -> float:
+    return _storage(stage, Mood.SLOW)
+
+
+def reset_uploads_in_the_middle(stage: Stage) -> float:
+    return _storage(stage, Mood.RESET)
+
+
+def _storage(stage: Stage, mood: Mood) -> float:
+    """Spoil the storage while a job is separated, until its upload has met that."""
+    job_id = stage.send(LONG)
+    stage.in_the_middle(job_id)
+    harmed = stage.proxy.harmed
+    stage.proxy.mood = mood
+    stage.fault()
+    wait_for("the upload to meet the fault", lambda: stage.proxy.harmed > harmed + (mood is not Mood.SLOW))
+    if mood in (Mood.DOWN, Mood.BUSY):  # nor is a job accepted whose file can't be kept
+        before = stage.reader.ids()
+        try:
+            stage.client.submit(stage.songs[1.0], stems="vocals")
+        except TransientError as refusal:
+            assert refusal.code == "storage_unavailable"  # noqa: PT017
+        else:
+            raise AssertionError("accepted without a storage")
+        assert stage.reader.ids() == before
+    stage.proxy.mood = Mood.FINE
+    took = stage.end(job_id, stage.expect(submit_until_accepted(stage.client, stage.songs[1.0])))
+    assert stage.attempts(job_id) == 1  # uploaded again without being separated again
+    return took
+
+
+def fill_the_scratch_disk(stage: Stage) -> float:
+    job_id = stage.send(LONG, ends="failed")
+    stage.in_the_middle(job_id)
+    filler = stage.scratch / "filler"
+    with filler.open("wb", buffering=0) as file:
+        stage.fault()
+        try:
+            while True:
+                file.write(bytes(1 << 20))
+        except OSError:
+            took = stage.end(job_id)
+    assert stage.error(job_id) == "scratch_full"
+    wait_for("the job's files to go", lambda: [path.name for path in stage.scratch.iterdir()] == ["filler"])
+    filler.unlink()
+    return took + stage.end(stage.send())
+
+
+def take_the_database_away_at_commit(stage: Stage) -> float:
+    jobs = stage.both_busy()
+    wait_for(
+        "one to be nearly done", lambda: any(stage.client.job(each)["progress"]["fraction"] > 0.5 for each in jobs)
+    )
+    bring_back = _postgres_away(stage) if stage.postgres else _sqlite_away(stage)
+    stage.fault()
+    away = time.monotonic()
+    wait_for("the outage to have lasted", lambda: time.monotonic() - away > OUTAGE)
+    bring_back()
+    took = stage.end(*jobs, stage.expect(submit_until_accepted(stage.client, stage.songs[1.0])))
+    for job_id in jobs:
+        assert stage.attempts(job_id) <= 2
+    return took
+
+
+def _postgres_away(stage: Stage) -> Callable[[], None]:
+    server = stage.postgres
+    assert server is not None
+    pid = server.get_pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGQUIT)  # at once, without a word to its clients
+    wait_for("the database to be gone", lambda: not os.path.exists(f"/proc/{pid}"))  # noqa: PTH110
+    return server.start
+
+
+def _sqlite_away(stage: Stage) -> Callable[[], None]:
+    """Hold the one lock that writers need: a SQLite can't be gone, but it can be busy."""
+    connection = sqlite3.connect(
+        stage.folder / "jobs.sqlite", isolation_level=None, timeout=30, check_same_thread=False
+    )
+    connection.execute("BEGIN IMMEDIATE")
+
+    def bring_back() -> None:
+        connection.execute("ROLLBACK")
+        connection.close()
+
+    return bring_back
