@@ -29,9 +29,10 @@ down: $(READY)  ## Stop what make up started
 test: $(READY)  ## Run the tests with coverage
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/faults --cov --cov-report=term
 
-RUNS ?= 3
-faults: $(READY)  ## Inject each fault RUNS times into real processes and print what became of the jobs
-	$(BIN)/python -m pytest tests/faults -q --runs $(RUNS)
+RUNS ?= 1
+CROWD ?= 200
+faults: $(READY)  ## Inject each fault RUNS times into real processes, on each broker, and print what became of the jobs
+	$(BIN)/python -m pytest tests/faults -q --runs $(RUNS) --crowd $(CROWD)
 
 lint: $(READY)  ## Check style, types and layers
 	$(BIN)/ruff check .

@@ -38,7 +38,7 @@ def create_app(settings: Settings) -> Flask:
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["stemsvc"] = open_services(settings)
-    requests.install(app)
+    requests.install(app, settings.min_free_bytes)
     rest = _Rest(
         app, spec_kwargs={"info": {"description": DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}}}
     )

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 import uuid
 
 import structlog
 from flask import Flask, Response, g, request
 
-from stemsvc.errors import UsageError
+from stemsvc.errors import TransientError, UsageError
 
 HEADER = "X-Request-Id"
 _KEY = re.compile(r"[!-~]{1,255}")
 _ACCEPTED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
-def install(app: Flask) -> None:
-    """Give each request an id, the client's own where it is harmless, and return it."""
+def install(app: Flask, min_free_bytes: int) -> None:
+    """Give each request an id, the client's own where it is harmless, and return it; refuse uploads that don't fit."""
 
     @app.before_request
     def _take_id() -> None:
@@ -24,6 +26,14 @@ def install(app: Flask) -> None:
         g.request_id = given if _ACCEPTED.fullmatch(given) else uuid.uuid4().hex
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+    @app.before_request
+    def _check_room() -> None:
+        # a large upload is kept in the folder for temporary files while it is received
+        if request.method == "POST" and request.content_length:
+            free = shutil.disk_usage(tempfile.gettempdir()).free
+            if free < request.content_length + min_free_bytes:
+                raise TransientError("storage_full", f"{free >> 20} MB are free for uploads")
 
     @app.after_request
     def _return_id(response: Response) -> Response:

@@ -31,6 +31,7 @@ from workers.pipeline import Models, Separated, separate_file
 
 log = structlog.get_logger()
 T = TypeVar("T")
+HELD_SECONDS = 4.0  # longest pause between two tries of a worker that has a job in hand
 AWAY = ("storage_unavailable", "storage_full", "store_unavailable")  # what is worth waiting for with a job in hand
 
 
@@ -148,7 +149,8 @@ class Runner:
             except TransientError as error:
                 if error.code not in AWAY or time.monotonic() >= deadline:
                     raise
-                pause = backoff(attempt, self.settings.retry_base_seconds, self.settings.retry_cap_seconds)
+                cap = min(HELD_SECONDS, self.settings.retry_cap_seconds)
+                pause = backoff(attempt, self.settings.retry_base_seconds, cap)
                 log.warning("trying again", code=error.code, detail=error.detail, pause=round(pause, 1))
                 wait(min(pause, max(0.0, deadline - time.monotonic())))
         raise AssertionError("unreachable")

@@ -72,7 +72,7 @@ class Stack:
         port = settings.api_port or free_port()
         self.url = f"http://{settings.api_host}:{port}"
         self._redis = RedisServer(folder / "redis") if private_broker else None
-        changes: dict[str, Any] = {"api_port": port}
+        changes: dict[str, Any] = {"api_port": port, "pools": _with_memory(settings)}
         if self._redis:
             changes["broker_url"] = self._redis.url
         self.settings = settings.model_copy(update=changes)
@@ -144,6 +144,16 @@ class Stack:
             child.stop(self.settings.shutdown_grace_seconds)
         if self._redis:
             self._redis.child.stop(10)
+
+
+def _with_memory(settings: Settings) -> str:
+    """The pools; where the setting says nothing of the memory of those on the CPU, it is this machine's."""
+    megabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    parts = []
+    for pool in parse_pools(settings.pools, load_catalog(settings.catalog).names):
+        memory = pool.memory_mb or (megabytes if pool.device == "cpu" else None)
+        parts.append(f"{pool.model}:{pool.device}" + (f":{memory}M" if memory else ""))
+    return ",".join(parts)
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
+from stemsvc.errors import TransientError
 from stemsvc.jobs import Job, JobState, JobView, Lease
 from stemsvc.jobstore.engine import connect, snapshot, translated
 from stemsvc.jobstore.intake import Intake
@@ -160,11 +162,18 @@ class JobStore:
         with translated(), self._engine.begin() as connection:
             return connection.execute(jobs.update().where(running).values(lease_expires_at=0.0)).rowcount == 1
 
-    def reap(self) -> list[Job]:
-        """Return jobs whose lease ran out to the queue, or fail them as `worker_lost` after the last attempt."""
+    def reap(self, patience: float = 1.0) -> list[Job]:
+        """Return jobs whose lease ran out to the queue, or fail them as `worker_lost` after the last attempt.
+
+        Raises `TransientError` `store_busy`, and reaps nothing, where it had to wait for the store for more than
+        `patience` seconds: the workers waited too, to renew their leases.
+        """
+        asked = time.monotonic()
         expired = sa.and_(jobs.c.state == "running", jobs.c.lease_expires_at < db_now())
         reaped: list[Job] = []
         with translated(), self._engine.begin() as connection:
+            if time.monotonic() - asked > patience:
+                raise TransientError("store_busy", "the job store was busy for so long that no lease can be told lost")
             for row in connection.execute(sa.select(jobs).where(expired)).mappings().all():
                 same = sa.and_(expired, jobs.c.id == row["id"], jobs.c.attempt == row["attempt"])
                 if row["attempt"] < row["max_attempts"]:

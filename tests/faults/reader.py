@@ -19,6 +19,8 @@ import httpx
 import psycopg
 import soundfile
 
+from tests.processes import wait_for
+
 ENDED = ("succeeded", "failed", "canceled")
 
 
@@ -95,9 +97,9 @@ class Reader:
         """Whether each stem of a succeeded job can be downloaded, as promised, and is sound of that length."""
         if state != "succeeded":
             return True
-        stems = httpx.get(f"{self.url}/v1/jobs/{job_id}", timeout=30).json()["stems"]
+        stems = _get(f"{self.url}/v1/jobs/{job_id}").json()["stems"]
         for stem in stems.values():
-            data = httpx.get(stem["url"], timeout=30).content
+            data = _get(stem["url"]).content
             if hashlib.sha256(data).hexdigest() != stem["sha256"]:
                 return False
             if len(soundfile.read(io.BytesIO(data))[0]) != expectation.frames:
@@ -113,3 +115,14 @@ class Reader:
         else:
             with psycopg.connect(self.database) as server:
                 yield lambda query, *values: server.execute(query.replace("?", "%s"), values).fetchall()
+
+
+def _get(url: str) -> httpx.Response:
+    """Ask again where a process that was killed still held the connection, as clients do."""
+
+    def look() -> httpx.Response | None:
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(url, timeout=30)
+        return None
+
+    return wait_for("an answer", look, 30)

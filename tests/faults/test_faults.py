@@ -28,6 +28,7 @@ FAULTS: dict[str, Fault] = {
         (7, severing.deliver_a_message_again_while_its_job_runs),
         (8, killing.stop_a_worker_past_its_lease),
         (9, killing.tell_a_worker_to_stop_in_a_short_and_in_a_long_job),
+        (9, killing.restart_each_part_in_turn_under_load),
         (10, starving.take_the_storage_down),
         (10, starving.have_the_storage_answer_503),
         (10, starving.slow_the_storage_down),
