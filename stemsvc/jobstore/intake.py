@@ -68,6 +68,7 @@ class Intake:
         self._guard = threading.Lock()
         self._turn = threading.Lock()
         self._full_until = 0.0
+        self._newest = 0.0  # when the last job came, by the database's clock
 
     def put(self, job: Job, why: str, bounds: Bounds | None = None, key: IdempotencyKey | None = None) -> JobView:
         """Make the row of a new job; once this returns, the job is accepted for good.
@@ -140,8 +141,12 @@ class Intake:
             raise
         return results
 
-    @staticmethod
-    def _write_all(connection: sa.Connection, batch: list[_Item]) -> list[JobView | StemsvcError]:
+    def _moment(self, now: float) -> float:
+        """Now, but after the job before: SQLite's clock ticks in milliseconds, and who came first is served first."""
+        self._newest = max(now, self._newest + 1e-6)
+        return self._newest
+
+    def _write_all(self, connection: sa.Connection, batch: list[_Item]) -> list[JobView | StemsvcError]:
         if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         now = float(connection.execute(_NOW).scalar_one())
@@ -155,7 +160,7 @@ class Intake:
                 if result is None:
                     if item.bounds:
                         _check_room(connection, item.job.pool, item.job.owner, item.bounds, counts)
-                    result = _accepted(item, now + len(new) * 1e-6, counts)
+                    result = _accepted(item, self._moment(now), counts)
                     new.append((item, result))
                     if item.key:
                         made[item.job.owner, item.key.key] = item.key, result

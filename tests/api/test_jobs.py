@@ -29,7 +29,7 @@ def client(app_settings: Settings) -> Iterator[FlaskClient]:
     app = create_app(app_settings)
     with app.test_client() as client:
         yield client
-    app.extensions["stemsvc"].store.close()
+    app.extensions["stemsvc"].close()
 
 
 @pytest.fixture

@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import redis
+import sqlalchemy as sa
 
 from stemsvc.admission import Limits
 from stemsvc.catalog import load_catalog
@@ -19,8 +22,11 @@ from stemsvc.jobstore.engine import migrate
 from stemsvc.jobstore.intake import Bounds
 from stemsvc.pools import Pool
 from stemsvc.queue import Publisher
+from stemsvc.separation import SeparationOptions
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage, open_storage
+from tests.processes import wait_for
+from tests.sounds import tone, write_sound
 
 OPTIONS = JobOptions("demo", stems=("vocals",))
 
@@ -193,3 +199,89 @@ def _body(message: bytes | str) -> tuple[list[object], dict[str, object]]:
 
     args, kwargs, _ = json.loads(base64.b64decode(json.loads(message)["body"]))
     return args, kwargs
+
+
+def test_a_full_queue_refuses_and_keeps_nothing(settings: Settings, store: JobStore, storage: Storage) -> None:
+    work = dispatcher(settings, store, storage, bounds=Bounds(pool=2, owner=2))
+    jobs = accept(work, 2)
+    for _ in range(3):
+        with pytest.raises(TransientError) as caught:
+            work.accept(upload(), OPTIONS, Request())
+        assert caught.value.code == "queue_full"
+
+    assert storage.keys("jobs/") == sorted(job.input_key for job in jobs)
+
+
+def test_a_request_with_a_key_is_one_job_however_often_it_comes(
+    settings: Settings, store: JobStore, storage: Storage
+) -> None:
+    work = dispatcher(settings, store, storage)
+    with ThreadPoolExecutor(8) as pool:
+        asked = Request(owner="me", idempotency_key="k")
+        ids = {view.job.id for view in pool.map(lambda _: work.accept(upload(), OPTIONS, asked), range(16))}
+
+    (job_id,) = ids
+    assert storage.keys("jobs/") == [f"jobs/{job_id}/input"]
+    for other in (Upload(io.BytesIO(b"other"), "song.mp3"), Upload(io.BytesIO(b"music"), "other.mp3")):
+        with pytest.raises(UsageError) as caught:
+            work.accept(other, OPTIONS, asked)
+        assert caught.value.code == "idempotency_conflict"
+    assert storage.keys("jobs/") == [f"jobs/{job_id}/input"]
+
+
+def test_a_track_that_is_too_much_is_refused_by_its_header(
+    settings: Settings, store: JobStore, storage: Storage, tmp_path: Path
+) -> None:
+    work = dispatcher(settings, store, storage)
+    long = write_sound(tmp_path / "song.flac", tone(601, 8000, 1), 8000, "mono")
+    short = write_sound(tmp_path / "song.wav", tone(590, 8000, 1), 8000, "mono")
+    heavy = replace(OPTIONS, separation=SeparationOptions(shifts=20, overlap=0.9))
+    for path, options, code in ((long, OPTIONS, "track_too_long"), (short, heavy, "too_much_work")):
+        with path.open("rb") as file, pytest.raises(UsageError) as caught:
+            work.accept(Upload(file, path.name), options, Request())
+        assert caught.value.code == code
+
+    assert storage.keys("") == []
+
+
+def test_a_job_whose_commit_was_not_answered_is_found_and_kept(
+    settings: Settings, store: JobStore, storage: Storage
+) -> None:
+    def lose_the_answer(connection: sa.Connection) -> None:
+        connection.connection.dbapi_connection.commit()  # type: ignore[union-attr]
+        raise sa.exc.OperationalError("COMMIT", {}, Exception("the connection broke"))
+
+    sa.event.listen(store._engine, "commit", lose_the_answer, once=True)
+    view = dispatcher(settings, store, storage).accept(upload(), OPTIONS, Request())
+
+    assert store.get(view.job.id) == view.job
+    assert storage.keys("jobs/") == [view.job.input_key]
+
+
+def test_leases_get_a_moment_after_the_store_was_away(
+    settings: Settings, store: JobStore, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a dispatcher that has swept for a while, and a worker that could not renew its lease
+    work = dispatcher(settings, store, storage)
+    work._settle_seconds = 0.5
+    (job,) = accept(work)
+    taken = store.take_lease(job.id, "worker", -1)
+    assert taken is not None
+
+    def away(seconds: float) -> dict[str, int]:
+        raise TransientError("store_unavailable", "away")
+
+    monkeypatch.setattr(store, "reap", lambda: away(0))
+    with pytest.raises(TransientError):
+        work.sweep()
+    monkeypatch.undo()
+    work.sweep()
+    assert store.heartbeat(taken[1], -1, 0.5, "separating")
+
+    # when the moment is over and it is still silent
+    wait_for("the job to be taken back", lambda: work.sweep() or _state(store, job.id) is JobState.QUEUED)
+
+
+def _state(store: JobStore, job_id: str) -> JobState | None:
+    job = store.get(job_id)
+    return job.state if job else None

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -27,7 +24,6 @@ from hypothesis.stateful import (
 
 from stemsvc.jobs import MOVES, Job, JobOptions, JobState, Lease, new_job_id
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.engine import migrate
 
 POOL = "separate.demo.cpu"
 ENDED = {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED, JobState.EXPIRED}
@@ -194,17 +190,6 @@ class Interleavings(RuleBasedStateMachine):
     def holds(self, lease: Lease) -> bool:
         job = self.job(lease.job_id)
         return job.state is JobState.RUNNING and job.attempt == lease.attempt
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[JobStore]:
-    url = f"sqlite:///{tmp_path / 'jobs.sqlite'}"
-    if request.param == "postgresql":
-        url = str(request.getfixturevalue("postgres_url"))
-    migrate(url)
-    store = JobStore(url)
-    yield store
-    store.close()
 
 
 def test_no_interleaving_loses_doubles_or_strands_a_job(store: JobStore) -> None:
