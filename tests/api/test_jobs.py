@@ -295,3 +295,48 @@ def test_ids_that_are_none_delete_nothing(client: FlaskClient, parts: Services, 
     assert client.post(f"/v1/jobs/{job_id}/cancel").status_code in (404, 405)
     assert parts.storage.keys("") == before != []
     assert client.get(f"/v1/jobs/{job['id']}").json["state"] == "queued"  # type: ignore[index]
+
+
+def test_a_full_queue_is_429_with_a_time_to_come_back(app_settings: Settings) -> None:
+    app = create_app(app_settings.model_copy(update={"max_waiting_per_pool": 1}))
+    parts: Services = app.extensions["stemsvc"]
+    with app.test_client() as client:
+        first = submit(client, file=song())
+        answer = submit(client, file=song())
+    parts.close()
+
+    assert (first.status_code, answer.status_code, answer.json["code"]) == (201, 429, "queue_full")
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert [job.id for job in parts.store.recent()] == [first.json["id"]]
+    assert parts.storage.keys("") == [f"jobs/{first.json['id']}/input"]
+
+
+def test_a_disk_that_is_nearly_full_is_503_before_anything_is_stored(app_settings: Settings) -> None:
+    app = create_app(app_settings.model_copy(update={"min_free_bytes": 1 << 60}))
+    parts: Services = app.extensions["stemsvc"]
+    with app.test_client() as client:
+        answer = submit(client, file=song())
+    assert refused(answer, parts) == (503, "storage_full")
+    parts.close()
+
+
+def test_a_request_with_a_key_is_answered_with_its_first_job(client: FlaskClient) -> None:
+    def send(**fields: Any) -> Any:
+        headers = {"Idempotency-Key": "my-1"}
+        return client.post("/v1/jobs", data=fields, content_type="multipart/form-data", headers=headers)
+
+    first, again = send(file=song()), send(file=song())
+    other = send(file=song(), stems="vocals")
+
+    assert (first.status_code, again.status_code, other.status_code) == (201, 201, 409)
+    assert again.json == first.json
+    assert again.headers["Location"] == first.headers["Location"]
+    assert other.json["code"] == "idempotency_conflict"
+
+
+@pytest.mark.parametrize("key", ["", "a b", "x" * 256, "ü"])
+def test_a_key_that_is_none_is_refused(client: FlaskClient, parts: Services, key: str) -> None:
+    headers = {"Idempotency-Key": key}
+    answer = client.post("/v1/jobs", data={"file": song()}, content_type="multipart/form-data", headers=headers)
+
+    assert refused(answer, parts) == (400, "bad_idempotency_key")

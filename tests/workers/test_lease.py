@@ -1,0 +1,116 @@
+"""The lease keeper: a lost lease stops the job, a job past its time ends, and so does a process that hangs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stemsvc.errors import FatalError
+from stemsvc.jobs import Job, JobOptions, JobState, Lease, new_job_id
+from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.engine import migrate
+from tests.processes import wait_for
+from workers.lease import LeaseKeeper, LeaseLost
+from workers.lost import give_up_lease_of_the_dead
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path / 'jobs.sqlite'}"
+    migrate(url)
+    return url
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[JobStore]:
+    store = JobStore(url)
+    yield store
+    store.close()
+
+
+def running(store: JobStore, worker: str = "worker", seconds: float = 60.0) -> Lease:
+    job_id = new_job_id()
+    options = JobOptions("demo", stems=("vocals",))
+    store.intake.put(Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", f"jobs/{job_id}/input", "a", 1), "new")
+    taken = store.take_lease(job_id, worker, seconds)
+    assert taken is not None
+    return taken[1]
+
+
+def test_a_lost_lease_is_told_at_the_next_report(store: JobStore) -> None:
+    lease = running(store)
+    with LeaseKeeper(store, lease, 0.2) as keeper, pytest.raises(LeaseLost):
+        keeper.report("separating", 0, 10)
+        store.cancel(lease.job_id, "by the client")
+        keeper.wait(30)
+
+
+def test_a_job_past_its_limit_is_told_so(store: JobStore) -> None:
+    with LeaseKeeper(store, running(store), 0.2) as keeper:
+        keeper.limit(600)
+        keeper.report("separating", 1, 10)
+        keeper.limit(-1)
+        with pytest.raises(FatalError) as caught:
+            keeper.report("separating", 2, 10)
+        keeper.limit(None)
+        keeper.report("waiting", 0, 0)
+
+    assert caught.value.code == "time_limit"
+
+
+# A process that has a job and hangs: in a call that lets other threads run, or with the interpreter locked in C.
+HANGING = """
+    import re, sys, threading
+    from stemsvc.jobs import Lease
+    from stemsvc.jobstore import JobStore
+    from workers import lease
+    lease.OBEY_SECONDS, lease.DEAF_SECONDS = 0.3, 2.0
+    with lease.LeaseKeeper(JobStore(sys.argv[1]), Lease(sys.argv[2], 1, "worker"), 0.4) as keeper:
+        keeper.limit(0.1 if sys.argv[3] == "waiting" else 600)
+        keeper.report("separating", 1, 10)
+        threading.Event().wait(0.5)
+        print("hanging", flush=True)
+        threading.Event().wait() if sys.argv[3] == "waiting" else re.match("(a+)+$", "a" * 60 + "b")
+"""
+
+
+@pytest.mark.parametrize("how", ["waiting", "locked"])
+def test_a_process_that_hangs_ends(store: JobStore, url: str, how: str) -> None:
+    lease = running(store)
+    command = [sys.executable, "-c", textwrap.dedent(HANGING), url, lease.job_id, how]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.stdout == "hanging\n"
+    assert done.returncode == (-9 if how == "waiting" else 1)
+    job = store.get(lease.job_id)
+    assert job is not None
+    if how == "waiting":  # its own thread could still say so; else the lease runs out
+        assert (job.state, job.error_code) == (JobState.FAILED, "time_limit")
+    else:
+        assert [each.id for each in wait_for("the lease to run out", store.reap)] == [lease.job_id]
+
+
+def test_the_lease_of_a_dead_child_ends_at_once(store: JobStore, url: str) -> None:
+    from stemsvc.settings import Settings
+
+    settings = Settings(database_url=url)
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    host = os.uname().nodename
+    dead, live, elsewhere = (
+        running(store, f"{name}") for name in (f"{host}:{child.pid}", f"{host}:{os.getpid()}", "x:1")
+    )
+
+    assert [give_up_lease_of_the_dead(settings, lease.job_id) for lease in (dead, live, elsewhere)] == [
+        True,
+        False,
+        False,
+    ]
+    assert [job.id for job in store.reap()] == [dead.job_id]
+    assert not give_up_lease_of_the_dead(settings, "nobody")
