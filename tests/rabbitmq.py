@@ -48,7 +48,9 @@ class RabbitServer:
             RABBITMQ_DIST_PORT=str(free_port()), RABBITMQ_NODE_PORT=str(self._port),
             RABBITMQ_NODE_IP_ADDRESS="127.0.0.1",
             RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="+S 1:1 -kernel inet_dist_use_interface {127,0,0,1}",
-            ERL_EPMD_PORT=mapper_port, ERL_EPMD_ADDRESS="127.0.0.1", RABBITMQ_CONF_ENV_FILE=str(folder / "none"),
+            # replaces the shell that would else stand between us and the node: what we kill is the node itself
+            RABBITMQ_ALLOW_INPUT="1", RABBITMQ_SERVER_START_ARGS="-noinput", ERL_EPMD_PORT=mapper_port,
+            ERL_EPMD_ADDRESS="127.0.0.1", RABBITMQ_CONF_ENV_FILE=str(folder / "none"),
         )  # fmt: skip
         (folder / "plugins").write_text("[].")
         logs = folder.parent / "logs"
