@@ -21,9 +21,9 @@ LIVE = (JobState.QUEUED, JobState.RUNNING)
 class Janitor:
     """Expires stems, forgets old rows, removes orphaned objects. Any number of processes may do so at once.
 
-    `stems_ttl` and `rows_ttl` are in seconds, 0 for ever; `keys_ttl` is that of idempotency keys. An object is an
-    orphan when no row has a use for it; since a file is stored before its row is made, it must have been one for
-    `suspect_seconds` to be removed.
+    `stems_ttl` and `rows_ttl` are in seconds, 0 for ever; `keys_ttl` is that of idempotency keys. An object that its
+    job's row has no use for goes at once: what a killed worker had stored. One without a row must have been so for
+    `suspect_seconds`, since a file is stored before its row is made.
     """
 
     store: JobStore
@@ -50,21 +50,24 @@ class Janitor:
         now = self.clock()
         suspects: dict[str, float] = {}
         for job_id, keys in groupby(self.storage.keys("jobs/"), lambda key: key.split("/")[1]):
-            job = self.store.get(job_id)
+            job = self.store.get(job_id)  # after the listing: what is of no use to the row now will never be
             for key in keys:
-                if not _is_used(key, job):
+                if job is None:
                     suspects[key] = self._suspects.get(key, now)
+                elif not _is_used(key, job):
+                    self._remove(key)
         for key, since in list(suspects.items()):
             if now - since >= self.suspect_seconds:
-                self.storage.delete(key)
+                self._remove(key)
                 del suspects[key]
-                log.info("orphan removed", key=key)
         self._suspects = suspects
 
+    def _remove(self, key: str) -> None:
+        self.storage.delete(key)
+        log.info("orphan removed", key=key)
 
-def _is_used(key: str, job: Job | None) -> bool:
-    if job is None:
-        return False
+
+def _is_used(key: str, job: Job) -> bool:
     if job.state in LIVE:
         return key == job.input_key or key.startswith(f"jobs/{job.id}/attempt-{job.attempt}/")
     return any(output["key"] == key for output in job.outputs.values())

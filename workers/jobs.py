@@ -175,6 +175,8 @@ class Runner:
         if not self._patiently(succeed, keeper.wait):
             raise LeaseLost(job.id)
         self._erase(job.input_key)
+        for attempt in range(1, lease.attempt):  # a worker that was killed has erased nothing
+            self._erase(f"jobs/{job.id}/attempt-{attempt}/")
         log.info("job succeeded", seconds=round(track.seconds, 2), stems=list(outputs))
 
     def _is_committed(self, lease: Lease) -> bool:

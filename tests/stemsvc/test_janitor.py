@@ -96,26 +96,32 @@ def test_what_a_job_uses_is_no_orphan(world: World) -> None:
     assert world.storage.keys("") == sorted(used)
 
 
-def test_orphans_go_once_they_have_been_some_for_a_while(world: World) -> None:
-    # given a file whose row is still to come, an attempt that was given up, and stems of a job that was canceled
-    coming = input_key(new_job_id())
-    world.put(coming)
+def test_what_a_row_has_no_use_for_goes_at_once(world: World) -> None:
+    # given an attempt that was given up, the file of a job that was canceled, and what a worker left when it died
+    # between its commit and its tidying
     running = world.job()
     first = world.lease(running)
-    left = world.put(f"{first.prefix}/vocals.flac")
+    world.put(f"{first.prefix}/vocals.flac")
     world.store.give_back(first, "worker gone", -1)
     world.lease(running)
-    canceled = world.job()
-    world.store.cancel(canceled.id, "by the client")
+    world.store.cancel(world.job().id, "by the client")
+    done, stem = world.finished()
+    world.put(done.input_key)
+    world.janitor().sweep()
+
+    assert world.storage.keys("") == sorted([running.input_key, stem])
+
+
+def test_a_file_without_a_row_goes_once_it_has_been_so_for_a_while(world: World) -> None:
+    coming, orphan = world.put(input_key(new_job_id())), world.put(input_key(new_job_id()))
     janitor = world.janitor()
-
     janitor.sweep()
-    assert set(world.storage.keys("")) == {coming, left, running.input_key, canceled.input_key}
+    assert set(world.storage.keys("")) == {coming, orphan}
 
-    # when the row has come, and an hour has passed
+    # when the row of one has come, and an hour has passed
     world.store.intake.put(
         Job(coming.split("/")[1], JobState.QUEUED, JobOptions("demo"), "separate.demo.cpu", coming, "a", 2), "accepted"
     )
     world.now += 60
     janitor.sweep()
-    assert world.storage.keys("") == sorted([coming, running.input_key])
+    assert world.storage.keys("") == [coming]
