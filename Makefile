@@ -27,18 +27,21 @@ down: $(READY)  ## Stop what make up started
 	$(BIN)/stemsvc down
 
 test: $(READY)  ## Run the tests with coverage
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/faults --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 RUNS ?= 1
 CROWD ?= 200
 faults: $(READY)  ## Inject each fault RUNS times into real processes, on each broker, and print what became of the jobs
-	$(BIN)/python -m pytest tests/faults -q --runs $(RUNS) --crowd $(CROWD)
+	$(BIN)/python -m pytest tests/faults -q --runs $(RUNS) --crowd $(CROWD) $(if $(REPORT),--report $(REPORT))
 
 lint: $(READY)  ## Check style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+load: $(READY)  ## Send 100 jobs at once and print how long the api takes to accept them
+	$(BIN)/python -m tests.bench.submit
 
 bench: $(READY)  ## Print the engine's figures against upstream's (20 min) and the demo model's; fails below a bar
 	$(BIN)/python -m tests.bench.demo_model
@@ -56,4 +59,4 @@ lock: $(READY)  ## Write the installed versions into requirements.lock
 clean:  ## Remove what make made
 	rm -rf $(VENV) demo-output *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
-.PHONY: help setup demo up down test lint bench train-demo lock clean faults
+.PHONY: help setup demo up down test lint load bench train-demo lock clean faults

@@ -41,7 +41,8 @@ class Settings(BaseSettings):
     )
     database_url: str = Field("", description="SQLAlchemy URL of the job store; empty: SQLite in the data folder")
     broker_url: str = Field(
-        "redis://127.0.0.1:6379/0", description="Celery broker; `stemsvc up` brings its own where this is unset"
+        "redis://127.0.0.1:6379/0",
+        description="Celery broker, `redis://` or `amqp://`; `stemsvc up` brings its own Redis where this is unset",
     )
 
     storage: str = Field("local", description="`local` folder or `s3`", pattern="^(local|s3)$")
@@ -66,7 +67,10 @@ class Settings(BaseSettings):
     max_duration_seconds: float = Field(14400.0, gt=0, description="longest track; scratch disk grows with it")
     default_model: str = Field("demo", description="model of a job that names none")
     catalog: Path | None = Field(None, description="a YAML file that adds models to the bundled catalog")
-    pools: str = Field("*:cpu", description="worker pools, `model:device` separated by commas; `*` is every model")
+    pools: str = Field(
+        "*:cpu",
+        description="worker pools, `model:device` or `model:device:8G` (memory of a job), by commas; `*` is every model",
+    )
 
     max_waiting_per_pool: int = Field(
         1000, ge=1, description="jobs that may wait for one pool; more are told to come back"
@@ -77,7 +81,7 @@ class Settings(BaseSettings):
     )
     idempotency_ttl_seconds: float = Field(86400.0, gt=0, description="how long an Idempotency-Key is remembered")
 
-    lease_seconds: float = Field(20.0, gt=0, description="a running job is given to another worker after this silence")
+    lease_seconds: float = Field(15.0, gt=0, description="a running job is given to another worker after this silence")
     max_attempts: int = Field(3, ge=1, description="times a job is started before it fails")
     retry_base_seconds: float = Field(2.0, gt=0, description="first pause of the exponential backoff")
     retry_cap_seconds: float = Field(120.0, gt=0, description="longest pause of the exponential backoff")

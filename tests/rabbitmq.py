@@ -8,6 +8,8 @@ import socket
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from stemsvc.embedded.processes import Child
 from stemsvc.embedded.redis_server import free_port
 from tests.processes import plain_environment
@@ -25,6 +27,14 @@ log.file = rabbit.log
 def installed() -> bool:
     """Whether this machine has RabbitMQ."""
     return (BIN / "rabbitmq-server").exists() and shutil.which("epmd") is not None
+
+
+def need() -> None:
+    """Skip the test where there is no RabbitMQ, but not in CI, which installs it."""
+    if not installed():
+        if os.environ.get("CI"):
+            pytest.fail("CI has no RabbitMQ: see .ci/run")
+        pytest.skip("RabbitMQ is not installed")
 
 
 class RabbitServer:

@@ -38,7 +38,11 @@ def bench_table() -> str:
     return (README.parent / "tests" / "bench" / "RESULTS.md").read_text().strip()
 
 
-TABLES = {"settings": settings_table, "models": models_table, "bench": bench_table}
+def faults_table() -> str:
+    return (README.parent / "tests" / "faults" / "RESULTS.md").read_text().strip()
+
+
+TABLES = {"faults": faults_table, "settings": settings_table, "models": models_table, "bench": bench_table}
 
 
 def fill(text: str) -> str:

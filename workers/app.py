@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from billiard.exceptions import WorkerLostError
-from celery.signals import setup_logging, task_failure, worker_process_init
+from celery.signals import setup_logging, task_failure, worker_init, worker_process_init
 
 from stemsvc.logs import configure_logs
 from stemsvc.queue import make_celery
 from stemsvc.settings import Settings
 from workers import tasks as tasks
-from workers.lost import give_up_lease_of_the_dead
+from workers.lost import end_leases_of_the_dead
 
 app = make_celery(Settings())
 app.conf.imports = ("workers.app",)
@@ -30,4 +30,9 @@ def _logs(**_: Any) -> None:
 @task_failure.connect
 def _child_died(exception: BaseException, kwargs: dict[str, Any], **_: Any) -> None:
     if isinstance(exception, WorkerLostError):  # told to the parent, which lives
-        give_up_lease_of_the_dead(Settings(), str(kwargs.get("job_id")))
+        end_leases_of_the_dead(Settings(), str(kwargs.get("job_id")))
+
+
+@worker_init.connect
+def _look_after_the_dead(**_: Any) -> None:
+    end_leases_of_the_dead(Settings())

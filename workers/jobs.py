@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -207,8 +206,3 @@ class Runner:
 def backoff(attempt: int, base: float, cap: float) -> float:
     """Seconds to wait after `attempt` failed: exponential with full jitter, so that a crowd scatters."""
     return random.uniform(0, min(cap, base * 2 ** (attempt - 1)))
-
-
-def worker_name(child: int) -> str:
-    """How a worker child is named in leases and timelines."""
-    return f"{socket.gethostname()}:{child}"

@@ -1,39 +1,63 @@
-"""When a pool child dies, its parent knows at once: the job need not wait for its lease to run out."""
+"""When a process of ours dies, those who know need not wait for its leases to run out.
+
+A pool child's parent learns of its death at once. When a whole worker dies, the one that is started in its place finds
+what it left.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 
 import structlog
 
 from stemsvc.errors import StemsvcError
+from stemsvc.jobs import Job, JobState
 from stemsvc.jobstore import JobStore
 from stemsvc.settings import Settings
 
 log = structlog.get_logger()
+_FIRST_PIDS = "pid:[4026531836]"  # the kernel's own pid namespace (linux/proc_ns.h); each container has another
 
 
-def give_up_lease_of_the_dead(settings: Settings, job_id: str) -> bool:
-    """End the job's lease if it belongs to a process of this host that is gone; the dispatcher does the rest.
+def worker_name(pid: int) -> str:
+    """How a worker child is named in leases and timelines: never the same for two processes that live at one time."""
+    return f"{_host()}:{pid}"
 
-    What can't be ended now runs out by itself.
+
+def end_leases_of_the_dead(settings: Settings, job_id: str | None = None) -> int:
+    """End the leases that processes of this host hold which are gone, of all jobs or of one; returns how many.
+
+    The dispatcher does the rest. What can't be ended now runs out by itself.
     """
     store = JobStore(settings.resolved_database_url)
     try:
-        job = store.get(job_id)
-        owner = job.lease_owner if job else None
-        return bool(owner) and _is_dead_here(str(owner)) and store.revoke(job_id, owner)
+        found = store.live()[1] if job_id is None else [job for job in (store.get(job_id),) if job]
+        ended = sum(store.revoke(job.id, job.lease_owner) for job in found if _is_orphaned(job))
     except StemsvcError as error:
-        log.warning("lease of a dead child not ended", job_id=job_id, code=error.code)
-        return False
+        log.warning("leases of the dead not ended", code=error.code, detail=error.detail)
+        return 0
     finally:
         store.close()
+    if ended:
+        log.info("leases of dead processes ended", jobs=ended)
+    return ended
 
 
-def _is_dead_here(owner: str) -> bool:
-    host, _, pid = owner.rpartition(":")
-    if host != socket.gethostname():
+def _host() -> str:
+    """This host; in a container, this container, for pids mean nothing outside of it."""
+    name = socket.gethostname()
+    try:
+        pids = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:  # no Linux
+        return name
+    return name if pids == _FIRST_PIDS else f"{name}.{''.join(filter(str.isdigit, pids))}"
+
+
+def _is_orphaned(job: Job) -> bool:
+    host, _, pid = (job.lease_owner or "").rpartition(":")
+    if job.state is not JobState.RUNNING or host != _host() or not pid.isdigit():
         return False
     try:
         os.kill(int(pid), 0)

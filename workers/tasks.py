@@ -12,7 +12,8 @@ from stemsvc.jobstore import JobStore
 from stemsvc.queue import Tasks
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
-from workers.jobs import Runner, worker_name
+from workers.jobs import Runner
+from workers.lost import worker_name
 from workers.pipeline import Models
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -43,14 +44,29 @@ ROWS: dict[tuple[str, str], Row] = {}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--runs", type=int, default=1, help="how often each fault is injected")
+    parser.addoption("--runs", type=int, help="inject every fault so often, on each broker; else the quick ones once")
     parser.addoption("--crowd", type=int, default=40, help="how many jobs a crowd is")
+    parser.addoption("--report", type=Path, help="file that the table is written to")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without `--runs`, as in `make test`, keep the quick faults on the embedded broker."""
+    if config.getoption("--runs", default=None) is not None:
+        return
+    long = [item for item in items if "stage" in getattr(item, "fixturenames", ()) and not _is_quick(item)]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
+
+
+def _is_quick(item: pytest.Item) -> bool:
+    params = item.callspec.params  # type: ignore[attr-defined]
+    return params["stage"] == BROKERS[0] and not item.get_closest_marker("long")
 
 
 @pytest.fixture(scope="session", params=BROKERS)
 def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    if request.param == "rabbitmq" and not rabbitmq.installed():
-        pytest.skip("RabbitMQ is not installed")
+    if request.param == "rabbitmq":
+        rabbitmq.need()
     with staged(tmp_path_factory.mktemp("faults") / request.param, request.param) as running:
         running.crowd = request.config.getoption("--crowd", default=40)
         yield running
@@ -58,7 +74,7 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def runs(request: pytest.FixtureRequest) -> int:
-    return int(request.config.getoption("--runs", default=1))
+    return int(request.config.getoption("--runs", default=None) or 1)
 
 
 @pytest.fixture
@@ -72,6 +88,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("faults")
     for line in table():
         terminalreporter.line(line)
+    report = terminalreporter.config.getoption("--report", default=None)
+    if report:
+        report.write_text("\n".join(table()) + "\n")
 
 
 def table() -> list[str]:

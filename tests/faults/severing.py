@@ -26,7 +26,7 @@ def restart_the_broker_while_idle(stage: Stage) -> float:
     return stage.end(stage.send(), stage.send())
 
 
-def send_a_hundred_jobs_while_the_broker_is_down(stage: Stage) -> float:
+def send_many_jobs_while_the_broker_is_down(stage: Stage) -> float:
     stage.broker.kill()
     stage.fault()
     jobs = stage.send_many(stage.crowd // 2)

@@ -22,7 +22,7 @@ FAULTS: dict[str, Fault] = {
         (3, killing.kill_a_quarter_of_the_workers_again_and_again),
         (4, severing.restart_the_broker_in_mid_job),
         (4, severing.restart_the_broker_while_idle),
-        (4, severing.send_a_hundred_jobs_while_the_broker_is_down),
+        (4, severing.send_many_jobs_while_the_broker_is_down),
         (5, severing.wipe_the_broker_with_jobs_queued),
         (6, severing.drop_every_connection),
         (7, severing.deliver_a_message_again_while_its_job_runs),
@@ -46,7 +46,20 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+# What takes half a minute, or many processes: in `make faults` only.
+LONG = (
+    killing.kill_a_quarter_of_the_workers_again_and_again,
+    killing.restart_each_part_in_turn_under_load,
+    killing.cancel_then_restart_everything,
+    killing.kill_the_api_and_the_dispatcher,
+    starving.have_the_storage_answer_503,
+    starving.take_the_database_away_at_commit,
+)
+
+
+@pytest.mark.parametrize(
+    "fault", [pytest.param(name, marks=[pytest.mark.long] if fault in LONG else []) for name, fault in FAULTS.items()]
+)
 def test_no_job_is_lost_doubled_or_wrong(stage: Stage, fault: str, runs: int, row: Row) -> None:
     if FAULTS[fault] is starving.fill_the_scratch_disk and not stage.limited:
         pytest.skip("a small disk can be mounted by root only")

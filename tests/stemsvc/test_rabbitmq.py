@@ -16,11 +16,11 @@ from tests.processes import wait_for
 from tests.rabbitmq import RabbitServer
 
 POOL = "separate.demo.cpu"
-pytestmark = pytest.mark.skipif(not rabbitmq.installed(), reason="RabbitMQ is not installed")
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
+    rabbitmq.need()
     server = RabbitServer(tmp_path_factory.mktemp("rabbitmq") / "node")
     server.port_mapper.start()
     server.child.start()

@@ -15,9 +15,10 @@ from stemsvc.errors import FatalError
 from stemsvc.jobs import Job, JobOptions, JobState, Lease, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
+from stemsvc.settings import Settings
 from tests.processes import wait_for
 from workers.lease import LeaseKeeper, LeaseLost
-from workers.lost import give_up_lease_of_the_dead
+from workers.lost import end_leases_of_the_dead, worker_name
 
 
 @pytest.fixture
@@ -99,21 +100,19 @@ def test_a_process_that_hangs_ends(store: JobStore, url: str, how: str) -> None:
         assert [each.id for each in wait_for("the lease to run out", store.reap)] == [lease.job_id]
 
 
-def test_the_lease_of_a_dead_child_ends_at_once(store: JobStore, url: str) -> None:
-    from stemsvc.settings import Settings
-
+def test_leases_of_dead_processes_end_at_once_and_no_others(store: JobStore, url: str) -> None:
     settings = Settings(database_url=url)
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    host = os.uname().nodename
-    dead, live, elsewhere = (
-        running(store, f"{name}") for name in (f"{host}:{child.pid}", f"{host}:{os.getpid()}", "x:1")
-    )
+    names = (worker_name(child.pid), worker_name(child.pid), worker_name(os.getpid()), f"elsewhere:{child.pid}", "odd")
+    first, second, *_ = (running(store, name).job_id for name in names)
 
-    assert [give_up_lease_of_the_dead(settings, lease.job_id) for lease in (dead, live, elsewhere)] == [
-        True,
-        False,
-        False,
-    ]
-    assert [job.id for job in store.reap()] == [dead.job_id]
-    assert not give_up_lease_of_the_dead(settings, "nobody")
+    assert end_leases_of_the_dead(settings, first) == 1
+    assert [job.id for job in store.reap()] == [first]
+    assert end_leases_of_the_dead(settings) == 1
+    assert [job.id for job in store.reap()] == [second]
+    assert end_leases_of_the_dead(settings, "nobody") == 0
+
+
+def test_a_store_that_is_away_leaves_the_dead_to_time(tmp_path: Path) -> None:
+    assert end_leases_of_the_dead(Settings(database_url=f"sqlite:///{tmp_path / 'none.sqlite'}")) == 0
