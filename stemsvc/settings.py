@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     catalog: Path | None = Field(None, description="a YAML file that adds models to the bundled catalog")
     pools: str = Field(
         "*:cpu",
-        description="worker pools, `model:device` or `model:device:8G` (memory of a job), by commas; `*` is every model",
+        description="worker pools, `model:device` or `model:device:8G` (memory of a job), by commas; `*`: every model",
     )
 
     max_waiting_per_pool: int = Field(

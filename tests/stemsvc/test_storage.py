@@ -214,3 +214,17 @@ def test_settings_choose_the_storage(settings: Settings, rclone_endpoint: str) -
     chosen = Settings(**{**settings.model_dump(), **changes, "s3_secret_access_key": SECRET_KEY})
 
     open_storage(chosen).check()
+
+
+def test_a_full_disk_is_told_apart_by_whose_it_is(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path / "objects", b"key")
+    storage.put("a", io.BytesIO(b"data"), "audio/flac")
+    storage.check_room(1)
+    with pytest.raises(TransientError) as caught:
+        storage.check_room(1 << 60)
+    assert caught.value.code == "storage_full"
+
+    if Path("/dev/full").exists():
+        with pytest.raises(TransientError) as caught:
+            storage.fetch("a", Path("/dev/full"))
+        assert caught.value.code == "scratch_full"

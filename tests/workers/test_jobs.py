@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
+from stemsvc import admission
 from stemsvc.catalog import load_catalog
 from stemsvc.errors import TransientError
 from stemsvc.jobs import Job, JobOptions, JobState, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
+from stemsvc.separation import SeparationOptions
 from stemsvc.settings import Settings
 from stemsvc.storage.local import LocalStorage
 from tests.sounds import tone, write_sound
@@ -59,8 +61,10 @@ def song(tmp_path: Path) -> Path:
     return write_sound(tmp_path / "song.flac", tone(3.0, 44100), 44100)
 
 
-def accept(runner: Runner, song: Path, **changes: object) -> str:
-    options = JobOptions("demo", stems=("vocals",), format="flac", bit_depth="16")
+OPTIONS = JobOptions("demo", stems=("vocals",), format="flac", bit_depth="16")
+
+
+def accept(runner: Runner, song: Path, options: JobOptions = OPTIONS, **changes: object) -> str:
     job_id = new_job_id()
     job = Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", f"jobs/{job_id}/input", song.name, 1, **changes)  # type: ignore[arg-type]
     with song.open("rb") as file:
@@ -334,3 +338,56 @@ def test_a_cancel_ends_the_wait_for_the_device(runner: Runner, song: Path, monke
         runner.run(job_id, "worker")
 
     assert state(runner, job_id) == ("canceled", None)
+
+
+def with_settings(runner: Runner, **changes: Any) -> Runner:
+    return replace(runner, settings=runner.settings.model_copy(update=changes))
+
+
+def test_a_job_is_not_begun_on_a_full_disk(runner: Runner, song: Path) -> None:
+    job_id = accept(runner, song, max_attempts=1)
+    with_settings(runner, min_free_bytes=1 << 60).run(job_id, "worker")
+
+    assert state(runner, job_id) == ("failed", "scratch_full")
+
+
+def test_work_that_no_header_told_of_is_refused_after_decoding(runner: Runner, song: Path) -> None:
+    job_id = accept(runner, song, replace(OPTIONS, separation=SeparationOptions(shifts=20, overlap=0.9)))
+    with_settings(runner, job_time_limit_seconds=10).run(job_id, "worker")
+
+    assert state(runner, job_id) == ("failed", "too_much_work")
+
+
+def test_a_job_that_computes_for_too_long_fails(runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = accept(runner, song)
+    monkeypatch.setattr(admission, "LEAST_LIMIT_SECONDS", 0.01)
+
+    def wait() -> None:
+        threading.Event().wait(1)
+
+    during_separation(monkeypatch, wait)
+    with_settings(runner, time_limit_slack=1.0).run(job_id, "worker")
+
+    assert state(runner, job_id) == ("failed", "time_limit")
+
+
+def test_a_job_that_is_too_old_is_not_tried_again(runner: Runner, song: Path) -> None:
+    job_id = accept(runner, song)
+    assert isinstance(runner.storage, Moody)
+    runner.storage.failing = 100
+    with_settings(runner, retry_age_seconds=-1).run(job_id, "worker")
+
+    assert state(runner, job_id) == ("failed", "storage_unavailable")
+
+
+def test_the_attempt_that_commits_erases_what_a_killed_one_left(runner: Runner, song: Path) -> None:
+    job_id = accept(runner, song)
+    taken = runner.store.take_lease(job_id, "killed", -1)
+    assert taken is not None
+    with song.open("rb") as file:
+        runner.storage.put(f"{taken[1].prefix}/vocals.flac", file, "audio/flac")
+    runner.store.reap()
+    runner.run(job_id, "worker")
+
+    assert state(runner, job_id) == ("succeeded", None)
+    assert runner.storage.keys("") == [f"jobs/{job_id}/attempt-2/vocals.flac"]

@@ -11,7 +11,7 @@ import pytest
 
 from stemsvc.errors import TransientError
 from tests.processes import wait_for
-from workers.scratch import scratch_folder, sweep
+from workers.scratch import check_room, scratch_folder, sweep
 
 HOLD = """
 import sys, time
@@ -66,4 +66,12 @@ def test_a_scratch_that_can_not_be_made_is_a_transient_error(tmp_path: Path) -> 
 
     with pytest.raises(TransientError) as caught, scratch_folder(tmp_path / "file" / "scratch", "job-1"):
         pass
+    assert caught.value.code == "scratch_full"
+
+
+def test_a_disk_with_too_little_room_is_said_to_be_full(tmp_path: Path) -> None:
+    check_room(tmp_path, 1)
+    with pytest.raises(TransientError) as caught:
+        check_room(tmp_path, 1 << 60)
+
     assert caught.value.code == "scratch_full"
