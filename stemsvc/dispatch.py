@@ -16,7 +16,7 @@ import structlog
 from stemsvc.admission import Limits
 from stemsvc.catalog import Catalog, ModelEntry
 from stemsvc.errors import StemsvcError, TransientError, UsageError
-from stemsvc.jobs import Job, JobOptions, JobState, JobView, input_key, new_job_id
+from stemsvc.jobs import Job, JobOptions, JobState, JobView, Lease, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.intake import UNKNOWN, Bounds, IdempotencyKey
 from stemsvc.pools import Pool, choose_pool
@@ -188,11 +188,13 @@ class Dispatcher:
         `UsageError` `not_running`.
         """
         for job_id in job_ids:
-            if not self._store.revoke(job_id):
+            job = self._store.get(job_id)
+            lease = Lease(job_id, job.attempt, job.lease_owner or "") if job else None
+            if lease is None or not self._store.take_back(lease, "taken back by the operator", counted=False):
                 raise UsageError("not_running", f"{job_id} is no running job")
         reaped = self._reap()
         self._find_lost_messages(0.0)
-        return reaped, self._sender.send_due()
+        return len(job_ids) + reaped, self._sender.send_due()
 
     def _reap(self) -> int:
         reaped = self._store.reap()

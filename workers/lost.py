@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from stemsvc.errors import StemsvcError
-from stemsvc.jobs import Job, JobState
+from stemsvc.jobs import Job, JobState, Lease
 from stemsvc.jobstore import JobStore
 from stemsvc.settings import Settings
 
@@ -29,12 +29,13 @@ def worker_name(pid: int) -> str:
 def end_leases_of_the_dead(settings: Settings, job_id: str | None = None) -> int:
     """End the leases that processes of this host hold which are gone, of all jobs or of one; returns how many.
 
-    The dispatcher does the rest. What can't be ended now runs out by itself.
+    Their jobs are queued again, or failed after the last attempt. What can't be ended now runs out by itself.
     """
     store = JobStore(settings.resolved_database_url)
     try:
         found = store.live()[1] if job_id is None else [job for job in (store.get(job_id),) if job]
-        ended = sum(store.revoke(job.id, job.lease_owner) for job in found if _is_orphaned(job))
+        leases = [Lease(job.id, job.attempt, str(job.lease_owner)) for job in found if _is_orphaned(job)]
+        ended = sum(store.take_back(lease, "the worker's process is gone") is not None for lease in leases)
     except StemsvcError as error:
         log.warning("leases of the dead not ended", code=error.code, detail=error.detail)
         return 0

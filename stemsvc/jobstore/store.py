@@ -154,13 +154,11 @@ class JobStore:
             old = sa.and_(ended, jobs.c.finished_at < db_now() - seconds)
             return connection.execute(jobs.delete().where(old)).rowcount
 
-    def revoke(self, job_id: str, owner: str | None = None) -> bool:
-        """Let the lease of a running job run out now, whoever has it or only that owner's; False for none."""
-        running = sa.and_(jobs.c.id == job_id, jobs.c.state == "running")
-        if owner is not None:
-            running = sa.and_(running, jobs.c.lease_owner == owner)
+    def take_back(self, lease: Lease, why: str, *, counted: bool = True) -> Job | None:
+        """Take a running job from the worker that holds this lease, as `reap` does; None for a stale lease."""
         with translated(), self._engine.begin() as connection:
-            return connection.execute(jobs.update().where(running).values(lease_expires_at=0.0)).rowcount == 1
+            job = find(connection, lease.job_id)
+            return _take_back(connection, job, _held(lease), why, counted) if job else None
 
     def reap(self, patience: float = 1.0) -> list[Job]:
         """Return jobs whose lease ran out to the queue, or fail them as `worker_lost` after the last attempt.
@@ -170,28 +168,33 @@ class JobStore:
         """
         asked = time.monotonic()
         expired = sa.and_(jobs.c.state == "running", jobs.c.lease_expires_at < db_now())
-        reaped: list[Job] = []
         with translated(), self._engine.begin() as connection:
             if time.monotonic() - asked > patience:
                 raise TransientError("store_busy", "the job store was busy for so long that no lease can be told lost")
-            for row in connection.execute(sa.select(jobs).where(expired)).mappings().all():
-                same = sa.and_(expired, jobs.c.id == row["id"], jobs.c.attempt == row["attempt"])
-                if row["attempt"] < row["max_attempts"]:
-                    state, why, values = (
-                        JobState.QUEUED,
-                        _WORKER_LOST,
-                        {**_UNLEASED, "stage": "queued", "fraction": 0.0},
-                    )
-                else:
-                    state, why = JobState.FAILED, f"worker_lost: {_WORKER_LOST}, {row['attempt']} times"
-                    values = {
-                        "error_code": "worker_lost", "error_detail": why, "stage": "failed",
-                        "finished_at": db_now(), "lease_expires_at": None,
-                    }  # fmt: skip
-                if move(connection, same, JobState.RUNNING, state, values):
-                    append(connection, row["id"], "running", state, why, row["lease_owner"])
-                    reaped.append(_load(connection, row["id"]))
-        return reaped
+            found = [to_job(row) for row in connection.execute(sa.select(jobs).where(expired)).mappings().all()]
+            which = [sa.and_(expired, jobs.c.id == job.id, jobs.c.attempt == job.attempt) for job in found]
+            taken = (_take_back(connection, job, same, _WORKER_LOST) for job, same in zip(found, which, strict=True))
+            return [job for job in taken if job]
+
+
+def _take_back(
+    connection: sa.Connection, job: Job, which: sa.ColumnElement[bool], why: str, counted: bool = True
+) -> Job | None:
+    """running -> queued, or -> failed where the attempt counts and was the last; None where `which` fits no more."""
+    if job.attempt < job.max_attempts or not counted:
+        state, values = JobState.QUEUED, {**_UNLEASED, "stage": "queued", "fraction": 0.0}
+        if not counted:
+            values["max_attempts"] = jobs.c.max_attempts + 1
+    else:
+        state, why = JobState.FAILED, f"worker_lost: {why}, {job.attempt} times"
+        values = {
+            "error_code": "worker_lost", "error_detail": why, "stage": "failed", "finished_at": db_now(),
+            "lease_expires_at": None,
+        }  # fmt: skip
+    if not move(connection, which, JobState.RUNNING, state, values):
+        return None
+    append(connection, job.id, "running", state, why, job.lease_owner)
+    return _load(connection, job.id)
 
 
 _UNLEASED: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None, "published_at": None}

@@ -89,6 +89,14 @@ class Interleavings(RuleBasedStateMachine):
         if self.messages.total() < waiting:
             assert self.store.outbox.forget(POOL, -1) >= waiting
 
+    @rule(lease=leases, counted=st.booleans())
+    def take_back(self, lease: Lease, counted: bool) -> None:
+        holds = self.holds(lease)
+        taken = self.store.take_back(lease, "its process is gone", counted=counted)
+        assert (taken is not None) == holds
+        if taken and not counted:
+            assert taken.state is JobState.QUEUED
+
     # --- workers, whose lease may run out at once
 
     @rule(target=leases, job_id=accepted, worker=st.sampled_from(["one", "two"]), seconds=st.sampled_from([60.0, -1.0]))
