@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import struct
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -94,7 +95,7 @@ def _silence(folder: Path, seconds: float) -> bytes:
 def send_ten_times_what_the_queue_holds(stage: Stage) -> float:
     with ExitStack() as cleanup:
         changes = {"STEMSVC_MAX_WAITING_PER_POOL": str(PLACES)}
-        _, url = stage.start_api(cleanup, f"bounded-api-{stage.injected}", **changes)
+        _, url = stage.start_api(cleanup, f"bounded-api-{uuid.uuid4().hex}", **changes)
         before = stage.reader.stored("jobs")
         stage.fault()
         with ThreadPoolExecutor(20) as pool:
@@ -123,7 +124,7 @@ def _try(stage: Stage, url: str) -> httpx.Response | None:
 
 
 def send_one_request_fifty_times(stage: Stage) -> float:
-    key = f"one-job-{stage.injected}"
+    key = uuid.uuid4().hex
     stage.fault()
 
     def send(_: int) -> str:
