@@ -128,13 +128,21 @@ def dispatcher() -> None:
     settings = _settings()
     configure_logs(settings)
     services = open_services(settings)
+    # The signals are waited for, not handled: a handler that interrupts Event.wait and calls Event.set can lock up.
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    cleaning = threading.Thread(target=repeat, args=(services.janitor.sweep, settings.janitor_interval_seconds, stop))
-    cleaning.start()  # beside the dispatcher: a listing of all objects takes its time
-    services.dispatcher.run(settings.dispatch_interval_seconds, stop)
-    cleaning.join()
+    sweeps = (
+        (services.dispatcher.sweep, settings.dispatch_interval_seconds),
+        (services.janitor.sweep, settings.janitor_interval_seconds),  # apart: to list all objects takes its time
+    )
+    threads = [threading.Thread(target=repeat, args=(sweep, pause, stop)) for sweep, pause in sweeps]
+    for thread in threads:
+        thread.start()
+    signal.sigwait(ends)
+    stop.set()
+    for thread in threads:
+        thread.join()
     services.close()
 
 

@@ -221,10 +221,6 @@ class Dispatcher:
                 count = self._store.outbox.forget(pool, patience)
                 log.warning("messages are gone from the broker", pool=pool, jobs=count)
 
-    def run(self, interval: float, stop: threading.Event) -> None:
-        """Sweep every `interval` seconds until `stop` is set."""
-        repeat(self.sweep, interval, stop)
-
     def close(self) -> None:
         """Send what is still to be sent, then stop sending."""
         self._sender.close()

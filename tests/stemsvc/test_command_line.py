@@ -175,3 +175,13 @@ def _answers(url: str) -> bool:
         return httpx.get(f"{url}/healthz/live", timeout=2).status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def test_a_dispatcher_ends_however_often_it_is_told_to(tmp_path: Path) -> None:
+    environment = plain_environment(STEMSVC_DATA_DIR=str(tmp_path), STEMSVC_DISPATCH_INTERVAL_SECONDS="0.001")
+    for _ in range(3):
+        process = subprocess.Popen(stemsvc("dispatcher"), env=environment, stderr=subprocess.DEVNULL)
+        wait_for("it to have begun", lambda: len(list(Path(f"/proc/{process.pid}/task").iterdir())) > 2)  # noqa: B023
+        while process.poll() is None:  # a storm of signals, at any moment of its work
+            process.terminate()
+        assert process.returncode == 0
