@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import url_for
 
+from api.errors import ProblemSchema
 from api.multipart import MultipartBlueprint, the_upload
 from api.present import job_body
 from api.requests import idempotency_key, request_id
@@ -17,12 +18,23 @@ from stemsvc.errors import UsageError
 from stemsvc.jobs import JobOptions, JobView, check_encoding
 from stemsvc.separation import SeparationOptions
 
+IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "description": "your name for this request, kept for a day: sent again with it, it makes no second job",
+}
+
 blueprint = MultipartBlueprint("jobs", __name__, url_prefix="/v1/jobs", description="Separate tracks")
 
 
 @blueprint.route("", methods=["POST"])
 @blueprint.arguments(JobForm, location="multipart")
 @blueprint.response(201, JobSchema)
+@blueprint.alt_response(409, schema=ProblemSchema, description="the key came before with another request")
+@blueprint.alt_response(429, schema=ProblemSchema, description="too many jobs wait; `Retry-After` tells when to come")
+@blueprint.alt_response(503, schema=ProblemSchema, description="a part of the service is away; nothing was accepted")
+@blueprint.doc(parameters=[IDEMPOTENCY_KEY])
 def submit(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Send a track
 
