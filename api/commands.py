@@ -23,8 +23,8 @@ def api(host: str | None, port: int | None) -> None:
     bind = f"{host or settings.api_host}:{port if port is not None else settings.api_port}"
     # Threads, since much of a request's work is waiting for disk and network; processes, since the rest is Python.
     arguments = [
-        sys.executable, "-m", "gunicorn", "--bind", bind, "--workers", str(settings.api_processes),
-        "--threads", str(settings.api_threads),
+        sys.executable, "-m", "gunicorn", "--config", "python:api.server", "--bind", bind,
+        "--workers", str(settings.api_processes), "--threads", str(settings.api_threads),
         "--worker-class", "gthread", "--timeout", "120", "--graceful-timeout", "20", "--no-control-socket",
         "api.wsgi:make()",
     ]  # fmt: skip

@@ -17,8 +17,10 @@ T = TypeVar("T")
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def _die_with_parent() -> None:  # pragma: no cover - runs between fork and exec
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def die_with_parent(number: int = signal.SIGTERM) -> None:  # pragma: no cover - runs between fork and exec
+    """Have the kernel send this process that signal when its parent dies; only Linux can."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
 
 
 class Child:
@@ -38,7 +40,7 @@ class Child:
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
                 self.command, env=self._environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                start_new_session=True, preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                start_new_session=True, preexec_fn=die_with_parent if sys.platform == "linux" else None,
             )  # fmt: skip
         self._started = time.monotonic()
 
