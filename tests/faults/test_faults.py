@@ -46,19 +46,19 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-# What takes half a minute, or many processes: in `make faults` only.
-LONG = (
-    killing.kill_a_quarter_of_the_workers_again_and_again,
-    killing.restart_each_part_in_turn_under_load,
-    killing.cancel_then_restart_everything,
-    killing.kill_the_api_and_the_dispatcher,
-    starving.have_the_storage_answer_503,
-    starving.take_the_database_away_at_commit,
+# Those that `make test` has time for; the others, and all of them on RabbitMQ, are for `make faults`.
+QUICK = (
+    killing.kill_a_pool_child,
+    severing.restart_the_broker_in_mid_job,
+    severing.wipe_the_broker_with_jobs_queued,
+    starving.reset_uploads_in_the_middle,
+    crowding.send_hostile_files,
+    crowding.send_one_request_fifty_times,
 )
 
 
 @pytest.mark.parametrize(
-    "fault", [pytest.param(name, marks=[pytest.mark.long] if fault in LONG else []) for name, fault in FAULTS.items()]
+    "fault", [pytest.param(name, marks=[] if fault in QUICK else [pytest.mark.long]) for name, fault in FAULTS.items()]
 )
 def test_no_job_is_lost_doubled_or_wrong(stage: Stage, fault: str, runs: int, row: Row) -> None:
     if FAULTS[fault] is starving.fill_the_scratch_disk and not stage.limited:
