@@ -52,7 +52,8 @@ class RabbitServer:
             cookie.chmod(0o400)
         mapper_port = str(free_port())
         self.environment = plain_environment(
-            HOME=str(folder), ERL_CRASH_DUMP=str(folder / "erl_crash.dump"), RABBITMQ_NODENAME=name, RABBITMQ_CONFIG_FILE=str(config),
+            HOME=str(folder), ERL_CRASH_DUMP=str(folder / "erl_crash.dump"), RABBITMQ_NODENAME=name,
+            RABBITMQ_CONFIG_FILE=str(config),
             RABBITMQ_MNESIA_BASE=str(folder / "data"), RABBITMQ_LOG_BASE=str(folder / "log"),
             RABBITMQ_PID_FILE=str(folder / "pid"), RABBITMQ_ENABLED_PLUGINS_FILE=str(folder / "plugins"),
             RABBITMQ_DIST_PORT=str(free_port()), RABBITMQ_NODE_PORT=str(self._port),
