@@ -13,9 +13,9 @@ from api.requests import idempotency_key, request_id
 from api.schemas import JobForm, JobSchema
 from api.services import services
 from stemsvc import outputs
-from stemsvc.dispatch import Request
 from stemsvc.errors import UsageError
 from stemsvc.jobs import JobOptions, JobView, check_encoding
+from stemsvc.reception import Request
 from stemsvc.separation import SeparationOptions
 
 IDEMPOTENCY_KEY = {
@@ -45,7 +45,7 @@ def submit(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     options = read_options(form)
     upload = the_upload(services().settings.max_upload_bytes)
     asked = Request(id=request_id(), idempotency_key=idempotency_key())
-    view = services().dispatcher.accept(upload, options, asked)
+    view = services().reception.accept(upload, options, asked)
     return job_body(services(), view), 201, {"Location": url_for("jobs.show", job_id=view.job.id)}
 
 
@@ -66,7 +66,7 @@ def cancel(job_id: str) -> dict[str, Any]:
 
     It is canceled at once; a worker that is at it stops within one segment. Canceling twice is no error.
     """
-    services().dispatcher.cancel(job_id)
+    services().reception.cancel(job_id)
     return job_body(services(), _view(job_id))
 
 
@@ -77,7 +77,7 @@ def erase(job_id: str) -> None:
 
     The track, the stems and the job's record are deleted; its URLs open nothing any more.
     """
-    services().dispatcher.erase(job_id)
+    services().reception.erase(job_id)
 
 
 def _view(job_id: str) -> JobView:

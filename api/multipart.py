@@ -12,9 +12,9 @@ from webargs.flaskparser import FlaskParser
 from webargs.multidictproxy import MultiDictProxy
 from werkzeug.datastructures import CombinedMultiDict
 
-from stemsvc.dispatch import Upload
 from stemsvc.errors import UsageError
 from stemsvc.names import clean_filename
+from stemsvc.reception import Upload
 
 
 class _Parser(FlaskParser):

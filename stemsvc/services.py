@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from stemsvc.admission import Limits
 from stemsvc.catalog import Catalog, load_catalog
-from stemsvc.dispatch import Dispatcher, Rules
+from stemsvc.dispatch import Dispatcher
 from stemsvc.janitor import Janitor
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.intake import Bounds
 from stemsvc.pools import Pool, parse_pools
 from stemsvc.queue import Publisher
+from stemsvc.reception import Reception, Rules
+from stemsvc.sender import Sender
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage, open_storage
 
@@ -26,12 +28,14 @@ class Services:
     store: JobStore
     publisher: Publisher
     storage: Storage
+    sender: Sender
+    reception: Reception
     dispatcher: Dispatcher
     janitor: Janitor
 
     def close(self) -> None:
         """Give back every connection."""
-        self.dispatcher.close()
+        self.sender.close()
         self.publisher.close()
         self.store.close()
 
@@ -47,11 +51,13 @@ def open_services(settings: Settings) -> Services:
         settings.max_attempts,
         settings.min_free_bytes,
     )
-    dispatcher = Dispatcher(store, publisher, storage, catalog, pools, rules, settings.republish_seconds)
+    sender = Sender(store.outbox, publisher)
+    reception = Reception(store, sender, storage, catalog, pools, rules)
+    dispatcher = Dispatcher(store, publisher, sender, storage, settings.republish_seconds)
     janitor = Janitor(
         store, storage, settings.stems_ttl_seconds, settings.rows_ttl_seconds, settings.idempotency_ttl_seconds
     )
-    return Services(settings, catalog, pools, store, publisher, storage, dispatcher, janitor)
+    return Services(settings, catalog, pools, store, publisher, storage, sender, reception, dispatcher, janitor)
 
 
 def job_limits(settings: Settings) -> Limits:

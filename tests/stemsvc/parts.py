@@ -1,0 +1,66 @@
+"""Reception, sender and dispatcher over one store, as a process has them."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import redis
+
+from stemsvc.admission import Limits
+from stemsvc.catalog import load_catalog
+from stemsvc.dispatch import Dispatcher
+from stemsvc.jobs import Job, JobOptions
+from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.intake import Bounds
+from stemsvc.pools import Pool
+from stemsvc.queue import Publisher
+from stemsvc.reception import Reception, Request, Rules, Upload
+from stemsvc.sender import Sender
+from stemsvc.settings import Settings
+from stemsvc.storage import Storage
+
+OPTIONS = JobOptions("demo", stems=("vocals",))
+
+
+@dataclass(frozen=True)
+class Parts:
+    reception: Reception
+    sender: Sender
+    dispatcher: Dispatcher
+
+
+def make(
+    settings: Settings, store: JobStore, storage: Storage, broker_url: str | None = None, grace: float = 0.0,
+    bounds: Bounds | None = None,
+) -> Parts:  # fmt: skip
+    publisher = Publisher(settings.model_copy(update={"broker_url": broker_url or settings.broker_url}))
+    rules = Rules(bounds or Bounds(100, 100), Limits(600, 600, 10), max_attempts=2, min_free_bytes=0)
+    sender = Sender(store.outbox, publisher)
+    reception = Reception(store, sender, storage, load_catalog(), [Pool("demo", "cpu")], rules)
+    return Parts(reception, sender, Dispatcher(store, publisher, sender, storage, grace, settle_seconds=0))
+
+
+def accept(work: Parts, count: int = 1) -> list[Job]:
+    """Jobs that were accepted, and published if the broker takes messages."""
+    accepted = [work.reception.accept(upload(), OPTIONS, Request()).job for _ in range(count)]
+    work.sender.close()
+    return accepted
+
+
+def upload(data: bytes = b"music") -> Upload:
+    return Upload(io.BytesIO(data), "song.mp3")
+
+
+def waiting(client: redis.Redis) -> set[str]:
+    """Ids of the jobs whose messages wait."""
+    bodies = [body(message) for message in client.lrange("separate.demo.cpu", 0, -1)]
+    return {str(kwargs["job_id"]) for _, kwargs in bodies}
+
+
+def body(message: bytes | str) -> tuple[list[object], dict[str, object]]:
+    import base64
+    import json
+
+    args, kwargs, _ = json.loads(base64.b64decode(json.loads(message)["body"]))
+    return args, kwargs

@@ -1,0 +1,133 @@
+"""Accepting jobs with and without a broker, a store, room: all of it or nothing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import redis
+import sqlalchemy as sa
+
+from stemsvc.errors import TransientError, UsageError
+from stemsvc.jobs import JobOptions, JobState
+from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.engine import migrate
+from stemsvc.jobstore.intake import Bounds
+from stemsvc.reception import Request, Upload
+from stemsvc.separation import SeparationOptions
+from stemsvc.settings import Settings
+from stemsvc.storage import Storage, open_storage
+from tests.sounds import tone, write_sound
+from tests.stemsvc.parts import OPTIONS, accept, body, make, upload
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[JobStore]:
+    settings.data_dir.mkdir()
+    migrate(settings.resolved_database_url)
+    store = JobStore(settings.resolved_database_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def storage(settings: Settings) -> Storage:
+    return open_storage(settings)
+
+
+def test_an_accepted_job_has_a_file_a_row_and_a_message(
+    settings: Settings, store: JobStore, storage: Storage, redis_url: str
+) -> None:
+    work = make(settings, store, storage, redis_url)
+    job = work.reception.accept(upload(), OPTIONS, Request("request-1")).job
+    work.sender.close()
+
+    assert storage.keys("jobs/") == [job.input_key]
+    kept = store.get(job.id)
+    assert kept is not None
+    assert (kept.state, kept.input_bytes, kept.request_id) == (JobState.QUEUED, 5, "request-1")
+    assert kept.published_at is not None
+    with redis.Redis.from_url(redis_url) as client:
+        (message,) = client.lrange("separate.demo.cpu", 0, -1)
+    assert body(message) == ([], {"job_id": job.id})
+
+
+def test_without_a_store_nothing_is_accepted_and_nothing_is_left(settings: Settings, storage: Storage) -> None:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    store = JobStore(f"sqlite:///{settings.data_dir / 'no-tables.sqlite'}")
+    with pytest.raises(TransientError):
+        make(settings, store, storage).reception.accept(upload(), OPTIONS, Request())
+    store.close()
+
+    assert storage.keys("") == []
+
+
+def test_a_job_that_no_pool_can_run_is_refused_before_its_file_is_stored(
+    settings: Settings, store: JobStore, storage: Storage
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        make(settings, store, storage).reception.accept(upload(), JobOptions("demo", device="cuda"), Request())
+
+    assert caught.value.code == "no_pool"
+    assert storage.keys("") == []
+
+
+def test_a_full_queue_refuses_and_keeps_nothing(settings: Settings, store: JobStore, storage: Storage) -> None:
+    work = make(settings, store, storage, bounds=Bounds(pool=2, owner=2))
+    jobs = accept(work, 2)
+    for _ in range(3):
+        with pytest.raises(TransientError) as caught:
+            work.reception.accept(upload(), OPTIONS, Request())
+        assert caught.value.code == "queue_full"
+
+    assert storage.keys("jobs/") == sorted(job.input_key for job in jobs)
+
+
+def test_a_request_with_a_key_is_one_job_however_often_it_comes(
+    settings: Settings, store: JobStore, storage: Storage
+) -> None:
+    work = make(settings, store, storage)
+    with ThreadPoolExecutor(8) as pool:
+        asked = Request(owner="me", idempotency_key="k")
+        ids = {view.job.id for view in pool.map(lambda _: work.reception.accept(upload(), OPTIONS, asked), range(16))}
+
+    (job_id,) = ids
+    assert storage.keys("jobs/") == [f"jobs/{job_id}/input"]
+    for other in (Upload(io.BytesIO(b"other"), "song.mp3"), Upload(io.BytesIO(b"music"), "other.mp3")):
+        with pytest.raises(UsageError) as caught:
+            work.reception.accept(other, OPTIONS, asked)
+        assert caught.value.code == "idempotency_conflict"
+    assert storage.keys("jobs/") == [f"jobs/{job_id}/input"]
+
+
+def test_a_track_that_is_too_much_is_refused_by_its_header(
+    settings: Settings, store: JobStore, storage: Storage, tmp_path: Path
+) -> None:
+    work = make(settings, store, storage)
+    long = write_sound(tmp_path / "song.flac", tone(601, 8000, 1), 8000, "mono")
+    short = write_sound(tmp_path / "song.wav", tone(590, 8000, 1), 8000, "mono")
+    heavy = replace(OPTIONS, separation=SeparationOptions(shifts=20, overlap=0.9))
+    for path, options, code in ((long, OPTIONS, "track_too_long"), (short, heavy, "too_much_work")):
+        with path.open("rb") as file, pytest.raises(UsageError) as caught:
+            work.reception.accept(Upload(file, path.name), options, Request())
+        assert caught.value.code == code
+
+    assert storage.keys("") == []
+
+
+def test_a_job_whose_commit_was_not_answered_is_found_and_kept(
+    settings: Settings, store: JobStore, storage: Storage
+) -> None:
+    def lose_the_answer(connection: sa.Connection) -> None:
+        connection.connection.dbapi_connection.commit()  # type: ignore[union-attr]
+        raise sa.exc.OperationalError("COMMIT", {}, Exception("the connection broke"))
+
+    sa.event.listen(store._engine, "commit", lose_the_answer, once=True)
+    view = make(settings, store, storage).reception.accept(upload(), OPTIONS, Request())
+
+    assert store.get(view.job.id) == view.job
+    assert storage.keys("jobs/") == [view.job.input_key]
