@@ -9,6 +9,9 @@ from flask_smorest import Blueprint
 from api.schemas import ModelsSchema
 from api.services import services
 
+SHOWN = {
+    "name", "summary", "stems", "sample_rate", "segment_seconds", "licence", "licence_doubt", "deprecated", "fallback",
+}  # fmt: skip
 blueprint = Blueprint("models", __name__, url_prefix="/v1/models", description="The model catalog")
 
 
@@ -19,7 +22,19 @@ def catalog() -> dict[str, Any]:
     settings, entries = services().settings, services().catalog.entries
     models = []
     for entry in entries:
-        fields = entry.model_dump(include={"name", "summary", "stems", "sample_rate", "segment_seconds", "licence"})
+        fields = entry.model_dump(
+            include={
+                "name",
+                "summary",
+                "stems",
+                "sample_rate",
+                "segment_seconds",
+                "licence",
+                "licence_doubt",
+                "deprecated",
+                "fallback",
+            }
+        )
         devices = [pool.device for pool in services().pools if pool.model == entry.name]
         models.append({**fields, "default": entry.name == settings.default_model, "devices": devices})
     return {"models": models}

@@ -179,6 +179,9 @@ class ModelSchema(Schema):
     sample_rate = fields.Integer()
     segment_seconds = fields.Float()
     licence = fields.String()
+    licence_doubt = fields.String(allow_none=True, metadata={"description": "what is unsettled about the licence"})
+    deprecated = fields.String(allow_none=True, metadata={"description": "why it should not be used any more"})
+    fallback = fields.String(allow_none=True, metadata={"description": "the model to take where it can't be had"})
     default = fields.Boolean()
     devices = fields.List(fields.String(), metadata={"description": "devices that a pool is configured for"})
 

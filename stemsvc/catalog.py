@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stemsvc.errors import FatalError, UsageError
+from stemsvc.marked_yaml import Marked, read_marked
+from stemsvc.weights.lock import fill_in, read_lock
+from stemsvc.weights.source import WeightFile
 
 BUNDLED = Path(__file__).parent / "catalog.yaml"
 DEMO_WEIGHTS = Path(__file__).parent / "demo" / "demo.safetensors"
 
 
 class ModelEntry(BaseModel):
-    """One model: its stems in the network's order, its native rate and segment, its weights' source.
+    """One model: its stems in the networks' order, its native rate and segment, its weights.
 
-    `cost` is in seconds of computing for each second of a track, without overlap, on two cores of an AMD EPYC;
-    `memory_mb` is what a worker child needs at its peak.
+    A model of several files is a bag: its networks' stems are averaged, by `bag_weights` [network][stem] where they
+    are given. `cost` is in seconds of computing for each second of a track, without overlap, on two cores of an AMD
+    EPYC; `memory_mb` is what a worker child needs at its peak.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)?$")
     summary: str
     family: Literal["htdemucs", "hdemucs", "demucs"]
     stems: tuple[str, ...] = Field(min_length=1)
@@ -31,14 +34,30 @@ class ModelEntry(BaseModel):
     segment_seconds: float = Field(gt=0)
     cost: float = Field(0.2, gt=0)
     memory_mb: int = Field(1000, gt=0)
-    weights: Literal["bundled", "hub", "file"]
-    path: Path | None = None  # of a safetensors file, where weights is `file`
     licence: str
+    licence_doubt: str | None = Field(None, description="what is unsettled about the licence")
+    deprecated: str | None = Field(None, description="why it should not be used any more")
+    fallback: str | None = Field(None, description="the model to take where this one can't be had")
+    bag_weights: tuple[tuple[float, ...], ...] | None = None
+    files: tuple[WeightFile, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _bag_fits(self) -> ModelEntry:
+        shape = {len(row) for row in self.bag_weights or ()}
+        if self.bag_weights is not None and (len(self.bag_weights) != len(self.files) or shape != {len(self.stems)}):
+            raise ValueError("bag_weights has a row for each file with a number for each stem")
+        return self
 
     @property
-    def weights_path(self) -> Path | None:
-        """The local safetensors file, or None where the hub provides it."""
-        return DEMO_WEIGHTS if self.weights == "bundled" else self.path
+    def size(self) -> int | None:
+        """Bytes to download; None where the catalog does not tell."""
+        sizes = [file.size for file in self.files]
+        return None if None in sizes else sum(size or 0 for size in sizes)
+
+    @property
+    def licence_words(self) -> str:
+        """The licence with what is doubtful about it."""
+        return f"{self.licence} ({self.licence_doubt})" if self.licence_doubt else self.licence
 
 
 class Catalog:
@@ -64,25 +83,73 @@ class Catalog:
         return self._entries[name]
 
 
-def load_catalog(extra: Path | None = None) -> Catalog:
+def load_catalog(extra: Path | None = None, *, locked: bool = True) -> Catalog:
     """The bundled catalog, with the entries of the file `extra` added or put in their place.
 
-    Raises `FatalError` `bad_catalog` that names the file, the model and the key at fault.
+    What the lock file beside `extra` knows of its files is filled in, unless not `locked`. Raises `FatalError`
+    `bad_catalog` that names the file, the line, the model and the key at fault.
     """
     entries: dict[str, ModelEntry] = {}
     for path in (BUNDLED, extra):
         if path is not None:
-            entries.update(_read(path))
+            entries.update(_read(path, entries, locked))
     return Catalog(entries)
 
 
-def _read(path: Path) -> dict[str, ModelEntry]:
+def schema() -> dict[str, Any]:
+    """The JSON schema of a catalog file, for editors; it lies beside the bundled catalog."""
+    entry = ModelEntry.model_json_schema()
+    kinds = entry.pop("$defs")
+    del entry["properties"]["name"]
+    entry["required"].remove("name")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "stemsvc's model catalog",
+        "type": "object",
+        "required": ["models"],
+        "additionalProperties": False,
+        "properties": {"models": {"type": "object", "additionalProperties": {"$ref": "#/$defs/ModelEntry"}}},
+        "$defs": {**kinds, "ModelEntry": entry},
+    }
+
+
+def lock_path(catalog: Path) -> Path:
+    """Where the lock file of a catalog lies."""
+    return catalog.with_suffix(".lock.yaml")
+
+
+def _read(path: Path, known: dict[str, ModelEntry], locked: bool) -> dict[str, ModelEntry]:
+    text = read_marked(path)
+    models = text.value.get("models") if isinstance(text.value, dict) else None
+    if not isinstance(models, dict) or set(text.value) != {"models"}:
+        raise _bad(text, (), "a catalog is a mapping with the one key `models`, a mapping of names to models")
+    entries = {str(name): _entry(text, str(name), fields) for name, fields in models.items()}
+    for name, entry in entries.items():
+        if entry.fallback is not None and entry.fallback not in {*known, *entries} - {name}:
+            raise _bad(text, ("models", name, "fallback"), f"{entry.fallback!r} is no other model of the catalog")
+    seen = read_lock(lock_path(path)) if locked else {}
+    return {name: fill_in(entry, seen) for name, entry in entries.items()} if seen else entries
+
+
+def _entry(text: Marked, name: str, fields: Any) -> ModelEntry:
+    if not isinstance(fields, dict):
+        raise _bad(text, ("models", name), "a model is a mapping")
+    if "name" in fields:
+        raise _bad(text, ("models", name, "name"), "a model's name is the key it stands under")
     try:
-        models = yaml.safe_load(path.read_text())["models"]
-        return {name: ModelEntry(name=name, **fields) for name, fields in models.items()}
+        entry = ModelEntry(name=name, **fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise FatalError("bad_catalog", f"{path}: {error.title} {where}: {first['msg']}") from error
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise FatalError("bad_catalog", f"{path}: {error}") from error
+        # a misspelt key is also a missing one: the first tells more
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        raise _bad(text, ("models", name, *first["loc"]), first["msg"].removeprefix("Value error, ")) from error
+    files = tuple(
+        file.model_copy(update={"path": text.path.parent / file.path}) if file.path else file for file in entry.files
+    )
+    return entry.model_copy(update={"files": files})
+
+
+def _bad(text: Marked, where: tuple[str | int, ...], what: str) -> FatalError:
+    key = ".".join(str(part) for part in where)
+    return FatalError(
+        "bad_catalog", f"{text.path}:{text.line(where)}: {key}: {what}" if key else f"{text.path}: {what}"
+    )

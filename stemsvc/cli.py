@@ -77,13 +77,25 @@ def main() -> None:
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="where everything is kept")
 @click.option("--broker", help="a Redis of yours instead of a private one")
 @click.option("--detach", is_flag=True, help="return once it is up; `stemsvc down` stops it")
-def up(host: str | None, port: int | None, data_dir: Path | None, broker: str | None, detach: bool) -> None:
+@click.option("--download-models", is_flag=True, help="have the weights of all pools' models here first")
+def up(
+    host: str | None, port: int | None, data_dir: Path | None, broker: str | None, detach: bool, download_models: bool
+) -> None:
     """Run everything on this machine until Ctrl-C: Redis, api, dispatcher, workers."""
     from stemsvc.embedded import background
     from stemsvc.embedded.stack import run_stack
 
     changes = {"api_host": host, "api_port": port, "data_dir": data_dir and data_dir.resolve(), "broker_url": broker}
     settings = _settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
+    if download_models:
+        from stemsvc.catalog import load_catalog
+        from stemsvc.logs import configure_logs
+        from stemsvc.pools import parse_pools
+        from stemsvc.weights.show import pull_for
+
+        configure_logs(settings)
+        catalog = load_catalog(settings.catalog)
+        pull_for(settings, catalog, parse_pools(settings.pools, catalog.names))
     if detach:
         stack = background.start(settings)
         click.echo(f"stemsvc is up at {stack.url} (API description: {stack.url}/docs/)")
@@ -209,17 +221,6 @@ def _newest_jobs(limit: int) -> None:
         created = datetime.fromtimestamp(job.created_at).strftime("%Y-%m-%d %H:%M:%S")
         cells = (job.id, created, str(job.state), job.options.model, f"{job.fraction:.0%}", job.stage)
         table.add_row(*cells, f"{job.attempt}/{job.max_attempts}", job.error_code or "")
-    _print(table)
-
-
-@main.command()
-def models() -> None:
-    """List the models that can be asked for."""
-    from stemsvc.catalog import load_catalog
-
-    table = _table("name", "stems", "licence", "summary")
-    for entry in load_catalog(_settings().catalog).entries:
-        table.add_row(entry.name, " ".join(entry.stems), entry.licence, entry.summary)
     _print(table)
 
 

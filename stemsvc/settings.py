@@ -111,7 +111,12 @@ class Settings(BaseSettings):
 
     scratch_dir: Path | None = Field(None, description="folder for files of running jobs; empty: in the data folder")
     cache_dir: Path | None = Field(
-        None, description="folder for networks converted for this CPU; empty: your platform's folder for caches"
+        None,
+        description="folder for weights and for networks converted for this CPU; empty: your platform's for caches",
+    )
+    offline: bool = Field(False, description="never fetch weights: what is not on this machine is an error")
+    ready_file: Path | None = Field(
+        None, description="a file that exists while this worker takes jobs: for readiness probes"
     )
     threads: int = Field(0, ge=0, description="CPU threads of one worker child; 0: all cores")
     concurrency: int = Field(
@@ -131,6 +136,7 @@ class Settings(BaseSettings):
         "catalog",
         "scratch_dir",
         "cache_dir",
+        "ready_file",
         mode="before",
     )  # fmt: skip
     @classmethod
@@ -151,6 +157,11 @@ class Settings(BaseSettings):
     def resolved_cache_dir(self) -> Path:
         """The cache folder with the default filled in."""
         return self.cache_dir or user_cache_path("stemsvc")
+
+    @property
+    def weights_dir(self) -> Path:
+        """Where weights lie."""
+        return self.resolved_cache_dir / "weights"
 
     def environment(self) -> dict[str, str]:
         """This process's environment with these settings in it, for a child process."""

@@ -9,7 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from billiard.exceptions import WorkerLostError
-from celery.signals import setup_logging, task_failure, worker_init, worker_process_init
+from celery.signals import (
+    setup_logging,
+    task_failure,
+    worker_init,
+    worker_process_init,
+    worker_ready,
+    worker_shutting_down,
+)
 
 from stemsvc.logs import configure_logs
 from stemsvc.queue import make_celery
@@ -31,6 +38,18 @@ def _logs(**_: Any) -> None:
 def _child_died(exception: BaseException, kwargs: dict[str, Any], **_: Any) -> None:
     if isinstance(exception, WorkerLostError):  # told to the parent, which lives
         end_leases_of_the_dead(Settings(), str(kwargs.get("job_id")))
+
+
+@worker_ready.connect
+def _ready(**_: Any) -> None:
+    if path := Settings().ready_file:
+        path.touch()
+
+
+@worker_shutting_down.connect
+def _not_ready(**_: Any) -> None:
+    if path := Settings().ready_file:
+        path.unlink(missing_ok=True)
 
 
 @worker_init.connect

@@ -13,11 +13,13 @@ import click
 
 from stemsvc import outputs
 from stemsvc.catalog import load_catalog
-from stemsvc.errors import UsageError
+from stemsvc.errors import FatalError, UsageError
 from stemsvc.jobs import FORMATS, JobOptions, check_encoding
+from stemsvc.logs import configure_logs
 from stemsvc.pools import ANY_MODEL, DEVICES, Pool, parse_pools
 from stemsvc.separation import PRECISIONS, SeparationOptions
 from stemsvc.settings import Settings, process_environment
+from stemsvc.weights.show import pull_for
 
 DEFAULTS = SeparationOptions()
 
@@ -33,12 +35,19 @@ DEFAULTS = SeparationOptions()
 )
 @click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True)
 @click.option("--concurrency", type=click.IntRange(1), help="children of this process")
-def worker(models: tuple[str, ...], device: str, concurrency: int | None) -> None:
+@click.option("--download-models", is_flag=True, help="have the weights here before the first job is taken")
+def worker(models: tuple[str, ...], device: str, concurrency: int | None, download_models: bool) -> None:
     """Run a worker pool: take jobs for MODEL on DEVICE until told to stop."""
     settings = Settings()
-    names = load_catalog(settings.catalog).names
+    _not_ready(settings.ready_file)
+    catalog = load_catalog(settings.catalog)
+    names = catalog.names
     pools = [pool for model in models for pool in parse_pools(f"{model}:{device}", names)]
-    label = models[0] if len(models) == 1 and models[0] != ANY_MODEL else f"{len(pools)}-models"
+    if download_models:
+        configure_logs(settings)
+        click.echo("not ready: seeing to the weights first", err=True)
+        pull_for(settings, catalog, pools)
+    label = models[0].replace("/", "-") if len(models) == 1 and models[0] != ANY_MODEL else f"{len(pools)}-models"
     arguments = [
         sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-P", "prefork",
         "-Q", ",".join(pool.queue for pool in dict.fromkeys(pools)),
@@ -47,6 +56,17 @@ def worker(models: tuple[str, ...], device: str, concurrency: int | None) -> Non
     ]  # fmt: skip
     # SIGTERM shall mean Celery's soft shutdown, and billiard reads this before anything is imported
     os.execve(sys.executable, arguments, process_environment(REMAP_SIGTERM="SIGQUIT"))
+
+
+def _not_ready(ready_file: Path | None) -> None:
+    """Take away what a worker before us left: readiness is ours to say."""
+    if ready_file is None:
+        return
+    try:
+        ready_file.parent.mkdir(parents=True, exist_ok=True)
+        ready_file.unlink(missing_ok=True)
+    except OSError as error:
+        raise FatalError("bad_settings", f"STEMSVC_READY_FILE {ready_file}: {error.strerror}") from error
 
 
 @click.command()
@@ -84,7 +104,8 @@ def separate(
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     from workers.audio.decode import Limits
-    from workers.pipeline import Models, separate_file
+    from workers.models import Models
+    from workers.pipeline import separate_file
 
     settings = Settings()
     entry = load_catalog(settings.catalog).get(model or settings.default_model)
@@ -109,7 +130,7 @@ def separate(
             bar.update(task, description=stage, completed=done / total if total else 0.0)
 
         limits = Limits(settings.max_duration_seconds)
-        models = Models(settings.threads, settings.resolved_cache_dir)
+        models = Models.of(settings)
         done = separate_file(file, Path(folder), options, entry, device, models, limits, show)
         for name, encoded in done.outputs.items():
             target = output / f"{file.stem} - {name}{encoded.path.suffix}"

@@ -26,7 +26,8 @@ from workers.audio.decode import Limits
 from workers.audio.track import Track
 from workers.device import DeviceTurns
 from workers.lease import LeaseKeeper, LeaseLost
-from workers.pipeline import Models, Separated, separate_file
+from workers.models import Models
+from workers.pipeline import Separated, separate_file
 
 log = structlog.get_logger()
 T = TypeVar("T")

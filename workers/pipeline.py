@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,35 +22,13 @@ from workers.audio.decode import Limits, decode
 from workers.audio.encode import Encoded, Encoder
 from workers.audio.rate import RateConverter, resample_track
 from workers.audio.track import FRAME_BYTES, Track
+from workers.models import Models
 from workers.scratch import check_room
 from workers.writers import Writers
-
-if TYPE_CHECKING:
-    from workers.engine.separate import Separator
 
 # Called with the stage's name and, while separating, finished and all segments. What it raises ends the job.
 OnProgress = Callable[[str, int, int], None]
 Sound = NDArray[np.float32]
-
-
-@dataclass
-class Models:
-    """The networks used last, kept for the next job of this process."""
-
-    threads: int = 0  # of a CPU; 0: all
-    cache: Path | None = None  # folder for converted networks
-    _loaded: dict[tuple[str, str, str], Separator] = field(default_factory=dict)
-
-    def get(self, entry: ModelEntry, device: str, precision: str) -> Separator:
-        """The entry's networks on `device`; what was loaded before is dropped, so that memory holds one model."""
-        from workers.engine.separate import Separator
-        from workers.engine.weights import load_model
-
-        key = (entry.name, device, precision)
-        if key not in self._loaded:
-            self._loaded.clear()
-            self._loaded[key] = Separator(load_model(entry), device, precision, threads=self.threads, cache=self.cache)
-        return self._loaded[key]
 
 
 @dataclass(frozen=True)
@@ -76,9 +54,11 @@ def separate_file(
     check_room(folder, _files_bytes(track, options, entry) + limits.min_free_bytes)
     mixture = resample_track(track, entry.sample_rate, folder / "resampled.f32")
     on_progress("loading", 0, 0)
-    separator = models.get(entry, device, options.separation.precision)
     stems = outputs.needed(options.stems, entry.stems)
-    separator.load(stems)
+    separator = models.get(
+        entry, device, options.separation.precision, stems,
+        lambda done, total: on_progress("downloading", 0, 0),
+    )  # fmt: skip
     mixing = _Mixing(track, entry, options, stems)
     paths = {name: folder / f"{name}.{EXTENSIONS[options.format]}" for name in options.outputs}
     make = {name: _maker(path, track.sample_rate, options) for name, path in paths.items()}

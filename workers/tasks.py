@@ -14,7 +14,7 @@ from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
 from workers.jobs import Runner
 from workers.lost import worker_name
-from workers.pipeline import Models
+from workers.models import Models
 
 
 @shared_task(name=Tasks.SEPARATE, max_retries=2, default_retry_delay=1)
@@ -32,6 +32,4 @@ def runner() -> Runner:
 
         torch.set_num_threads(settings.threads)
     catalog, store = load_catalog(settings.catalog), JobStore(settings.resolved_database_url)
-    return Runner(
-        settings, catalog, store, open_storage(settings), Models(settings.threads, settings.resolved_cache_dir)
-    )
+    return Runner(settings, catalog, store, open_storage(settings), Models.of(settings))

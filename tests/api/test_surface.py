@@ -25,7 +25,7 @@ def client(settings: Settings) -> Iterator[FlaskClient]:
 def test_the_models_say_what_can_be_asked_for(client: FlaskClient) -> None:
     models = {model["name"]: model for model in client.get("/v1/models").json["models"]}  # type: ignore[index]
 
-    assert list(models) == ["demo", "htdemucs", "htdemucs_ft", "htdemucs_6s", "hdemucs_mmi", "mdx_extra", "mdx_extra_q"]
+    assert list(models) == ["demo", "htdemucs", "htdemucs_ft", "htdemucs_6s", "hdemucs_mmi", "mdx_extra"]
     assert models["demo"]["stems"] == ["drums", "bass", "other", "vocals"]
     assert models["htdemucs_6s"]["stems"][4:] == ["guitar", "piano"]
     assert (models["demo"]["default"], models["htdemucs"]["default"]) == (True, False)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from stemsvc.catalog import load_catalog
+from stemsvc.catalog import DEMO_WEIGHTS, load_catalog
 from stemsvc.demo.dataset import HELD_OUT
 from stemsvc.demo.measure import si_sdr
 from stemsvc.demo.render import STEMS, render_song
@@ -22,7 +22,7 @@ from workers.engine.weights import load_model
 
 def score(seeds: Iterable[int], seconds: float, *, sampled: bool = False) -> dict[str, tuple[float, float]]:
     """Mean over the songs of (SI-SDR, improvement over the mixture) in dB by stem."""
-    separator = Separator(load_model(load_catalog().get("demo")))
+    separator = Separator(load_model(load_catalog().get("demo"), [DEMO_WEIGHTS]))
     rows: dict[str, list[tuple[float, float]]] = {stem: [] for stem in STEMS}
     for seed in seeds:
         true = render_song(seed, seconds, sampled=sampled)

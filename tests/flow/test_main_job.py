@@ -192,8 +192,8 @@ def test_published_weights_that_cannot_be_had_fail_with_advice(running: Service,
     queued, _ = send(running, tmp_path, "song.flac", model="htdemucs")
     job = running.client.wait(queued["id"], 120)
 
-    assert (job["state"], job["error"]["code"]) == ("failed", "weights_unavailable")
-    assert "HF_HOME" in job["error"]["detail"]
+    assert (job["state"], job["error"]["code"]) == ("failed", "weights_missing")
+    assert "stemsvc models pull" in job["error"]["detail"]
 
 
 @pytest.mark.parametrize("backing", ["embedded"], indirect=True)

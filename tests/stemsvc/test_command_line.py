@@ -35,7 +35,7 @@ def test_models_are_listed_with_their_licences(tmp_path: Path) -> None:
     text = run(tmp_path, "models").stdout
 
     assert "htdemucs_ft" in text
-    assert "weights not stated" in text
+    assert "licence in doubt" in text
 
 
 def test_doctor_on_a_fresh_machine_is_content_and_says_how_to_start(tmp_path: Path) -> None:

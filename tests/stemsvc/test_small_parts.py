@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import pickle
-from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -99,41 +98,6 @@ def test_settings_come_from_the_environment_and_go_to_children(monkeypatch: pyte
 def test_settings_that_can_not_work_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Settings(**change)  # type: ignore[arg-type]
-
-
-MINE = """
-models:
-  mine:
-    {summary: s, family: hdemucs, stems: [a, b], sample_rate: 44100, segment_seconds: 5, weights: file,
-     path: /x.safetensors, licence: mine}
-"""
-
-
-def test_a_catalog_of_ones_own_adds_and_overrides(tmp_path: Path) -> None:
-    path = tmp_path / "catalog.yaml"
-    path.write_text(MINE)
-    catalog = load_catalog(path)
-
-    assert catalog.names[-1] == "mine"
-    assert catalog.get("mine").weights_path == Path("/x.safetensors")
-    assert catalog.get("mine").stems == ("a", "b")
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("models: 3", "catalog.yaml"),
-        (MINE.replace("hdemucs", "choir"), "family"),
-        ("{", "catalog.yaml"),
-        ("", "catalog.yaml"),
-    ],
-)
-def test_a_broken_catalog_names_the_place(tmp_path: Path, text: str, words: str) -> None:
-    path = tmp_path / "catalog.yaml"
-    path.write_text(text)
-    with pytest.raises(FatalError, match=words) as caught:
-        load_catalog(path)
-    assert caught.value.code == "bad_catalog"
 
 
 @pytest.mark.parametrize("kind", [UsageError, TransientError, FatalError])

@@ -26,7 +26,7 @@ from workers.device import DeviceTurns
 from workers.engine.separate import Separator
 from workers.jobs import Runner, backoff
 from workers.lease import LeaseKeeper
-from workers.pipeline import Models
+from workers.models import Models
 
 
 class Moody(LocalStorage):

@@ -26,7 +26,8 @@ from workers.bench.table import Figure, Say, in_turn
 from workers.engine.mixture import ArrayMixture
 from workers.engine.separate import Separator
 from workers.jobs import Runner
-from workers.pipeline import Models, separate_file
+from workers.models import Models
+from workers.pipeline import separate_file
 
 MODEL = "random"
 
@@ -38,7 +39,7 @@ class _Loaded(Models):
         super().__init__()
         self._separator = separator
 
-    def get(self, entry: ModelEntry, device: str, precision: str) -> Separator:
+    def get(self, *key: Any) -> Separator:
         """The model."""
         return self._separator
 

@@ -1,9 +1,11 @@
-"""Loading a catalog entry's weights with upstream's own code."""
+"""A catalog entry's networks, from safetensors files that were checked before."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from stemsvc.catalog import ModelEntry
 from stemsvc.errors import FatalError
@@ -11,36 +13,87 @@ from stemsvc.errors import FatalError
 if TYPE_CHECKING:
     from demucs.apply import BagOfModels
 
+# What a file may name as its class: upstream imports and calls whatever stands there.
+CLASSES = {
+    "htdemucs": "demucs.htdemucs.HTDemucs",
+    "hdemucs": "demucs.hdemucs.HDemucs",
+    "demucs": "demucs.demucs.Demucs",
+}
 
-def load_model(entry: ModelEntry) -> BagOfModels:
-    """The entry's network as a bag in evaluation mode, on the CPU. Raises `FatalError` `weights_unavailable`."""
-    bag = _from_hub(entry) if entry.weights_path is None else _from_file(entry.name, entry.weights_path)
+
+def load_model(entry: ModelEntry, paths: Sequence[Path]) -> BagOfModels:
+    """The entry's networks as a bag in evaluation mode, on the CPU.
+
+    Raises `FatalError` `weights_refused` (a class that is none of demucs'), `weights_unreadable`, `weights_mismatch`.
+    """
+    from demucs.apply import BagOfModels
+
+    networks = [_network(entry, path) for path in paths]
+    weights = [list(row) for row in entry.bag_weights] if entry.bag_weights else None
+    # a transformer takes segments of its own length only; the others are cut as upstream's bags say
+    segment = None if entry.family == "htdemucs" else entry.segment_seconds
+    bag = BagOfModels(networks, weights, segment)
     bag.eval()
-    if tuple(bag.sources) != entry.stems or bag.samplerate != entry.sample_rate:
-        raise FatalError("weights_mismatch", f"the weights of {entry.name} are not of the model in the catalog")
+    _check(entry, bag)
     return bag
 
 
-def _from_file(name: str, path: Path) -> BagOfModels:
-    from demucs.apply import BagOfModels
+def _network(entry: ModelEntry, path: Path) -> Any:
     from demucs.hf import load_safetensors_model
 
+    _check_class(path)
     try:
-        return BagOfModels([load_safetensors_model(path)])
-    except Exception as error:
-        raise FatalError("weights_unavailable", f"the weights of {name} can't be read from {path}: {error}") from error
+        return load_safetensors_model(path)
+    except Exception as error:  # upstream meets a damaged file with whatever the damaged place causes
+        raise _unreadable(entry.name, path, error) from error
 
 
-def _from_hub(entry: ModelEntry) -> BagOfModels:
-    from demucs.hf import get_hf_model
+def _check_class(path: Path) -> None:
+    """Refuse a file whose metadata would have upstream import anything but a network of demucs'."""
+    from safetensors import safe_open
 
     try:
-        return get_hf_model(entry.name)
-    except (Exception, SystemExit) as error:  # demucs ends the process where a dependency (diffq) is missing
-        raise FatalError(
-            "weights_unavailable",
-            f"the weights of {entry.name} are not on this machine and can't be fetched from Hugging Face "
-            f"({type(error).__name__}). Connect the worker to the network, or copy to it a Hugging Face cache "
-            "that holds them and point HF_HOME there; mdx_extra_q also needs the package diffq. "
-            "The model `demo` needs no network.",
-        ) from error
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        classes = [metadata.get("klass", "no class"), *_classes(json.loads(metadata.get("structure", "null")))]
+    except Exception as error:  # safetensors raises an error of its own kind without a common base
+        raise _unreadable(path.name, path, error) from error
+    for name in classes:
+        if name not in CLASSES.values():
+            raise FatalError("weights_refused", f"{path.name} names {name}, which is no network of demucs'")
+
+
+def _classes(structure: Any) -> list[str]:
+    """The classes that a nested state names (upstream's quantised files do)."""
+    if isinstance(structure, dict):
+        named = [str(structure["_class"])] if "_class" in structure else []
+        return named + [each for value in structure.values() for each in _classes(value)]
+    if isinstance(structure, list):
+        return [each for value in structure for each in _classes(value)]
+    return []
+
+
+def _check(entry: ModelEntry, bag: BagOfModels) -> None:
+    facts = {
+        "family": ({_class_name(network) for network in bag.models}, {CLASSES[entry.family]}),
+        "stems": (tuple(bag.sources), entry.stems),
+        "sample_rate": (bag.samplerate, entry.sample_rate),
+    }
+    if entry.family == "htdemucs":
+        lengths = {round(float(cast(Any, network).segment), 3) for network in bag.models}
+        facts["segment_seconds"] = (lengths, {round(entry.segment_seconds, 3)})
+    for name, (found, expected) in facts.items():
+        if found != expected:
+            raise FatalError(
+                "weights_mismatch", f"the weights of {entry.name} are not of the model in the catalog: {name} is "
+                f"{found}, not {expected}",
+            )  # fmt: skip
+
+
+def _class_name(network: Any) -> str:
+    return f"{type(network).__module__}.{type(network).__qualname__}"
+
+
+def _unreadable(name: str, path: Path, error: Exception) -> FatalError:
+    words = (str(error).splitlines() or [""])[0][:200]
+    return FatalError("weights_unreadable", f"the weights of {name} can't be read from {path}: {words}")

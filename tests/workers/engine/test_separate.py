@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from stemsvc.catalog import load_catalog
+from stemsvc.catalog import DEMO_WEIGHTS, load_catalog
 from stemsvc.errors import FatalError, StemsvcError, TransientError
 from stemsvc.separation import SeparationOptions
 from tests.workers.engine.reference import FOUR, RATE, Sound, assert_faithful, bag, htdemucs, music, snr, upstream
@@ -320,7 +320,7 @@ def test_loudness_is_that_of_the_whole_track() -> None:
 
 @pytest.fixture
 def demo() -> Any:
-    return load_model(load_catalog().get("demo"))
+    return load_model(load_catalog().get("demo"), [DEMO_WEIGHTS])
 
 
 @pytest.mark.parametrize("quiet", [1.0, 1e-3])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +16,12 @@ import torch
 from demucs.htdemucs import HTDemucs
 from safetensors.torch import save
 
-from stemsvc.catalog import ModelEntry, load_catalog
+from stemsvc.catalog import DEMO_WEIGHTS, ModelEntry, load_catalog
 from stemsvc.demo.measure import read_sound
 from stemsvc.demo.render import STEMS, render_song
 from stemsvc.errors import FatalError
-from tests.hub import local_hub
+from stemsvc.weights.source import WeightFile
+from tests.hub import COMMIT, hub
 from tests.processes import plain_environment, stemsvc
 from tests.sounds import write_sound
 from workers.engine.weights import load_model
@@ -52,6 +55,16 @@ def small_htdemucs() -> bytes:
     return save({name: value.contiguous() for name, value in model.state_dict().items()}, metadata)
 
 
+def own_catalog(folder: Path, weights: bytes) -> Path:
+    """A catalog whose htdemucs is these weights on the hub."""
+    entry = load_catalog().get("htdemucs").model_dump(mode="json", exclude_none=True, exclude={"name"})
+    source = {"hub": "adefossez/HTDemucs", "file": "955717e8.safetensors", "revision": COMMIT}
+    files = [{**source, "sha256": hashlib.sha256(weights).hexdigest(), "size": len(weights)}]
+    path = folder / "catalog.yaml"
+    path.write_text(json.dumps({"models": {"htdemucs": {**entry, "segment_seconds": 3.9, "files": files}}}))
+    return path
+
+
 def test_our_float_output_is_what_upstream_makes_of_the_same_file_and_weights(tmp_path: Path) -> None:
     # given weights on a hub that speaks as Hugging Face does
     files = {
@@ -60,8 +73,12 @@ def test_our_float_output_is_what_upstream_makes_of_the_same_file_and_weights(tm
     }
     song = np.sum(list(render_song(9400, 9.0).values()), axis=0).T
     path = write_sound(tmp_path / "song.flac", song, 44100)
-    with local_hub(files) as endpoint:
-        environment = plain_environment(HF_ENDPOINT=endpoint, HF_HOME=str(tmp_path / "hf"))
+    catalog = own_catalog(tmp_path, files["adefossez/HTDemucs/955717e8.safetensors"])
+    with hub(files) as served:
+        environment = plain_environment(
+            HF_ENDPOINT=served.endpoint, HF_HOME=str(tmp_path / "hf"), STEMSVC_CATALOG=str(catalog),
+            STEMSVC_CACHE_DIR=str(tmp_path / "cache"),
+        )  # fmt: skip
 
         # when upstream and we separate the file
         theirs = [sys.executable, "-c", UPSTREAM, str(path), str(tmp_path / "theirs.npz")]
@@ -92,7 +109,7 @@ def test_our_float_output_is_what_upstream_makes_of_the_same_file_and_weights(tm
 
 def test_the_bundled_model_is_what_the_catalog_says() -> None:
     entry = load_catalog().get("demo")
-    model = load_model(entry)
+    model = load_model(entry, [DEMO_WEIGHTS])
 
     assert tuple(model.sources) == entry.stems
     network = model.models[0]
@@ -101,39 +118,68 @@ def test_the_bundled_model_is_what_the_catalog_says() -> None:
     assert not model.training
 
 
-def entry_of(path: Path, **changes: object) -> ModelEntry:
-    fields = {
-        "name": "mine",
-        "summary": "",
-        "family": "htdemucs",
-        "stems": STEMS,
-        "sample_rate": 44100,
-        "segment_seconds": 3.9,
-    }
-    return ModelEntry(**{**fields, "weights": "file", "path": path, "licence": "mine", **changes})
+def entry_of(path: Path, **changes: Any) -> ModelEntry:
+    fields: dict[str, Any] = {
+        "name": "mine", "summary": "", "family": "htdemucs", "stems": STEMS, "sample_rate": 44100,
+        "segment_seconds": 3.9, "licence": "mine", "files": (WeightFile(path=path),),
+    }  # fmt: skip
+    return ModelEntry(**{**fields, **changes})
 
 
-def test_weights_from_a_file_of_ones_own(tmp_path: Path) -> None:
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
     path = tmp_path / "mine.safetensors"
     path.write_bytes(small_htdemucs())
+    return path
 
-    assert list(load_model(entry_of(path)).sources) == list(STEMS)
+
+def test_weights_from_a_file_of_ones_own(path: Path) -> None:
+    assert list(load_model(entry_of(path), [path]).sources) == list(STEMS)
 
 
-def test_weights_of_another_model_than_the_catalog_says(tmp_path: Path) -> None:
-    path = tmp_path / "mine.safetensors"
-    path.write_bytes(small_htdemucs())
-    with pytest.raises(FatalError) as caught:
-        load_model(entry_of(path, stems=("vocals", "rest")))
+def test_a_bag_of_files_has_the_weights_of_the_catalog(path: Path) -> None:
+    rows = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 1.0, 1.0))
+    entry = entry_of(path, files=(WeightFile(path=path),) * 2, bag_weights=rows)
+
+    assert load_model(entry, [path, path]).weights == [list(row) for row in rows]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"stems": ("vocals", "rest")}, {"sample_rate": 48000}, {"segment_seconds": 7.8}, {"family": "hdemucs"}],
+)
+def test_weights_of_another_model_than_the_catalog_says(path: Path, change: dict[str, object]) -> None:
+    with pytest.raises(FatalError, match=next(iter(change))) as caught:
+        load_model(entry_of(path, **change), [path])
 
     assert caught.value.code == "weights_mismatch"
 
 
-@pytest.mark.parametrize("data", [b"", b"no weights", small_htdemucs()[:5000]])
-def test_weights_that_can_not_be_read(tmp_path: Path, data: bytes) -> None:
-    path = tmp_path / "mine.safetensors"
+@pytest.mark.parametrize("data", [b"", b"no weights", small_htdemucs()[:5000], bytes(100), b"\xff" * 100])
+def test_weights_that_can_not_be_read(path: Path, data: bytes) -> None:
     path.write_bytes(data)
     with pytest.raises(FatalError) as caught:
-        load_model(entry_of(path))
+        load_model(entry_of(path), [path])
 
-    assert caught.value.code == "weights_unavailable"
+    assert caught.value.code == "weights_unreadable"
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"klass": "os.system", "args": '["touch hostile"]', "kwargs": "{}"},
+        {"klass": "demucs.utils.fatal", "args": '["x"]', "kwargs": "{}"},
+        {"klass": "demucs.apply.BagOfModels", "args": "[[]]", "kwargs": "{}"},
+        {"args": "[]", "kwargs": "{}"},
+        {
+            "klass": "demucs.htdemucs.HTDemucs", "args": "[]", "kwargs": "{}",
+            "structure": '{"_dict": [["x", {"_class": "os.system"}]]}',
+        },
+    ],
+)  # fmt: skip
+def test_metadata_that_names_what_is_no_network_is_refused(path: Path, metadata: dict[str, str]) -> None:
+    path.write_bytes(save({"x": torch.zeros(1)}, metadata))
+    with pytest.raises(FatalError) as caught:
+        load_model(entry_of(path), [path])
+
+    assert caught.value.code == "weights_refused"

@@ -1,0 +1,206 @@
+"""`stemsvc models`: what can be asked for, and its weights on this machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stemsvc.errors import FatalError, StemsvcError, UsageError
+
+if TYPE_CHECKING:
+    from stemsvc.catalog import Catalog, ModelEntry
+    from stemsvc.settings import Settings
+    from stemsvc.weights.lock import Locked
+    from stemsvc.weights.pull import Puller
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def models(context: click.Context) -> None:
+    """List models, and see to their weights on this machine."""
+    if context.invoked_subcommand is None:
+        _list(online=False)
+
+
+@models.command("list")
+@click.option("--online", is_flag=True, help="also ask the hub whether the weights can be had (at most once a day)")
+def list_(online: bool) -> None:
+    """List the models and whether their weights are here."""
+    _list(online)
+
+
+@models.command()
+@click.argument("names", nargs=-1, metavar="NAME...")
+@click.option("--all", "everything", is_flag=True, help="every model of the catalog")
+def pull(names: tuple[str, ...], everything: bool) -> None:
+    """Have the weights of NAME... here: fetched where they lack, every byte checked."""
+    from stemsvc.weights.show import pull_all
+
+    _, catalog, puller = _open()
+    if everything == bool(names):
+        raise UsageError("bad_arguments", f"name models to pull, or --all: {', '.join(catalog.names)}")
+    entries = catalog.entries if everything else [catalog.get(name) for name in dict.fromkeys(names)]
+    failed = pull_all(puller, entries)
+    if failed:
+        sys.exit(1)
+
+
+@models.command()
+@click.argument("names", nargs=-1, metavar="[NAME...]")
+def verify(names: tuple[str, ...]) -> None:
+    """Read every byte of the weights that are here (of NAME..., where given) and compare it with the catalog.
+
+    Exits with 1 where a file is damaged, or one of NAME... is missing.
+    """
+    from stemsvc.weights.store import State
+
+    _, catalog, puller = _open()
+    bad = False
+    for entry in [catalog.get(name) for name in names] or catalog.entries:
+        for file in entry.files:
+            state = puller.store.check(file)
+            if state is State.MISSING and not names:
+                continue
+            bad |= state is not State.HERE
+            unsure = " (nothing vouches for it: no sha256 in the catalog)" if puller.store.digest(file) is None else ""
+            click.echo(f"{state.value:8} {entry.name:16} {puller.store.place(file)}{unsure}")
+    if bad:
+        sys.exit(1)
+
+
+@models.command()
+def prune() -> None:
+    """Delete weights that no model of the catalog needs, broken downloads, and conversions unused for 30 days."""
+    settings, catalog, puller = _open()
+    files = [file for entry in catalog.entries for file in entry.files]
+    gone = puller.store.prune(files, settings.resolved_cache_dir)
+    for path in gone:
+        click.echo(f"deleted {path}")
+    click.echo(f"{len(gone)} deleted, {_megabytes(puller.store.used())} of weights left in {puller.store.folder}")
+
+
+@models.command()
+@click.argument("name", required=False)
+def path(name: str | None) -> None:
+    """Print the folder of weights, or the files of NAME."""
+    _, catalog, puller = _open()
+    if name is None:
+        click.echo(puller.store.folder)
+        return
+    for file in catalog.get(name).files:
+        click.echo(puller.store.place(file))
+
+
+@models.command()
+@click.argument("names", nargs=-1, metavar="[NAME...]")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="the lock file to write")
+def lock(names: tuple[str, ...], output: Path | None) -> None:
+    """Write down commit, hash and size of the weights' files as they are now at their sources, for review.
+
+    By default beside STEMSVC_CATALOG, where it is read from; files that the lock file knows and that are not asked
+    for stay in it. Exits with 1 where a source has other weights than the catalog says.
+    """
+    from stemsvc.catalog import lock_path
+    from stemsvc.weights.lock import read_lock, write_lock
+    from stemsvc.weights.locking import observe
+
+    settings, catalog, puller = _open(locked=False)
+    target = output or (lock_path(settings.catalog) if settings.catalog else Path("catalog.lock.yaml"))
+    files: dict[str, Locked] = read_lock(target) if target.exists() else {}
+    changed = False
+    for entry in [catalog.get(name) for name in names] or catalog.entries:
+        for file in entry.files:
+            seen = observe(puller, file)
+            files[file.address] = seen
+            differs = file.sha256 not in (None, seen.sha256)
+            changed |= differs
+            click.echo(
+                f"{entry.name}: {file.label}\n  {seen.sha256}  {seen.size} bytes" + ("  CHANGED" if differs else "")
+            )
+    write_lock(target, files)
+    click.echo(f"written to {target}: look it over")
+    if changed:
+        raise FatalError("weights_changed", "a source has other weights than the catalog says; see above")
+
+
+@models.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="by default beside FILE")
+def convert(file: Path, output: Path | None) -> None:
+    """Turn FILE, a .th checkpoint of upstream's, into safetensors, without trusting it.
+
+    It is read in a process of its own that refuses every class but demucs' networks.
+    """
+    from stemsvc.weights.convert import convert as convert_file
+    from stemsvc.weights.store import sha256_of
+
+    target = output or file.with_suffix(".safetensors")
+    draft = target.with_name(f".{target.name}.draft")
+    try:
+        convert_file(file, draft)
+        draft.replace(target)
+    except OSError as error:
+        raise FatalError("bad_output", f"{target} can't be written: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    click.echo(f"{target}\n  sha256: {sha256_of(target)}\n  size: {target.stat().st_size}")
+
+
+def _open(*, locked: bool = True) -> tuple[Settings, Catalog, Puller]:
+    from stemsvc.catalog import load_catalog
+    from stemsvc.logs import configure_logs
+    from stemsvc.settings import Settings
+    from stemsvc.weights.pull import open_puller
+
+    settings = Settings()
+    configure_logs(settings)
+    return settings, load_catalog(settings.catalog, locked=locked), open_puller(settings)
+
+
+def _list(online: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    _, catalog, puller = _open()
+    table = Table("name", "weights", "size", "licence", "stems")
+    for entry in catalog.entries:
+        state = _state(puller, entry)
+        if online and state == "missing":
+            state = _availability(puller, entry)
+        size = _megabytes(entry.size) if entry.size else "?"
+        table.add_row(
+            entry.name, state, size, entry.licence + "?" * bool(entry.licence_doubt), " ".join(entry.stems)
+        )  # fmt: skip
+    Console().print(table)
+    for doubt in dict.fromkeys(entry.licence_doubt for entry in catalog.entries if entry.licence_doubt):
+        click.echo(f"licence in doubt: {doubt}")
+    for entry in catalog.entries:
+        if entry.deprecated:
+            instead = f"; take {entry.fallback}" if entry.fallback else ""
+            click.echo(f"{entry.name} is deprecated: {entry.deprecated}{instead}")
+
+
+def _state(puller: Puller, entry: ModelEntry) -> str:
+    """What a glance at the model's files tells: the worst of them."""
+    from stemsvc.weights.store import State
+
+    states = [puller.store.glance(file) for file in entry.files]
+    return next((state.value for state in (State.CORRUPT, State.MISSING) if state in states), State.HERE.value)
+
+
+def _availability(puller: Puller, entry: ModelEntry) -> str:
+    try:
+        known = [puller.metadata.get(file, offline=puller.offline) for file in entry.files if file.hub]
+    except StemsvcError as error:
+        return f"missing, hub: {error.code}"
+    refusals = [each.refusal for each in known if each is not None and each.refusal]
+    if refusals:
+        return f"missing, hub: {refusals[0]}" + (f"; take {entry.fallback}" if entry.fallback else "")
+    return "missing, can be had" if any(known) else "missing"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"

@@ -1,0 +1,74 @@
+"""What the hub says of the catalog's files, asked at most once a day."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from stemsvc.errors import FatalError
+from stemsvc.weights import transfer
+from stemsvc.weights.source import WeightFile
+from stemsvc.weights.transfer import Seen
+
+KEEP_SECONDS = 24 * 3600.0
+GONE = ("revision_gone", "weights_not_found", "weights_denied")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the hub said, or the code of its refusal, and when (Unix seconds)."""
+
+    seen: Seen | None
+    refusal: str
+    at: float
+
+
+class HubMetadata:
+    """The hub's word on files, kept in one JSON file; a folder that can't be written keeps nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, file: WeightFile, *, offline: bool = False) -> Known | None:
+        """What is known of the file, asked for where nothing fresh is; None offline. Raises `transfer.look`'s errors
+        but those that say that the file can't be had, which are kept like an answer.
+        """
+        known = self._read().get(file.address)
+        if known is not None and time.time() - known.at < KEEP_SECONDS:
+            return known
+        return None if offline else self.ask(file)
+
+    def ask(self, file: WeightFile) -> Known:
+        """Ask now, and keep the answer."""
+        try:
+            known = Known(transfer.look(file), "", time.time())
+        except FatalError as error:
+            if error.code not in GONE:
+                raise
+            known = Known(None, error.code, time.time())
+        self._keep(file.address, known)
+        return known
+
+    def _read(self) -> dict[str, Known]:
+        try:
+            return {label: _known(fields) for label, fields in json.loads(self._path.read_text()).items()}
+        except (OSError, ValueError, TypeError, AttributeError, KeyError):
+            return {}
+
+    def _keep(self, label: str, known: Known) -> None:
+        # two processes may lose each other's answer: it is asked for again then
+        everything = {**self._read(), label: known}
+        draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        with contextlib.suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_text(json.dumps({name: asdict(each) for name, each in everything.items()}, indent=1))
+            draft.replace(self._path)
+
+
+def _known(fields: dict[str, Any]) -> Known:
+    return Known(Seen(**fields["seen"]) if fields["seen"] else None, str(fields["refusal"]), float(fields["at"]))

@@ -1,0 +1,67 @@
+"""The lock file beside a catalog: revisions, hashes and sizes that were seen once and reviewed by somebody."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stemsvc.errors import FatalError
+from stemsvc.marked_yaml import read_marked
+
+if TYPE_CHECKING:
+    from stemsvc.catalog import ModelEntry
+
+HEAD = """# What `stemsvc models lock` saw at {when}. Look it over: from now on nothing else is loaded.
+# A file is named as in the catalog; `commit` is what its revision meant then.
+"""
+
+
+class Locked(BaseModel):
+    """What one file was when it was locked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(gt=0)
+    commit: str | None = Field(None, pattern=r"^[0-9a-f]{40}$")
+
+
+def read_lock(path: Path) -> dict[str, Locked]:
+    """The locked files by their address; none where there is no lock file. Raises `FatalError` `bad_catalog`."""
+    if not path.exists():
+        return {}
+    text = read_marked(path)
+    try:
+        return {address: Locked(**fields) for address, fields in text.value["files"].items()}
+    except (ValidationError, TypeError, KeyError, AttributeError) as error:
+        raise FatalError("bad_catalog", f"{path} is no lock file of ours: write it again with `models lock`") from error
+
+
+def write_lock(path: Path, files: dict[str, Locked]) -> None:
+    """Write the lock file, whole or not at all."""
+    when = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    body = {"files": {address: files[address].model_dump(exclude_none=True) for address in sorted(files)}}
+    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
+    try:
+        draft.write_text(HEAD.format(when=when) + yaml.safe_dump(body, sort_keys=False, width=200), encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise FatalError("bad_output", f"{path} can't be written: {error.strerror}") from error
+
+
+def fill_in(entry: ModelEntry, locked: dict[str, Locked]) -> ModelEntry:
+    """The entry with what its files lack taken from the lock; what the catalog itself says goes first."""
+    files = []
+    for file in entry.files:
+        seen = locked.get(file.address)
+        if seen is not None and file.sha256 is None:
+            commit = {"revision": seen.commit} if file.hub and seen.commit else {}
+            file = file.model_copy(update={"sha256": seen.sha256, "size": file.size or seen.size, **commit})
+        files.append(file)
+    return entry.model_copy(update={"files": tuple(files)})

@@ -1,0 +1,231 @@
+"""Having a model's weights on this machine: looked at, and brought where they lack."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+
+from stemsvc.errors import FatalError, StemsvcError, TransientError
+from stemsvc.weights import transfer
+from stemsvc.weights.convert import convert
+from stemsvc.weights.hub import HubMetadata
+from stemsvc.weights.lock import Locked
+from stemsvc.weights.source import WeightFile
+from stemsvc.weights.store import State, WeightStore, sha256_of
+
+if TYPE_CHECKING:
+    from stemsvc.catalog import ModelEntry
+    from stemsvc.settings import Settings
+
+log = structlog.get_logger()
+T = TypeVar("T")
+PAUSES = (2.0, 4.0, 8.0)  # seconds before each further try
+JITTER = 0.25  # share of a pause that is left to chance, so that ten workers do not come back together
+LONGEST_PAUSE = 120.0  # however long a server asks us to stay away
+WHOLE_TRIES = 2  # times that all bytes are fetched anew when those that came are wrong
+
+# Called with the file, bytes that are here and bytes of the whole, None where that is not known.
+OnPull = Callable[[WeightFile, int, int | None], None]
+
+
+def silent(file: WeightFile, done: int, total: int | None) -> None:
+    """Show no progress."""
+
+
+class Puller:
+    """Brings weights into a store. `offline` never asks the network; `pauses` are between tries, in seconds."""
+
+    def __init__(self, store: WeightStore, *, offline: bool = False, pauses: Sequence[float] = PAUSES) -> None:
+        self.store = store
+        self.metadata = HubMetadata(store.folder / "hub.json")
+        self.offline = offline
+        self._pauses = pauses
+
+    def ensure(self, entry: ModelEntry, on_pull: OnPull = silent) -> list[Path]:
+        """The paths of the model's safetensors files, every byte checked; what lacks or is damaged is brought.
+
+        Raises `FatalError` `weights_missing` (offline), `weights_corrupt`, `weights_changed`, `weights_unpinned`,
+        `revision_gone`, `weights_not_found`, `weights_denied`, `weights_refused`, `cache_read_only`; `TransientError`
+        `weights_unavailable`, `cache_full`.
+        """
+        if entry.deprecated:
+            log.warning("deprecated model", model=entry.name, why=entry.deprecated, instead=entry.fallback)
+        try:
+            return [self._file(file, on_pull) for file in entry.files]
+        except (FatalError, TransientError) as error:
+            raise type(error)(error.code, _advised(entry, error)) from error
+
+    def look(self, file: WeightFile) -> transfer.Seen:
+        """What the hub says of the file now. Raises `FatalError` where it can't be had, `weights_unavailable`."""
+        return self._patiently(file, lambda: self._asked(file))
+
+    def fetch_unpinned(self, file: WeightFile) -> Locked:
+        """Fetch a file that nobody vouches for, to see what it is; it is not kept."""
+        with self.store.writing(file, file.label, lambda: None), self.store.guarded(file.label):
+            part = self.store.part(file)
+            try:
+                part.unlink(missing_ok=True)
+                self._patiently(file, lambda: transfer.download(file, part, file.size, lambda done, total: None))
+                return Locked(sha256=sha256_of(part), size=part.stat().st_size)
+            finally:
+                part.unlink(missing_ok=True)
+
+    def _file(self, file: WeightFile, on_pull: OnPull) -> Path:
+        place = self.store.place(file)
+        state = self.store.check(file)
+        if state is State.HERE:
+            return place
+        if file.path is not None and not file.pickled:
+            raise _of_ones_own(file, place, state)
+        if file.path is None:
+            self._may_pull(file, state)
+        with self.store.writing(file, file.label, lambda: on_pull(file, 0, file.size)) as waited:
+            if waited:
+                state = self.store.check(file)
+            if state is State.CORRUPT:
+                log.warning("damaged weights moved aside", file=str(place), to=str(self.store.set_aside(file)))
+            if state is not State.HERE:
+                self._bring(file, on_pull)
+        return place
+
+    def _may_pull(self, file: WeightFile, state: State) -> None:
+        if self.offline:
+            word = "are damaged" if state is State.CORRUPT else "are not"
+            code = "weights_corrupt" if state is State.CORRUPT else "weights_missing"
+            raise FatalError(
+                code, f"the weights {file.label} {word} on this machine, and STEMSVC_OFFLINE is set. Fill the folder "
+                f"{self.store.folder} with `stemsvc models pull` on a machine that has a network, and copy it here",
+            )  # fmt: skip
+        if file.sha256 is None:
+            raise FatalError(
+                "weights_unpinned", f"nothing says what {file.label} must be: give its sha256 in the catalog, or let "
+                "`stemsvc models lock` write a lock file and look that over",
+            )  # fmt: skip
+
+    def _bring(self, file: WeightFile, on_pull: OnPull) -> None:
+        if file.path is not None:
+            self._convert(file, file.path)
+            return
+        part = self.store.part(file)
+        try:
+            with self.store.guarded(file.label):
+                self._download(file, part, on_pull)
+        except StemsvcError as error:
+            going_on = isinstance(error, TransientError) and error.code != "cache_full"  # a full disk is not left full
+            if not going_on or (part.exists() and not part.stat().st_size):
+                part.unlink(missing_ok=True)
+            raise
+        if file.pickled:
+            self._convert(file, part)
+            part.unlink(missing_ok=True)
+        else:
+            self.store.take(file, part)
+
+    def _download(self, file: WeightFile, part: Path, on_pull: OnPull) -> None:
+        """All bytes of the file in `part`, their hash checked."""
+        whole_tries = WHOLE_TRIES
+        while True:
+            fresh = not part.exists()
+            try:
+                self._patiently(file, lambda: self._once(file, part, on_pull))
+                return
+            except transfer.Damaged as damage:
+                part.unlink(missing_ok=True)
+                whole_tries -= fresh  # what was gathered in several goes may be of several files: that one is free
+                if whole_tries <= 0:
+                    raise FatalError(
+                        "weights_corrupt", f"{file.label} is not what the catalog says, however often it is fetched: "
+                        f"{damage}",
+                    ) from damage  # fmt: skip
+                log.warning("wrong weights came, fetching them anew", file=file.label, why=str(damage))
+
+    def _patiently(self, file: WeightFile, do: Callable[[], T]) -> T:
+        """Do it again after each pause where it may go well then."""
+        for pause in self._pauses:
+            try:
+                return do()
+            except TransientError as error:
+                if error.code == "cache_full":
+                    raise
+                seconds = min(max(pause, error.retry_after or 0.0), LONGEST_PAUSE)
+                seconds *= (
+                    random.uniform(1, 1 + 2 * JITTER) if error.retry_after else random.uniform(1 - JITTER, 1 + JITTER)
+                )
+                log.warning("weights did not come, trying again", why=error.detail, pause=round(seconds, 1))
+                time.sleep(seconds)
+        return do()
+
+    def _once(self, file: WeightFile, part: Path, on_pull: OnPull) -> None:
+        size = file.size
+        if file.hub:
+            known = self.metadata.get(file)
+            seen = known.seen if known and known.seen else self._asked(file)  # a refusal of yesterday may be over
+            if seen.sha256 not in (None, file.sha256):
+                raise FatalError(
+                    "weights_changed", f"the hub has other weights as {file.label} than the catalog: sha256 "
+                    f"{seen.sha256}, not {file.sha256}",
+                )  # fmt: skip
+            size = size or seen.size
+        here = part.stat().st_size if part.exists() else 0
+        self.store.check_room(max(0, (size or 0) - here), file.label)
+        transfer.download(file, part, size, lambda done, total: on_pull(file, done, total))
+        found = sha256_of(part)
+        if found != file.sha256:
+            raise transfer.Damaged(f"its sha256 is {found}, not {file.sha256}")
+
+    def _asked(self, file: WeightFile) -> transfer.Seen:
+        known = self.metadata.ask(file)
+        if known.seen is None:
+            raise _refusal(file, known.refusal)
+        return known.seen
+
+    def _convert(self, file: WeightFile, source: Path) -> None:
+        try:
+            found = sha256_of(source)
+        except OSError as error:
+            raise FatalError("weights_missing", f"{source} can't be read: {error.strerror}") from error
+        if file.sha256 not in (None, found):
+            raise FatalError("weights_corrupt", f"{source} is not what the catalog says: its sha256 is {found}")
+        target = self.store.part(file).with_suffix(".safetensors")
+        try:
+            convert(source, target)
+            self.store.take_converted(file, target, found)
+        finally:
+            target.unlink(missing_ok=True)
+
+
+def _of_ones_own(file: WeightFile, place: Path, state: State) -> StemsvcError:
+    if state is State.MISSING:
+        return FatalError("weights_missing", f"{place} does not exist, but the catalog names it")
+    return FatalError("weights_corrupt", f"{place} is not what the catalog says: its sha256 is {sha256_of(place)}")
+
+
+def _refusal(file: WeightFile, code: str) -> StemsvcError:
+    words = {
+        "revision_gone": f"{file.hub} has no revision {file.revision} any more",
+        "weights_not_found": f"{file.label} is not there any more",
+    }
+    return FatalError(code, words.get(code, f"{file.label} is refused: {transfer.HUB_TOKEN_ADVICE}"))
+
+
+def _advised(entry: ModelEntry, error: FatalError | TransientError) -> str:
+    """The error's words, and what to do instead where the model can't be had any more."""
+    detail = error.detail
+    if entry.fallback and error.code in ("revision_gone", "weights_not_found", "weights_denied", "weights_changed"):
+        detail += f". Take the model `{entry.fallback}` instead, or pin another revision with STEMSVC_CATALOG"
+    if error.code == "weights_unavailable":
+        detail += (
+            ". Connect this machine to the network, or copy a folder of weights to it (`stemsvc models path`) that "
+            f"holds {entry.name}; the model `demo` needs no network"
+        )
+    return f"{entry.name}: {detail}"
+
+
+def open_puller(settings: Settings) -> Puller:
+    """What brings weights to where the settings say."""
+    return Puller(WeightStore(settings.weights_dir), offline=settings.offline)

@@ -1,0 +1,101 @@
+"""Pulling weights with something to look at: bars on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from stemsvc.errors import StemsvcError
+from stemsvc.weights.pull import OnPull, Puller, open_puller
+from stemsvc.weights.source import WeightFile
+
+if TYPE_CHECKING:
+    from stemsvc.catalog import Catalog, ModelEntry
+    from stemsvc.pools import Pool
+    from stemsvc.settings import Settings
+
+LINE_SECONDS = 10.0  # between two lines of progress where there is no terminal
+
+
+def pull_all(puller: Puller, entries: Sequence[ModelEntry]) -> list[StemsvcError]:
+    """Pull one model after the other, go on where one fails, and return the failures."""
+    failed = []
+    for entry in entries:
+        try:
+            with _progress() as on_pull:
+                paths = puller.ensure(entry, on_pull)
+        except StemsvcError as error:
+            failed.append(error)
+            click.echo(f"stemsvc: {error.code}: {error.detail}", err=True)
+        else:
+            click.echo(f"{entry.name}: {len(paths)} file{'s' * (len(paths) != 1)} here and whole")
+    return failed
+
+
+def pull_for(settings: Settings, catalog: Catalog, pools: Sequence[Pool]) -> None:
+    """Pull what these pools serve. Raises the first failure, once all were tried."""
+    entries = [catalog.get(name) for name in dict.fromkeys(pool.model for pool in pools)]
+    failed = pull_all(open_puller(settings), entries)
+    if failed:
+        raise failed[0]
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[OnPull]:
+    if sys.stderr.isatty():
+        with _bars() as on_pull:
+            yield on_pull
+    else:
+        yield _Lines()
+
+
+@contextlib.contextmanager
+def _bars() -> Iterator[OnPull]:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks = {}
+
+        def show(file: WeightFile, done: int, total: int | None) -> None:
+            if file.label not in tasks:  # what lay here already counts, but not for the speed
+                tasks[file.label] = bars.add_task(file.filename, total=total, completed=done)
+            bars.update(tasks[file.label], completed=done, total=total)
+
+        yield show
+
+
+class _Lines:
+    """A line at the start of a file, every ten seconds, and at its end, with speed and time left."""
+
+    def __init__(self) -> None:
+        self._file = ""
+        self._begun = self._said = 0.0
+        self._first = 0
+
+    def __call__(self, file: WeightFile, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        if file.label != self._file:
+            self._file, self._begun, self._first = file.label, now, done
+        elif now - self._said < LINE_SECONDS and done != total:
+            return
+        self._said = now
+        speed = (done - self._first) / max(now - self._begun, 1e-6)
+        parts = [f"{done / 1e6:.1f} MB" if total is None else f"{done / 1e6:.1f} of {total / 1e6:.1f} MB"]
+        if now > self._begun and speed > 0:
+            parts.append(f"{speed / 1e6:.1f} MB/s")
+            if total is not None and done < total:
+                parts.append(f"{(total - done) / speed:.0f} s left")
+        click.echo(f"{file.filename}: {', '.join(parts)}", err=True)

@@ -1,0 +1,75 @@
+"""One file of weights as the catalog names it: its source, its hash, its size."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SAFE, PICKLED = ".safetensors", ".th"
+
+
+class WeightFile(BaseModel):
+    """A file with one network, from exactly one of: a repository of the Hugging Face hub, a URL, a path.
+
+    `sha256` and `size` (bytes) are those of the file at its source. A `.th` is a checkpoint of upstream's, converted
+    after it came. A relative `path` starts at the catalog's folder.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hub: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$", description="`someone/repository`"
+    )
+    file: str | None = Field(None, description="the file's path in the hub's repository")
+    revision: str | None = Field(None, pattern=r"^[A-Za-z0-9][\w./-]*$", description="commit (or branch, or tag)")
+    url: str | None = Field(None, pattern=r"^https?://[^\s/]+/\S+$")
+    path: Path | None = None
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    size: int | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> WeightFile:
+        if sum(source is not None for source in (self.hub, self.url, self.path)) != 1:
+            raise ValueError("name exactly one source: hub, url or path")
+        if (self.hub is None) != (self.file is None):
+            raise ValueError("hub and file go together")
+        if self.revision is not None and self.hub is None:
+            raise ValueError("revision goes with hub")
+        if self.file is not None and any(part in ("", ".", "..") for part in self.file.split("/")):
+            raise ValueError("file is a path within the repository")
+        if PurePosixPath(self.filename).suffix not in (SAFE, PICKLED):
+            raise ValueError(f"weights are {SAFE} files, or {PICKLED} files of upstream's, which are converted")
+        return self
+
+    @property
+    def filename(self) -> str:
+        """The file's own name."""
+        return PurePosixPath(self.file or (urlsplit(self.url).path if self.url else str(self.path))).name
+
+    @property
+    def pickled(self) -> bool:
+        """Whether it is a checkpoint of upstream's, which must be converted."""
+        return self.filename.endswith(PICKLED)
+
+    @property
+    def address(self) -> str:
+        """The source, whole: the name by which a lock file knows it."""
+        if self.hub:
+            return f"{self.hub}/{self.file}@{self.revision or 'main'}"
+        return self.url or str(self.path)
+
+    @property
+    def label(self) -> str:
+        """The source for people: a commit by its first digits."""
+        commit = re.fullmatch(r"[0-9a-f]{40}", self.revision or "")
+        return self.address[:-32] if commit else self.address
+
+    @property
+    def key(self) -> str:
+        """A name that tells this file from all others."""
+        mark = self.sha256 or hashlib.sha256(self.address.encode()).hexdigest()
+        return f"{PurePosixPath(self.filename).stem}-{mark[:16]}"

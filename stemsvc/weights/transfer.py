@@ -1,0 +1,221 @@
+"""Bringing a file's bytes here: huggingface_hub for the hub's files, pooch for URLs, going on where it broke off."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from stemsvc.errors import FatalError, StemsvcError, TransientError
+from stemsvc.weights.source import WeightFile
+
+CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 30.0
+CHUNK = 1 << 16  # bytes at most that a cut costs
+UNAVAILABLE = "weights_unavailable"
+HUB_TOKEN_ADVICE = "set HF_TOKEN to a token that may read it"
+
+# Called with bytes that are here and bytes of the whole, None where the whole is not known.
+OnBytes = Callable[[int, int | None], None]
+
+
+class Damaged(Exception):
+    """Raised when more or other bytes came than the catalog says."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the hub says of a file."""
+
+    commit: str | None
+    sha256: str | None  # None for small files, which the hub keeps no such hash of
+    size: int | None
+
+
+class _Part(io.RawIOBase):
+    """The file that a download gathers in: counts, and takes no more than was announced."""
+
+    def __init__(self, path: Path, size: int | None, on_bytes: OnBytes) -> None:
+        super().__init__()
+        self._file = path.open("r+b" if path.exists() else "w+b")
+        self._at = self._file.seek(0, os.SEEK_END)
+        self._size = size
+        self._on_bytes = on_bytes
+
+    def write(self, data: Any) -> int:
+        self._at += len(data)
+        if self._size is not None and self._at > self._size:
+            raise Damaged(f"more than the expected {self._size} bytes came")
+        self._on_bytes(self._at, self._size)
+        return self._file.write(data)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = self._file.seek(offset, whence)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def truncate(self, size: int | None = None) -> int:
+        return self._file.truncate(size)
+
+    def flush(self) -> None:
+        if not self._file.closed:
+            self._file.flush()
+
+    def restart(self) -> None:
+        """Forget what came before."""
+        if self._at:
+            self.seek(0)
+            self.truncate(0)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def look(file: WeightFile) -> Seen:
+    """Ask the hub for a file's commit, hash and size. Raises as `download` does."""
+    from huggingface_hub import get_hf_file_metadata
+
+    with _hub_errors(file):
+        found = get_hf_file_metadata(_hub_url(file), timeout=CONNECT_SECONDS)
+    etag = found.etag or ""
+    return Seen(found.commit_hash, etag if len(etag) == 64 else None, found.size)
+
+
+def download(file: WeightFile, part: Path, size: int | None, on_bytes: OnBytes) -> None:
+    """Bring the file's bytes into `part`, after those that lie there.
+
+    Raises `TransientError` `weights_unavailable`, `FatalError` `revision_gone`, `weights_not_found`,
+    `weights_denied`, `Damaged`; OSError of the disk.
+    """
+    with contextlib.closing(_Part(part, size, on_bytes)) as target:
+        if size is not None and target.tell() >= size:
+            if target.tell() == size:  # a process that died before it could look at what it had
+                return
+            target.restart()
+        if file.hub:
+            _from_hub(file, target, size)
+        else:
+            _from_url(file, target)
+        if size is not None and target.tell() < size:
+            raise TransientError(UNAVAILABLE, f"{file.label} broke off after {target.tell()} of {size} bytes")
+
+
+def _hub_url(file: WeightFile) -> str:
+    from huggingface_hub import hf_hub_url
+
+    assert file.hub is not None
+    assert file.file is not None
+    return hf_hub_url(file.hub, file.file, revision=file.revision or "main")
+
+
+def _from_hub(file: WeightFile, target: _Part, size: int | None) -> None:
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils._headers import build_hf_headers
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    disable_progress_bars()  # the caller has one of his own
+    constants.DOWNLOAD_CHUNK_SIZE = CHUNK  # 10 MB else: so much is lost by a cut, and so long a cancel goes unheard
+    at = target.tell()
+    with _hub_errors(file):
+        # without retries of its own: the caller's cover every kind of failure, and add up otherwise
+        http_get(
+            _hub_url(file), cast(BinaryIO, target), resume_size=at, headers=build_hf_headers(), expected_size=size,
+            displayed_filename=file.filename, _nb_retries=0,
+        )  # fmt: skip
+
+
+def _from_url(file: WeightFile, target: _Part) -> None:
+    import requests
+    from pooch import HTTPDownloader
+
+    answers: list[requests.Response] = []  # pooch leaves those open that it did not read to the end
+
+    def begin(response: requests.Response, *_: Any, **__: Any) -> None:
+        answers.append(response)
+        if response.status_code == 200:  # all of it, asked for or not
+            target.restart()
+
+    at = target.tell()
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={at}-"} if at else {})
+    downloader = HTTPDownloader(
+        chunk_size=CHUNK, headers=headers, hooks={"response": begin}, timeout=(CONNECT_SECONDS, SILENCE_SECONDS)
+    )
+    try:
+        downloader(file.url, target, None)
+    except requests.HTTPError as error:
+        response = cast(requests.Response, error.response)  # raise_for_status gives it one
+        raise _refused(file, response.status_code, response.headers.get("Retry-After")) from error
+    except requests.RequestException as error:
+        if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+            raise FatalError("weights_not_found", f"{file.label} is no address: {error}") from error
+        raise TransientError(UNAVAILABLE, f"{file.label} did not come: {_words(error)}") from error
+    finally:
+        for answer in answers:
+            answer.close()
+
+
+@contextlib.contextmanager
+def _hub_errors(file: WeightFile) -> Iterator[None]:
+    import httpx2
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except errors.OfflineModeIsEnabled as error:
+        raise FatalError(
+            "weights_missing", f"{file.label} is not on this machine, and HF_HUB_OFFLINE is set"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise FatalError("revision_gone", f"{file.hub} has no revision {file.revision} any more") from error
+    except errors.GatedRepoError as error:
+        raise FatalError("weights_denied", f"{file.label} is gated: accept its terms and {HUB_TOKEN_ADVICE}") from error
+    except errors.HfHubHTTPError as error:
+        response = error.response
+        raise _refused(file, response.status_code, response.headers.get("Retry-After")) from error
+    except errors.FileMetadataError as error:
+        raise TransientError(UNAVAILABLE, f"{file.label} did not come: {_words(error)}") from error
+    except httpx2.HTTPError as error:
+        raise TransientError(UNAVAILABLE, f"{file.label} did not come: {_words(error)}") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # without a number it is the hub's way of saying that the length is wrong: the caller sees which way
+
+
+def _refused(file: WeightFile, status: int, retry_after: str | None) -> StemsvcError:
+    if status in (408, 425, 429) or status >= 500:
+        detail = f"{file.label} did not come: the server answers {status}"
+        return TransientError(UNAVAILABLE, detail, retry_after=_seconds(retry_after))
+    if status in (401, 403):
+        advice = f": {HUB_TOKEN_ADVICE}, or look whether the repository still exists" if file.hub else ""
+        return FatalError("weights_denied", f"{file.label} is refused ({status}){advice}")
+    if status == 416:  # more lies here than there: what lies here is of something else
+        raise Damaged("the file got shorter")
+    return FatalError("weights_not_found", f"{file.label} is not there (the server answers {status})")
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """The header's seconds; a date is as good."""
+    import datetime
+
+    if not retry_after:
+        return None
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(retry_after))
+    with contextlib.suppress(ValueError, TypeError):
+        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.datetime.now(datetime.UTC)).total_seconds())
+    return None
+
+
+def _words(error: BaseException) -> str:
+    """The first line of what went wrong, named."""
+    first = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}"[:300]

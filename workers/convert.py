@@ -1,0 +1,135 @@
+"""`python -m workers.convert IN.th OUT.safetensors`: read a checkpoint of demucs' without trusting it.
+
+torch's own restricted reader runs the pickle; of classes it may name demucs' networks, which are only named here and
+never called, and fractions. Limits on memory, time and file size hold what a hostile file may cost. The last line on
+stdout is the answer as JSON: kind, code and detail of the error, empty where all is well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import pickle
+import re
+import resource
+import sys
+import warnings
+from collections import OrderedDict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from stemsvc.errors import FatalError, StemsvcError
+
+MEMORY_BYTES = 8 << 30
+FILE_BYTES = 4 << 30
+SECONDS = 300
+NETWORKS = ("demucs.htdemucs.HTDemucs", "demucs.hdemucs.HDemucs", "demucs.demucs.Demucs")
+
+
+class _Network:
+    """Stands for one of demucs' classes: it has its name, and no code that a pickle could call."""
+
+    name = ""
+
+    def __new__(cls, *args: object, **kwargs: object) -> _Network:
+        raise pickle.UnpicklingError(f"the pickle calls {cls.name}")
+
+
+def convert(source: Path, target: Path) -> None:
+    """Write the checkpoint's network into a safetensors file as demucs' `load_safetensors_model` reads them.
+
+    Raises `FatalError` `weights_refused`, `weights_unreadable`.
+    """
+    package = _read(source)
+    klass, args, kwargs, state = (package.get(key) for key in ("klass", "args", "kwargs", "state"))
+    if not (isinstance(klass, type) and issubclass(klass, _Network)):
+        raise FatalError("weights_refused", f"its class is none of demucs': {klass!r}")
+    if not isinstance(state, dict) or not isinstance(args, list | tuple) or not isinstance(kwargs, dict):
+        raise FatalError("weights_unreadable", "it is no checkpoint of demucs'")
+    if state.get("__quantized"):
+        raise FatalError("weights_refused", "it is quantised by diffq, whose classes are not allowed: take the model "
+                         "that it was made from")  # fmt: skip
+    metadata = {"klass": klass.name, "args": json.dumps(_plain(args)), "kwargs": json.dumps(_plain(kwargs))}
+    _write(state, metadata, target)
+
+
+def _read(source: Path) -> dict[str, Any]:
+    import torch
+
+    names: list[Any] = [(type(name.rsplit(".", 1)[1], (_Network,), {"name": name}), name) for name in NETWORKS]
+    try:
+        with warnings.catch_warnings(), torch.serialization.safe_globals([*names, Fraction, OrderedDict]):
+            warnings.simplefilter("ignore")
+            package = torch.load(source, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # torch wraps what its reader says into advice to trust the file
+        raise FatalError("weights_refused", _wanted(str(error.__context__ or error))) from error
+    except MemoryError as error:
+        raise FatalError("weights_refused", "it needs more memory than any checkpoint does") from error
+    except Exception as error:  # torch's reader meets damage with whatever the damaged place causes
+        raise FatalError("weights_unreadable", f"{type(error).__name__}: {str(error)[:200]}") from error
+    if not isinstance(package, dict):
+        raise FatalError("weights_unreadable", "it is no checkpoint of demucs'")
+    return package
+
+
+def _wanted(message: str) -> str:
+    found = re.search(r"GLOBAL ([\w.]+)", message)
+    if found:
+        return f"the pickle wants {found[1]}, which no checkpoint of demucs' needs"
+    return (message.strip().splitlines() or ["torch's restricted reader refuses it"])[0][:200]
+
+
+def _plain(value: Any) -> Any:
+    """A network's arguments as JSON, fractions as demucs' reader knows them."""
+    if isinstance(value, Fraction):
+        return {"_type": "fraction", "numerator": value.numerator, "denominator": value.denominator}
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise FatalError("weights_unreadable", f"an argument of its network is a {type(value).__name__}")
+
+
+def _write(state: dict[str, Any], metadata: dict[str, str], target: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    tensors = {}
+    for name, tensor in state.items():
+        if not isinstance(tensor, torch.Tensor) or tensor.layout is not torch.strided:
+            raise FatalError("weights_unreadable", f"{name} of its state is no plain tensor")
+        tensors[str(name)] = tensor.detach().clone().contiguous()
+    save_file(tensors, target, metadata)
+
+
+def _limit() -> None:
+    for kind, most in (
+        (resource.RLIMIT_DATA, MEMORY_BYTES),
+        (resource.RLIMIT_CPU, SECONDS),
+        (resource.RLIMIT_FSIZE, FILE_BYTES),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        with contextlib.suppress(ValueError, OSError):  # the system's own limit is lower
+            resource.setrlimit(kind, (most, most))
+
+
+def main() -> int:
+    """Convert what the command line names."""
+    answer = {"kind": "", "code": "", "detail": ""}
+    _limit()
+    try:
+        convert(Path(sys.argv[1]), Path(sys.argv[2]))
+    except StemsvcError as error:
+        answer = {"kind": type(error).__name__, "code": error.code, "detail": error.detail}
+    except OSError as error:
+        answer = {"kind": "TransientError", "code": "cache_full", "detail": str(error.strerror)}
+    print(json.dumps(answer))
+    return int(bool(answer["code"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""The networks of this process: their weights seen to, loaded when a job first needs them, one model at a time."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from stemsvc.catalog import ModelEntry
+from stemsvc.settings import Settings
+from stemsvc.weights.pull import Puller, open_puller
+from stemsvc.weights.source import WeightFile
+from stemsvc.weights.store import WeightStore
+
+if TYPE_CHECKING:
+    from workers.engine.separate import Separator
+
+log = structlog.get_logger()
+
+
+def _only_what_is_here() -> Puller:
+    return Puller(WeightStore(Path("weights")), offline=True)
+
+
+@dataclass
+class Models:
+    """The networks used last, kept for the next job of this process."""
+
+    threads: int = 0  # of a CPU; 0: all
+    cache: Path | None = None  # folder for converted networks
+    puller: Puller = field(default_factory=_only_what_is_here)
+    _loaded: dict[tuple[str, str, str], Separator] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Models:
+        """As the settings say."""
+        return cls(settings.threads, settings.resolved_cache_dir, open_puller(settings))
+
+    def get(
+        self, entry: ModelEntry, device: str, precision: str, stems: tuple[str, ...] = (),
+        on_download: Callable[[int, int | None], None] = lambda done, total: None,
+    ) -> Separator:  # fmt: skip
+        """The entry's networks on `device`, those that `stems` need ready to run.
+
+        What was loaded before is dropped, so that memory holds one model. Weights that lack are downloaded, with
+        `on_download` told of bytes done and bytes in all. Raises what `Puller.ensure` and `load_model` do.
+        """
+        from workers.engine.separate import Separator
+        from workers.engine.weights import load_model
+
+        def downloading(file: WeightFile, done: int, total: int | None) -> None:
+            on_download(done, total)
+
+        key = (entry.name, device, precision)
+        start, before = time.perf_counter(), _peak_mb()
+        fresh = key not in self._loaded
+        if fresh:
+            self._loaded.clear()
+            bag = load_model(entry, self.puller.ensure(entry, downloading))
+            self._loaded[key] = Separator(bag, device, precision, threads=self.threads, cache=self.cache)
+        separator = self._loaded[key]
+        separator.load(stems)
+        if fresh:
+            seconds, grown = time.perf_counter() - start, _peak_mb() - before
+            log.info("model loaded", model=entry.name, device=device, seconds=round(seconds, 2), memory_mb=round(grown))
+        return separator
+
+
+def _peak_mb() -> float:
+    """The most memory that this process held, as far as the system tells."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20) if sys.platform == "darwin" else peak / 1024
