@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stemsvc.errors import StemsvcError
+from stemsvc.weights.commands import models
 
 if TYPE_CHECKING:  # a bare GPU machine, where only `bench engine` is to run, has neither rich nor pydantic
     from rich.table import Table
@@ -69,6 +70,9 @@ class _Commands(click.Group):
 @click.version_option(package_name="stemsvc")
 def main() -> None:
     """Split music into stems, as a service. Settings are STEMSVC_* environment variables."""
+
+
+main.add_command(models)
 
 
 @main.command()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from stemsvc.catalog import DEMO_WEIGHTS, load_catalog
+from stemsvc.catalog import load_catalog
 from stemsvc.embedded.redis_server import find_redis_server
 from stemsvc.embedded.stack import running
 from stemsvc.errors import FatalError, StemsvcError
@@ -17,6 +17,8 @@ from stemsvc.jobstore import JobStore
 from stemsvc.queue import Publisher
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
+from stemsvc.weights.pull import open_puller
+from stemsvc.weights.store import State
 
 LEAST_FREE_BYTES = 2 * 1024**3
 
@@ -44,7 +46,7 @@ def _look(part: str, check: Callable[[], str]) -> Finding:
 
 def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "python and packages", _packages
-    yield "catalog and demo weights", lambda: _weights(settings)
+    yield "catalog and weights", lambda: _weights(settings)
     yield "disk", lambda: _disk(settings.data_dir)
     stack = running(settings)
     if stack is None and not settings.database_url and "broker_url" not in settings.model_fields_set:
@@ -68,10 +70,17 @@ def _packages() -> str:
 
 
 def _weights(settings: Settings) -> str:
-    names = load_catalog(settings.catalog).names
-    if not DEMO_WEIGHTS.exists():
-        raise FatalError("weights_unavailable", f"{DEMO_WEIGHTS} is missing; install the package again")
-    return f"{len(names)} models: {', '.join(names)}"
+    catalog = load_catalog(settings.catalog)
+    puller = open_puller(settings)
+    (demo,) = catalog.get("demo").files
+    if puller.store.check(demo) is not State.HERE:
+        raise FatalError("weights_corrupt", f"{demo.path} is missing or damaged; install the package again")
+    states = {entry.name: {puller.store.glance(file) for file in entry.files} for entry in catalog.entries}
+    damaged = [name for name, found in states.items() if State.CORRUPT in found]
+    if damaged:
+        raise FatalError("weights_corrupt", f"`stemsvc models pull {' '.join(damaged)}` brings damaged weights again")
+    here = [name for name, found in states.items() if found == {State.HERE}]
+    return f"{len(states)} models; weights here of {', '.join(here)}, in {puller.store.folder}"
 
 
 def _disk(folder: Path) -> str:

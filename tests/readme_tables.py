@@ -28,9 +28,12 @@ def settings_table() -> str:
 
 
 def models_table() -> str:
-    rows = ["| model | stems | what it is | licence |", "| --- | --- | --- | --- |"]
+    rows = ["| model | stems | what it is | download | licence |", "| --- | --- | --- | ---: | --- |"]
     for entry in load_catalog().entries:
-        rows.append(f"| `{entry.name}` | {', '.join(entry.stems)} | {entry.summary} | {entry.licence} |")
+        size = "" if entry.files[0].path else f"{(entry.size or 0) / 1e6:.0f} MB"
+        rows.append(
+            f"| `{entry.name}` | {', '.join(entry.stems)} | {entry.summary} | {size} | {entry.licence_words} |"
+        )  # fmt: skip
     return "\n".join(rows)
 
 

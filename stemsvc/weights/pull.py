@@ -228,4 +228,4 @@ def _advised(entry: ModelEntry, error: FatalError | TransientError) -> str:
 
 def open_puller(settings: Settings) -> Puller:
     """What brings weights to where the settings say."""
-    return Puller(WeightStore(settings.weights_dir), offline=settings.offline)
+    return Puller(WeightStore(settings.weights_dir), offline=settings.offline, pauses=PAUSES)

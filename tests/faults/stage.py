@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -68,7 +69,9 @@ class Stage:
         self._start_storage(cleanup)
         database = f"sqlite:///{self.folder / 'jobs.sqlite'}"
         if self.trouble.name == "rabbitmq":
-            self.postgres = get_server(self.folder / "postgres", cleanup_mode="stop")
+            # not in pytest's folder: PostgreSQL runs as a user of its own, whom the next pytest that starts shuts out
+            data = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="stemsvc-postgres-"))
+            self.postgres = get_server(Path(data) / "data", cleanup_mode="stop")
             cleanup.callback(self.postgres.cleanup)
             database = self.postgres.get_uri()
         self.environment = plain_environment(

@@ -186,7 +186,10 @@ def _is_whole(folder: Path) -> bool:
     """Whether every file of the folder is as it was written; a power cut can leave a file of zeros."""
     try:
         sums = json.loads((folder / "sums.json").read_text())
-        return bool(sums) and all(_sum(folder / name) == wanted for name, wanted in sums.items())
+        whole = bool(sums) and all(_sum(folder / name) == wanted for name, wanted in sums.items())
+        with contextlib.suppress(OSError):
+            os.utime(folder / "sums.json")  # `models prune` deletes what was not used for long
+        return whole
     except (OSError, ValueError, AttributeError):
         return False
 
