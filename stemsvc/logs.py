@@ -38,3 +38,5 @@ def configure_logs(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
+    for name in ("httpx", "httpx2"):  # they log every request's URL, signatures and all
+        logging.getLogger(name).setLevel(logging.WARNING)

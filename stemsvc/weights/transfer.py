@@ -82,6 +82,7 @@ def look(file: WeightFile) -> Seen:
     """Ask the hub for a file's commit, hash and size. Raises as `download` does."""
     from huggingface_hub import get_hf_file_metadata
 
+    _tame_hub()
     with _hub_errors(file):
         found = get_hf_file_metadata(_hub_url(file), timeout=CONNECT_SECONDS)
     etag = found.etag or ""
@@ -116,13 +117,10 @@ def _hub_url(file: WeightFile) -> str:
 
 
 def _from_hub(file: WeightFile, target: _Part, size: int | None) -> None:
-    from huggingface_hub import constants
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils._headers import build_hf_headers
-    from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    disable_progress_bars()  # the caller has one of his own
-    constants.DOWNLOAD_CHUNK_SIZE = CHUNK  # 10 MB else: so much is lost by a cut, and so long a cancel goes unheard
+    _tame_hub()
     at = target.tell()
     with _hub_errors(file):
         # without retries of its own: the caller's cover every kind of failure, and add up otherwise
@@ -130,6 +128,15 @@ def _from_hub(file: WeightFile, target: _Part, size: int | None) -> None:
             _hub_url(file), cast(BinaryIO, target), resume_size=at, headers=build_hf_headers(), expected_size=size,
             displayed_filename=file.filename, _nb_retries=0,
         )  # fmt: skip
+
+
+def _tame_hub() -> None:
+    from huggingface_hub import constants
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    disable_progress_bars()  # the caller has one of his own
+    constants.HF_HUB_DISABLE_TELEMETRY = True  # it asks the hub else which agent might be running us
+    constants.DOWNLOAD_CHUNK_SIZE = CHUNK  # 10 MB else: so much is lost by a cut, and so long a cancel goes unheard
 
 
 def _from_url(file: WeightFile, target: _Part) -> None:

@@ -55,6 +55,8 @@ def test_a_download_goes_on_where_it_broke_off(served: Hub, file: WeightFile, tm
     served.moods.append("cut:200000")
     puller_in(tmp_path).ensure(entry_of(file))
 
+    heads = [(method, path) for method, path, _ in served.requests if path.startswith("/api")]
+    assert heads == []  # nobody is told about us
     ranges = [
         asked for method, path, asked in served.requests if path.startswith(("/cdn", "/plain")) and method == "GET"
     ]
