@@ -124,6 +124,9 @@ class Settings(BaseSettings):
     )
     device_slots: int = Field(1, ge=1, description="jobs that compute on one device at a time")
 
+    metrics_host: str = Field("127.0.0.1", description="address on which a worker shows its metrics to Prometheus")
+    metrics_port: int = Field(0, ge=0, le=65535, description="port of the same; 0: none are shown")
+
     log_format: str = Field(
         "auto", description="`json`, `console`, or `auto`: console on a terminal", pattern="^(json|console|auto)$"
     )

@@ -21,6 +21,7 @@ from celery.signals import (
 from stemsvc.logs import configure_logs
 from stemsvc.queue import make_celery
 from stemsvc.settings import Settings
+from workers import metrics
 from workers import tasks as tasks
 from workers.lost import end_leases_of_the_dead
 
@@ -42,8 +43,10 @@ def _child_died(exception: BaseException, kwargs: dict[str, Any], **_: Any) -> N
 
 @worker_ready.connect
 def _ready(**_: Any) -> None:
-    if path := Settings().ready_file:
-        path.touch()
+    settings = Settings()
+    metrics.serve(settings)
+    if settings.ready_file:
+        settings.ready_file.touch()
 
 
 @worker_shutting_down.connect

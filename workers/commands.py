@@ -20,6 +20,7 @@ from stemsvc.pools import ANY_MODEL, DEVICES, Pool, parse_pools
 from stemsvc.separation import PRECISIONS, SeparationOptions
 from stemsvc.settings import Settings, process_environment
 from stemsvc.weights.show import pull_for
+from workers.metrics import folder_for_children
 
 DEFAULTS = SeparationOptions()
 
@@ -55,7 +56,7 @@ def worker(models: tuple[str, ...], device: str, concurrency: int | None, downlo
         "-l", settings.log_level, "--without-gossip", "--without-mingle",
     ]  # fmt: skip
     # SIGTERM shall mean Celery's soft shutdown, and billiard reads this before anything is imported
-    os.execve(sys.executable, arguments, process_environment(REMAP_SIGTERM="SIGQUIT"))
+    os.execve(sys.executable, arguments, process_environment(REMAP_SIGTERM="SIGQUIT", **folder_for_children(settings)))
 
 
 def _not_ready(ready_file: Path | None) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import resource
-import sys
+import contextlib
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from stemsvc.settings import Settings
 from stemsvc.weights.pull import Puller, open_puller
 from stemsvc.weights.source import WeightFile
 from stemsvc.weights.store import WeightStore
+from workers import metrics
 
 if TYPE_CHECKING:
     from workers.engine.separate import Separator
@@ -58,21 +59,30 @@ class Models:
             on_download(done, total)
 
         key = (entry.name, device, precision)
-        start, before = time.perf_counter(), _peak_mb()
+        start = time.perf_counter()
         fresh = key not in self._loaded
         if fresh:
+            for model, where, _ in self._loaded:
+                metrics.model_dropped(model, where)
             self._loaded.clear()
+            before = _memory(device)
             bag = load_model(entry, self.puller.ensure(entry, downloading))
             self._loaded[key] = Separator(bag, device, precision, threads=self.threads, cache=self.cache)
         separator = self._loaded[key]
         separator.load(stems)
         if fresh:
-            seconds, grown = time.perf_counter() - start, _peak_mb() - before
-            log.info("model loaded", model=entry.name, device=device, seconds=round(seconds, 2), memory_mb=round(grown))
+            seconds, taken = time.perf_counter() - start, max(0, _memory(device) - before)
+            metrics.model_loaded(entry.name, device, seconds, taken)
+            log.info("model loaded", model=entry.name, device=device, seconds=round(seconds, 2), mb=taken >> 20)
         return separator
 
 
-def _peak_mb() -> float:
-    """The most memory that this process held, as far as the system tells."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20) if sys.platform == "darwin" else peak / 1024
+def _memory(device: str) -> int:
+    """Bytes that this process holds now: of the card's memory by torch's tensors, of the machine's in all."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.memory_allocated(device))
+    with contextlib.suppress(OSError):  # Linux alone tells what is held now
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0

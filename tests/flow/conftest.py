@@ -87,7 +87,7 @@ def environment(tmp_path: Path, celery_broker_cluster: CeleryBrokerCluster, back
         STEMSVC_SHUTDOWN_GRACE_SECONDS="31",
         STEMSVC_MAX_UPLOAD_BYTES="20000000",
         STEMSVC_CONCURRENCY="1",
-        HF_ENDPOINT=f"http://127.0.0.1:{free_port()}",  # no network but the loopback
+        STEMSVC_OFFLINE="true",
         **backing,
     )
 
