@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from stemsvc.errors import FatalError, UsageError
 from stemsvc.marked_yaml import Marked, read_marked
-from stemsvc.weights.lock import fill_in, read_lock
+from stemsvc.weights.lock import Locked, filled_in, read_lock
 from stemsvc.weights.source import WeightFile
 
 BUNDLED = Path(__file__).parent / "catalog.yaml"
@@ -123,29 +123,29 @@ def _read(path: Path, known: dict[str, ModelEntry], locked: bool) -> dict[str, M
     models = text.value.get("models") if isinstance(text.value, dict) else None
     if not isinstance(models, dict) or set(text.value) != {"models"}:
         raise _bad(text, (), "a catalog is a mapping with the one key `models`, a mapping of names to models")
-    entries = {str(name): _entry(text, str(name), fields) for name, fields in models.items()}
+    seen = read_lock(lock_path(path)) if locked else {}
+    entries = {str(name): _entry(text, str(name), fields, seen) for name, fields in models.items()}
     for name, entry in entries.items():
         if entry.fallback is not None and entry.fallback not in {*known, *entries} - {name}:
             raise _bad(text, ("models", name, "fallback"), f"{entry.fallback!r} is no other model of the catalog")
-    seen = read_lock(lock_path(path)) if locked else {}
-    return {name: fill_in(entry, seen) for name, entry in entries.items()} if seen else entries
+    return entries
 
 
-def _entry(text: Marked, name: str, fields: Any) -> ModelEntry:
+def _entry(text: Marked, name: str, fields: Any, locked: dict[str, Locked]) -> ModelEntry:
     if not isinstance(fields, dict):
         raise _bad(text, ("models", name), "a model is a mapping")
     if "name" in fields:
         raise _bad(text, ("models", name, "name"), "a model's name is the key it stands under")
     try:
-        entry = ModelEntry(name=name, **fields)
+        entry = ModelEntry.model_validate({**fields, "name": name})
     except ValidationError as error:
         # a misspelt key is also a missing one: the first tells more
         first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         raise _bad(text, ("models", name, *first["loc"]), first["msg"].removeprefix("Value error, ")) from error
-    files = tuple(
+    files = (
         file.model_copy(update={"path": text.path.parent / file.path}) if file.path else file for file in entry.files
     )
-    return entry.model_copy(update={"files": files})
+    return entry.model_copy(update={"files": tuple(filled_in(file, locked) for file in files)})
 
 
 def _bad(text: Marked, where: tuple[str | int, ...], what: str) -> FatalError:

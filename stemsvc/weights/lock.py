@@ -5,16 +5,13 @@ from __future__ import annotations
 import datetime
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stemsvc.errors import FatalError
 from stemsvc.marked_yaml import read_marked
-
-if TYPE_CHECKING:
-    from stemsvc.catalog import ModelEntry
+from stemsvc.weights.source import WeightFile
 
 HEAD = """# What `stemsvc models lock` saw at {when}. Look it over: from now on nothing else is loaded.
 # A file is named as in the catalog; `commit` is what its revision meant then.
@@ -55,13 +52,10 @@ def write_lock(path: Path, files: dict[str, Locked]) -> None:
         raise FatalError("bad_output", f"{path} can't be written: {error.strerror}") from error
 
 
-def fill_in(entry: ModelEntry, locked: dict[str, Locked]) -> ModelEntry:
-    """The entry with what its files lack taken from the lock; what the catalog itself says goes first."""
-    files = []
-    for file in entry.files:
-        seen = locked.get(file.address)
-        if seen is not None and file.sha256 is None:
-            commit = {"revision": seen.commit} if file.hub and seen.commit else {}
-            file = file.model_copy(update={"sha256": seen.sha256, "size": file.size or seen.size, **commit})
-        files.append(file)
-    return entry.model_copy(update={"files": tuple(files)})
+def filled_in(file: WeightFile, locked: dict[str, Locked]) -> WeightFile:
+    """The file with what it lacks taken from the lock; what the catalog itself says goes first."""
+    seen = locked.get(file.address)
+    if seen is None or file.sha256 is not None:
+        return file
+    commit = {"revision": seen.commit} if file.hub and seen.commit else {}
+    return file.model_copy(update={"sha256": seen.sha256, "size": file.size or seen.size, **commit})

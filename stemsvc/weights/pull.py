@@ -164,7 +164,9 @@ class Puller:
         size = file.size
         if file.hub:
             known = self.metadata.get(file)
-            seen = known.seen if known and known.seen else self._asked(file)  # a refusal of yesterday may be over
+            seen = known.seen if known else None
+            if seen is None or seen.sha256 not in (None, file.sha256):  # what was so yesterday may not be so today
+                seen = self._asked(file)
             if seen.sha256 not in (None, file.sha256):
                 raise FatalError(
                     "weights_changed", f"the hub has other weights as {file.label} than the catalog: sha256 "

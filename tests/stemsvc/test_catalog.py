@@ -76,6 +76,7 @@ def test_a_catalog_of_ones_own_adds_and_overrides(tmp_path: Path) -> None:
         ("    summary: s\n", "    summary: s\n    name: other\n", 5, "the key it stands under"),
         ("    summary: s\n", "    summary: s\n    summary: t\n", 5, "stands here twice"),
         ("summary: s", "summary: [", 6, ""),
+        ("    summary: s\n", "    summary: s\n    1: s\n", 5, "1"),
     ],
 )
 def test_an_error_names_the_line_and_the_key(tmp_path: Path, old: str, new: str, line: int, words: str) -> None:

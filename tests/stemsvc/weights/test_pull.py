@@ -224,6 +224,16 @@ def test_the_hub_is_asked_once_a_day(served: Hub, tmp_path: Path) -> None:
     assert (known.seen.sha256, known.seen.size) == (SHA256, len(DATA))
 
 
+def test_a_branch_that_moved_since_the_hub_was_asked(served: Hub, tmp_path: Path) -> None:
+    data = served.files["someone/songs/net.safetensors"]
+    served.files["someone/songs/net.safetensors"] = b"older" * 1000
+    puller = puller_in(tmp_path)
+    puller.metadata.get(hub_file(revision="main"))
+    served.files["someone/songs/net.safetensors"] = data
+
+    assert puller.ensure(entry_of(hub_file(revision="main")))[0].read_bytes() == DATA
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"a": 3}'])
 def test_a_damaged_note_of_the_hubs_word_is_asked_for_again(served: Hub, tmp_path: Path, text: str) -> None:
     (tmp_path / "hub.json").write_text(text)
@@ -333,6 +343,17 @@ def test_a_power_cut_in_the_middle_costs_the_rest_of_the_download_only(
     assert puller_in(tmp_path).store.place(file).read_bytes() == DATA
     assert {asked for _, _, asked in served.requests[before:] if asked} == {"bytes=196608-"}
     assert leftovers(tmp_path) == []
+
+
+def test_processes_that_share_a_folder_download_once(served: Hub, file: WeightFile, tmp_path: Path) -> None:
+    served.moods.append("slow:3")
+    command = [sys.executable, "-c", PULL, str(tmp_path), file.model_dump_json()]
+    environment = plain_environment(HF_ENDPOINT=served.endpoint)
+    processes = [subprocess.Popen(command, env=environment) for _ in range(3)]
+
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    assert served.bodies() == 1
+    assert puller_in(tmp_path).store.check(file) is State.HERE
 
 
 @contextlib.contextmanager
