@@ -85,8 +85,8 @@ class ProgressSchema(Schema):
     fraction = fields.Float(metadata={"description": "finished segments over all segments of this attempt, 0 to 1"})
     stage = fields.String(
         metadata={
-            "description": "queued, starting, fetching, decoding, loading, downloading (weights), waiting, separating, encoding, uploading, "
-            "done, failed or canceled"
+            "description": "queued, starting, fetching, decoding, loading, downloading (weights), waiting, separating, "
+            "encoding, uploading, done, failed or canceled"
         }
     )
     eta_seconds = fields.Float(
