@@ -6,7 +6,7 @@ from flask import Flask
 from flask_smorest import Api
 from flask_swagger_ui import get_swaggerui_blueprint
 
-from api import errors, files, health, jobs, models, requests
+from api import auth, errors, files, health, jobs, models, requests
 from stemsvc.services import open_services
 from stemsvc.settings import Settings
 
@@ -39,9 +39,11 @@ def create_app(settings: Settings) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["stemsvc"] = open_services(settings)
     requests.install(app, settings.min_free_bytes)
+    auth.install(app)
     rest = _Rest(
         app, spec_kwargs={"info": {"description": DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}}}
     )
+    rest.spec.components.security_scheme("key", auth.SECURITY)
     errors.install(app)
     for blueprint in (jobs.blueprint, models.blueprint, health.blueprint):
         rest.register_blueprint(blueprint)

@@ -21,7 +21,7 @@ READ_ON_BYTES = 64 * 1024 * 1024
 STATUS = {
     "job_not_found": 404, "job_finished": 409, "object_missing": 404, "url_expired": 403, "url_invalid": 403,
     "file_too_large": 413, "missing_file": 400, "too_many_files": 400, "empty_file": 400,
-    "idempotency_conflict": 409, "bad_idempotency_key": 400,
+    "idempotency_conflict": 409, "bad_idempotency_key": 400, "forbidden": 403,
 }  # fmt: skip
 # Transient errors are 503; these are the client's to slow down for. What others say names our insides: it is logged.
 BUSY = ("queue_full", "key_queue_full")
@@ -31,7 +31,7 @@ DETAILS = {
     "acceptance_unknown": "the job may have been accepted or not; with an Idempotency-Key it is safe to send it again",
 }
 CODES = {
-    400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "file_too_large",
+    400: "bad_request", 401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 413: "file_too_large",
     415: "unsupported_media_type", 422: "invalid_fields",
 }  # fmt: skip
 

@@ -6,15 +6,17 @@ from typing import Any
 
 from flask import url_for
 
+from api.auth import caller
 from api.errors import ProblemSchema
 from api.multipart import MultipartBlueprint, the_upload
-from api.present import job_body
+from api.present import job_body, summary
 from api.requests import idempotency_key, request_id
-from api.schemas import JobForm, JobSchema
+from api.schemas import JobForm, JobPageSchema, JobQuery, JobSchema
 from api.services import services
 from stemsvc import outputs
-from stemsvc.errors import UsageError
-from stemsvc.jobs import JobOptions, JobView, check_encoding
+from stemsvc.jobs import JobOptions, check_encoding
+from stemsvc.jobstore.listing import Filter
+from stemsvc.keys import Scope
 from stemsvc.reception import Request
 from stemsvc.separation import SeparationOptions
 
@@ -42,11 +44,26 @@ def submit(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     will reach an end state. Sent again with the same `Idempotency-Key` header, a request is answered with the
     job that it made the first time.
     """
+    who = caller(Scope.SUBMIT)
     options = read_options(form)
     upload = the_upload(services().settings.max_upload_bytes)
-    asked = Request(id=request_id(), idempotency_key=idempotency_key())
+    asked = Request(id=request_id(), owner=who.owner, idempotency_key=idempotency_key())
     view = services().reception.accept(upload, options, asked)
     return job_body(services(), view), 201, {"Location": url_for("jobs.show", job_id=view.job.id)}
+
+
+@blueprint.route("", methods=["GET"])
+@blueprint.arguments(JobQuery, location="query")
+@blueprint.response(200, JobPageSchema)
+def index(query: dict[str, Any]) -> dict[str, Any]:
+    """List jobs
+
+    The newest first. `next_cursor` leads to the page after this one, and stays true while jobs come and go.
+    """
+    limit, cursor = query.pop("limit"), query.pop("cursor")
+    which = Filter(owner=caller(Scope.READ).sees, **query)
+    page = services().store.page(which, limit, cursor)
+    return {"jobs": [summary(job) for job in page.jobs], "next_cursor": page.cursor}
 
 
 @blueprint.route("/<string:job_id>")
@@ -56,7 +73,7 @@ def show(job_id: str) -> dict[str, Any]:
 
     Stems carry freshly signed URLs at each read.
     """
-    return job_body(services(), _view(job_id))
+    return job_body(services(), services().reception.view(job_id, caller(Scope.READ).sees))
 
 
 @blueprint.route("/<string:job_id>/cancel", methods=["POST"])
@@ -66,8 +83,9 @@ def cancel(job_id: str) -> dict[str, Any]:
 
     It is canceled at once; a worker that is at it stops within one segment. Canceling twice is no error.
     """
-    services().reception.cancel(job_id)
-    return job_body(services(), _view(job_id))
+    sees = caller(Scope.SUBMIT).sees
+    services().reception.cancel(job_id, sees)
+    return job_body(services(), services().reception.view(job_id, sees))
 
 
 @blueprint.route("/<string:job_id>", methods=["DELETE"])
@@ -77,14 +95,7 @@ def erase(job_id: str) -> None:
 
     The track, the stems and the job's record are deleted; its URLs open nothing any more.
     """
-    services().reception.erase(job_id)
-
-
-def _view(job_id: str) -> JobView:
-    view = services().store.view(job_id)
-    if view is None:
-        raise UsageError("job_not_found", "no such job")
-    return view
+    services().reception.erase(job_id, caller(Scope.SUBMIT).sees)
 
 
 def read_options(form: dict[str, Any]) -> JobOptions:

@@ -47,6 +47,22 @@ def job_body(parts: Services, view: JobView) -> dict[str, Any]:
     }
 
 
+def summary(job: Job) -> dict[str, Any]:
+    """The fields of `JobSummarySchema`."""
+    return {
+        "id": job.id,
+        "state": str(job.state),
+        "model": job.options.model,
+        "filename": job.input_name,
+        "progress": {"fraction": round(job.fraction, 4), "stage": job.stage, "eta_seconds": _eta(job)},
+        "attempt": job.attempt,
+        "created_at": _moment(job.created_at),
+        "started_at": _moment(job.started_at),
+        "finished_at": _moment(job.finished_at),
+        "error": {"code": job.error_code, "detail": job.error_detail} if job.error_code else None,
+    }
+
+
 def _stems(parts: Services, job: Job) -> dict[str, Any]:
     ttl = parts.settings.url_ttl_seconds
     content_type = CONTENT_TYPES[job.options.format]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 from flask_smorest.fields import Upload
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields, post_load, validate
 
 from stemsvc.jobs import FORMATS, JobState
 from stemsvc.pools import DEVICES
@@ -168,6 +169,56 @@ class JobSchema(Schema):
     stems = fields.Dict(keys=fields.String(), values=fields.Nested(StemSchema))
     error = fields.Nested(JobErrorSchema, allow_none=True)
     timeline = fields.List(fields.Nested(MoveSchema))
+
+
+class JobSummarySchema(Schema):
+    """A job in a list."""
+
+    id = fields.String()
+    state = fields.String(metadata={"enum": [str(state) for state in JobState]})
+    model = fields.String()
+    filename = fields.String()
+    progress = fields.Nested(ProgressSchema)
+    attempt = fields.Integer()
+    created_at = fields.DateTime()
+    started_at = fields.DateTime(allow_none=True)
+    finished_at = fields.DateTime(allow_none=True)
+    error = fields.Nested(JobErrorSchema, allow_none=True)
+
+
+class JobPageSchema(Schema):
+    """Some jobs, newest first."""
+
+    jobs = fields.List(fields.Nested(JobSummarySchema))
+    next_cursor = fields.String(allow_none=True, metadata={"description": "of the page after this; null at the end"})
+
+
+class MomentField(fields.AwareDateTime):
+    """A moment in ISO 8601, in UTC where it names no zone, as seconds since the epoch."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(default_timezone=UTC, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return super()._deserialize(value, attr, data, **kwargs).timestamp()
+
+
+class JobQuery(Schema):
+    """Which jobs to list."""
+
+    states = fields.List(
+        fields.Enum(JobState, by_value=True), load_default=(), data_key="state",
+        metadata={"description": "one or more states, each in a parameter of its own"},
+    )  # fmt: skip
+    model = fields.String(load_default=None)
+    created_after = MomentField(load_default=None)
+    created_before = MomentField(load_default=None)
+    limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
+    cursor = fields.String(load_default=None, metadata={"description": "`next_cursor` of the page before"})
+
+    @post_load
+    def _states(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        return {**data, "states": tuple(data["states"])}
 
 
 class ModelSchema(Schema):

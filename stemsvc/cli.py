@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stemsvc.errors import StemsvcError
+from stemsvc.key_commands import keys
 from stemsvc.weights.commands import models
 
 if TYPE_CHECKING:  # a bare GPU machine, where only `bench engine` is to run, has neither rich nor pydantic
@@ -73,6 +74,7 @@ def main() -> None:
 
 
 main.add_command(models)
+main.add_command(keys)
 
 
 @main.command()

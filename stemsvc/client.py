@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,8 +19,9 @@ END_STATES = ("succeeded", "failed", "canceled", "expired")
 class Client:
     """Talks to one stemsvc. Raises with the problem's code: `UsageError` for 4xx, `TransientError` for 429 and 503."""
 
-    def __init__(self, url: str, timeout: float = 60.0) -> None:
-        self._http = httpx.Client(base_url=url, timeout=timeout)
+    def __init__(self, url: str, timeout: float = 60.0, key: str | None = None) -> None:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.Client(base_url=url, timeout=timeout, headers=headers)
 
     def __enter__(self) -> Client:
         return self
@@ -40,6 +41,14 @@ class Client:
     def job(self, job_id: str) -> dict[str, Any]:
         """The job now."""
         return self._json(self._send("GET", f"/v1/jobs/{job_id}"))
+
+    def jobs(self, **query: str | int | list[str]) -> Iterator[dict[str, Any]]:
+        """Every job that the query lets through (`state`, `model`, `created_after`, ...), newest first."""
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self._json(self._send("GET", "/v1/jobs", params={**query, **({"cursor": cursor} if cursor else {})}))
+            yield from page["jobs"]
+            cursor = page["next_cursor"]
 
     def cancel(self, job_id: str) -> dict[str, Any]:
         """Stop the job."""
@@ -75,7 +84,8 @@ class Client:
 
     def download(self, url: str, path: Path) -> Path:
         """Save what a signed URL points to."""
-        with self._http.stream("GET", url) as response:
+        # apart from our own client: a storage that is handed our key as well refuses, and should not see it
+        with httpx.stream("GET", url, timeout=self._http.timeout) as response:
             if response.is_error:
                 response.read()
                 raise _error(response)

@@ -119,26 +119,37 @@ class Reception:
         except TransientError as error:
             raise TransientError(UNKNOWN, error.detail) from error
 
-    def cancel(self, job_id: str) -> None:
+    def view(self, job_id: str, owner: str | None) -> JobView:
+        """The job, if it is the owner's; None as owner may see everybody's. Raises `UsageError` `job_not_found`."""
+        view = self._store.view(job_id) if job_id.isalnum() else None
+        if view is None or owner not in (None, view.job.owner):
+            raise UsageError("job_not_found", "no such job")
+        return view
+
+    def cancel(self, job_id: str, owner: str | None = None) -> None:
         """End a queued or running job; its worker stops within a segment. A canceled job stays as it is.
 
         Raises `UsageError` `job_not_found`, or `job_finished` where there is nothing left to cancel.
         """
+        self._check_owner(job_id, owner)
         if not self._store.cancel(job_id, "canceled by the client"):
-            job = self._store.get(job_id)
-            if job is None:
-                raise UsageError("job_not_found", "no such job")
-            if job.state is not JobState.CANCELED:
-                raise UsageError("job_finished", f"the job is {job.state} already")
+            state = self._check_owner(job_id, owner).state
+            if state is not JobState.CANCELED:
+                raise UsageError("job_finished", f"the job is {state} already")
         self._erase(job_id)
 
-    def erase(self, job_id: str) -> None:
+    def erase(self, job_id: str, owner: str | None = None) -> None:
         """Stop a job, delete its file and stems, forget it. Raises `UsageError` `job_not_found`."""
-        if self._store.get(job_id) is None:  # before a stranger's text becomes part of a key
-            raise UsageError("job_not_found", "no such job")
+        self._check_owner(job_id, owner)  # before a stranger's text becomes part of a key
         self._store.cancel(job_id, "deleted by the client")
         self._storage.delete(f"jobs/{job_id}/")
         self._store.delete(job_id)
+
+    def _check_owner(self, job_id: str, owner: str | None) -> Job:
+        job = self._store.get(job_id) if job_id.isalnum() else None
+        if job is None or owner not in (None, job.owner):
+            raise UsageError("job_not_found", "no such job")
+        return job
 
     def _erase(self, job_id: str) -> None:
         # What a worker stores after this, it erases itself when it sees that the job is not its own any more. What

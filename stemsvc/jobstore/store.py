@@ -12,6 +12,8 @@ from stemsvc.errors import TransientError
 from stemsvc.jobs import Job, JobState, JobView, Lease
 from stemsvc.jobstore.engine import connect, snapshot, translated
 from stemsvc.jobstore.intake import Intake
+from stemsvc.jobstore.keys import Keys
+from stemsvc.jobstore.listing import Filter, Page, page
 from stemsvc.jobstore.outbox import Outbox
 from stemsvc.jobstore.rows import append, find, is_due, move, to_job, view
 from stemsvc.jobstore.tables import db_now, jobs
@@ -22,13 +24,15 @@ _WORKER_LOST = "the worker fell silent and its lease ran out"
 class JobStore:
     """Jobs and their timelines in SQL. Safe to share between threads; make one per process, after any fork.
 
-    `intake` makes the rows of new jobs, `outbox` knows which of them have a message; the moves are here.
+    `intake` makes the rows of new jobs, `outbox` knows which of them have a message, `keys` are the clients'; the
+    moves are here.
     """
 
     def __init__(self, url: str) -> None:
         self._engine = connect(url)
         self.intake = Intake(self._engine)
         self.outbox = Outbox(self._engine)
+        self.keys = Keys(self._engine)
 
     def close(self) -> None:
         """Give back every connection."""
@@ -55,6 +59,11 @@ class JobStore:
         query = sa.select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id).limit(limit)
         with snapshot(self._engine) as connection:
             return [to_job(row) for row in connection.execute(query).mappings()]
+
+    def page(self, which: Filter, limit: int, cursor: str | None = None) -> Page:
+        """The newest jobs that `which` lets through, after `cursor`. Raises `UsageError` `bad_cursor`."""
+        with snapshot(self._engine) as connection:
+            return page(connection, which, limit, cursor)
 
     def live(self) -> tuple[float, list[Job]]:
         """The database's time, and every queued or running job, oldest first."""

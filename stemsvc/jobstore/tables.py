@@ -40,6 +40,7 @@ jobs = sa.Table(
     sa.Column("owner", sa.String(64), nullable=False, server_default=""),
     sa.Index("jobs_by_state", "state", "created_at"),
     sa.Index("jobs_by_pool", "pool", "state", "finished_at"),
+    sa.Index("jobs_by_owner", "owner", "created_at"),
 )
 
 events = sa.Table(
@@ -64,6 +65,18 @@ idempotency_keys = sa.Table(
     sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Index("idempotency_keys_by_job", "job_id"),
+)
+
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("scopes", sa.JSON, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("revoked_at", sa.Double),
 )
 
 

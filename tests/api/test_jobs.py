@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,31 +10,9 @@ from flask.testing import FlaskClient
 
 from api.app import create_app
 from stemsvc.jobs import Lease
-from stemsvc.jobstore.engine import migrate
 from stemsvc.separation import SeparationOptions
 from stemsvc.services import Services
 from stemsvc.settings import Settings
-
-
-@pytest.fixture
-def app_settings(settings: Settings) -> Settings:
-    settings.data_dir.mkdir()
-    migrate(settings.resolved_database_url)
-    return settings.model_copy(update={"max_upload_bytes": 100_000})
-
-
-@pytest.fixture
-def client(app_settings: Settings) -> Iterator[FlaskClient]:
-    app = create_app(app_settings)
-    with app.test_client() as client:
-        yield client
-    app.extensions["stemsvc"].close()
-
-
-@pytest.fixture
-def parts(client: FlaskClient) -> Services:
-    found: Services = client.application.extensions["stemsvc"]
-    return found
 
 
 def song(name: str = "song.mp3", data: bytes = b"music") -> tuple[io.BytesIO, str]:

@@ -1,0 +1,55 @@
+"""Clients' keys in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from stemsvc.jobstore.engine import snapshot, translated
+from stemsvc.jobstore.tables import api_keys, db_now
+from stemsvc.keys import Key, Scope
+
+
+class Keys:
+    """Keys by their ids. A revoked key stays, so that its jobs stay somebody's."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def add(self, key: Key) -> None:
+        """Keep a new key."""
+        values = {
+            "id": key.id, "name": key.name, "hash": key.hash, "scopes": sorted(key.scopes), "created_at": db_now(),
+        }  # fmt: skip
+        with translated(), self._engine.begin() as connection:
+            connection.execute(api_keys.insert().values(values))
+
+    def find(self, key_id: str) -> Key | None:
+        """The key of that id, revoked or not."""
+        with snapshot(self._engine) as connection:
+            row = connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id)).mappings().first()
+            return _key(row) if row else None
+
+    def all(self) -> list[Key]:
+        """Every key, oldest first."""
+        query = sa.select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)
+        with snapshot(self._engine) as connection:
+            return [_key(row) for row in connection.execute(query).mappings()]
+
+    def any(self) -> bool:
+        """Whether a key was ever made: from then on every request needs one."""
+        with snapshot(self._engine) as connection:
+            return connection.execute(sa.select(api_keys.c.id).limit(1)).first() is not None
+
+    def revoke(self, key_id: str) -> bool:
+        """End a key; False where there is none that holds."""
+        which = sa.and_(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
+        with translated(), self._engine.begin() as connection:
+            return connection.execute(api_keys.update().where(which).values(revoked_at=db_now())).rowcount == 1
+
+
+def _key(row: Mapping[Any, Any]) -> Key:
+    values = dict(row)
+    return Key(**{**values, "scopes": frozenset(Scope(scope) for scope in values["scopes"])})

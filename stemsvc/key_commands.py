@@ -1,0 +1,84 @@
+"""`stemsvc keys`: clients' keys, made, listed and revoked by the operator."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from stemsvc.errors import UsageError
+from stemsvc.keys import DEFAULT_SCOPES, Scope, new_key
+
+if TYPE_CHECKING:
+    from stemsvc.jobstore import JobStore
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and revoke clients' keys. Once there is one, every request needs one."""
+
+
+@keys.command()
+@click.argument("name")
+@click.option(
+    "--scope", "scopes", multiple=True, type=click.Choice([str(scope) for scope in Scope]),
+    default=[str(scope) for scope in DEFAULT_SCOPES], show_default=True, help="what it may do, repeatable",
+)  # fmt: skip
+def create(name: str, scopes: tuple[str, ...]) -> None:
+    """Make a key for NAME and print it. It is shown this once only."""
+    if not name.strip() or len(name) > 200 or not name.isprintable():
+        raise UsageError("bad_name", "a name has 1 to 200 printable characters")
+    key, token = new_key(name.strip(), frozenset(Scope(scope) for scope in scopes))
+    store = _store()
+    store.keys.add(key)
+    store.close()
+    click.echo(f"key {key.id} for {key.name}: {', '.join(sorted(key.scopes))}", err=True)
+    click.echo(token)
+
+
+@keys.command("list")
+def list_() -> None:
+    """List the keys. Their secrets are kept nowhere."""
+    from rich.console import Console
+    from rich.table import Table
+
+    store = _store()
+    found = store.keys.all()
+    store.close()
+    table = Table("id", "name", "scopes", "created", "revoked")
+    for key in found:
+        revoked = _moment(key.revoked_at) if key.revoked_at else ""
+        table.add_row(key.id, key.name, " ".join(sorted(key.scopes)), _moment(key.created_at), revoked)
+    if found:
+        Console().print(table)
+    else:
+        click.echo("no keys: on the loopback, whoever reaches the api can use it")
+
+
+@keys.command()
+@click.argument("key_id")
+def revoke(key_id: str) -> None:
+    """Revoke the key KEY_ID; within seconds no request passes with it. Its jobs stay."""
+    store = _store()
+    revoked = store.keys.revoke(key_id)
+    store.close()
+    if not revoked:
+        raise UsageError("key_not_found", f"no key {key_id} holds")
+    click.echo(f"revoked {key_id}")
+
+
+def _store() -> JobStore:
+    from stemsvc.jobstore import JobStore
+    from stemsvc.jobstore.engine import migrate
+    from stemsvc.settings import Settings
+
+    settings = Settings()
+    if not settings.database_url:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    migrate(settings.resolved_database_url)
+    return JobStore(settings.resolved_database_url)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

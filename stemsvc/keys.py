@@ -1,0 +1,65 @@
+"""Clients' keys: what they may do, how they are written down, how a secret is checked."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+
+PREFIX = "stemsvc"
+_TOKEN = re.compile(rf"{PREFIX}_([a-z0-9]{{10}})_([A-Za-z0-9_-]{{43}})")
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # none that looks like another
+
+
+class Scope(enum.StrEnum):
+    """What a key may do."""
+
+    SUBMIT = "submit"  # send, cancel and delete its own jobs
+    READ = "read"  # see its own jobs
+    URL_SOURCE = "url-source"  # have tracks fetched from addresses
+    ADMIN = "admin"  # all of it, on everybody's jobs
+
+
+DEFAULT_SCOPES = (Scope.SUBMIT, Scope.READ)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key as it is kept: its secret's hash only. Times are seconds since the epoch by the database's clock."""
+
+    id: str
+    name: str
+    hash: str
+    scopes: frozenset[Scope]
+    created_at: float = 0.0
+    revoked_at: float | None = None
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the key has the scope; an admin has all."""
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+
+def new_key(name: str, scopes: frozenset[Scope]) -> tuple[Key, str]:
+    """A key to keep, and its token, which is shown once and kept nowhere."""
+    key_id = "".join(secrets.choice(_ALPHABET) for _ in range(10))
+    secret = secrets.token_urlsafe(32)
+    return Key(key_id, name, hash_of(secret), scopes), f"{PREFIX}_{key_id}_{secret}"
+
+
+def hash_of(secret: str) -> str:
+    """What is kept of a secret. It has 256 random bits, so that a fast hash hides it well."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def parse_token(token: str) -> tuple[str, str] | None:
+    """Id and secret of a token; None for what is none."""
+    found = _TOKEN.fullmatch(token)
+    return (found[1], found[2]) if found else None
+
+
+def fits(key: Key, secret: str) -> bool:
+    """Whether the secret is the key's, in a time that tells nothing, and the key still holds."""
+    return hmac.compare_digest(key.hash, hash_of(secret)) and key.revoked_at is None

@@ -1,0 +1,46 @@
+"""`stemsvc keys`, and that no secret is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stemsvc.cli import main
+from stemsvc.keys import parse_token
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STEMSVC_DATA_DIR", str(tmp_path / "data"))
+
+
+def keys(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["keys", *arguments])
+
+
+def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
+    assert "no keys" in keys("list").stdout
+    made = keys("create", "the band", "--scope", "read", "--scope", "admin")
+    assert made.exit_code == 0, made.output
+    parts = parse_token(made.stdout.strip())
+    assert parts is not None
+    key_id, secret = parts
+
+    listed = keys("list").stdout
+    assert key_id in listed
+    assert "admin read" in " ".join(listed.split())
+    assert secret not in listed
+    assert not any(secret.encode() in path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file())
+
+    assert keys("revoke", key_id).exit_code == 0
+    again = keys("revoke", key_id)
+    assert (again.exit_code, "key_not_found" in again.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["", " ", "x" * 201, "a\nb", "\x00"])
+def test_a_name_that_can_not_be_shown_is_refused(name: str) -> None:
+    made = keys("create", name)
+
+    assert (made.exit_code, "bad_name" in made.stderr) == (1, True)
