@@ -6,9 +6,14 @@ import os
 import sys
 
 import click
+import structlog
 
+from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
+from stemsvc.logs import configure_logs
 from stemsvc.settings import Settings
+
+log = structlog.get_logger()
 
 
 @click.command()
@@ -16,11 +21,13 @@ from stemsvc.settings import Settings
 @click.option("--port", type=int, help="port to listen on")
 def api(host: str | None, port: int | None) -> None:
     """Serve the HTTP API with gunicorn, after bringing the job store's schema up to date."""
-    settings = Settings()
+    changes = {"api_host": host, "api_port": port}
+    settings = Settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
     if not settings.database_url:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     migrate(settings.resolved_database_url)
-    bind = f"{host or settings.api_host}:{port if port is not None else settings.api_port}"
+    _warn_of_no_keys(settings)
+    bind = f"{settings.api_host}:{settings.api_port}"
     # Threads, since much of a request's work is waiting for disk and network; processes, since the rest is Python.
     arguments = [
         sys.executable, "-m", "gunicorn", "--config", "python:api.server", "--bind", bind,
@@ -28,4 +35,12 @@ def api(host: str | None, port: int | None) -> None:
         "--worker-class", "gthread", "--timeout", "120", "--graceful-timeout", "20", "--no-control-socket",
         "api.wsgi:make()",
     ]  # fmt: skip
-    os.execv(sys.executable, arguments)
+    os.execve(sys.executable, arguments, settings.environment())  # who needs a key depends on the host
+
+
+def _warn_of_no_keys(settings: Settings) -> None:
+    store = JobStore(settings.resolved_database_url)
+    if not store.keys.any():
+        configure_logs(settings)
+        log.warning("no keys: whoever reaches the loopback can use the service; `stemsvc keys create` makes one")
+    store.close()

@@ -22,7 +22,8 @@ def ids(answer: Any) -> list[str]:
 
 def test_pages_hold_every_job_once_while_more_come(client: Any) -> None:
     sent = [submit(client) for _ in range(7)]
-    found, cursor = [], ""
+    found: list[str] = []
+    cursor: str | None = ""
     while cursor is not None:
         answer = client.get("/v1/jobs", query_string={"limit": 3, **({"cursor": cursor} if cursor else {})})
         found += ids(answer)

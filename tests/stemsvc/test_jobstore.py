@@ -14,7 +14,9 @@ from stemsvc.errors import TransientError
 from stemsvc.jobs import MOVES, Event, Job, JobOptions, JobState, Lease, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import connect, migrate
+from stemsvc.jobstore.listing import Filter
 from stemsvc.jobstore.tables import metadata
+from stemsvc.keys import Scope, fits, new_key, parse_token
 
 
 def new_job(**changes: object) -> Job:
@@ -285,3 +287,39 @@ def _position(store: JobStore, job: Job) -> int | None:
     view = store.view(job.id)
     assert view is not None
     return view.queue_position
+
+
+def test_pages_of_ones_own_jobs(store: JobStore) -> None:
+    sent = [store.intake.put(new_job(owner=owner), "accepted").job for owner in ("me", "you", "me", "me")]
+    other = replace(sent[0], id=new_job_id(), options=JobOptions("htdemucs", stems=("vocals",)))
+    sent.append(store.intake.put(other, "accepted").job)
+    mine = [job.id for job in reversed(sent) if job.owner == "me"]
+
+    first = store.page(Filter(owner="me"), 3)
+    rest = store.page(Filter(owner="me"), 3, first.cursor)
+
+    assert [job.id for job in (*first.jobs, *rest.jobs)] == mine
+    assert rest.cursor is None
+    assert [job.id for job in store.page(Filter(owner="me", model="htdemucs"), 9).jobs] == [other.id]
+    assert store.page(Filter(owner="me", states=(JobState.FAILED,)), 9).jobs == []
+    assert len(store.page(Filter(created_after=sent[1].created_at), 9).jobs) == 3
+    assert len(store.page(Filter(created_before=sent[1].created_at), 9).jobs) == 1
+
+
+def test_keys_are_kept_and_revoked(store: JobStore) -> None:
+    assert not store.keys.any()
+    key, token = new_key("band", frozenset({Scope.READ}))
+    store.keys.add(key)
+
+    kept = store.keys.find(key.id)
+    assert kept == replace(key, created_at=kept.created_at if kept else 0.0)
+    parts = parse_token(token)
+    assert parts is not None
+    assert kept is not None
+    assert fits(kept, parts[1])
+    assert not fits(kept, parts[1][:-1] + "x" * (parts[1][-1] != "x") + "y" * (parts[1][-1] == "x"))
+    assert store.keys.revoke(key.id)
+    revoked = store.keys.find(key.id)
+    assert revoked is not None
+    assert not fits(revoked, parts[1])
+    assert store.keys.any()
