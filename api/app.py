@@ -6,7 +6,7 @@ from flask import Flask
 from flask_smorest import Api
 from flask_swagger_ui import get_swaggerui_blueprint
 
-from api import auth, errors, files, health, jobs, models, requests
+from api import auth, errors, files, headers, health, jobs, limits, models, requests
 from stemsvc.services import open_services
 from stemsvc.settings import Settings
 
@@ -39,7 +39,9 @@ def create_app(settings: Settings) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["stemsvc"] = open_services(settings)
     requests.install(app, settings.min_free_bytes)
+    headers.install(app, settings)
     auth.install(app)
+    limits.install(app, settings)
     rest = _Rest(
         app, spec_kwargs={"info": {"description": DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}}}
     )

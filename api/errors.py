@@ -32,7 +32,7 @@ DETAILS = {
 }
 CODES = {
     400: "bad_request", 401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 413: "file_too_large",
-    415: "unsupported_media_type", 422: "invalid_fields",
+    415: "unsupported_media_type", 422: "invalid_fields", 429: "rate_limited",
 }  # fmt: skip
 
 

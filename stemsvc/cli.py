@@ -126,12 +126,13 @@ def down(data_dir: Path | None) -> None:
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("demo-output"), show_default=True
 )
 @click.option("--url", help="a running stemsvc; without it one is started and stopped again")
+@click.option("--key", help="a key of the service at --url")
 @click.option("--model", default="demo", show_default=True)
-def demo(song: Path | None, output: Path, url: str | None, model: str) -> None:
+def demo(song: Path | None, output: Path, url: str | None, key: str | None, model: str) -> None:
     """Separate SONG (or the bundled one) over HTTP and show what came back."""
     from stemsvc.demo.show import run_demo
 
-    run_demo(song, output, url, model)
+    run_demo(song, output, url, model, key)
 
 
 @main.command()

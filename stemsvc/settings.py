@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     api_processes: int = Field(2, ge=1, description="processes of the api")
     api_threads: int = Field(16, ge=1, description="request threads of each api process")
 
+    rate_limit: str = Field("", description="requests of one key, or address, as `600 per minute`; empty: any number")
+    cors_origins: str = Field("", description="sites whose pages may call the api, by commas; `*`: every one")
+
     max_upload_bytes: int = Field(512 * MIB, ge=1, description="largest request body")
     max_duration_seconds: float = Field(14400.0, gt=0, description="longest track; scratch disk grows with it")
     default_model: str = Field("demo", description="model of a job that names none")

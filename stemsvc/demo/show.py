@@ -24,14 +24,14 @@ SONG = HERE / "song" / "mixture.flac"
 console = Console()
 
 
-def run_demo(song: Path | None, output: Path, url: str | None, model: str) -> None:
+def run_demo(song: Path | None, output: Path, url: str | None, model: str, key: str | None = None) -> None:
     """Separate `song` (the bundled one where None) with a running service, or one started for it.
 
     Raises `FatalError` with the job's code where the job fails.
     """
     output.mkdir(parents=True, exist_ok=True)
     if url:
-        _separate(url, song or SONG, output, model)
+        _separate(url, song or SONG, output, model, key)
         return
     with _service() as started:
         _separate(started, song or SONG, output, model)
@@ -52,8 +52,8 @@ def _service() -> Iterator[str]:
             background.stop(settings)
 
 
-def _separate(url: str, song: Path, output: Path, model: str) -> None:
-    with Client(url) as client:
+def _separate(url: str, song: Path, output: Path, model: str, key: str | None = None) -> None:
+    with Client(url, key=key) as client:
         job = client.submit(song, model=model, format="flac", residual="true")
         console.print(f"sent {song.name} as job {job['id']}")
         job = _follow(client, job["id"])

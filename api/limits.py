@@ -1,0 +1,55 @@
+"""How often a key, or an address where there are no keys, may call: `STEMSVC_RATE_LIMIT`, counted for all processes."""
+
+from __future__ import annotations
+
+from flask import Flask, g, request
+from flask_limiter import Limiter
+from flask_limiter.constants import HeaderNames
+
+from api.auth import OPEN
+from stemsvc.errors import FatalError
+from stemsvc.settings import Settings
+
+# draft-ietf-httpapi-ratelimit-headers, the form with three headers that clients know
+HEADERS = {
+    HeaderNames.LIMIT: "RateLimit-Limit",
+    HeaderNames.REMAINING: "RateLimit-Remaining",
+    HeaderNames.RESET: "RateLimit-Reset",
+    HeaderNames.RETRY_AFTER: "Retry-After",
+}
+WAIT: dict[str, str | int] = {
+    "socket_connect_timeout": 1,
+    "socket_timeout": 1,
+}  # seconds that counting may cost a request
+
+
+def install(app: Flask, settings: Settings) -> None:
+    """Count each request after it is known who asks. Raises `FatalError` `bad_settings` for a rate that is none."""
+    if not settings.rate_limit:
+        return
+    from limits import parse_many
+
+    try:
+        parse_many(settings.rate_limit)
+    except ValueError as error:
+        raise FatalError("bad_settings", f"STEMSVC_RATE_LIMIT: {error}; write `600 per minute`") from error
+    shared = settings.broker_url.startswith(("redis://", "rediss://"))
+    limiter = Limiter(
+        _who,
+        application_limits=[settings.rate_limit],
+        headers_enabled=True,
+        header_name_mapping=HEADERS,
+        retry_after="delta-seconds",
+        strategy="moving-window" if not shared else "fixed-window",
+        storage_uri=settings.broker_url if shared else "memory://",
+        storage_options=WAIT if shared else {},
+        in_memory_fallback_enabled=True,  # without the broker jobs are accepted all the same
+        key_prefix="stemsvc-rate",
+    )
+    limiter.request_filter(lambda: request.method == "OPTIONS" or request.path.startswith(OPEN))
+    limiter.init_app(app)
+
+
+def _who() -> str:
+    key = g.caller.key
+    return f"key:{key.id}" if key else f"address:{request.remote_addr}"
