@@ -17,6 +17,7 @@ from stemsvc import outputs
 from stemsvc.jobs import JobOptions, check_encoding
 from stemsvc.jobstore.listing import Filter
 from stemsvc.keys import Scope
+from stemsvc.names import check_template
 from stemsvc.reception import Request
 from stemsvc.separation import SeparationOptions
 
@@ -105,4 +106,7 @@ def read_options(form: dict[str, Any]) -> JobOptions:
     bit_depth = check_encoding(form["format"], form["bit_depth"] or None)
     separation = SeparationOptions(*(form[name] for name in ("overlap", "shifts", "seed", "segment", "precision")))
     separation.check(entry.segment_seconds)
-    return JobOptions(entry.name, form["device"], stems, form["format"], bit_depth, form["residual"], separation)
+    return JobOptions(
+        entry.name, form["device"], stems, form["format"], bit_depth, form["residual"],
+        check_template(form["filename_template"]), form["metadata"], separation,
+    )  # fmt: skip

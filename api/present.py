@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 from flask import request
 
 from stemsvc.jobs import CONTENT_TYPES, Job, JobState, JobView
-from stemsvc.names import stem_filename
+from stemsvc.names import DEFAULT_TEMPLATE, stem_filename
 from stemsvc.services import Services
 
 
@@ -38,6 +38,8 @@ def job_body(parts: Services, view: JobView) -> dict[str, Any]:
         "started_at": _moment(job.started_at),
         "finished_at": _moment(job.finished_at),
         "source": job.source or None,
+        "filename_template": options.filename_template or DEFAULT_TEMPLATE,
+        "metadata": options.metadata,
         "stems": _stems(parts, job) if job.state is JobState.SUCCEEDED else {},
         "error": {"code": job.error_code, "detail": job.error_detail} if job.error_code else None,
         "timeline": [
@@ -69,11 +71,12 @@ def _stems(parts: Services, job: Job) -> dict[str, Any]:
     expires = datetime.fromtimestamp(int(time.time()) + ttl, UTC)
     stems: dict[str, Any] = {}
     for name, output in job.outputs.items():
-        filename = stem_filename(job.input_name, name, job.options.format)
+        filename = stem_filename(job, name)
         url = parts.storage.signed_url(output["key"], ttl, filename, content_type)
         facts = {key: value for key, value in output.items() if key != "key"}
         stems[name] = {
             **facts,
+            "filename": filename,
             "url": urljoin(request.host_url, url),
             "expires_at": expires,
             "content_type": content_type,

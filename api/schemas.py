@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import math
 from datetime import UTC
 from typing import Any
 
 from flask_smorest.fields import Upload
-from marshmallow import Schema, fields, post_load, validate
+from marshmallow import Schema, ValidationError, fields, post_load, validate
 
 from stemsvc.jobs import FORMATS, JobState
 from stemsvc.pools import DEVICES
 from stemsvc.separation import MAX_OVERLAP, MAX_SEED, MAX_SHIFTS, PRECISIONS, SeparationOptions
 
 DEFAULTS = SeparationOptions()
+MOST_METADATA = 4096  # bytes
+DEEPEST_METADATA = 20
 
 
 class StemsField(fields.Field[tuple[str, ...]]):
@@ -23,6 +27,44 @@ class StemsField(fields.Field[tuple[str, ...]]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
         names = (name.strip() for part in value for name in str(part).split(","))
         return tuple(dict.fromkeys(filter(None, names)))
+
+
+class MetadataField(fields.Field[dict[str, Any]]):
+    """A small JSON object of the client's own."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
+        if len(str(value).encode(errors="replace")) > MOST_METADATA:
+            raise ValidationError(f"longer than {MOST_METADATA} bytes")
+        try:
+            found = json.loads(str(value), parse_constant=_no_number, parse_float=_finite) if value else {}
+        except (ValueError, RecursionError) as error:
+            raise ValidationError("no JSON") from error
+        if not isinstance(found, dict):
+            raise ValidationError("no JSON object")
+        if _depth(found) > DEEPEST_METADATA:
+            raise ValidationError(f"nested more than {DEEPEST_METADATA} deep")
+        return found
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and objects lie in each other; without recursion, which ends at a thousand."""
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        inner = [each for each in level if isinstance(each, dict | list)]
+        level = [part for each in inner for part in (each.values() if isinstance(each, dict) else each)]
+    return depth
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):  # 1e999, which would come back as no JSON
+        raise ValueError(f"{text} is too large")
+    return number
 
 
 class JobForm(Schema):
@@ -49,6 +91,18 @@ class JobForm(Schema):
     )
     residual = fields.Boolean(
         load_default=False, metadata={"description": "also return what the stems returned leave of the mixture"}
+    )
+    filename_template = fields.String(
+        load_default="",
+        metadata={"description": "names of downloads, of {name}, {stem} and {model}", "example": "{name} [{stem}]"},
+    )
+    metadata = MetadataField(
+        load_default=dict,
+        metadata={
+            "type": "string",
+            "description": f"a JSON object of yours, at most {MOST_METADATA} bytes, given back with the job",
+            "example": '{"album": 7}',
+        },
     )
     overlap = fields.Float(
         load_default=DEFAULTS.overlap,
@@ -100,6 +154,7 @@ class StemSchema(Schema):
 
     url = fields.Url(metadata={"description": "signed; anyone who has it can download until it expires"})
     expires_at = fields.DateTime()
+    filename = fields.String(metadata={"description": "what a download of it is called"})
     bytes = fields.Integer()
     sha256 = fields.String()
     duration_seconds = fields.Float()
@@ -166,6 +221,8 @@ class JobSchema(Schema):
     started_at = fields.DateTime(allow_none=True)
     finished_at = fields.DateTime(allow_none=True)
     source = fields.Nested(SourceSchema, allow_none=True)
+    filename_template = fields.String()
+    metadata = fields.Dict(keys=fields.String(), metadata={"description": "as it was sent"})
     stems = fields.Dict(keys=fields.String(), values=fields.Nested(StemSchema))
     error = fields.Nested(JobErrorSchema, allow_none=True)
     timeline = fields.List(fields.Nested(MoveSchema))

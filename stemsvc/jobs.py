@@ -59,6 +59,8 @@ class JobOptions:
     format: str = "flac"
     bit_depth: str | None = None  # "16", "24" or "float32"; None for lossy formats
     residual: bool = False
+    filename_template: str = ""  # see `stemsvc.names`
+    metadata: dict[str, Any] = field(default_factory=dict)  # the client's own, given back as it came
     separation: SeparationOptions = field(default_factory=SeparationOptions)
 
     @property

@@ -6,9 +6,12 @@ import re
 import unicodedata
 from pathlib import PurePosixPath
 
-from stemsvc.jobs import EXTENSIONS
+from stemsvc.errors import UsageError
+from stemsvc.jobs import EXTENSIONS, Job
 
 MAX_LENGTH = 150
+FIELDS = ("name", "stem", "model")
+DEFAULT_TEMPLATE = "{name} - {stem}"
 
 
 def clean_filename(given: str) -> str:
@@ -20,6 +23,27 @@ def clean_filename(given: str) -> str:
     return name[-MAX_LENGTH:] or "track"
 
 
-def stem_filename(input_name: str, stem: str, format: str) -> str:
-    """What a browser saves a stem as: `song - vocals.flac`."""
-    return f"{PurePosixPath(input_name).stem} - {stem}.{EXTENSIONS[format]}"
+def check_template(template: str) -> str:
+    """A template of file names that can be used; raises `UsageError` `bad_template`.
+
+    `{name}` is the track's name without its ending, `{stem}` and `{model}` are what they say; the ending is ours.
+    """
+    fields = re.findall(r"\{([^{}]*)\}", template)
+    rest = re.sub(r"\{[^{}]*\}", "", template)
+    unknown = [name for name in fields if name not in FIELDS]
+    if unknown or "{" in rest or "}" in rest:
+        what = f"{{{unknown[0]}}}" if unknown else "a lone brace"
+        raise UsageError("bad_template", f"{what} is none of {', '.join(f'{{{name}}}' for name in FIELDS)}")
+    if template and "stem" not in fields:
+        raise UsageError("bad_template", "without {stem} all stems would have one name")
+    if len(template) > MAX_LENGTH:
+        raise UsageError("bad_template", f"a template has at most {MAX_LENGTH} characters")
+    return template
+
+
+def stem_filename(job: Job, stem: str) -> str:
+    """What a browser saves a stem as: `song - vocals.flac`, or as the job's template has it."""
+    values = {"name": PurePosixPath(job.input_name).stem, "stem": stem, "model": job.options.model}
+    template = job.options.filename_template or DEFAULT_TEMPLATE
+    name = re.sub(r"\{(\w+)\}", lambda found: values[found[1]], template)
+    return f"{clean_filename(name.replace('/', '_'))}.{EXTENSIONS[job.options.format]}"

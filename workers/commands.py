@@ -114,7 +114,7 @@ def separate(
     separation = SeparationOptions(**how)
     separation.check(entry.segment_seconds)
     depth = check_encoding(format_, bit_depth)
-    options = JobOptions(entry.name, device, wanted, format_, depth, residual, separation)
+    options = JobOptions(entry.name, device, wanted, format_, depth, residual, separation=separation)
     _check_device(Pool(entry.name, device))
     output.mkdir(parents=True, exist_ok=True)
     columns = (

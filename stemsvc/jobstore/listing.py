@@ -14,6 +14,8 @@ from stemsvc.jobs import Job, JobState
 from stemsvc.jobstore import rows
 from stemsvc.jobstore.tables import jobs
 
+SHOWN = 1e-6  # seconds to which clients see times, rounded: a job is neither before nor after its own moment
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -42,10 +44,9 @@ def page(connection: sa.Connection, which: Filter, limit: int, cursor: str | Non
     if which.model is not None:
         conditions.append(jobs.c.options["model"].as_string() == which.model)
     if which.created_after is not None:
-        # clients see microseconds: a job is not after its own moment
-        conditions.append(jobs.c.created_at >= which.created_after + 1e-6)
+        conditions.append(jobs.c.created_at > which.created_after + SHOWN / 2)
     if which.created_before is not None:
-        conditions.append(jobs.c.created_at < which.created_before)
+        conditions.append(jobs.c.created_at < which.created_before - SHOWN / 2)
     if cursor is not None:
         at, job_id = _read(cursor)
         older = sa.or_(jobs.c.created_at < at, sa.and_(jobs.c.created_at == at, jobs.c.id < job_id))

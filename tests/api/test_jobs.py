@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import pytest
@@ -317,3 +318,25 @@ def test_a_key_that_is_none_is_refused(client: FlaskClient, parts: Services, key
     answer = client.post("/v1/jobs", data={"file": song()}, content_type="multipart/form-data", headers=headers)
 
     assert refused(answer, parts) == (400, "bad_idempotency_key")
+
+
+def test_metadata_and_file_names_come_back(client: FlaskClient) -> None:
+    given = {"album": 7, "who": ["é", None, {"deep": True}], "nul": "a\u0000b"}
+    answer = submit(client, file=song(), metadata=json.dumps(given), filename_template="{stem} of {name}")
+
+    assert answer.status_code == 201
+    job = client.get(f"/v1/jobs/{answer.json['id']}").json
+    assert job is not None
+    assert job["metadata"] == given
+    assert job["filename_template"] == "{stem} of {name}"
+
+
+@pytest.mark.parametrize(
+    "metadata", ["x", "3", "[1]", '"x"', "null", "{", '{"a": NaN}', "[" * 4000, '{"a":' * 600 + "1" + "}" * 600,
+                 '{"a": "' + "x" * 4096 + '"}', '{"a": 1e999}'],
+)  # fmt: skip
+def test_metadata_that_is_no_small_object_is_refused(client: FlaskClient, parts: Services, metadata: str) -> None:
+    answer = submit(client, file=song(), metadata=metadata)
+
+    assert refused(answer, parts) == (422, "invalid_fields")
+    assert "metadata" in answer.json["detail"]

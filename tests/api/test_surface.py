@@ -80,7 +80,7 @@ def test_the_description_is_openapi_3_1_and_names_every_call(client: FlaskClient
     assert list(body) == ["multipart/form-data"]
     form = document["components"]["schemas"]["JobForm"]["properties"]
     assert set(form) == {
-        "file", "model", "device", "stems", "format", "bit_depth", "residual",
+        "file", "model", "device", "stems", "format", "bit_depth", "residual", "filename_template", "metadata",
         "overlap", "shifts", "seed", "segment", "precision",
     }  # fmt: skip
     assert (form["shifts"]["minimum"], form["shifts"]["maximum"], form["overlap"]["default"]) == (0, 20, 0.25)

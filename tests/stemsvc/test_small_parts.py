@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from stemsvc.catalog import load_catalog
 from stemsvc.embedded.stack import running, state_file
 from stemsvc.errors import FatalError, TransientError, UsageError
-from stemsvc.jobs import check_encoding
-from stemsvc.names import clean_filename, stem_filename
+from stemsvc.jobs import Job, JobOptions, JobState, check_encoding
+from stemsvc.names import check_template, clean_filename, stem_filename
 from stemsvc.pools import Pool, choose_pool, parse_pools
 from stemsvc.settings import Settings
 
@@ -40,8 +40,43 @@ def test_a_long_file_name_keeps_its_ending() -> None:
     assert clean_filename("x" * 500 + ".mp3") == "x" * 146 + ".mp3"
 
 
+def named(input_name: str, template: str = "") -> str:
+    options = JobOptions("demo", format="aac", filename_template=check_template(template))
+    return stem_filename(Job("x", JobState.QUEUED, options, "p", "k", input_name, 1), "vocals")
+
+
 def test_a_stem_is_named_after_its_song() -> None:
-    assert stem_filename("my song.mp3", "vocals", "aac") == "my song - vocals.m4a"
+    assert named("my song.mp3") == "my song - vocals.m4a"
+
+
+@pytest.mark.parametrize(
+    ("template", "name"),
+    [
+        ("{stem}", "vocals.m4a"),
+        ("{name} [{stem}, {model}]", "my song [vocals, demo].m4a"),
+        ("../{stem}", "_vocals.m4a"),
+        ("a\u202e\x00{stem}\r\nx", "avocalsx.m4a"),
+        ("{stem}.exe", "vocals.exe.m4a"),
+        ("/etc/{stem}", "_etc_vocals.m4a"),
+    ],
+)
+def test_a_template_names_and_leads_nowhere(template: str, name: str) -> None:
+    assert named("my song.mp3", template) == name
+
+
+def test_braces_of_a_song_are_no_template() -> None:
+    assert named("{stem}{model}.mp3", "{name} {stem}") == "{stem}{model} vocals.m4a"
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{name}", "{stem", "stem}", "{stem} {album}", "{stem!r}", "{stem.__class__}", "{}", "{stem}" + "x" * 150],
+)
+def test_a_template_that_can_not_be_used_is_refused(template: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_template(template)
+
+    assert caught.value.code == "bad_template"
 
 
 def test_depths_default_to_what_every_player_reads() -> None:
