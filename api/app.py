@@ -43,7 +43,11 @@ def create_app(settings: Settings) -> Flask:
     auth.install(app)
     limits.install(app, settings)
     rest = _Rest(
-        app, spec_kwargs={"info": {"description": DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}}}
+        app,
+        spec_kwargs={
+            "security": [{"key": []}, {}],
+            "info": {"description": DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}},
+        },
     )
     rest.spec.components.security_scheme("key", auth.SECURITY)
     errors.install(app)

@@ -41,19 +41,24 @@ class MetadataField(fields.Field[dict[str, Any]]):
             raise ValidationError("no JSON") from error
         if not isinstance(found, dict):
             raise ValidationError("no JSON object")
-        if _depth(found) > DEEPEST_METADATA:
-            raise ValidationError(f"nested more than {DEEPEST_METADATA} deep")
+        _check_plain(found)
         return found
 
 
-def _depth(value: Any) -> int:
-    """How deep lists and objects lie in each other; without recursion, which ends at a thousand."""
-    depth, level = 0, [value]
-    while level:
-        depth += 1
+def _check_plain(value: Any) -> None:
+    """Refuse what not every database and reader takes: depth, NUL, half surrogates. Without recursion, which ends."""
+    level = [value]
+    for _ in range(DEEPEST_METADATA):
         inner = [each for each in level if isinstance(each, dict | list)]
-        level = [part for each in inner for part in (each.values() if isinstance(each, dict) else each)]
-    return depth
+        level = [part for each in inner for part in ([*each, *each.values()] if isinstance(each, dict) else each)]
+        if any("\0" in text or not _is_text(text) for text in level if isinstance(text, str)):
+            raise ValidationError("NUL or half a surrogate in it")
+    if any(isinstance(each, dict | list) for each in level):
+        raise ValidationError(f"nested more than {DEEPEST_METADATA} deep")
+
+
+def _is_text(text: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _no_number(name: str) -> None:
@@ -267,7 +272,7 @@ class JobQuery(Schema):
         fields.Enum(JobState, by_value=True), load_default=(), data_key="state",
         metadata={"description": "one or more states, each in a parameter of its own"},
     )  # fmt: skip
-    model = fields.String(load_default=None)
+    model = fields.String(load_default=None, validate=validate.Regexp(r"[\w/-]{1,200}\Z"))
     created_after = MomentField(load_default=None)
     created_before = MomentField(load_default=None)
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))

@@ -10,13 +10,16 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from stemsvc.errors import TransientError
+from stemsvc.errors import TransientError, UsageError
 from stemsvc.jobs import MOVES, Event, Job, JobOptions, JobState, Lease, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import connect, migrate
 from stemsvc.jobstore.listing import Filter
 from stemsvc.jobstore.tables import metadata
 from stemsvc.keys import Scope, fits, new_key, parse_token
+from stemsvc.settings import Settings
+from stemsvc.storage import open_storage
+from tests.stemsvc.parts import make
 
 
 def new_job(**changes: object) -> Job:
@@ -323,3 +326,13 @@ def test_keys_are_kept_and_revoked(store: JobStore) -> None:
     assert revoked is not None
     assert not fits(revoked, parts[1])
     assert store.keys.any()
+
+
+@pytest.mark.parametrize("job_id", ["a\x00b", "\x00", "../x", "é" * 40, ""])
+def test_an_id_that_no_database_takes_is_no_job(store: JobStore, tmp_path: Path, job_id: str) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    reception = make(settings, store, open_storage(settings)).reception
+    for ask in (reception.view, reception.cancel, reception.erase):
+        with pytest.raises(UsageError) as caught:
+            ask(job_id, None)
+        assert caught.value.code == "job_not_found"
