@@ -82,15 +82,20 @@ def row(request: pytest.FixtureRequest, stage: Stage) -> Row:
     return ROWS.setdefault((stage.trouble.name, request.node.callspec.params["fault"]), Row())
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Write the report after each fault: a run of an hour that is cut short has still shown something."""
+    report = item.config.getoption("--report", default=None)
+    if ROWS and report:
+        report.write_text("\n".join(table()) + "\n")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not ROWS:
         return
     terminalreporter.section("faults")
     for line in table():
         terminalreporter.line(line)
-    report = terminalreporter.config.getoption("--report", default=None)
-    if report:
-        report.write_text("\n".join(table()) + "\n")
 
 
 def table() -> list[str]:
