@@ -21,9 +21,9 @@ LIVE = (JobState.QUEUED, JobState.RUNNING)
 class Janitor:
     """Expires stems, forgets old rows, removes orphaned objects. Any number of processes may do so at once.
 
-    `stems_ttl` and `rows_ttl` are in seconds, 0 for ever; `keys_ttl` is that of idempotency keys. An object that its
-    job's row has no use for goes at once: what a killed worker had stored. One without a row must have been so for
-    `suspect_seconds`, since a file is stored before its row is made.
+    `stems_ttl`, `rows_ttl` and `usage_ttl` are in seconds, 0 for ever; `keys_ttl` is of idempotency keys. An object
+    that its job's row has no use for goes at once: what a killed worker had stored. One without a row must have been so
+    for `suspect_seconds`, since a file is stored before its row is made.
     """
 
     store: JobStore
@@ -31,6 +31,7 @@ class Janitor:
     stems_ttl: float
     rows_ttl: float
     keys_ttl: float = 86400.0
+    usage_ttl: float = 0.0
     suspect_seconds: float = 3600.0
     clock: Callable[[], float] = time.monotonic
     _suspects: dict[str, float] = field(default_factory=dict)  # key -> when it was first seen without a use
@@ -44,6 +45,12 @@ class Janitor:
         if self.rows_ttl and (count := self.store.forget(self.rows_ttl)):
             log.info("old jobs forgotten", jobs=count)
         self.store.intake.forget_keys(self.keys_ttl)
+        if self.usage_ttl:
+            self.store.usage.forget(self.usage_ttl)
+        for upload in self.store.uploads.expired(self.suspect_seconds):
+            self.storage.delete(f"uploads/{upload.id}/")
+            self.store.uploads.delete(upload.id)
+            log.info("upload expired", upload_id=upload.id)
         self._remove_orphans()
 
     def _remove_orphans(self) -> None:
@@ -56,6 +63,9 @@ class Janitor:
                     suspects[key] = self._suspects.get(key, now)
                 elif not _is_used(key, job):
                     self._remove(key)
+        for upload_id, keys in groupby(self.storage.keys("uploads/"), lambda key: key.split("/")[1]):
+            if self.store.uploads.find(upload_id) is None:  # sent by a client that was slower than its upload lived
+                suspects |= {key: self._suspects.get(key, now) for key in keys}
         for key, since in list(suspects.items()):
             if now - since >= self.suspect_seconds:
                 self._remove(key)
@@ -70,4 +80,4 @@ class Janitor:
 def _is_used(key: str, job: Job) -> bool:
     if job.state in LIVE:
         return key == job.input_key or key.startswith(f"jobs/{job.id}/attempt-{job.attempt}/")
-    return any(output["key"] == key for output in job.outputs.values())
+    return key == job.manifest_key or any(output["key"] == key for output in job.outputs.values())

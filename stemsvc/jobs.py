@@ -61,6 +61,11 @@ class JobOptions:
     residual: bool = False
     filename_template: str = ""  # see `stemsvc.names`
     metadata: dict[str, Any] = field(default_factory=dict)  # the client's own, given back as it came
+    sample_rate: int | None = None  # Hz of the stems; the source's where None
+    source_url: str = ""  # where the track is fetched from; empty where it was sent
+    webhook_url: str = ""
+    webhook_events: tuple[str, ...] = ()  # names of `stemsvc.webhooks`
+    cache: bool = True  # whether an earlier job's stems may be taken
     separation: SeparationOptions = field(default_factory=SeparationOptions)
 
     @property
@@ -91,6 +96,7 @@ class Event:
     to_state: str
     why: str
     worker: str | None = None
+    id: int = field(default=0, compare=False)  # grows with time, within a job
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,11 @@ class Job:
     source: dict[str, Any] = field(default_factory=dict)  # sample_rate, channels, frames, seconds, codec
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> key, bytes, sha256, seconds
     owner: str = ""  # who sent it; empty where there are no keys
+    next_pool: str | None = None  # where the job goes from the pool that fetches its track
+    input_sha256: str | None = None
+    cache_key: str | None = None  # of what its result depends on; see `stemsvc.cache`
+    cached: bool = False  # whether its stems are another job's
+    manifest_key: str | None = None
 
     @property
     def finished(self) -> bool:

@@ -36,6 +36,8 @@ class Key:
     scopes: frozenset[Scope]
     created_at: float = 0.0
     revoked_at: float | None = None
+    max_waiting: int | None = None  # jobs; None: what the settings say
+    minutes_per_day: float | None = None  # of audio; None: any number
 
     def may(self, scope: Scope) -> bool:
         """Whether the key has the scope; an admin has all."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
@@ -13,12 +13,13 @@ from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
 from stemsvc.jobs import Event, Job, JobState, JobView
 from stemsvc.jobstore import rows
 from stemsvc.jobstore.engine import snapshot, translated
-from stemsvc.jobstore.tables import db_now, events, idempotency_keys, jobs
+from stemsvc.jobstore.tables import db_now, events, idempotency_keys, jobs, usage
+from stemsvc.jobstore.usage import day
 
 DRAIN_SECONDS = 300.0  # the stretch of time that the pace of a pool is read from
 FULL_SECONDS = 10.0  # how long after a refusal it is worth a look whether there is room, before a file is stored
 UNKNOWN = "acceptance_unknown"
-NO_ROOM = ("queue_full", "key_queue_full")
+NO_ROOM = ("queue_full", "key_queue_full", "quota_exceeded")
 _NOW = sa.select(db_now())
 _WAITING = (
     sa.select(jobs.c.pool, jobs.c.owner, sa.func.count())
@@ -30,10 +31,11 @@ _LOCK = 7350232  # of PostgreSQL's advisory locks: arbitrary, but the same every
 
 @dataclass(frozen=True)
 class Bounds:
-    """How many jobs may wait in one pool, and how many of one owner in all pools."""
+    """How many jobs may wait in one pool, how many of one owner in all pools, and what the owner may send in a day."""
 
     pool: int
     owner: int
+    seconds_per_day: float | None = None  # of audio; None: any number
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class _Item:
     why: str
     bounds: Bounds | None
     key: IdempotencyKey | None
+    seconds: float = 0.0  # of audio, as far as is known
     result: JobView | StemsvcError | None = None
 
 
@@ -57,6 +60,9 @@ class _Item:
 class _Counts:
     pools: Counter[str] = field(default_factory=Counter)
     owners: Counter[str] = field(default_factory=Counter)
+    seconds: defaultdict[str, float] = field(
+        default_factory=lambda: defaultdict(float)
+    )  # of audio, of owners' jobs in this batch
 
 
 class Intake:
@@ -70,14 +76,17 @@ class Intake:
         self._full_until = 0.0
         self._newest = 0.0  # when the last job came, by the database's clock
 
-    def put(self, job: Job, why: str, bounds: Bounds | None = None, key: IdempotencyKey | None = None) -> JobView:
+    def put(
+        self, job: Job, why: str, bounds: Bounds | None = None, key: IdempotencyKey | None = None, seconds: float = 0.0
+    ) -> JobView:
         """Make the row of a new job; once this returns, the job is accepted for good.
 
         Where `key` came before, the job of that time is returned and no row is made. Raises `UsageError`
-        `idempotency_conflict` where it came with something else, `TransientError` `queue_full` or `key_queue_full`
-        with `retry_after` where too many jobs wait, `acceptance_unknown` where the commit's answer was lost.
+        `idempotency_conflict` where it came with something else, `TransientError` `queue_full`, `key_queue_full` or
+        `quota_exceeded` with `retry_after` where too many jobs wait or too much was sent today, `acceptance_unknown`
+        where the commit's answer was lost. `seconds` is the track's length as far as it is known.
         """
-        item = _Item(job, why, bounds, key)
+        item = _Item(job, why, bounds, key, seconds)
         with self._guard:
             self._items.append(item)
         with self._turn:
@@ -160,6 +169,7 @@ class Intake:
                 if result is None:
                     if item.bounds:
                         _check_room(connection, item.job.pool, item.job.owner, item.bounds, counts)
+                        _check_quota(connection, item, counts)
                     result = _accepted(item, self._moment(now), counts)
                     new.append((item, result))
                     if item.key:
@@ -177,6 +187,7 @@ def _accepted(item: _Item, now: float, counts: _Counts) -> JobView:
     position = counts.pools[job.pool]
     counts.pools[job.pool] += 1
     counts.owners[job.owner] += 1
+    counts.seconds[job.owner] += item.seconds
     return JobView(job, [Event(now, None, str(JobState.QUEUED), item.why)], position)
 
 
@@ -190,6 +201,13 @@ def _insert(connection: sa.Connection, new: list[tuple[_Item, JobView]]) -> None
         for event in view.timeline
     ]
     connection.execute(events.insert(), lines)
+    accounts = [
+        {"job_id": view.job.id, "owner": view.job.owner, "model": view.job.options.model,
+         "accepted_at": view.job.created_at, "state": str(view.job.state), "cached": False,
+         "track_seconds": item.seconds, "device_seconds": 0.0}
+        for item, view in new
+    ]  # fmt: skip
+    connection.execute(usage.insert(), accounts)
     keys = [
         {"owner": view.job.owner, "key": item.key.key, "fingerprint": item.key.fingerprint, "job_id": view.job.id,
          "created_at": view.job.created_at}
@@ -243,6 +261,17 @@ def _check_room(connection: sa.Connection, pool: str, owner: str, bounds: Bounds
     if counts.owners[owner] >= bounds.owner:
         detail = f"{counts.owners[owner]} of your jobs wait already"
         raise TransientError("key_queue_full", detail, retry_after=_pace(connection, pool))
+
+
+def _check_quota(connection: sa.Connection, item: _Item, counts: _Counts) -> None:
+    most = item.bounds.seconds_per_day if item.bounds else None
+    if most is None:
+        return
+    sent, free_in = day(connection, item.job.owner)
+    sent += counts.seconds[item.job.owner]
+    if sent + item.seconds > most or sent >= most:
+        detail = f"{sent / 60:.1f} of {most / 60:.1f} minutes of audio were sent within a day"
+        raise TransientError("quota_exceeded", detail, retry_after=max(1.0, free_in))
 
 
 def _pace(connection: sa.Connection, pool: str) -> float:

@@ -22,6 +22,7 @@ class Keys:
         """Keep a new key."""
         values = {
             "id": key.id, "name": key.name, "hash": key.hash, "scopes": sorted(key.scopes), "created_at": db_now(),
+            "max_waiting": key.max_waiting, "minutes_per_day": key.minutes_per_day,
         }  # fmt: skip
         with translated(), self._engine.begin() as connection:
             connection.execute(api_keys.insert().values(values))

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from stemsvc.jobs import MOVES, Event, Job, JobOptions, JobState, JobView
+from stemsvc.jobstore.ending import ENDS, note_end
 from stemsvc.jobstore.tables import db_now, events, jobs
 from stemsvc.separation import SeparationOptions
 
@@ -23,7 +24,8 @@ def to_job(row: Mapping[Any, Any]) -> Job:
     """The job of a row."""
     values = dict(row)
     options = values.pop("options")
-    options["stems"] = tuple(options["stems"])
+    for name in ("stems", "webhook_events"):
+        options[name] = tuple(options.get(name, ()))
     options["separation"] = SeparationOptions(**options.get("separation", {}))
     return Job(**{**values, "state": JobState(values["state"]), "options": JobOptions(**options)})
 
@@ -43,7 +45,7 @@ def timeline(connection: sa.Connection, job_id: str) -> list[Event]:
     """The job's moves, oldest first."""
     query = sa.select(events).where(events.c.job_id == job_id).order_by(events.c.id)
     rows = connection.execute(query).mappings()
-    return [Event(r["at"], r["from_state"], r["to_state"], r["why"], r["worker"]) for r in rows]
+    return [Event(r["at"], r["from_state"], r["to_state"], r["why"], r["worker"], r["id"]) for r in rows]
 
 
 def _queue_position(connection: sa.Connection, job: Job) -> int | None:
@@ -68,9 +70,11 @@ def move(
 
 
 def append(connection: sa.Connection, job_id: str, old: str | None, new: str, why: str, worker: str | None) -> None:
-    """Add a line to the job's timeline."""
+    """Add a line to the job's timeline, and what follows from a job's end to the records that outlive it."""
     values = {"job_id": job_id, "at": db_now(), "from_state": old, "to_state": str(new), "why": why, "worker": worker}
     connection.execute(events.insert().values(values))
+    if new in ENDS:
+        note_end(connection, job_id, new)
 
 
 def is_due() -> sa.ColumnElement[bool]:

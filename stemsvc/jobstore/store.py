@@ -3,36 +3,57 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from stemsvc.errors import TransientError
 from stemsvc.jobs import Job, JobState, JobView, Lease
+from stemsvc.jobstore.cached import find_cached
+from stemsvc.jobstore.ending import announce
 from stemsvc.jobstore.engine import connect, snapshot, translated
+from stemsvc.jobstore.glance import Glance, glances
 from stemsvc.jobstore.intake import Intake
 from stemsvc.jobstore.keys import Keys
 from stemsvc.jobstore.listing import Filter, Page, page
 from stemsvc.jobstore.outbox import Outbox
 from stemsvc.jobstore.rows import append, find, is_due, move, to_job, view
-from stemsvc.jobstore.tables import db_now, jobs
+from stemsvc.jobstore.tables import db_now, jobs, usage
+from stemsvc.jobstore.uploads import Uploads
+from stemsvc.jobstore.usage import Usage
+from stemsvc.jobstore.webhooks import Webhooks
 
 _WORKER_LOST = "the worker fell silent and its lease ran out"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a result was made from, and where that is written down."""
+
+    input_sha256: str | None = None
+    cache_key: str | None = None
+    cached: bool = False  # taken from an earlier job's
+    manifest_key: str | None = None
 
 
 class JobStore:
     """Jobs and their timelines in SQL. Safe to share between threads; make one per process, after any fork.
 
-    `intake` makes the rows of new jobs, `outbox` knows which of them have a message, `keys` are the clients'; the
-    moves are here.
+    `intake` makes the rows of new jobs, `outbox` knows which of them have a message, `keys` are the clients', as are
+    `uploads`, `usage` and `webhooks`; the moves are here. `tell` is called with a job's id after each change of it.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, tell: Callable[[str], None] | None = None) -> None:
         self._engine = connect(url)
+        self._tell = tell or (lambda job_id: None)
         self.intake = Intake(self._engine)
         self.outbox = Outbox(self._engine)
         self.keys = Keys(self._engine)
+        self.uploads = Uploads(self._engine)
+        self.usage = Usage(self._engine)
+        self.webhooks = Webhooks(self._engine)
 
     def close(self) -> None:
         """Give back every connection."""
@@ -65,6 +86,16 @@ class JobStore:
         with snapshot(self._engine) as connection:
             return page(connection, which, limit, cursor)
 
+    def glances(self, job_ids: Sequence[str]) -> dict[str, Glance]:
+        """How these jobs stand; those that don't exist are left out."""
+        with snapshot(self._engine) as connection:
+            return glances(connection, job_ids)
+
+    def find_cached(self, owner: str, cache_key: str) -> Job | None:
+        """The owner's newest job that succeeded with this key and still has its stems."""
+        with snapshot(self._engine) as connection:
+            return find_cached(connection, owner, cache_key)
+
     def live(self) -> tuple[float, list[Job]]:
         """The database's time, and every queued or running job, oldest first."""
         query = sa.select(jobs).where(jobs.c.state.in_(("queued", "running"))).order_by(jobs.c.created_at, jobs.c.id)
@@ -89,18 +120,56 @@ class JobStore:
                 return None
             job = _load(connection, job_id)
             append(connection, job_id, "queued", JobState.RUNNING, f"attempt {job.attempt} started", worker)
-            return job, Lease(job_id, job.attempt, worker)
+        self._tell(job_id)
+        return job, Lease(job_id, job.attempt, worker)
 
     def heartbeat(self, lease: Lease, seconds: float, fraction: float, stage: str) -> bool:
         """Extend the lease and record progress; False means that the job is no longer the caller's."""
         values = {"lease_expires_at": db_now() + seconds, "fraction": fraction, "stage": stage}
         with translated(), self._engine.begin() as connection:
-            return connection.execute(jobs.update().where(_held(lease)).values(values)).rowcount == 1
+            held = connection.execute(jobs.update().where(_held(lease)).values(values)).rowcount == 1
+        self._tell(lease.job_id)
+        return held
 
-    def succeed(self, lease: Lease, source: Mapping[str, Any], outputs: Mapping[str, Any]) -> bool:
+    def announce(self, lease: Lease, type: str) -> None:
+        """Have the client told of something on the way, if it asked for that and the job is still the caller's."""
+        with translated(), self._engine.begin() as connection:
+            if connection.execute(sa.select(jobs.c.id).where(_held(lease))).first():
+                announce(connection, lease.job_id, type)
+
+    def hand_on(self, lease: Lease, key: str, name: str, bytes: int, seconds: float | None) -> bool:
+        """running -> queued in the pool that separates, the track being fetched; False where the lease is stale.
+
+        The attempt does not count. `seconds` is the track's length where it is known.
+        """
+        values = {
+            **_UNLEASED, "pool": jobs.c.next_pool, "next_pool": None, "input_key": key, "input_name": name,
+            "input_bytes": bytes, "stage": "queued", "fraction": 0.0, "max_attempts": jobs.c.max_attempts + 1,
+        }  # fmt: skip
+        with translated(), self._engine.begin() as connection:
+            fetched = sa.and_(_held(lease), jobs.c.next_pool.is_not(None))
+            if not move(connection, fetched, JobState.RUNNING, JobState.QUEUED, values):
+                return False
+            append(connection, lease.job_id, "running", JobState.QUEUED, f"fetched {bytes} bytes", lease.owner)
+            if seconds is not None:
+                account = usage.update().where(usage.c.job_id == lease.job_id)
+                connection.execute(account.values(track_seconds=seconds))
+        self._tell(lease.job_id)
+        return True
+
+    def succeed(
+        self, lease: Lease, source: Mapping[str, Any], outputs: Mapping[str, Any], origin: Origin | None = None
+    ) -> bool:
         """running -> succeeded with the keys of this attempt; False where the lease is stale."""
-        values = {"source": dict(source), "outputs": dict(outputs), "fraction": 1.0, "stage": "done"}
-        return self._end(lease, JobState.SUCCEEDED, f"{len(outputs)} stems stored", values)
+        origin = origin or Origin()
+        values = {
+            "source": dict(source), "outputs": dict(outputs), "fraction": 1.0, "stage": "done",
+            "input_sha256": origin.input_sha256, "cache_key": origin.cache_key, "cached": origin.cached,
+            "manifest_key": origin.manifest_key,
+        }  # fmt: skip
+        account = {"track_seconds": float(source.get("duration_seconds", 0.0)), "cached": origin.cached}
+        why = f"{len(outputs)} stems stored" + (", taken from an earlier job" if origin.cached else "")
+        return self._end(lease, JobState.SUCCEEDED, why, values, account)
 
     def fail(self, lease: Lease, code: str, detail: str) -> bool:
         """running -> failed with a stable code; False where the lease is stale."""
@@ -117,27 +186,40 @@ class JobStore:
             values["max_attempts"] = jobs.c.max_attempts + 1
         return self._leave(lease, JobState.QUEUED, why, values)
 
-    def _end(self, lease: Lease, state: JobState, why: str, values: dict[str, Any]) -> bool:
-        return self._leave(lease, state, why, {**values, "lease_expires_at": None, "finished_at": db_now()})
+    def _end(
+        self, lease: Lease, state: JobState, why: str, values: dict[str, Any], account: dict[str, Any] | None = None
+    ) -> bool:
+        ended = {**values, "lease_expires_at": None, "finished_at": db_now()}
+        return self._leave(lease, state, why, ended, account)
 
-    def _leave(self, lease: Lease, state: JobState, why: str, values: dict[str, Any]) -> bool:
+    def _leave(
+        self, lease: Lease, state: JobState, why: str, values: dict[str, Any], account: dict[str, Any] | None = None
+    ) -> bool:
         with translated(), self._engine.begin() as connection:
             moved = move(connection, _held(lease), JobState.RUNNING, state, values)
             if moved:
+                if account:
+                    connection.execute(usage.update().where(usage.c.job_id == lease.job_id).values(account))
                 append(connection, lease.job_id, "running", state, why, lease.owner)
-            return moved
+        if moved:
+            self._tell(lease.job_id)
+        return moved
 
     # --- everyone else's ----------------------------------------------------------------------------------------
 
     def cancel(self, job_id: str, why: str) -> bool:
         """Move a queued or running job to canceled; its worker learns of it at the next heartbeat."""
         values = {"finished_at": db_now(), "stage": "canceled", "lease_expires_at": None}
+        canceled = False
         with translated(), self._engine.begin() as connection:
             for state in (JobState.QUEUED, JobState.RUNNING):
                 if move(connection, jobs.c.id == job_id, state, JobState.CANCELED, values):
                     append(connection, job_id, state, JobState.CANCELED, why, None)
-                    return True
-            return False
+                    canceled = True
+                    break
+        if canceled:
+            self._tell(job_id)
+        return canceled
 
     def delete(self, job_id: str) -> bool:
         """Forget a job and its timeline; False where there is none."""
@@ -150,7 +232,7 @@ class JobStore:
         moved: list[str] = []
         with translated(), self._engine.begin() as connection:
             for job_id in connection.execute(sa.select(jobs.c.id).where(old)).scalars().all():
-                values = {"outputs": {}, "stage": "expired"}
+                values: dict[str, Any] = {"outputs": {}, "stage": "expired", "manifest_key": None}
                 if move(connection, jobs.c.id == job_id, JobState.SUCCEEDED, JobState.EXPIRED, values):
                     append(connection, job_id, "succeeded", JobState.EXPIRED, "the stems had their time", None)
                     moved.append(job_id)

@@ -38,6 +38,12 @@ jobs = sa.Table(
     sa.Column("source", sa.JSON, nullable=False),
     sa.Column("outputs", sa.JSON, nullable=False),
     sa.Column("owner", sa.String(64), nullable=False, server_default=""),
+    sa.Column("next_pool", sa.String(128)),
+    sa.Column("input_sha256", sa.String(64)),
+    sa.Column("cache_key", sa.String(64)),
+    sa.Column("cached", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("manifest_key", sa.String(512)),
+    sa.Index("jobs_by_cache_key", "cache_key"),
     sa.Index("jobs_by_state", "state", "created_at"),
     sa.Index("jobs_by_pool", "pool", "state", "finished_at"),
     sa.Index("jobs_by_owner", "owner", "created_at"),
@@ -77,6 +83,66 @@ api_keys = sa.Table(
     sa.Column("scopes", sa.JSON, nullable=False),
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("revoked_at", sa.Double),
+    sa.Column("max_waiting", sa.Integer),
+    sa.Column("minutes_per_day", sa.Double),
+)
+
+uploads = sa.Table(
+    "uploads",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("owner", sa.String(64), nullable=False),
+    sa.Column("filename", sa.String(512), nullable=False),
+    sa.Column("max_bytes", sa.BigInteger, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("expires_at", sa.Double, nullable=False),
+    sa.Index("uploads_by_end", "expires_at"),
+)
+
+# What a job cost, kept when the job itself is deleted.
+usage = sa.Table(
+    "usage",
+    metadata,
+    sa.Column("job_id", sa.String(32), primary_key=True),
+    sa.Column("owner", sa.String(64), nullable=False),
+    sa.Column("model", sa.String(200), nullable=False),
+    sa.Column("accepted_at", sa.Double, nullable=False),
+    sa.Column("ended_at", sa.Double),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("cached", sa.Boolean, nullable=False),
+    sa.Column("track_seconds", sa.Double, nullable=False),
+    sa.Column("device_seconds", sa.Double, nullable=False),
+    sa.Index("usage_by_owner", "owner", "accepted_at"),
+)
+
+webhook_deliveries = sa.Table(
+    "webhook_deliveries",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("owner", sa.String(64), nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("type", sa.String(32), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("first_at", sa.Double, nullable=False),
+    sa.Column("next_at", sa.Double),
+    sa.Column("ended_at", sa.Double),
+    sa.Column("detail", sa.Text),
+    sa.Index("webhook_deliveries_due", "state", "next_at"),
+    sa.Index("webhook_deliveries_by_job", "job_id"),
+)
+
+webhook_secrets = sa.Table(
+    "webhook_secrets",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("owner", sa.String(64), nullable=False),
+    sa.Column("secret", sa.String(100), nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("expires_at", sa.Double),
+    sa.Index("webhook_secrets_by_owner", "owner"),
 )
 
 

@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from stemsvc.errors import TransientError, UsageError
-from stemsvc.jobs import MOVES, Event, Job, JobOptions, JobState, Lease, new_job_id
+from stemsvc.jobs import MOVES, Event, Job, JobOptions, JobState, Lease, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import connect, migrate
 from stemsvc.jobstore.listing import Filter
@@ -336,3 +336,53 @@ def test_an_id_that_no_database_takes_is_no_job(store: JobStore, tmp_path: Path,
         with pytest.raises(UsageError) as caught:
             ask(job_id, None)
         assert caught.value.code == "job_not_found"
+
+
+def test_a_fetched_track_goes_on_where_it_is_separated(store: JobStore) -> None:
+    job_id = new_job_id()
+    options = JobOptions("demo", stems=("vocals",), source_url="https://example.org/a.mp3")
+    job = Job(job_id, JobState.QUEUED, options, "fetch", input_key(job_id), "track", 0, next_pool="separate.demo.cpu")
+    store.intake.put(job, "accepted")
+    taken = store.take_lease(job_id, "fetcher", 60)
+    assert taken is not None
+    lease = taken[1]
+
+    assert not store.hand_on(Lease(job_id, 7, "another"), "k", "n", 1, None)
+    assert store.hand_on(lease, f"{lease.prefix}/input", "a.mp3", 9, 2.5)
+    assert not store.hand_on(lease, "again", "n", 1, None)  # once
+
+    found = store.get(job_id)
+    assert found is not None
+    assert (found.state, found.pool, found.next_pool) == (JobState.QUEUED, "separate.demo.cpu", None)
+    assert (found.input_key, found.input_name, found.input_bytes) == (f"{lease.prefix}/input", "a.mp3", 9)
+    assert (found.max_attempts - found.attempt, found.published_at) == (3, None)  # fetching cost no attempt
+    assert store.outbox.claim() == [(job_id, "separate.demo.cpu")]
+
+
+def test_only_what_was_to_be_fetched_is_handed_on(store: JobStore) -> None:
+    job_id = new_job_id()
+    options = JobOptions("demo", stems=("vocals",))
+    store.intake.put(Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "a", 1), "accepted")
+    taken = store.take_lease(job_id, "worker", 60)
+    assert taken is not None
+    assert not store.hand_on(taken[1], "k", "n", 1, None)
+
+
+def test_usage_outlives_its_job_and_ends_in_its_time(store: JobStore) -> None:
+    job_id = new_job_id()
+    options = JobOptions("demo", stems=("vocals",))
+    job = Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "a", 1, owner="alice")
+    store.intake.put(job, "accepted", seconds=60.0)
+    taken = store.take_lease(job_id, "worker", 60)
+    assert taken is not None
+    store.usage.spend(job_id, 1.5)
+    store.usage.spend(job_id, 2.0)
+    store.succeed(taken[1], {"duration_seconds": 61.0}, {})
+    store.delete(job_id)
+
+    (account,) = store.usage.accounts(0, owner="alice")
+    assert (account.jobs, account.audio_seconds, account.device_seconds) == ({"succeeded": 1}, 61.0, 3.5)
+    assert store.usage.accounts(0, owner="bob") == []
+    assert store.usage.forget(60) == 0
+    assert store.usage.forget(-1) == 1
+    assert store.usage.accounts(0) == []

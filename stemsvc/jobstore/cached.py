@@ -1,0 +1,17 @@
+"""Results that were made before."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from stemsvc.jobs import Job, JobState
+from stemsvc.jobstore.rows import to_job
+from stemsvc.jobstore.tables import jobs
+
+
+def find_cached(connection: sa.Connection, owner: str, cache_key: str) -> Job | None:
+    """The owner's newest job that succeeded with this key and still has its stems."""
+    same = sa.and_(jobs.c.cache_key == cache_key, jobs.c.owner == owner, jobs.c.state == str(JobState.SUCCEEDED))
+    query = sa.select(jobs).where(same).order_by(jobs.c.finished_at.desc()).limit(1)
+    row = connection.execute(query).mappings().first()
+    return to_job(row) if row else None

@@ -1,0 +1,35 @@
+"""The few columns that tell whether anything happened to a job, of many jobs at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from stemsvc.jobs import JobState
+from stemsvc.jobstore.tables import events, jobs
+
+
+@dataclass(frozen=True)
+class Glance:
+    """How a job stands. `last_event` is the id of the newest line of its timeline."""
+
+    state: JobState
+    attempt: int
+    stage: str
+    fraction: float
+    started_at: float | None
+    last_event: int
+
+
+def glances(connection: sa.Connection, job_ids: Sequence[str]) -> dict[str, Glance]:
+    """Those of the jobs that exist."""
+    newest = sa.select(sa.func.max(events.c.id)).where(events.c.job_id == jobs.c.id).scalar_subquery()
+    columns = (jobs.c.id, jobs.c.state, jobs.c.attempt, jobs.c.stage, jobs.c.fraction, jobs.c.started_at, newest)
+    found: dict[str, Glance] = {}
+    for first in range(0, len(job_ids), 500):
+        query = sa.select(*columns).where(jobs.c.id.in_(job_ids[first : first + 500]))
+        for job_id, state, attempt, stage, fraction, started_at, last in connection.execute(query).all():
+            found[job_id] = Glance(JobState(state), attempt, stage, fraction, started_at, last or 0)
+    return found

@@ -1,0 +1,136 @@
+"""Webhook deliveries and the secrets that sign them, in SQL. A delivery's row is made in its job's own transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from stemsvc.jobstore.engine import snapshot, translated
+from stemsvc.jobstore.tables import db_now, webhook_deliveries, webhook_secrets
+from stemsvc.webhooks import GIVE_UP_SECONDS, Delivery, new_secret
+
+CLAIM_SECONDS = 60.0  # how long a claimed delivery is one process's; longer than a try may take
+
+
+class Webhooks:
+    """Deliveries by their ids. Any number of processes may use it at once."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def claim(self, limit: int = 100) -> list[str]:
+        """Ids of due deliveries, which are the caller's for a minute and due again after it; oldest first."""
+        due = sa.and_(webhook_deliveries.c.state == "pending", webhook_deliveries.c.next_at <= db_now())
+        query = sa.select(webhook_deliveries.c.id).where(due).order_by(webhook_deliveries.c.next_at).limit(limit)
+        with snapshot(self._engine) as connection:  # most times there is none, and nobody is to wait for that
+            if connection.execute(query.limit(1)).first() is None:
+                return []
+        if self._engine.dialect.name == "postgresql":
+            query = query.with_for_update(skip_locked=True)
+        with translated(), self._engine.begin() as connection:
+            found = list(connection.execute(query).scalars().all())
+            mine = webhook_deliveries.update().where(webhook_deliveries.c.id.in_(found))
+            connection.execute(mine.values(next_at=db_now() + CLAIM_SECONDS))
+            return found
+
+    def take(self, delivery_id: str) -> Delivery | None:
+        """Begin a try; None where the delivery has ended, waits, or another process is at it.
+
+        Each try has a number, and only the newest one's outcome counts.
+        """
+        which = sa.and_(webhook_deliveries.c.id == delivery_id, webhook_deliveries.c.state == "pending")
+        with translated(), self._engine.begin() as connection:
+            more = webhook_deliveries.update().where(which)
+            values = {"attempt": webhook_deliveries.c.attempt + 1, "next_at": db_now() + CLAIM_SECONDS}
+            if connection.execute(more.values(values)).rowcount != 1:
+                return None
+            return _find(connection, delivery_id)
+
+    def delivered(self, delivery: Delivery, detail: str) -> bool:
+        """Note that a client took it; False where a newer try runs."""
+        return self._end(delivery, {"state": "delivered", "ended_at": db_now(), "next_at": None, "detail": detail})
+
+    def failed(self, delivery: Delivery, detail: str, pause: float, *, final: bool = False) -> bool:
+        """Note a try that failed: again after `pause` seconds, unless that is a day after the first or `final`."""
+        late = webhook_deliveries.c.first_at + GIVE_UP_SECONDS < db_now() + pause
+        dead = sa.true() if final else late
+        return self._end(
+            delivery,
+            {
+                "state": sa.case((dead, "dead"), else_="pending"),
+                "next_at": sa.case((dead, None), else_=db_now() + pause),
+                "ended_at": sa.case((dead, db_now()), else_=None),
+                "detail": detail,
+            },
+        )
+
+    def _end(self, delivery: Delivery, values: dict[str, Any]) -> bool:
+        mine = sa.and_(
+            webhook_deliveries.c.id == delivery.id, webhook_deliveries.c.attempt == delivery.attempt,
+            webhook_deliveries.c.state == "pending",
+        )  # fmt: skip
+        with translated(), self._engine.begin() as connection:
+            return connection.execute(webhook_deliveries.update().where(mine).values(values)).rowcount == 1
+
+    def replay(self, delivery_id: str) -> bool:
+        """Send a delivery again from the start, however it ended; False where there is none."""
+        values = {"state": "pending", "next_at": db_now(), "first_at": db_now(), "ended_at": None, "detail": "replayed"}
+        which = webhook_deliveries.c.id == delivery_id
+        with translated(), self._engine.begin() as connection:
+            return connection.execute(webhook_deliveries.update().where(which).values(values)).rowcount == 1
+
+    def find(self, delivery_id: str) -> Delivery | None:
+        """The delivery of that id."""
+        with snapshot(self._engine) as connection:
+            return _find(connection, delivery_id)
+
+    def recent(self, limit: int = 50, state: str | None = None, job_id: str | None = None) -> list[Delivery]:
+        """The newest deliveries, newest first."""
+        query = sa.select(webhook_deliveries).order_by(webhook_deliveries.c.created_at.desc(), webhook_deliveries.c.id)
+        if state is not None:
+            query = query.where(webhook_deliveries.c.state == state)
+        if job_id is not None:
+            query = query.where(webhook_deliveries.c.job_id == job_id)
+        with snapshot(self._engine) as connection:
+            return [_delivery(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+    # --- secrets ------------------------------------------------------------------------------------------------
+
+    def secrets(self, owner: str) -> list[str]:
+        """The secrets that sign an owner's webhooks, the newest first; one is made where there is none."""
+        with translated(), self._engine.begin() as connection:
+            return _secrets(connection, owner) or [_add_secret(connection, owner)]
+
+    def rotate(self, owner: str, keep_seconds: float) -> str:
+        """A new secret; the ones before sign beside it for `keep_seconds`."""
+        ending = sa.and_(webhook_secrets.c.owner == owner, webhook_secrets.c.expires_at.is_(None))
+        with translated(), self._engine.begin() as connection:
+            connection.execute(webhook_secrets.update().where(ending).values(expires_at=db_now() + keep_seconds))
+            return _add_secret(connection, owner)
+
+
+def _secrets(connection: sa.Connection, owner: str) -> list[str]:
+    valid = sa.or_(webhook_secrets.c.expires_at.is_(None), webhook_secrets.c.expires_at > db_now())
+    query = sa.select(webhook_secrets.c.secret).where(webhook_secrets.c.owner == owner, valid)
+    return list(connection.execute(query.order_by(webhook_secrets.c.id.desc())).scalars().all())
+
+
+def _add_secret(connection: sa.Connection, owner: str) -> str:
+    if connection.dialect.name == "postgresql":  # of two that find none at once, one makes it
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(7350233)"))
+    secret = new_secret()
+    values = {"owner": owner, "secret": secret, "created_at": db_now(), "expires_at": None}
+    connection.execute(webhook_secrets.insert().values(values))
+    return secret
+
+
+def _find(connection: sa.Connection, delivery_id: str) -> Delivery | None:
+    query = sa.select(webhook_deliveries).where(webhook_deliveries.c.id == delivery_id)
+    row = connection.execute(query).mappings().first()
+    return _delivery(row) if row else None
+
+
+def _delivery(row: Mapping[Any, Any]) -> Delivery:
+    return Delivery(**dict(row))

@@ -1,0 +1,52 @@
+"""Telling clients what became of their jobs, by the Standard Webhooks convention (https://www.standardwebhooks.com)."""
+
+from __future__ import annotations
+
+import base64
+import enum
+import random
+import secrets
+from dataclasses import dataclass
+
+
+class EventType(enum.StrEnum):
+    """What a client can be told of."""
+
+    SUCCEEDED = "job.succeeded"
+    FAILED = "job.failed"
+    CANCELED = "job.canceled"
+    PROGRESS = "job.progress"  # at each quarter of a job
+
+
+ENDS = (EventType.SUCCEEDED, EventType.FAILED, EventType.CANCELED)  # what is told where a client names no events
+FIRST_SECONDS, LONGEST_SECONDS = 5.0, 3600.0  # pauses between tries
+GIVE_UP_SECONDS = 86400.0
+PREFIX = "whsec_"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One message to one client, and how it stands. Times are seconds since the epoch by the database's clock."""
+
+    id: str
+    job_id: str
+    owner: str
+    url: str
+    type: str
+    state: str  # pending, delivered or dead
+    attempt: int
+    created_at: float
+    first_at: float  # from when on its tries count: its making, or its last replay
+    next_at: float | None
+    ended_at: float | None
+    detail: str | None  # what the last try came to
+
+
+def new_secret() -> str:
+    """A secret for signing, as the convention writes it."""
+    return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def pause(attempt: int) -> float:
+    """Seconds to wait after try `attempt` failed: doubling from 5 s to an hour, scattered by a fifth."""
+    return float(min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** (attempt - 1)) * random.uniform(0.8, 1.2))
