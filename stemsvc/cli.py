@@ -12,6 +12,8 @@ import click
 
 from stemsvc.errors import StemsvcError
 from stemsvc.key_commands import keys
+from stemsvc.report_commands import report
+from stemsvc.webhook_commands import webhooks
 from stemsvc.weights.commands import models
 
 if TYPE_CHECKING:  # a bare GPU machine, where only `bench engine` is to run, has neither rich nor pydantic
@@ -75,6 +77,8 @@ def main() -> None:
 
 main.add_command(models)
 main.add_command(keys)
+main.add_command(webhooks)
+main.add_command(report)
 
 
 @main.command()

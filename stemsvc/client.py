@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import httpx
 
 from stemsvc.errors import FatalError, TransientError, UsageError
 
+AWAY_SECONDS = 60.0  # that `events` waits for a service to come back
 END_STATES = ("succeeded", "failed", "canceled", "expired")
 
 
@@ -37,6 +39,63 @@ class Client:
         with path.open("rb") as file:
             files = {"file": (path.name, file)}
             return self._json(self._send("POST", "/v1/jobs", data=fields, files=files, headers=headers))
+
+    def submit_url(self, url: str, idempotency_key: str | None = None, **fields: Any) -> dict[str, Any]:
+        """Have a track fetched from an address and separated; returns the job."""
+        return self._submit({"url": url}, idempotency_key, fields)
+
+    def submit_upload(self, upload_id: str, idempotency_key: str | None = None, **fields: Any) -> dict[str, Any]:
+        """Separate a track that `upload` sent; returns the job."""
+        return self._submit({"upload_id": upload_id}, idempotency_key, fields)
+
+    def _submit(self, source: dict[str, str], key: str | None, fields: dict[str, Any]) -> dict[str, Any]:
+        headers = {"Idempotency-Key": key} if key else {}
+        return self._json(self._send("POST", "/v1/jobs", json={"source": source, **fields}, headers=headers))
+
+    def submit_batch(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Send several bodies of jobs at once; for each, in order, its `status` and its `job` or `error`."""
+        results: list[dict[str, Any]] = self._json(self._send("POST", "/v1/jobs:batch", json={"jobs": jobs}))["results"]
+        return results
+
+    def upload(self, path: Path) -> str:
+        """Send a track straight to storage; returns the id for `submit_upload`."""
+        asked = {"filename": path.name, "bytes": path.stat().st_size}
+        place = self._json(self._send("POST", "/v1/uploads", json=asked))
+        with path.open("rb") as file:  # apart from our own client, as `download`
+            response = httpx.put(place["url"], content=file, headers=place["headers"], timeout=self._http.timeout)
+        if response.is_error:
+            raise _error(response)
+        return str(place["upload_id"])
+
+    def events(self, job_id: str) -> Iterator[dict[str, Any]]:
+        """The job's events as they happen, until it ends: `{"event", "data"}`. A stream that breaks is taken up again.
+
+        Raises what `job` does, and `TransientError` `no_answer` where the service stays away for a minute.
+        """
+        last, away_since = "", 0.0
+        while True:
+            try:
+                headers = {"Last-Event-ID": last} if last else {}
+                with self._http.stream("GET", f"/v1/jobs/{job_id}/events", headers=headers) as response:
+                    if response.status_code == 204:
+                        return
+                    if response.is_error:
+                        response.read()
+                        raise _error(response)
+                    for event in _parsed(response.iter_lines()):
+                        last, away_since = event.get("id", last), 0.0
+                        yield event
+            except httpx.HTTPError as error:
+                away_since = away_since or time.monotonic()
+                if time.monotonic() - away_since > AWAY_SECONDS:
+                    raise TransientError("no_answer", f"{self._http.base_url} does not answer: {error}") from error
+            if not away_since and self.job(job_id)["state"] in END_STATES and last:
+                return
+            time.sleep(0.5)
+
+    def usage(self, **query: str) -> dict[str, Any]:
+        """What was used, `since` and `until` as ISO 8601."""
+        return self._json(self._send("GET", "/v1/usage", params=query))
 
     def job(self, job_id: str) -> dict[str, Any]:
         """The job now."""
@@ -107,6 +166,20 @@ class Client:
     def _json(response: httpx.Response) -> dict[str, Any]:
         body: dict[str, Any] = response.json()
         return body
+
+
+def _parsed(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    """Server-sent events of a stream's lines; comments are left out."""
+    event: dict[str, Any] = {}
+    for text in lines:
+        name, _, value = text.partition(": ")
+        if name in ("id", "event"):
+            event[name] = value
+        elif name == "data":
+            event["data"] = json.loads(value)
+        elif not text and "data" in event:
+            yield event
+            event = {}
 
 
 def _error(response: httpx.Response) -> UsageError | TransientError | FatalError:

@@ -48,6 +48,7 @@ class Dispatcher:
             if time.monotonic() >= self._reap_from:
                 self._reap()
             self._find_lost_messages(self._republish_seconds)
+            self._send_webhooks()
             return self._sender.send_due()
         except TransientError:
             # While the store was away no worker could renew its lease: they get a moment to do so when it is back.
@@ -77,6 +78,15 @@ class Dispatcher:
                 with contextlib.suppress(StemsvcError):  # what is left is an orphan, which the janitor finds
                     self._storage.delete(f"jobs/{job.id}/")
         return len(reaped)
+
+    def _send_webhooks(self) -> None:
+        """Publish the deliveries that are due. A message that gets lost is sent again when the claim is over."""
+        for delivery_id in self._store.webhooks.claim():
+            try:
+                self._publisher.tell(delivery_id)
+            except TransientError as error:
+                log.warning("webhook not published yet", code=error.code, detail=error.detail)
+                return
 
     def _find_lost_messages(self, patience: float) -> None:
         """Where fewer messages wait than jobs that were published, some are gone: the broker was wiped or restored.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -25,12 +26,15 @@ def keys() -> None:
     "--scope", "scopes", multiple=True, type=click.Choice([str(scope) for scope in Scope]),
     default=[str(scope) for scope in DEFAULT_SCOPES], show_default=True, help="what it may do, repeatable",
 )  # fmt: skip
-def create(name: str, scopes: tuple[str, ...]) -> None:
+@click.option("--max-waiting", type=click.IntRange(0), help="jobs of its that may wait; the setting where not given")
+@click.option("--minutes-per-day", type=click.FloatRange(0), help="of audio that it may send; any where not given")
+def create(name: str, scopes: tuple[str, ...], max_waiting: int | None, minutes_per_day: float | None) -> None:
     """Make a key for NAME and print it. It is shown this once only."""
     if not name.strip() or len(name) > 200 or not name.isprintable():
         raise UsageError("bad_name", "a name has 1 to 200 printable characters")
     key, token = new_key(name.strip(), frozenset(Scope(scope) for scope in scopes))
-    store = _store()
+    key = replace(key, max_waiting=max_waiting, minutes_per_day=minutes_per_day)
+    store = open_store()
     store.keys.add(key)
     store.close()
     click.echo(f"key {key.id} for {key.name}: {', '.join(sorted(key.scopes))}", err=True)
@@ -43,13 +47,14 @@ def list_() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    store = _store()
+    store = open_store()
     found = store.keys.all()
     store.close()
-    table = Table("id", "name", "scopes", "created", "revoked")
+    table = Table("id", "name", "scopes", "waiting", "min/day", "created", "revoked")
     for key in found:
         revoked = _moment(key.revoked_at) if key.revoked_at else ""
-        table.add_row(key.id, key.name, " ".join(sorted(key.scopes)), _moment(key.created_at), revoked)
+        limits = ["" if limit is None else f"{limit:g}" for limit in (key.max_waiting, key.minutes_per_day)]
+        table.add_row(key.id, key.name, " ".join(sorted(key.scopes)), *limits, _moment(key.created_at), revoked)
     if found:
         Console().print(table)
     else:
@@ -60,7 +65,7 @@ def list_() -> None:
 @click.argument("key_id")
 def revoke(key_id: str) -> None:
     """Revoke the key KEY_ID; within seconds no request passes with it. Its jobs stay."""
-    store = _store()
+    store = open_store()
     revoked = store.keys.revoke(key_id)
     store.close()
     if not revoked:
@@ -68,7 +73,8 @@ def revoke(key_id: str) -> None:
     click.echo(f"revoked {key_id}")
 
 
-def _store() -> JobStore:
+def open_store() -> JobStore:
+    """The job store that the settings name, its schema up to date."""
     from stemsvc.jobstore import JobStore
     from stemsvc.jobstore.engine import migrate
     from stemsvc.settings import Settings

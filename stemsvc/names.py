@@ -36,6 +36,8 @@ def check_template(template: str) -> str:
         raise UsageError("bad_template", f"{what} is none of {', '.join(f'{{{name}}}' for name in FIELDS)}")
     if template and "stem" not in fields:
         raise UsageError("bad_template", "without {stem} all stems would have one name")
+    if not template.isprintable():
+        raise UsageError("bad_template", "a template has printable characters only")
     if len(template) > MAX_LENGTH:
         raise UsageError("bad_template", f"a template has at most {MAX_LENGTH} characters")
     return template
@@ -47,3 +49,8 @@ def stem_filename(job: Job, stem: str) -> str:
     template = job.options.filename_template or DEFAULT_TEMPLATE
     name = re.sub(r"\{(\w+)\}", lambda found: values[found[1]], template)
     return f"{clean_filename(name.replace('/', '_'))}.{EXTENSIONS[job.options.format]}"
+
+
+def manifest_filename(job: Job) -> str:
+    """What a browser saves a job's manifest as."""
+    return f"{clean_filename(PurePosixPath(job.input_name).stem)} - manifest.json"

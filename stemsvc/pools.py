@@ -10,6 +10,8 @@ from stemsvc.errors import UsageError
 
 DEVICES = ("cpu", "cuda", "mps")
 ANY_MODEL = "*"
+FETCH = "fetch"  # the pool, and queue, that gets tracks from addresses, so that no device waits on a network
+TELL = "webhooks"  # the queue of deliveries to clients, which the same pool serves
 _MEMORY = re.compile(r"(\d+)([MG])B?", re.IGNORECASE)
 
 

@@ -13,6 +13,7 @@ from kombu.exceptions import ChannelError, ConnectionError, OperationalError
 from redis.exceptions import RedisError
 
 from stemsvc.errors import TransientError
+from stemsvc.pools import FETCH, TELL
 from stemsvc.settings import Settings
 
 # What kombu, py-amqp and redis-py raise where the broker is away or refuses, as an overfull Redis does.
@@ -24,6 +25,8 @@ class Tasks:
     """Names of the tasks, so that the api publishes without importing the workers."""
 
     SEPARATE = "stemsvc.separate"
+    FETCH = "stemsvc.fetch"
+    TELL = "stemsvc.tell"
 
 
 def make_celery(settings: Settings) -> Celery:
@@ -118,8 +121,15 @@ class Publisher:
 
     def publish(self, job_id: str, queue: str) -> None:
         """Send `{job_id}` to a pool; raises `TransientError` `broker_unavailable`."""
+        self._send(Tasks.FETCH if queue == FETCH else Tasks.SEPARATE, {"job_id": job_id}, queue)
+
+    def tell(self, delivery_id: str) -> None:
+        """Have a webhook delivered; raises `TransientError` `broker_unavailable`."""
+        self._send(Tasks.TELL, {"delivery_id": delivery_id}, TELL)
+
+    def _send(self, task: str, kwargs: dict[str, str], queue: str) -> None:
         try:
-            self._app.send_task(Tasks.SEPARATE, kwargs={"job_id": job_id}, queue=queue, **self._options)
+            self._app.send_task(task, kwargs=kwargs, queue=queue, **self._options)
         except AWAY as error:
             raise TransientError("broker_unavailable", f"the broker does not answer: {error}") from error
 

@@ -5,27 +5,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from dataclasses import asdict, dataclass
-from typing import BinaryIO
+from dataclasses import asdict, dataclass, field, replace
 
 from stemsvc.admission import Limits
 from stemsvc.catalog import Catalog, ModelEntry
 from stemsvc.errors import StemsvcError, TransientError, UsageError
+from stemsvc.guard import Guard
 from stemsvc.jobs import Job, JobOptions, JobState, JobView, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.intake import UNKNOWN, Bounds, IdempotencyKey
-from stemsvc.pools import Pool, choose_pool
-from stemsvc.probe import track_seconds
+from stemsvc.jobstore.uploads import Upload
+from stemsvc.pools import FETCH, Pool, choose_pool
 from stemsvc.sender import Sender
+from stemsvc.sources import Source, UploadedFile
 from stemsvc.storage import Storage
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A client's file: an open binary stream and the name the client gave it."""
-
-    data: BinaryIO
-    name: str
 
 
 @dataclass(frozen=True)
@@ -36,15 +29,21 @@ class Rules:
     limits: Limits
     max_attempts: int
     min_free_bytes: int
+    guard: Guard = field(default_factory=Guard)  # what addresses may be fetched from and told
 
 
 @dataclass(frozen=True)
 class Request:
-    """Who asks: an owner (empty where there are no keys), the request's id, the client's key for it."""
+    """Who asks: an owner (empty where there are no keys), the request's id, the client's key for it.
+
+    What the owner's key allows of jobs that wait and of audio minutes in a day goes before the rules.
+    """
 
     id: str | None = None
     owner: str = ""
     idempotency_key: str | None = None
+    max_waiting: int | None = None
+    minutes_per_day: float | None = None
 
 
 class Reception:
@@ -60,24 +59,31 @@ class Reception:
         self._pools = pools
         self._rules = rules
 
-    def accept(self, upload: Upload, options: JobOptions, request: Request) -> JobView:
+    def accept(self, source: Source, options: JobOptions, request: Request) -> JobView:
         """Store the file, insert the row, have it published. With the row in, the job is accepted whatever comes.
 
         A request whose idempotency key came before gets the job of that time. Raises `UsageError` for what no model
-        or pool can serve and `idempotency_conflict`; `TransientError` `queue_full`, `key_queue_full`, `storage_full`;
-        storage's and the store's errors. Where it raises, nothing is left behind.
+        or pool can serve, for addresses that must not be gone to, and `idempotency_conflict`; `TransientError`
+        `queue_full`, `key_queue_full`, `quota_exceeded`, `storage_full`; storage's and the store's errors. Where it
+        raises, nothing is left behind.
         """
+        options = replace(options, source_url=source.url)
         entry = self._catalog.get(options.model)
         pool, why = choose_pool(self._pools, entry, options.device)
-        self._check_length(upload, entry, options)
-        key = _idempotency_key(upload, options, request)
+        for url in filter(None, (options.source_url, options.webhook_url)):
+            self._rules.guard.check_url(url)
+        seconds = self._check_length(source, entry, options)
+        key = _idempotency_key(source, options, request)
         earlier = self._store.intake.earlier(request.owner, key) if key else None
         if earlier:
             return earlier
-        self._store.intake.check_room(pool.queue, request.owner, self._rules.bounds)
-        job = self._stored(upload, options, pool, request)
+        queue, bounds = FETCH if source.url else pool.queue, self._bounds(request)
+        self._store.intake.check_room(queue, request.owner, bounds)
+        job = self._stored(source, options, queue, request)
+        if source.url:
+            job = replace(job, next_pool=pool.queue)
         try:
-            view = self._store.intake.put(job, f"accepted; {why}", self._rules.bounds, key)
+            view = self._store.intake.put(job, f"accepted; {why}", bounds, key, seconds or 0.0)
         except TransientError as error:
             recorded = self._recorded(job.id) if error.code == UNKNOWN else None
             if recorded is None:
@@ -93,19 +99,51 @@ class Reception:
             self._erase(job.id)
         return view
 
-    def _check_length(self, upload: Upload, entry: ModelEntry, options: JobOptions) -> None:
-        seconds = track_seconds(upload.data)
+    def uploaded(self, upload_id: str, owner: str | None) -> UploadedFile:
+        """The file that a client stored by itself. Raises `UsageError` `upload_not_found`."""
+        upload = self._store.uploads.find(upload_id) if upload_id.isalnum() else None
+        if upload is None or owner not in (None, upload.owner):
+            raise UsageError("upload_not_found", "no such upload, or its time is over")
+        return UploadedFile(upload)
+
+    def announce_upload(self, name: str, max_bytes: int, request: Request, seconds: float, most: int) -> Upload:
+        """Make an upload for a client to send a file to. Raises `TransientError` `too_many_uploads`, `storage_full`."""
+        self._storage.check_room(self._rules.min_free_bytes)
+        made = self._store.uploads.add(Upload(new_job_id(), request.owner, name, max_bytes), seconds, most)
+        if made is None:
+            raise TransientError("too_many_uploads", f"{most} uploads are open already", retry_after=60.0)
+        return made
+
+    def erase_upload(self, upload_id: str, owner: str | None) -> None:
+        """Delete an upload and what was sent to it. Raises `UsageError` `upload_not_found`."""
+        upload = self.uploaded(upload_id, owner).upload
+        self._storage.delete(f"uploads/{upload.id}/")
+        self._store.uploads.delete(upload.id)
+
+    def _bounds(self, request: Request) -> Bounds:
+        waiting = self._rules.bounds.owner if request.max_waiting is None else request.max_waiting
+        seconds = None if request.minutes_per_day is None else request.minutes_per_day * 60
+        return Bounds(self._rules.bounds.pool, waiting, seconds)
+
+    def _check_length(self, source: Source, entry: ModelEntry, options: JobOptions) -> float | None:
+        seconds = source.seconds()
         if seconds is not None:
             self._rules.limits.check(entry, options.separation, seconds)
+        return seconds
 
-    def _stored(self, upload: Upload, options: JobOptions, pool: Pool, request: Request) -> Job:
+    def _stored(self, source: Source, options: JobOptions, queue: str, request: Request) -> Job:
         job_id = new_job_id()
-        key = input_key(job_id)
-        self._storage.check_room(self._rules.min_free_bytes)
-        size = self._storage.put(key, upload.data, "application/octet-stream")
+        if not source.url:
+            self._storage.check_room(self._rules.min_free_bytes)
+        try:
+            size = source.place(self._storage, job_id)
+        except BaseException:
+            self._erase(job_id)
+            raise
         return Job(
-            id=job_id, state=JobState.QUEUED, options=options, pool=pool.queue, input_key=key, input_name=upload.name,
-            input_bytes=size, max_attempts=self._rules.max_attempts, request_id=request.id, owner=request.owner,
+            id=job_id, state=JobState.QUEUED, options=options, pool=queue, input_key=input_key(job_id),
+            input_name=source.name, input_bytes=size, max_attempts=self._rules.max_attempts, request_id=request.id,
+            owner=request.owner,
         )  # fmt: skip
 
     def _recorded(self, job_id: str) -> JobView | None:
@@ -158,12 +196,8 @@ class Reception:
             self._storage.delete(f"jobs/{job_id}/")
 
 
-def _idempotency_key(upload: Upload, options: JobOptions, request: Request) -> IdempotencyKey | None:
+def _idempotency_key(source: Source, options: JobOptions, request: Request) -> IdempotencyKey | None:
     if request.idempotency_key is None:
         return None
-    asked = json.dumps([upload.name, asdict(options)], sort_keys=True)
-    digest = hashlib.sha256(asked.encode())
-    while part := upload.data.read(1 << 20):
-        digest.update(part)
-    upload.data.seek(0)
-    return IdempotencyKey(request.idempotency_key, digest.hexdigest())
+    asked = json.dumps([source.name, source.fingerprint(), asdict(options)], sort_keys=True)
+    return IdempotencyKey(request.idempotency_key, hashlib.sha256(asked.encode()).hexdigest())

@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from stemsvc.admission import Limits
 from stemsvc.catalog import Catalog, load_catalog
 from stemsvc.dispatch import Dispatcher
+from stemsvc.errors import FatalError
+from stemsvc.guard import Guard
 from stemsvc.janitor import Janitor
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.intake import Bounds
+from stemsvc.news import News
 from stemsvc.pools import Pool, parse_pools
 from stemsvc.queue import Publisher
 from stemsvc.reception import Reception, Rules
 from stemsvc.sender import Sender
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage, open_storage
+from stemsvc.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,13 @@ class Services:
     reception: Reception
     dispatcher: Dispatcher
     janitor: Janitor
+    news: News
+    watch: Watch
 
     def close(self) -> None:
         """Give back every connection."""
+        self.watch.close()
+        self.news.close()
         self.sender.close()
         self.publisher.close()
         self.store.close()
@@ -43,21 +51,36 @@ class Services:
 def open_services(settings: Settings) -> Services:
     """Wire the services; no connection is opened yet."""
     catalog = load_catalog(settings.catalog)
-    store, publisher, storage = JobStore(settings.resolved_database_url), Publisher(settings), open_storage(settings)
+    news = News(settings.broker_url)
+    store = JobStore(settings.resolved_database_url, news.tell)
+    publisher, storage = Publisher(settings), open_storage(settings)
     pools = parse_pools(settings.pools, catalog.names)
     rules = Rules(
         Bounds(settings.max_waiting_per_pool, settings.max_waiting_per_key),
         job_limits(settings),
         settings.max_attempts,
         settings.min_free_bytes,
+        open_guard(settings),
     )
     sender = Sender(store.outbox, publisher)
     reception = Reception(store, sender, storage, catalog, pools, rules)
     dispatcher = Dispatcher(store, publisher, sender, storage, settings.republish_seconds)
     janitor = Janitor(
-        store, storage, settings.stems_ttl_seconds, settings.rows_ttl_seconds, settings.idempotency_ttl_seconds
+        store, storage, settings.stems_ttl_seconds, settings.rows_ttl_seconds, settings.idempotency_ttl_seconds,
+        settings.usage_ttl_seconds,
+    )  # fmt: skip
+    watch = Watch(store, news)
+    return Services(
+        settings, catalog, pools, store, publisher, storage, sender, reception, dispatcher, janitor, news, watch
     )
-    return Services(settings, catalog, pools, store, publisher, storage, sender, reception, dispatcher, janitor)
+
+
+def open_guard(settings: Settings) -> Guard:
+    """The guard over addresses of clients. Raises `FatalError` `bad_settings`."""
+    try:
+        return Guard(settings.allowed_networks)
+    except ValueError as error:
+        raise FatalError("bad_settings", f"STEMSVC_ALLOWED_NETWORKS: {error}") from error
 
 
 def job_limits(settings: Settings) -> Limits:

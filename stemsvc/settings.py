@@ -66,6 +66,10 @@ class Settings(BaseSettings):
     rate_limit: str = Field("", description="requests of one key, or address, as `600 per minute`; empty: any number")
     cors_origins: str = Field("", description="sites whose pages may call the api, by commas; `*`: every one")
 
+    api_streams: int = Field(1000, ge=0, description="open event streams and waiting requests of each api process")
+    max_wait_seconds: float = Field(60.0, ge=0, description="longest time that `Prefer: wait=n` may hold an answer")
+    upload_ttl_seconds: float = Field(86400.0, gt=0, description="life of a presigned upload and of its file")
+    max_uploads_per_key: int = Field(100, ge=1, description="presigned uploads of one key at a time")
     max_upload_bytes: int = Field(512 * MIB, ge=1, description="largest request body")
     max_duration_seconds: float = Field(14400.0, gt=0, description="longest track; scratch disk grows with it")
     default_model: str = Field("demo", description="model of a job that names none")
@@ -74,6 +78,17 @@ class Settings(BaseSettings):
         "*:cpu",
         description="worker pools, `model:device` or `model:device:8G` (memory of a job), by commas; `*`: every model",
     )
+
+    result_cache: bool = Field(True, description="give a job the stems of an earlier one of its key that was the same")
+    allowed_networks: str = Field(
+        "", description="private networks that sources and webhooks may lead to, as `10.0.0.0/8`, by commas"
+    )
+    fetch_proxy: str = Field("", description="HTTP proxy for fetching tracks; names are the proxy's to resolve then")
+    fetch_cookies: Path | None = Field(None, description="cookies file for yt-dlp, in Netscape's format")
+    fetch_seconds: float = Field(1800.0, gt=0, description="longest time that fetching a track may take")
+
+    price_per_device_hour: float = Field(0.0, ge=0, description="what an hour of a device costs, for usage reports")
+    currency: str = Field("EUR", description="of the price", pattern=r"^[A-Z]{3}$")
 
     max_waiting_per_pool: int = Field(
         1000, ge=1, description="jobs that may wait for one pool; more are told to come back"
@@ -110,6 +125,7 @@ class Settings(BaseSettings):
     )
     stems_ttl_seconds: float = Field(604800.0, ge=0, description="life of stems after their job's end; 0: for ever")
     rows_ttl_seconds: float = Field(2592000.0, ge=0, description="life of ended jobs' records; 0: for ever")
+    usage_ttl_seconds: float = Field(34560000.0, ge=0, description="life of the accounts of what was used; 0: for ever")
     janitor_interval_seconds: float = Field(600.0, gt=0, description="pause between two looks for what has expired")
 
     scratch_dir: Path | None = Field(None, description="folder for files of running jobs; empty: in the data folder")
@@ -143,6 +159,7 @@ class Settings(BaseSettings):
         "scratch_dir",
         "cache_dir",
         "ready_file",
+        "fetch_cookies",
         mode="before",
     )  # fmt: skip
     @classmethod

@@ -64,7 +64,7 @@ def _lock_file(settings: Settings) -> Path:
 
 
 class Stack:
-    """Redis (unless a broker is set), api, dispatcher and one worker process per device."""
+    """Redis (unless a broker is set), api, dispatcher, fetcher and one worker process per device."""
 
     def __init__(self, settings: Settings, *, private_broker: bool) -> None:
         folder = settings.data_dir
@@ -82,6 +82,7 @@ class Stack:
         self._children = [
             Child("api", [*run, "api"], environment, logs / "api.log"),
             Child("dispatcher", [*run, "dispatcher"], environment, logs / "dispatcher.log"),
+            Child("fetcher", [*run, "fetcher", "--concurrency", "2"], environment, logs / "fetcher.log"),
             *(
                 Child(f"worker-{device}", command, environment, logs / f"worker-{device}.log")
                 for device, command in self._workers(run)
@@ -121,7 +122,7 @@ class Stack:
     def _workers_answer(self) -> bool:
         app = make_celery(self.settings)
         try:
-            expected = sum(child.name.startswith("worker") for child in self._children)
+            expected = sum(child.name.startswith(("worker", "fetcher")) for child in self._children)
             return len(app.control.ping(timeout=1.0)) >= expected
         finally:
             app.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -22,6 +23,14 @@ def scratch_errors() -> Iterator[None]:
         if error.errno in FULL:
             raise TransientError("scratch_full", f"the scratch disk refuses: {error.strerror}") from error
         raise
+
+
+@dataclass(frozen=True)
+class SignedPut:
+    """Where and how a client may store one object itself: a PUT of its bytes to `url`, with these headers."""
+
+    url: str
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class Storage(Protocol):
@@ -46,6 +55,19 @@ class Storage(Protocol):
 
         Relative (`/v1/files/...`) where the api serves the objects itself and no public URL is set.
         """
+
+    def signed_put(self, key: str, seconds: int, max_bytes: int, bytes: int | None = None) -> SignedPut:
+        """Leave to store an object of at most `max_bytes`, for `seconds`; of exactly `bytes` where that is known.
+
+        A storage that can't hold a client to `max_bytes` leaves it to who uses the object. The URL is relative where
+        `signed_url` makes such.
+        """
+
+    def size(self, key: str) -> int | None:
+        """Bytes of an object; None where there is none."""
+
+    def copy(self, source: str, target: str) -> None:
+        """Make the object of one key another key's too; each lives on its own then."""
 
     def check_room(self, bytes: int) -> None:
         """Raise `TransientError` `storage_full` where fewer bytes than these are known to be free."""

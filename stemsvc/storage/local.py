@@ -18,7 +18,7 @@ from typing import BinaryIO
 from urllib.parse import quote, urlencode
 
 from stemsvc.errors import FatalError, TransientError, UsageError
-from stemsvc.storage.base import FULL, scratch_errors
+from stemsvc.storage.base import FULL, SignedPut, scratch_errors
 
 ROUTE = "/v1/files/"
 CHUNK = 1 << 20
@@ -57,6 +57,16 @@ def translated() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
+class SignedUpload:
+    """The query of a URL that takes an object, as a client sent it; -1 bytes: any number up to `max_bytes`."""
+
+    expires: int
+    max_bytes: int
+    bytes: int
+    signature: str
+
+
+@dataclass(frozen=True)
 class SignedQuery:
     """The query of a signed URL, as a client sent it."""
 
@@ -76,6 +86,9 @@ class LocalStorage:
 
     def put(self, key: str, data: BinaryIO, content_type: str) -> int:
         """See `Storage.put`: written beside its place, synced, then renamed into it."""
+        return self._write(key, data, None)
+
+    def _write(self, key: str, data: BinaryIO, length: int | None) -> int:
         target = self._path(key)
         with translated():
             handle, draft = _draft_beside(target)
@@ -83,6 +96,8 @@ class LocalStorage:
                 with os.fdopen(handle, "wb") as file:
                     shutil.copyfileobj(data, file, CHUNK)
                     size = file.tell()
+                    if length not in (None, size):
+                        raise UsageError("upload_incomplete", f"{size} of {length} bytes came; send them again")
                     file.flush()
                     os.fsync(file.fileno())
                 os.replace(draft, target)
@@ -123,13 +138,55 @@ class LocalStorage:
         query = urlencode({"expires": expires, "filename": filename, "type": content_type, "signature": signature})
         return f"{self._public_url}{ROUTE}{quote(key)}?{query}"
 
+    def signed_put(self, key: str, seconds: int, max_bytes: int, bytes: int | None = None) -> SignedPut:
+        """See `Storage.signed_put`."""
+        expires, exact = int(time.time()) + seconds, -1 if bytes is None else bytes
+        signature = self._sign_put(key, expires, max_bytes, exact)
+        query = urlencode({"expires": expires, "max": max_bytes, "bytes": exact, "signature": signature})
+        return SignedPut(f"{self._public_url}{ROUTE}{quote(key)}?{query}")
+
+    def receive(self, key: str, query: SignedUpload, data: BinaryIO, length: int | None) -> int:
+        """Store what a client sends to a URL of `signed_put`; returns its bytes.
+
+        Raises `UsageError` `url_invalid`, `url_expired`, `length_required`, `file_too_large`, `wrong_length` or
+        `upload_incomplete`; nothing is stored then.
+        """
+        expected = self._sign_put(key, query.expires, query.max_bytes, query.bytes)
+        _check_signature(expected, query.signature, query.expires, "ask for another upload")
+        if length is None:
+            raise UsageError("length_required", "an upload says its length beforehand: send Content-Length")
+        if length > query.max_bytes:
+            raise UsageError("file_too_large", f"{length} bytes; at most {query.max_bytes} are taken here")
+        if query.bytes not in (-1, length):
+            raise UsageError("wrong_length", f"{length} bytes are sent where {query.bytes} were announced")
+        self.check_room(length)
+        return self._write(key, data, length)
+
+    def size(self, key: str) -> int | None:
+        """See `Storage.size`."""
+        with translated(), contextlib.suppress(FileNotFoundError):
+            return self._path(key).stat().st_size
+        return None
+
+    def copy(self, source: str, target: str) -> None:
+        """See `Storage.copy`: a second link to the same bytes, which nobody ever changes in place."""
+        with translated():
+            handle, draft = _draft_beside(self._path(target))
+            os.close(handle)
+            os.unlink(draft)
+            try:
+                os.link(self._path(source), draft)
+            except OSError as error:
+                if error.errno not in (errno.EPERM, errno.EMLINK, errno.EXDEV, errno.EOPNOTSUPP):
+                    raise
+                shutil.copyfile(self._path(source), draft)  # a file system without links
+            os.replace(draft, self._path(target))
+            Path(draft).unlink(missing_ok=True)  # rename does nothing where both names are the same file already
+
     def resolve(self, key: str, query: SignedQuery) -> Path:
         """The file behind a signed URL. Raises `UsageError` `url_invalid`, `url_expired` or `object_missing`."""
         expected = self._sign(key, query.expires, query.filename, query.content_type)
-        if not hmac.compare_digest(expected.encode(), query.signature.encode()):
-            raise UsageError("url_invalid", "the signature does not fit this URL")
-        if query.expires < time.time():
-            raise UsageError("url_expired", "this URL has expired; read the job again for a fresh one")
+        _check_signature(expected, query.signature, query.expires, "read the job again for a fresh one")
         path = self._path(key)
         if not path.is_file():
             raise UsageError("object_missing", "the file behind this URL is gone")
@@ -154,11 +211,22 @@ class LocalStorage:
         message = "\n".join(("GET", key, str(expires), filename, content_type))
         return hmac.new(self._key, message.encode(), hashlib.sha256).hexdigest()
 
+    def _sign_put(self, key: str, expires: int, max_bytes: int, exact: int) -> str:
+        message = "\n".join(("PUT", key, str(expires), str(max_bytes), str(exact)))
+        return hmac.new(self._key, message.encode(), hashlib.sha256).hexdigest()
+
     def _path(self, key: str) -> Path:
         parts = key.split("/")
         if any(part in ("", ".", "..") or "\0" in part or "\\" in part for part in parts):
             raise UsageError("object_missing", "no such object")
         return self._root.joinpath(*parts)
+
+
+def _check_signature(expected: str, signature: str, expires: int, remedy: str) -> None:
+    if not hmac.compare_digest(expected.encode(), signature.encode(errors="replace")):
+        raise UsageError("url_invalid", "the signature does not fit this URL")
+    if expires < time.time():
+        raise UsageError("url_expired", f"this URL has expired; {remedy}")
 
 
 def _draft_beside(target: Path) -> tuple[int, str]:

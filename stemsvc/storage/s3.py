@@ -16,12 +16,13 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from stemsvc.errors import FatalError, StemsvcError, TransientError
-from stemsvc.storage.base import scratch_errors
+from stemsvc.storage.base import SignedPut, scratch_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PART_BYTES = 16 * 1024 * 1024  # R2 wants all parts but the last of equal size, which boto3 makes
+PUT_TYPE = "application/octet-stream"
 DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Unauthorized", "403", "401", "Forbidden"}
 MISSING_BUCKET = {"NoSuchBucket"}
 MISSING_OBJECT = {"NoSuchKey", "404", "NotFound"}
@@ -82,12 +83,11 @@ class S3Storage:
 
     def put(self, key: str, data: BinaryIO, content_type: str) -> int:
         """See `Storage.put`; large bodies go up in parts."""
-        transfer = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=4)
         counted = _Counted(data)
         with translated(self._bucket):
             client = self._client(self._endpoint_url)
             client.upload_fileobj(
-                cast(BinaryIO, counted), self._bucket, key, ExtraArgs={"ContentType": content_type}, Config=transfer
+                cast(BinaryIO, counted), self._bucket, key, ExtraArgs={"ContentType": content_type}, Config=_transfer()
             )
         return counted.count
 
@@ -125,6 +125,34 @@ class S3Storage:
             client = self._client(self._public_endpoint_url)
             return client.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds)
 
+    def signed_put(self, key: str, seconds: int, max_bytes: int, bytes: int | None = None) -> SignedPut:
+        """See `Storage.signed_put`: a presigned PUT. S3 holds a client to the bytes announced, not to a limit."""
+        params: dict[str, object] = {"Bucket": self._bucket, "Key": key, "ContentType": PUT_TYPE}
+        headers = {"Content-Type": PUT_TYPE}
+        if bytes is not None:
+            params["ContentLength"] = bytes
+            headers["Content-Length"] = str(bytes)
+        with translated(self._bucket):
+            client = self._client(self._public_endpoint_url)
+            url = client.generate_presigned_url("put_object", Params=params, ExpiresIn=seconds)
+        return SignedPut(url, headers)
+
+    def size(self, key: str) -> int | None:
+        """See `Storage.size`."""
+        with translated(self._bucket):
+            try:
+                return int(self._client(self._endpoint_url).head_object(Bucket=self._bucket, Key=key)["ContentLength"])
+            except ClientError as error:
+                if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
+                    return None
+                raise
+
+    def copy(self, source: str, target: str) -> None:
+        """See `Storage.copy`: within the endpoint, in parts where it is large."""
+        with translated(self._bucket):
+            client = self._client(self._endpoint_url)
+            client.copy({"Bucket": self._bucket, "Key": source}, self._bucket, target, Config=_transfer())
+
     def check_room(self, bytes: int) -> None:
         """See `Storage.check_room`: a bucket does not tell."""
 
@@ -159,6 +187,10 @@ class S3Storage:
                     ),
                 )
             return self._clients[endpoint]
+
+
+def _transfer() -> TransferConfig:
+    return TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=4)
 
 
 class _Counted:

@@ -17,7 +17,7 @@ from stemsvc.weights.source import WeightFile
 CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 30.0
 CHUNK = 1 << 16  # bytes at most that a cut costs
 UNAVAILABLE = "weights_unavailable"
-HUB_TOKEN_ADVICE = "set HF_TOKEN to a token that may read it"
+HUB_TOKEN_ADVICE = "set HF_TOKEN to a token that may read it"  # nosec B105
 
 # Called with bytes that are here and bytes of the whole, None where the whole is not known.
 OnBytes = Callable[[int, int | None], None]

@@ -15,9 +15,10 @@ from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.intake import Bounds
 from stemsvc.pools import Pool
 from stemsvc.queue import Publisher
-from stemsvc.reception import Reception, Request, Rules, Upload
+from stemsvc.reception import Reception, Request, Rules
 from stemsvc.sender import Sender
 from stemsvc.settings import Settings
+from stemsvc.sources import SentFile
 from stemsvc.storage import Storage
 
 OPTIONS = JobOptions("demo", stems=("vocals",))
@@ -48,8 +49,8 @@ def accept(work: Parts, count: int = 1) -> list[Job]:
     return accepted
 
 
-def upload(data: bytes = b"music") -> Upload:
-    return Upload(io.BytesIO(data), "song.mp3")
+def upload(data: bytes = b"music") -> SentFile:
+    return SentFile(io.BytesIO(data), "song.mp3")
 
 
 def waiting(client: redis.Redis) -> set[str]:

@@ -17,9 +17,10 @@ from stemsvc.jobs import JobOptions, JobState
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.jobstore.intake import Bounds
-from stemsvc.reception import Request, Upload
+from stemsvc.reception import Request
 from stemsvc.separation import SeparationOptions
 from stemsvc.settings import Settings
+from stemsvc.sources import SentFile
 from stemsvc.storage import Storage, open_storage
 from tests.sounds import tone, write_sound
 from tests.stemsvc.parts import OPTIONS, accept, body, make, upload
@@ -97,7 +98,7 @@ def test_a_request_with_a_key_is_one_job_however_often_it_comes(
 
     (job_id,) = ids
     assert storage.keys("jobs/") == [f"jobs/{job_id}/input"]
-    for other in (Upload(io.BytesIO(b"other"), "song.mp3"), Upload(io.BytesIO(b"music"), "other.mp3")):
+    for other in (SentFile(io.BytesIO(b"other"), "song.mp3"), SentFile(io.BytesIO(b"music"), "other.mp3")):
         with pytest.raises(UsageError) as caught:
             work.reception.accept(other, OPTIONS, asked)
         assert caught.value.code == "idempotency_conflict"
@@ -113,7 +114,7 @@ def test_a_track_that_is_too_much_is_refused_by_its_header(
     heavy = replace(OPTIONS, separation=SeparationOptions(shifts=20, overlap=0.9))
     for path, options, code in ((long, OPTIONS, "track_too_long"), (short, heavy, "too_much_work")):
         with path.open("rb") as file, pytest.raises(UsageError) as caught:
-            work.reception.accept(Upload(file, path.name), options, Request())
+            work.reception.accept(SentFile(file, path.name), options, Request())
         assert caught.value.code == code
 
     assert storage.keys("") == []

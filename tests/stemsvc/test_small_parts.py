@@ -55,7 +55,6 @@ def test_a_stem_is_named_after_its_song() -> None:
         ("{stem}", "vocals.m4a"),
         ("{name} [{stem}, {model}]", "my song [vocals, demo].m4a"),
         ("../{stem}", "_vocals.m4a"),
-        ("a\u202e\x00{stem}\r\nx", "avocalsx.m4a"),
         ("{stem}.exe", "vocals.exe.m4a"),
         ("/etc/{stem}", "_etc_vocals.m4a"),
     ],
@@ -70,7 +69,18 @@ def test_braces_of_a_song_are_no_template() -> None:
 
 @pytest.mark.parametrize(
     "template",
-    ["{name}", "{stem", "stem}", "{stem} {album}", "{stem!r}", "{stem.__class__}", "{}", "{stem}" + "x" * 150],
+    [
+        "{name}",
+        "{stem",
+        "stem}",
+        "{stem} {album}",
+        "{stem!r}",
+        "{stem.__class__}",
+        "{}",
+        "{stem}" + "x" * 150,
+        "a\u202e{stem}",
+        "{stem}\r\nx",
+    ],
 )
 def test_a_template_that_can_not_be_used_is_refused(template: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -1,0 +1,152 @@
+"""Where we go on a client's word: public addresses only, asked at each connection, redirects and rebound names too."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpcore
+import httpx
+
+from stemsvc.errors import TransientError, UsageError
+
+LONGEST_URL = 2048
+MOST_REDIRECTS = 5
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})", re.ASCII)
+_LOCAL_NAMES = ("localhost", ".localhost", ".local", ".internal", ".localdomain")
+
+
+class Guard:
+    """Tells public addresses from private ones. `allowed` are networks that may be reached although they are private,
+    as `10.0.0.0/8`, by commas. Raises `ValueError` for what is no network."""
+
+    def __init__(self, allowed: str = "") -> None:
+        self.allowed = allowed
+        self._networks = [ipaddress.ip_network(part.strip()) for part in allowed.split(",") if part.strip()]
+
+    def check_url(self, url: str) -> None:
+        """Refuse at once what can be told without asking a name server.
+
+        Raises `UsageError` `bad_url` for what is no plain http(s) URL and `url_refused` for a private address.
+        """
+        if len(url) > LONGEST_URL or not url.isascii() or any(ord(letter) <= 32 or letter in '\\"<>' for letter in url):
+            raise UsageError("bad_url", f"a URL has at most {LONGEST_URL} ASCII characters, without spaces")
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise UsageError("bad_url", "this is no URL") from error
+        if parts.scheme.lower() not in ("http", "https") or not host or port == 0:
+            raise UsageError("bad_url", "only http:// and https:// URLs with a host are taken")
+        if parts.username is not None or parts.password is not None:
+            raise UsageError("bad_url", "a URL must not carry a user name or password")
+        literal = _literal(host)
+        if literal is not None:
+            self.check_address(literal)
+        elif not _HOST.fullmatch(host):
+            raise UsageError("bad_url", "this host is no name")
+        elif self._is_local_name(host):
+            raise UsageError("url_refused", "this host is not on the public internet")
+
+    def _is_local_name(self, host: str) -> bool:
+        name = host.lower().rstrip(".")
+        return not self._networks and (name.endswith(_LOCAL_NAMES[1:]) or name == _LOCAL_NAMES[0])
+
+    def check_address(self, address: str | Address) -> None:
+        """Raise `UsageError` `url_refused` unless the address is public or allowed."""
+        found = ipaddress.ip_address(address.partition("%")[0]) if isinstance(address, str) else address
+        if not all(self._is_open(each) for each in _embedded(found) or [found]):
+            raise UsageError("url_refused", "this host is not on the public internet")
+
+    def _is_open(self, address: Address) -> bool:
+        if any(address in network for network in self._networks if network.version == address.version):
+            return True
+        return address.is_global and not address.is_multicast and not address.is_reserved
+
+    def resolve(self, host: str, port: int) -> list[str]:
+        """The host's addresses; one private among them refuses them all.
+
+        Raises `UsageError` `url_refused`, `host_not_found`, or `TransientError` `dns_unavailable`.
+        """
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            if error.errno == socket.EAI_AGAIN:
+                raise TransientError("dns_unavailable", "the name server does not answer") from error
+            raise UsageError("host_not_found", "there is no such host") from error
+        except (OSError, UnicodeError) as error:
+            raise UsageError("host_not_found", "there is no such host") from error
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        for address in addresses:
+            self.check_address(address)
+        return addresses
+
+
+def _literal(host: str) -> Address | None:
+    """The address that a host is, in any of the spellings that a resolver takes (`0x7f.1`, `2130706433`, `[::1]`)."""
+    try:
+        return ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except (OSError, UnicodeError):
+        return None
+
+
+def _embedded(address: Address) -> list[Address]:
+    """IPv4 addresses that an IPv6 address leads to: mapped, 6to4, Teredo, NAT64."""
+    if not isinstance(address, ipaddress.IPv6Address):
+        return []
+    inside: list[Address | None] = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if address in _NAT64:
+        inside.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return [each for each in inside if each is not None]
+
+
+class _Backend(httpcore.NetworkBackend):
+    """Connects to addresses that were looked at, so that a name can't mean another one a moment later."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._plain = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:  # fmt: skip
+        last: httpcore.ConnectError | httpcore.ConnectTimeout | None = None
+        for address in self._guard.resolve(host, port):
+            try:
+                return self._plain.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                last = error
+        raise last or httpcore.ConnectError("no address")
+
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> httpcore.NetworkStream:
+        raise UsageError("url_refused", "only hosts are connected to")
+
+
+class _Transport(httpx.HTTPTransport):
+    def __init__(self, guard: Guard) -> None:
+        super().__init__(trust_env=False)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=httpx.create_ssl_context(), max_connections=10, network_backend=_Backend(guard)
+        )
+
+
+def guarded_client(guard: Guard, timeout: float, proxy: str = "") -> httpx.Client:
+    """An HTTP client that goes to public addresses only and follows no redirect by itself.
+
+    Through a `proxy` the names are the proxy's to resolve: URLs are checked, connections are not.
+    """
+    transport = httpx.HTTPTransport(proxy=proxy, trust_env=False) if proxy else _Transport(guard)
+    return httpx.Client(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)

@@ -1,0 +1,19 @@
+"""What clients used, for them and for operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stemsvc.jobstore.usage import Account
+
+
+def bill(account: Account, price_per_hour: float) -> dict[str, Any]:
+    """An account as people read it: minutes of audio, and the price of the device seconds."""
+    return {
+        "key": account.owner or None,
+        "jobs": account.jobs,
+        "cached": account.cached,
+        "audio_minutes": round(account.audio_seconds / 60, 3),
+        "device_seconds": round(account.device_seconds, 3),
+        "cost": round(account.device_seconds / 3600 * price_per_hour, 4),
+    }

@@ -1,0 +1,116 @@
+"""Where a job's track comes from: sent with the request, stored by the client before, or fetched from an address."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from stemsvc.errors import UsageError
+from stemsvc.jobs import input_key
+from stemsvc.jobstore.uploads import Upload
+from stemsvc.probe import track_seconds
+from stemsvc.storage import Storage
+
+
+class Source(Protocol):
+    """One of the three."""
+
+    @property
+    def name(self) -> str:
+        """What the track is called."""
+
+    @property
+    def url(self) -> str:
+        """Where it must be fetched from; empty where its bytes are here already."""
+
+    def fingerprint(self) -> str:
+        """What tells this source from another one in the same client's requests."""
+
+    def seconds(self) -> float | None:
+        """The length that its header declares, where that can be told before it is stored."""
+
+    def place(self, storage: Storage, job_id: str) -> int:
+        """Put its bytes where the job looks for them; returns how many. Raises the storage's errors."""
+
+
+@dataclass(frozen=True)
+class SentFile:
+    """A file in the request: an open binary stream and the name the client gave it."""
+
+    data: BinaryIO
+    name: str
+    url: str = ""
+
+    def fingerprint(self) -> str:
+        """See `Source`: the bytes' hash and the name."""
+        digest = hashlib.sha256(self.name.encode())
+        self.data.seek(0)
+        while part := self.data.read(1 << 20):
+            digest.update(part)
+        self.data.seek(0)
+        return digest.hexdigest()
+
+    def seconds(self) -> float | None:
+        """See `Source`."""
+        return track_seconds(self.data)
+
+    def place(self, storage: Storage, job_id: str) -> int:
+        """See `Source`."""
+        return storage.put(input_key(job_id), self.data, "application/octet-stream")
+
+
+@dataclass(frozen=True)
+class UploadedFile:
+    """A file that the client stored by itself. It stays for other jobs until its time is over."""
+
+    upload: Upload
+    url: str = ""
+
+    @property
+    def name(self) -> str:
+        """See `Source`."""
+        return self.upload.filename
+
+    def fingerprint(self) -> str:
+        """See `Source`."""
+        return self.upload.id
+
+    def seconds(self) -> float | None:
+        """See `Source`: unknown, for its bytes are in storage."""
+        return None
+
+    def place(self, storage: Storage, job_id: str) -> int:
+        """See `Source`. Raises `UsageError` `upload_missing`, `empty_file` or `file_too_large`."""
+        size = storage.size(self.upload.key)
+        if size is None:
+            raise UsageError("upload_missing", "nothing was sent to this upload's URL yet")
+        if size == 0:
+            raise UsageError("empty_file", "the file has no bytes")
+        if size > self.upload.max_bytes:
+            storage.delete(self.upload.key)
+            raise UsageError(
+                "file_too_large", f"the upload has {size} bytes; at most {self.upload.max_bytes} are taken"
+            )
+        storage.copy(self.upload.key, input_key(job_id))
+        return size
+
+
+@dataclass(frozen=True)
+class Link:
+    """An address, which the pool `fetch` gets the track from."""
+
+    url: str
+    name: str = "track"
+
+    def fingerprint(self) -> str:
+        """See `Source`."""
+        return self.url
+
+    def seconds(self) -> float | None:
+        """See `Source`: unknown until it is fetched."""
+        return None
+
+    def place(self, storage: Storage, job_id: str) -> int:
+        """See `Source`: nothing yet."""
+        return 0

@@ -1,0 +1,133 @@
+"""Waiting for what happens to jobs, for any number of requests at once: one look at the rows serves them all."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+
+import structlog
+
+from stemsvc.errors import StemsvcError
+from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.glance import Glance
+from stemsvc.news import News
+
+log = structlog.get_logger()
+LOOK_SECONDS = 1.0  # between two looks at all rows that somebody waits for: what a lost message costs
+
+
+class Follower:
+    """One who waits for news of a job."""
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        self._changed = threading.Event()
+        self._latest: Glance | None = None
+        self._gone = False
+
+    def wait(self, seconds: float) -> Glance | None:
+        """How the job stands when it has changed; None after `seconds` without a change.
+
+        Raises `LookupError` when the job was deleted, or this process is about to end.
+        """
+        if not self._changed.wait(seconds):
+            return None
+        self._changed.clear()
+        if self._gone:
+            raise LookupError(self.job_id)
+        return self._latest
+
+    def show(self, glance: Glance | None) -> None:
+        """Let the waiting thread know; None: the job is gone."""
+        self._gone = glance is None
+        self._latest = glance or self._latest
+        self._changed.set()
+
+
+class Watch:
+    """Looks at the rows of all jobs that are followed, when news of them come and once a second."""
+
+    def __init__(self, store: JobStore, news: News) -> None:
+        self._store = store
+        self._news = news
+        self._followers: dict[str, set[Follower]] = {}
+        self._seen: dict[str, Glance] = {}
+        self._guard = threading.Lock()
+        self._needed = threading.Condition(self._guard)
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    @contextlib.contextmanager
+    def follow(self, job_id: str) -> Iterator[Follower]:
+        """Follow a job; what happened before the first look is the caller's to read."""
+        follower = Follower(job_id)
+        with self._guard:
+            self._followers.setdefault(job_id, set()).add(follower)
+            if self._closed:
+                follower.show(None)
+            elif self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+                self._thread.start()
+            self._needed.notify()
+        try:
+            yield follower
+        finally:
+            with self._guard:
+                self._followers[job_id].discard(follower)
+                if not self._followers[job_id]:
+                    del self._followers[job_id]
+                    self._seen.pop(job_id, None)
+
+    @property
+    def count(self) -> int:
+        """How many follow."""
+        with self._guard:
+            return sum(map(len, self._followers.values()))
+
+    def close(self) -> None:
+        """End the thread, and all waiting: clients come back to another process."""
+        with self._guard:
+            self._closed = True
+            self._needed.notify()
+            thread = self._thread
+            for follower in [each for followers in self._followers.values() for each in followers]:
+                follower.show(None)
+        if thread:
+            thread.join()
+
+    def _run(self) -> None:
+        ear, look_at = self._news.listen(), 0.0
+        while True:
+            with self._guard:
+                while not self._followers and not self._closed:
+                    self._needed.wait()
+                if self._closed:
+                    break
+            told = ear.wait(min(LOOK_SECONDS, max(0.0, look_at - time.monotonic())))
+            everyone = time.monotonic() >= look_at
+            if everyone:
+                look_at = time.monotonic() + LOOK_SECONDS
+            with self._guard:
+                wanted = list(self._followers) if everyone else [each for each in told if each in self._followers]
+            try:
+                self._look(wanted)
+            except StemsvcError as error:  # they hear of it when the store is back
+                log.warning("can't look at followed jobs", code=error.code, detail=error.detail)
+            except Exception:
+                log.exception("can't look at followed jobs")
+        ear.close()
+
+    def _look(self, wanted: list[str]) -> None:
+        if not wanted:
+            return
+        found = self._store.glances(wanted)
+        with self._guard:
+            for job_id in wanted:
+                glance = found.get(job_id)
+                if glance is None or glance != self._seen.get(job_id):
+                    for follower in self._followers.get(job_id, ()):
+                        follower.show(glance)
+                if glance is not None and job_id in self._followers:
+                    self._seen[job_id] = glance

@@ -1,0 +1,106 @@
+"""Waiting for jobs: told at once over Redis, found within a second without it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from stemsvc.embedded.redis_server import free_port
+from stemsvc.jobs import Job, JobOptions, JobState, input_key, new_job_id
+from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.engine import migrate
+from stemsvc.news import News
+from stemsvc.settings import Settings
+from stemsvc.watch import Watch
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[JobStore]:
+    settings.data_dir.mkdir()
+    migrate(settings.resolved_database_url)
+    store = JobStore(settings.resolved_database_url)
+    yield store
+    store.close()
+
+
+def queued(store: JobStore) -> str:
+    job_id = new_job_id()
+    options = JobOptions("demo", stems=("vocals",))
+    job = Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "song.mp3", 1)
+    store.intake.put(job, "accepted")
+    return job_id
+
+
+def seconds_until_told(store: JobStore, watch: Watch, act: JobStore) -> float:
+    job_id = queued(store)
+    with watch.follow(job_id) as follower:
+        first = follower.wait(5)
+        assert first is not None
+        assert first.state is JobState.QUEUED
+        time.sleep(0.2)  # into the pause between two looks
+        start = time.monotonic()
+        act.cancel(job_id, "test")
+        glance = follower.wait(10)
+    assert glance is not None
+    assert glance.state is JobState.CANCELED
+    return time.monotonic() - start
+
+
+def test_news_wake_who_waits(store: JobStore, settings: Settings, redis_url: str) -> None:
+    news = News(redis_url)
+    watch, telling = Watch(store, news), JobStore(settings.resolved_database_url, news.tell)
+    took = [seconds_until_told(store, watch, telling) for _ in range(3)]
+    for each in (watch, telling, news):
+        each.close()
+    assert min(took) < 0.4  # before the next look would have been
+
+
+@pytest.mark.parametrize("url", ["amqp://127.0.0.1:1//", "redis://127.0.0.1:{port}/0"])
+def test_without_news_the_rows_are_looked_at(store: JobStore, url: str) -> None:
+    news = News(url.format(port=free_port()))
+    watch = Watch(store, news)
+    news.tell("x")  # and says nothing
+    assert seconds_until_told(store, watch, store) < 5
+    watch.close()
+    news.close()
+
+
+def test_many_follow_one_job(store: JobStore) -> None:
+    news = News("amqp://x")
+    watch, job_id, seen = Watch(store, news), queued(store), []
+
+    def follow() -> None:
+        with watch.follow(job_id) as follower:
+            while (glance := follower.wait(10)) is not None:
+                if glance.state is JobState.CANCELED:
+                    seen.append(glance)
+                    return
+
+    threads = [threading.Thread(target=follow) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    store.cancel(job_id, "test")
+    for thread in threads:
+        thread.join()
+    assert (len(seen), watch.count) == (50, 0)
+    watch.close()
+
+
+def test_a_deleted_job_and_a_closing_process_end_the_wait(store: JobStore) -> None:
+    watch, job_id = Watch(store, News("amqp://x")), queued(store)
+    with watch.follow(job_id) as follower:
+        follower.wait(5)
+        store.delete(job_id)
+        with pytest.raises(LookupError):
+            follower.wait(5)
+    other = queued(store)
+    with watch.follow(other) as follower:
+        follower.wait(5)
+        threading.Thread(target=watch.close).start()
+        with pytest.raises(LookupError):
+            follower.wait(5)
+    with watch.follow(other) as follower, pytest.raises(LookupError):
+        follower.wait(5)
