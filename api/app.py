@@ -2,30 +2,63 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from tempfile import SpooledTemporaryFile
+from typing import IO, cast
+
+from flask import Flask, Request, Response, jsonify
 from flask_smorest import Api
 from flask_swagger_ui import get_swaggerui_blueprint
 
-from api import auth, errors, files, headers, health, jobs, limits, models, requests
+from api import (
+    auth,
+    batch,
+    contract,
+    errors,
+    events,
+    files,
+    gate,
+    headers,
+    health,
+    jobs,
+    limits,
+    models,
+    requests,
+    schemas,
+    uploads,
+    usage,
+)
+from api.bodies import FIELDS_LIMIT
 from stemsvc.services import open_services
 from stemsvc.settings import Settings
 
-FIELDS_LIMIT = 1024 * 1024  # a form's fields besides the file, and the multipart framing
-
-
+SPOOL_BYTES = 64 * 1024  # of an upload that are kept in memory while it comes
 DESCRIPTION = (
     "Splits music into stems. Send a track with `POST /v1/jobs`, follow it with `GET /v1/jobs/{id}`, "
     "download each stem by its signed URL."
 )
 
 
+class _Request(Request):
+    """A request whose files go to disk early: a hundred at once must not fill the memory."""
+
+    def _get_file_stream(
+        self, total_content_length: int | None, content_type: str | None, filename: str | None = None,
+        content_length: int | None = None,
+    ) -> IO[bytes]:  # fmt: skip
+        return cast(IO[bytes], SpooledTemporaryFile(max_size=SPOOL_BYTES))
+
+
 class _Rest(Api):
-    ERROR_SCHEMA = errors.ProblemSchema
+    ERROR_SCHEMA = schemas.ProblemSchema
+
+    def _openapi_json(self) -> Response:
+        return jsonify(contract.complete(self.spec.to_dict()))
 
 
 def create_app(settings: Settings) -> Flask:
     """The WSGI app over the services that `settings` name."""
     app = Flask("stemsvc")
+    app.request_class = _Request
     app.config.update(
         API_TITLE="stemsvc",
         API_VERSION="v1",
@@ -42,6 +75,7 @@ def create_app(settings: Settings) -> Flask:
     headers.install(app, settings)
     auth.install(app)
     limits.install(app, settings)
+    gate.install(app, settings)
     rest = _Rest(
         app,
         spec_kwargs={
@@ -51,8 +85,8 @@ def create_app(settings: Settings) -> Flask:
     )
     rest.spec.components.security_scheme("key", auth.SECURITY)
     errors.install(app)
-    for blueprint in (jobs.blueprint, models.blueprint, health.blueprint):
-        rest.register_blueprint(blueprint)
+    for each in (jobs, batch, events, uploads, usage, models, health):
+        rest.register_blueprint(each.blueprint)
     app.register_blueprint(files.blueprint)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "stemsvc"}))
     return app

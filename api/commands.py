@@ -14,6 +14,7 @@ from stemsvc.logs import configure_logs
 from stemsvc.settings import Settings
 
 log = structlog.get_logger()
+SLOW = 100  # threads of an api process for bodies that come slowly, beside those that work and those that wait
 
 
 @click.command()
@@ -28,14 +29,17 @@ def api(host: str | None, port: int | None) -> None:
     migrate(settings.resolved_database_url)
     _warn_of_no_keys(settings)
     bind = f"{settings.api_host}:{settings.api_port}"
+    threads = settings.api_threads + settings.api_streams + SLOW
     # Threads, since much of a request's work is waiting for disk and network; processes, since the rest is Python.
     arguments = [
         sys.executable, "-m", "gunicorn", "--config", "python:api.server", "--bind", bind,
-        "--workers", str(settings.api_processes), "--threads", str(settings.api_threads),
+        "--workers", str(settings.api_processes), "--threads", str(threads), "--worker-connections", str(2 * threads),
         "--worker-class", "gthread", "--timeout", "120", "--graceful-timeout", "20", "--no-control-socket",
         "api.wsgi:make()",
     ]  # fmt: skip
-    os.execve(sys.executable, arguments, settings.environment())  # who needs a key depends on the host
+    # what the settings became, since who needs a key depends on the host; and few of glibc's arenas, which a thousand
+    # threads would each leave memory in
+    os.execve(sys.executable, arguments, {"MALLOC_ARENA_MAX": "2", **settings.environment()})
 
 
 def _warn_of_no_keys(settings: Settings) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, json, request
-from marshmallow import Schema, fields
 from werkzeug.exceptions import HTTPException
 
 from api.requests import request_id
@@ -21,38 +20,37 @@ READ_ON_BYTES = 64 * 1024 * 1024
 STATUS = {
     "job_not_found": 404, "job_finished": 409, "object_missing": 404, "url_expired": 403, "url_invalid": 403,
     "file_too_large": 413, "missing_file": 400, "too_many_files": 400, "empty_file": 400,
-    "idempotency_conflict": 409, "bad_idempotency_key": 400, "forbidden": 403,
+    "idempotency_conflict": 409, "bad_idempotency_key": 400, "forbidden": 403, "upload_not_found": 404,
+    "length_required": 411, "wrong_length": 400, "upload_incomplete": 400, "request_timeout": 408,
 }  # fmt: skip
 # Transient errors are 503; these are the client's to slow down for. What others say names our insides: it is logged.
-BUSY = ("queue_full", "key_queue_full")
+BUSY = ("queue_full", "key_queue_full", "quota_exceeded", "too_many_uploads")
 UNANSWERED = "a part of the service does not answer; try again"
 DETAILS = {
     "storage_full": "the service has too little disk space left to take a job; try again later",
     "acceptance_unknown": "the job may have been accepted or not; with an Idempotency-Key it is safe to send it again",
 }
 CODES = {
-    400: "bad_request", 401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 413: "file_too_large",
+    400: "bad_request", 401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 408: "request_timeout",
+    413: "file_too_large",
     415: "unsupported_media_type", 422: "invalid_fields", 429: "rate_limited",
 }  # fmt: skip
 
 
-class ProblemSchema(Schema):
-    """The body of every error."""
-
-    type = fields.String(metadata={"description": "`about:blank`, or a URI of the kind of problem"})
-    title = fields.String(metadata={"description": "the status in words"})
-    status = fields.Integer()
-    code = fields.String(metadata={"description": "stable, for programs"})
-    detail = fields.String(metadata={"description": "what was wrong, for people"})
-    request_id = fields.String()
-    errors = fields.Dict(metadata={"description": "field by field, for `invalid_fields`"})
-
-
 def problem(status: int, title: str, code: str, detail: str, **extra: Any) -> Response:
     """A problem+json response."""
-    body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail, **extra}
-    text = json.dumps({**body, "request_id": request_id()})
+    text = json.dumps(_body(status, title, code, detail, **extra))
     return Response(text, status=status, content_type="application/problem+json")
+
+
+def problem_of(error: StemsvcError | HTTPException) -> Response:
+    """The answer to an error; what only the operator may know is logged."""
+    return _from_http(error) if isinstance(error, HTTPException) else _from_ours(error)
+
+
+def _body(status: int, title: str, code: str, detail: str, **extra: Any) -> dict[str, Any]:
+    body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail, **extra}
+    return {**body, "request_id": request_id()}
 
 
 def install(app: Flask) -> None:
@@ -89,6 +87,7 @@ def _from_http(error: HTTPException) -> Response:
     if status == 413:
         _read_on()
     data = getattr(error, "data", None) or {}
+    closing = {"Connection": "close"} if status == 408 else {}  # the rest of its body is not waited for
     messages = data.get("messages")
     code = CODES.get(status, _title(status).lower().replace(" ", "_"))
     if messages:
@@ -100,6 +99,7 @@ def _from_http(error: HTTPException) -> Response:
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value
+    response.headers.update(closing)
     return response
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import BinaryIO, cast
+
 from flask import Blueprint, Response, request, send_file
 
 from api.services import services
 from stemsvc.errors import UsageError
-from stemsvc.storage.local import ROUTE, LocalStorage, SignedQuery
+from stemsvc.storage.local import ROUTE, LocalStorage, SignedQuery, SignedUpload
 
 blueprint = Blueprint("files", __name__)
 
@@ -14,16 +16,37 @@ blueprint = Blueprint("files", __name__)
 @blueprint.get(f"{ROUTE}<path:key>")
 def download(key: str) -> Response:
     """Send the object; ranges and conditional requests work."""
-    storage = services().storage
-    if not isinstance(storage, LocalStorage):
-        raise UsageError("object_missing", "this service keeps its files elsewhere")
-    query = request.args
-    try:
-        expires = int(query.get("expires", ""))
-    except ValueError:
-        raise UsageError("url_invalid", "this URL is not signed") from None
-    signed = SignedQuery(expires, query.get("filename", ""), query.get("type", ""), query.get("signature", ""))
+    storage, query = _storage(), request.args
+    signed = SignedQuery(
+        _number("expires"), query.get("filename", ""), query.get("type", ""), query.get("signature", "")
+    )
     path = storage.resolve(key, signed)
     return send_file(
         path, mimetype=signed.content_type, as_attachment=True, download_name=signed.filename, conditional=True
     )
+
+
+@blueprint.put(f"{ROUTE}<path:key>")
+def receive(key: str) -> Response:
+    """Take the bytes of a presigned upload; whole, or none of them."""
+    storage = _storage()
+    signature = request.args.get("signature", "")
+    signed = SignedUpload(_number("expires"), _number("max"), _number("bytes"), signature)
+    request.max_content_length = signed.max_bytes
+    storage.receive(key, signed, cast(BinaryIO, request.stream), request.content_length)
+    return Response(status=200)
+
+
+def _storage() -> LocalStorage:
+    storage = services().storage
+    if not isinstance(storage, LocalStorage):
+        raise UsageError("object_missing", "this service keeps its files elsewhere")
+    return storage
+
+
+def _number(name: str) -> int:
+    text = request.args.get(name, "")
+    try:
+        return int(text) if len(text) < 20 else int("")
+    except ValueError:
+        raise UsageError("url_invalid", "this URL is not signed") from None

@@ -19,6 +19,7 @@ DOCS = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'"
 )
+ALLOWED = ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Prefer", "X-Request-Id"]
 EXPOSED = ["Location", "Retry-After", "X-Request-Id", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"]
 
 
@@ -38,6 +39,6 @@ def install(app: Flask, settings: Settings) -> None:
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
     if origins:
         CORS(
-            app, origins=origins, expose_headers=EXPOSED, max_age=600, methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "X-Request-Id"],
+            app, origins=origins, expose_headers=EXPOSED, max_age=600, methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=ALLOWED,
         )  # fmt: skip

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import url_for
+from flask import request, url_for
 
 from api.auth import caller
-from api.errors import ProblemSchema
-from api.multipart import MultipartBlueprint, the_upload
-from api.present import job_body, summary
-from api.requests import idempotency_key, request_id
-from api.schemas import JobForm, JobPageSchema, JobQuery, JobSchema
+from api.bodies import BodyBlueprint
+from api.forms import JobForm, JobQuery
+from api.options import asked_by, read_options, read_source
+from api.schemas import JobPageSchema, JobSchema, ProblemSchema
 from api.services import services
-from stemsvc import outputs
-from stemsvc.jobs import JobOptions, check_encoding
+from api.waiting import PREFER, awaited
+from stemsvc.jobs import JobView
 from stemsvc.jobstore.listing import Filter
 from stemsvc.keys import Scope
-from stemsvc.names import check_template
-from stemsvc.reception import Request
-from stemsvc.separation import SeparationOptions
+from stemsvc.present import Links, job_body, summary
 
 IDEMPOTENCY_KEY = {
     "in": "header",
@@ -27,30 +24,32 @@ IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     "description": "your name for this request, kept for a day: sent again with it, it makes no second job",
 }
+JSON_EXAMPLE = {"source": {"url": "https://example.org/song.mp3"}, "model": "htdemucs", "stems": ["vocals"]}
 
-blueprint = MultipartBlueprint("jobs", __name__, url_prefix="/v1/jobs", description="Separate tracks")
+blueprint = BodyBlueprint("jobs", __name__, url_prefix="/v1/jobs", description="Separate tracks")
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.arguments(JobForm, location="multipart")
+@blueprint.arguments(JobForm, location="job")
 @blueprint.response(201, JobSchema)
+@blueprint.alt_response(404, schema=ProblemSchema, description="no such upload, or its time is over")
 @blueprint.alt_response(409, schema=ProblemSchema, description="the key came before with another request")
+@blueprint.alt_response(413, schema=ProblemSchema, description="the file is too large")
+@blueprint.alt_response(415, schema=ProblemSchema, description="neither a form nor JSON")
 @blueprint.alt_response(429, schema=ProblemSchema, description="too many jobs wait; `Retry-After` tells when to come")
 @blueprint.alt_response(503, schema=ProblemSchema, description="a part of the service is away; nothing was accepted")
-@blueprint.doc(parameters=[IDEMPOTENCY_KEY])
+@blueprint.doc(parameters=[IDEMPOTENCY_KEY, PREFER])
 def submit(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Send a track
 
-    The answer is the queued job; `Location` is where to follow it. Once it is answered with 201, the job
+    As a multipart form with the `file`, or as JSON with a `source`: a link, or an upload that was sent before. The
+    answer is the queued job; `Location` is where to follow it. Once it is answered with 201, the job
     will reach an end state. Sent again with the same `Idempotency-Key` header, a request is answered with the
     job that it made the first time.
     """
     who = caller(Scope.SUBMIT)
-    options = read_options(form)
-    upload = the_upload(services().settings.max_upload_bytes)
-    asked = Request(id=request_id(), owner=who.owner, idempotency_key=idempotency_key())
-    view = services().reception.accept(upload, options, asked)
-    return job_body(services(), view), 201, {"Location": url_for("jobs.show", job_id=view.job.id)}
+    view = services().reception.accept(read_source(form, who), read_options(form), asked_by(who))
+    return shown(awaited(view)), 201, {"Location": url_for("jobs.show", job_id=view.job.id)}
 
 
 @blueprint.route("", methods=["GET"])
@@ -69,16 +68,20 @@ def index(query: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.route("/<string:job_id>")
 @blueprint.response(200, JobSchema)
+@blueprint.alt_response(404, schema=ProblemSchema, description="no such job, or another key's")
+@blueprint.doc(parameters=[PREFER])
 def show(job_id: str) -> dict[str, Any]:
     """Follow a job
 
     Stems carry freshly signed URLs at each read.
     """
-    return job_body(services(), services().reception.view(job_id, caller(Scope.READ).sees))
+    return shown(awaited(services().reception.view(job_id, caller(Scope.READ).sees)))
 
 
 @blueprint.route("/<string:job_id>/cancel", methods=["POST"])
 @blueprint.response(200, JobSchema)
+@blueprint.alt_response(404, schema=ProblemSchema, description="no such job, or another key's")
+@blueprint.alt_response(409, schema=ProblemSchema, description="the job has ended already")
 def cancel(job_id: str) -> dict[str, Any]:
     """Stop a job
 
@@ -86,11 +89,12 @@ def cancel(job_id: str) -> dict[str, Any]:
     """
     sees = caller(Scope.SUBMIT).sees
     services().reception.cancel(job_id, sees)
-    return job_body(services(), services().reception.view(job_id, sees))
+    return shown(services().reception.view(job_id, sees))
 
 
 @blueprint.route("/<string:job_id>", methods=["DELETE"])
 @blueprint.response(204)
+@blueprint.alt_response(404, schema=ProblemSchema, description="no such job, or another key's")
 def erase(job_id: str) -> None:
     """Stop a job and erase it
 
@@ -99,14 +103,6 @@ def erase(job_id: str) -> None:
     services().reception.erase(job_id, caller(Scope.SUBMIT).sees)
 
 
-def read_options(form: dict[str, Any]) -> JobOptions:
-    """The form's fields, checked against the catalog and the formats. Raises `UsageError`."""
-    entry = services().catalog.get(form.get("model") or services().settings.default_model)
-    stems = outputs.choose(form["stems"], entry.stems, form["residual"])
-    bit_depth = check_encoding(form["format"], form["bit_depth"] or None)
-    separation = SeparationOptions(*(form[name] for name in ("overlap", "shifts", "seed", "segment", "precision")))
-    separation.check(entry.segment_seconds)
-    return JobOptions(
-        entry.name, form["device"], stems, form["format"], bit_depth, form["residual"],
-        check_template(form["filename_template"]), form["metadata"], separation,
-    )  # fmt: skip
+def shown(view: JobView) -> dict[str, Any]:
+    """The job as this request's client sees it."""
+    return job_body(Links(services().storage, services().settings.url_ttl_seconds, request.host_url), view)

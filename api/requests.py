@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ import uuid
 
 import structlog
 from flask import Flask, Response, g, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from stemsvc.errors import TransientError, UsageError
 
@@ -30,7 +32,9 @@ def install(app: Flask, min_free_bytes: int) -> None:
     @app.before_request
     def _check_room() -> None:
         # a large upload is kept in the folder for temporary files while it is received
-        if request.method == "POST" and request.content_length:
+        if request.method in ("POST", "PUT") and request.content_length:
+            if request.content_length > (request.max_content_length or math.inf):
+                raise RequestEntityTooLarge
             free = shutil.disk_usage(tempfile.gettempdir()).free
             if free < request.content_length + min_free_bytes:
                 raise TransientError("storage_full", f"{free >> 20} MB are free for uploads")

@@ -1,0 +1,52 @@
+"""`/v1/jobs:batch`: several jobs in one request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import json
+from marshmallow import ValidationError
+from werkzeug.exceptions import HTTPException, UnprocessableEntity
+
+from api.auth import Caller, caller
+from api.bodies import BodyBlueprint
+from api.errors import problem_of
+from api.forms import BatchForm, JobForm
+from api.jobs import JSON_EXAMPLE, shown
+from api.options import asked_by, read_options, read_source
+from api.schemas import BatchSchema
+from api.services import services
+from stemsvc.errors import StemsvcError, UsageError
+from stemsvc.keys import Scope
+
+blueprint = BodyBlueprint("batch", __name__, description="Several tracks at once")
+
+
+@blueprint.route("/v1/jobs:batch", methods=["POST"])
+@blueprint.arguments(BatchForm, example={"jobs": [JSON_EXAMPLE]})
+@blueprint.response(200, BatchSchema)
+def submit(form: dict[str, Any]) -> dict[str, Any]:
+    """Send several tracks
+
+    Each by a link or an upload. `results` has one entry for each, in order: the job, or why there is none. One's
+    mistake is not the others'.
+    """
+    who = caller(Scope.SUBMIT)
+    return {"results": [_submit(each, who) for each in form["jobs"]]}
+
+
+def _submit(body: dict[str, Any], who: Caller) -> dict[str, Any]:
+    try:
+        if not body.get("source") or "file" in body:
+            raise UsageError("missing_file", "a job of a batch needs a `source`: a url or an upload_id")
+        try:
+            fields = JobForm().load(body)
+        except ValidationError as error:
+            refused = UnprocessableEntity()
+            refused.data = {"messages": {"json": error.messages}}  # type: ignore[attr-defined]
+            raise refused from error
+        source, options = read_source(fields, who), read_options(fields)
+        return {"status": 201, "job": shown(services().reception.accept(source, options, asked_by(who, key=False)))}
+    except (StemsvcError, HTTPException) as error:
+        answer = problem_of(error)
+        return {"status": answer.status_code, "error": json.loads(answer.get_data())}

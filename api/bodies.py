@@ -1,0 +1,80 @@
+"""Reading requests' bodies: a multipart form with a file, or JSON that names a source, by one schema."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar
+
+from flask import Request, request
+from flask_smorest import Blueprint
+from marshmallow import Schema, ValidationError
+from webargs.flaskparser import FlaskParser
+from webargs.multidictproxy import MultiDictProxy
+from werkzeug.datastructures import CombinedMultiDict
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+from stemsvc.errors import UsageError
+from stemsvc.names import clean_filename
+from stemsvc.sources import SentFile
+
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+FIELDS_LIMIT = 1024 * 1024  # bytes of JSON, or of a form's fields besides the file and the multipart framing
+
+
+class _Parser(FlaskParser):
+    DEFAULT_VALIDATION_STATUS = 422
+
+    def load_job(self, req: Request, schema: Schema) -> Any:
+        """Form fields and files as one mapping, or the JSON body."""
+        if req.is_json:
+            body = self.load_json(req, schema)
+            if isinstance(body, dict) and "file" in body:
+                raise ValidationError({"file": ["a file goes into a multipart form"]})
+            return body
+        if req.mimetype not in FORMS and (req.mimetype or req.content_length):
+            raise UnsupportedMediaType("send multipart/form-data with a file, or application/json with a source")
+        if "source" in req.form:
+            raise ValidationError({"source": ["a source other than a file goes into a JSON body"]})
+        return MultiDictProxy(CombinedMultiDict([req.form, req.files]), schema)
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        """The JSON body; however deep it is, an error and no crash."""
+        if not req.is_json and (req.mimetype or req.content_length):
+            raise UnsupportedMediaType("send application/json")
+        try:
+            return super().load_json(req, schema)
+        except RecursionError as error:
+            raise BadRequest("the JSON is nested too deep") from error
+
+
+_Parser.__location_map__ = {**FlaskParser.__location_map__, "job": "load_job"}
+
+
+class BodyBlueprint(Blueprint):
+    """A blueprint whose views can take `location="job"`."""
+
+    ARGUMENTS_PARSER = _Parser()
+    DEFAULT_LOCATION_CONTENT_TYPE_MAPPING: ClassVar[dict[str, str]] = {
+        **Blueprint.DEFAULT_LOCATION_CONTENT_TYPE_MAPPING,
+        "job": "multipart/form-data",
+    }
+
+
+def the_file(max_bytes: int) -> SentFile:
+    """The request's one file.
+
+    Raises `UsageError` `missing_file`, `too_many_files`, `empty_file` or `file_too_large`.
+    """
+    files = request.files.getlist("file")
+    if not files:
+        raise UsageError("missing_file", "send the track as the multipart field `file`, or JSON with a `source`")
+    if len(files) > 1:
+        raise UsageError("too_many_files", f"one track a job; this request has {len(files)}")
+    stream = files[0].stream
+    size = stream.seek(0, os.SEEK_END)
+    if size == 0:
+        raise UsageError("empty_file", "the file has no bytes")
+    if size > max_bytes:
+        raise UsageError("file_too_large", f"the file has {size} bytes; at most {max_bytes} are taken")
+    stream.seek(0)
+    return SentFile(stream, clean_filename(files[0].filename or ""))  # type: ignore[arg-type]

@@ -1,0 +1,198 @@
+"""The API's description, complete: what flask-smorest can't tell from views and schemas is added here.
+
+`python -m api.contract` prints it; `api/openapi.json` is that, kept for clients that generate code from it.
+"""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from typing import Any
+
+METHODS = ("get", "post", "put", "delete")
+PROBLEM = "application/problem+json"
+REQUEST_ID = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
+RETRY_AFTER = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
+JOB_ID = {
+    "in": "path",
+    "name": "job_id",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    "example": "0f8fad5bd9cb469fa16570867728950e",
+}
+# What any call may be answered with besides its own.
+COMMON = {
+    "401": "a key is needed, or this one is unknown or revoked",
+    "403": "the key lacks the scope",
+    "405": "no such method here",
+    "429": "too many requests, or too many jobs; come back after `Retry-After` seconds",
+    "500": "a fault of ours; the log knows the request by its id",
+    "503": "a part of the service is away; nothing was changed",
+}
+OPEN_CALLS = ("/healthz/live", "/healthz/ready")
+OPTIONAL = {"Problem": ("errors",), "BatchItem": ("job", "error"), "Stem": ()}
+EXAMPLE_PROBLEM = {
+    "type": "about:blank", "title": "Unprocessable Entity", "status": 422, "code": "unknown_stem",
+    "detail": "the model has no 'flute'; it has drums, bass, other, vocals",
+    "request_id": "9b2e4f7a1c3d4e5f8a6b7c8d9e0f1a2b",
+}  # fmt: skip
+SUBMIT = {"source": {"url": "https://example.org/song.mp3"}, "model": "demo", "stems": ["vocals"], "format": "flac"}
+
+
+def complete(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with both forms of a job, every answer's body and headers, links between calls, examples."""
+    document = deepcopy(document)
+    components = document["components"]
+    components["headers"] = {
+        "RequestId": {"schema": {"type": "string"}, "description": "the request's id, as in logs"},
+        "RetryAfter": {"schema": {"type": "integer"}, "description": "seconds until it is worth to come back"},
+        "Location": {"schema": {"type": "string"}, "description": "where it is"},
+    }
+    components.pop("responses", None)
+    components["schemas"].pop("PaginationMetadata", None)
+    _job_bodies(document)
+    for path, item in document["paths"].items():
+        item.pop("parameters", None)
+        for method in METHODS:
+            if method in item:
+                _operation(path, method, item[method])
+    for name, schema in components["schemas"].items():
+        if not name.endswith(("Form", "Request")) and "properties" in schema:
+            # not what may be null: generators take required for never null
+            schema["required"] = [
+                each
+                for each, of in schema["properties"].items()
+                if each not in OPTIONAL.get(name, ()) and not _nullable(of)
+            ]
+    components["schemas"]["Problem"]["example"] = EXAMPLE_PROBLEM
+    _link(document)
+    return document
+
+
+def _operation(path: str, method: str, operation: dict[str, Any]) -> None:
+    parameters = [each for each in operation.get("parameters", ()) if each.get("in") != "path"]
+    if "{job_id}" in path:
+        parameters.insert(0, JOB_ID)
+    elif "{upload_id}" in path:
+        parameters.insert(0, {**JOB_ID, "name": "upload_id"})
+    if parameters:
+        operation["parameters"] = parameters
+    operation["operationId"] = _name(path, method)
+    answers = operation["responses"]
+    answers.pop("default", None)
+    for status, words in COMMON.items():
+        answers.setdefault(status, {"description": words})
+    if "requestBody" in operation:
+        answers.setdefault("400", {"description": "the body can't be read, or lacks what is needed"})
+        answers.setdefault("408", {"description": "the body did not come"})
+        answers.setdefault("413", {"description": "the body is too large"})
+        answers.setdefault("415", {"description": "the body is of no kind that is taken"})
+    if "requestBody" in operation or any(each["in"] in ("query", "header") for each in parameters):
+        answers["422"] = {"description": "what is asked for is not possible; `code` says why, `errors` field by field"}
+        answers.setdefault("400", {"description": "the request can't be read"})
+    for status, answer in answers.items():
+        _answer(path, int(status), answer)
+    operation["responses"] = dict(sorted(answers.items()))
+    operation["security"] = [] if path in OPEN_CALLS else [{"key": []}, {}]
+
+
+def _answer(path: str, status: int, answer: dict[str, Any]) -> None:
+    healthy = path == "/healthz/ready" and status == 503
+    if status >= 400 and not healthy:
+        answer["content"] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    answer["headers"] = {**REQUEST_ID, **(RETRY_AFTER if status in (429, 503) else {})}
+    if status == 201:
+        answer["headers"] |= {"Location": {"$ref": "#/components/headers/Location"}}
+
+
+def _name(path: str, method: str) -> str:
+    names = {
+        ("/v1/jobs", "post"): "submitJob", ("/v1/jobs", "get"): "listJobs", ("/v1/jobs:batch", "post"): "submitJobs",
+        ("/v1/jobs/{job_id}", "get"): "getJob", ("/v1/jobs/{job_id}", "delete"): "deleteJob",
+        ("/v1/jobs/{job_id}/cancel", "post"): "cancelJob", ("/v1/jobs/{job_id}/events", "get"): "followJob",
+        ("/v1/uploads", "post"): "createUpload", ("/v1/uploads/{upload_id}", "delete"): "deleteUpload",
+        ("/v1/usage", "get"): "getUsage", ("/v1/models", "get"): "listModels",
+        ("/healthz/live", "get"): "isLive", ("/healthz/ready", "get"): "isReady",
+    }  # fmt: skip
+    return names[path, method]
+
+
+def _job_bodies(document: dict[str, Any]) -> None:
+    """A form has a file and text, JSON a source and typed values."""
+    schemas = document["components"]["schemas"]
+    form = schemas["JobForm"]
+    body = deepcopy(form)
+    body["description"] = "A track by its source, and what to make of it."
+    del form["properties"]["source"], body["properties"]["file"]
+    form["required"], body["required"] = ["file"], ["source"]
+    form["properties"]["metadata"]["description"] += ", as text"
+    body["properties"]["source"] = {"$ref": "#/components/schemas/SourceForm"}
+    body["properties"]["metadata"] |= {"type": "object", "example": {"album": 7}}
+    for name in ("stems", "webhook_events"):
+        form["properties"][name]["default"] = ""
+        listed = body["properties"][name]
+        listed |= {"type": "array", "items": {"type": "string"}, "default": [], "example": listed["example"].split(",")}
+    form["additionalProperties"] = body["additionalProperties"] = False
+    schemas["JobRequest"] = body
+    schemas["SourceForm"]["description"] = "Where a track is: exactly one of the two."
+    for name in ("JobRequest", "SourceForm", "UploadForm"):
+        _let_be_null(schemas[name])
+    # what is wrong with one is told in its result
+    described = {"type": "object", "description": "as `JobRequest`"}
+    schemas["BatchForm"]["properties"]["jobs"]["items"] = described
+    document["paths"]["/v1/uploads"]["post"]["requestBody"]["required"] = False
+    for name in ("BatchForm", "SourceForm", "UploadForm"):
+        schemas[name]["additionalProperties"] = False
+    content = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]
+    content["application/json"] = {"schema": {"$ref": "#/components/schemas/JobRequest"}, "example": SUBMIT}
+
+
+def _nullable(of: dict[str, Any]) -> bool:
+    return "null" in of.get("type", ()) or any(each.get("type") == "null" for each in of.get("anyOf", ()))
+
+
+def _let_be_null(schema: dict[str, Any]) -> None:
+    """Null is as good as nothing: clients that are generated send it for what was not given."""
+    for name, of in schema["properties"].items():
+        if name in schema.get("required", ()) or "type" not in of:
+            continue
+        types = of["type"] if isinstance(of["type"], list) else [of["type"]]
+        of["type"] = [*types, *([] if "null" in types else ["null"])]
+        if "enum" in of:
+            of["enum"] = [*of["enum"], None]
+
+
+def _link(document: dict[str, Any]) -> None:
+    """Say which call's answer names what another call asks for."""
+    paths = document["paths"]
+    created = paths["/v1/jobs"]["post"]["responses"]["201"]
+    created["links"] = {
+        name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}}
+        for name in ("getJob", "cancelJob", "deleteJob")
+    }
+    paths["/v1/uploads"]["post"]["responses"]["201"]["links"] = {
+        "deleteUpload": {"operationId": "deleteUpload", "parameters": {"upload_id": "$response.body#/upload_id"}},
+        "submitJob": {
+            "operationId": "submitJob",
+            "requestBody": {"source": {"upload_id": "$response.body#/upload_id"}},
+        },
+    }
+
+
+def main() -> None:
+    """Print the document."""
+    import tempfile
+    from pathlib import Path
+
+    from api.app import create_app
+    from stemsvc.settings import Settings
+
+    with tempfile.TemporaryDirectory() as folder:
+        app = create_app(Settings(data_dir=Path(folder)))
+        document = app.test_client().get("/openapi.json").get_json()
+        app.extensions["stemsvc"].close()
+    print(json.dumps(document, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""`/v1/jobs/{id}/events`: server-sent events of a job's moves and progress."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Response, request
+from flask_smorest import Blueprint
+
+from api.auth import caller
+from api.gate import gate
+from api.schemas import ProblemSchema
+from api.services import services
+from api.waiting import LIVE
+from stemsvc.errors import StemsvcError, UsageError
+from stemsvc.jobs import JobView
+from stemsvc.jobstore.glance import Glance
+from stemsvc.keys import Scope
+from stemsvc.present import eta, line
+from stemsvc.services import Services
+
+HEARTBEAT_SECONDS = 15.0
+RETRY_MILLISECONDS = 2000  # how soon a client that was cut off comes back
+LAST = {
+    "in": "header",
+    "name": "Last-Event-ID",
+    "schema": {"type": "string", "pattern": r"^\d{1,18}$"},
+    "description": "`id` of the last event that came: those after it are sent",
+}
+EXAMPLE = (
+    'retry: 2000\n\nid: 7\nevent: state\ndata: {"from": "queued", "to": "running", "attempt": 1}\n\n'
+    'event: progress\ndata: {"fraction": 0.25, "stage": "separating", "eta_seconds": 9.1}\n\n'
+)
+_ID = re.compile(r"\d{1,18}", re.ASCII)
+
+blueprint = Blueprint("events", __name__, url_prefix="/v1/jobs", description="Follow jobs without asking again")
+
+
+@blueprint.route("/<string:job_id>/events")
+@blueprint.doc(
+    parameters=[LAST],
+    responses={
+        "200": {
+            "description": "the stream; it ends with the job",
+            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}},
+        }
+    },
+)
+@blueprint.alt_response(204, description="the job ended, and all of its events were sent before")
+@blueprint.alt_response(503, schema=ProblemSchema, description="too many streams are open")
+def follow(job_id: str) -> Response:
+    """Follow a job by server-sent events
+
+    `state` events are the lines of the job's timeline, each with an `id`; sent again from after `Last-Event-ID`, none
+    gets lost. `progress` events come as the job gets on. A comment every 15 s keeps the connection open. After the
+    job's end the stream ends.
+    """
+    view = services().reception.view(job_id, caller(Scope.READ).sees)
+    last = _last_event()
+    if view.job.finished and view.timeline and last >= view.timeline[-1].id:
+        return Response(status=204)  # tells browsers not to come back
+    held = gate().hold_stream()
+    response = Response(_events(services(), job_id, last), mimetype="text/event-stream")
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Accel-Buffering"] = "no"  # nginx would keep events back
+    response.call_on_close(held.release)
+    return response
+
+
+def _last_event() -> int:
+    given = request.headers.get("Last-Event-ID", "").strip()
+    if given and not _ID.fullmatch(given):
+        raise UsageError("bad_last_event_id", "send the `id` of the last event that came")
+    return int(given or 0)
+
+
+def _events(parts: Services, job_id: str, last: int) -> Iterator[str]:
+    """Everything after event `last`, up to the job's end. The row is asked; messages only tell when."""
+    yield f"retry: {RETRY_MILLISECONDS}\n\n"
+    shown: dict[str, Any] = {}
+    with parts.watch.follow(job_id) as follower:
+        glance: Glance | None = None
+        while True:
+            try:
+                if glance is None or glance.last_event > last:
+                    view = parts.store.view(job_id)
+                    if view is None:
+                        break
+                    yield from _moves(view, last)
+                    last = max([last, *(event.id for event in view.timeline)])
+                    progress, live = _progress(view.job), view.job.state in LIVE
+                else:
+                    progress, live = _progress(glance), glance.state in LIVE
+            except StemsvcError:
+                progress, live = shown, True  # the store is away: the stream outlives that
+            if progress != shown:
+                shown = progress
+                yield f"event: progress\ndata: {json.dumps(progress)}\n\n"
+            if not live:
+                break
+            try:
+                glance = follower.wait(HEARTBEAT_SECONDS)
+            except LookupError:
+                break
+            while glance is None:
+                yield ": here\n\n"
+                try:
+                    glance = follower.wait(HEARTBEAT_SECONDS)
+                except LookupError:
+                    return
+
+
+def _moves(view: JobView, last: int) -> Iterator[str]:
+    for event in view.timeline:
+        if event.id > last:
+            facts = line(event)
+            data = {
+                "job_id": view.job.id, "from": facts["from_state"], "to": facts["to_state"], "why": facts["why"],
+                "worker": facts["worker"], "at": facts["at"].isoformat(), "attempt": view.job.attempt,
+            }  # fmt: skip
+            yield f"id: {event.id}\nevent: state\ndata: {json.dumps(data)}\n\n"
+
+
+def _progress(job: Any) -> dict[str, Any]:
+    """Of a job or a glance at one."""
+    left = eta(job.state, job.started_at, job.fraction)
+    return {"fraction": round(job.fraction, 4), "stage": job.stage, "eta_seconds": left}

@@ -1,0 +1,66 @@
+"""`/v1/uploads`: files that go straight to storage, before the job that names them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urljoin
+
+from flask import request, url_for
+
+from api.auth import caller
+from api.bodies import BodyBlueprint
+from api.forms import UploadForm
+from api.options import asked_by
+from api.schemas import ProblemSchema, UploadSchema
+from api.services import services
+from stemsvc.errors import UsageError
+from stemsvc.keys import Scope
+from stemsvc.names import clean_filename
+
+URL_SECONDS = 3600  # to begin sending; the upload itself lives longer
+
+blueprint = BodyBlueprint("uploads", __name__, url_prefix="/v1/uploads", description="Send large tracks by themselves")
+
+
+@blueprint.route("", methods=["POST"])
+@blueprint.arguments(UploadForm, example={"filename": "song.flac", "bytes": 31457280})
+@blueprint.response(201, UploadSchema)
+@blueprint.alt_response(413, schema=ProblemSchema, description="more bytes than are taken")
+@blueprint.alt_response(429, schema=ProblemSchema, description="too many uploads are open")
+def announce(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Ask for a place to send a track to
+
+    PUT the file's bytes to `url` with the `headers`, then name `upload_id` as the `source` of one or more jobs. The
+    URL takes bytes for an hour, the file stays for a day.
+    """
+    who, settings = caller(Scope.SUBMIT), services().settings
+    size = form["bytes"]
+    if size is not None and size > settings.max_upload_bytes:
+        raise UsageError("file_too_large", f"{size} bytes; at most {settings.max_upload_bytes} are taken")
+    upload = services().reception.announce_upload(
+        clean_filename(form["filename"]), settings.max_upload_bytes, asked_by(who, key=False),
+        settings.upload_ttl_seconds, settings.max_uploads_per_key,
+    )  # fmt: skip
+    seconds = int(min(URL_SECONDS, settings.upload_ttl_seconds))
+    put = services().storage.signed_put(upload.key, seconds, upload.max_bytes, size)
+    body = {
+        "upload_id": upload.id,
+        "method": "PUT",
+        "url": urljoin(request.host_url, put.url),
+        "headers": put.headers,
+        "expires_at": datetime.fromtimestamp(upload.expires_at, UTC),
+        "max_bytes": upload.max_bytes,
+    }
+    return body, 201, {"Location": url_for("uploads.erase", upload_id=upload.id)}
+
+
+@blueprint.route("/<string:upload_id>", methods=["DELETE"])
+@blueprint.response(204)
+@blueprint.alt_response(404, schema=ProblemSchema, description="no such upload")
+def erase(upload_id: str) -> None:
+    """Delete an upload
+
+    What was sent to it is deleted. Jobs that named it keep their own copy.
+    """
+    services().reception.erase_upload(upload_id, caller(Scope.SUBMIT).sees)

@@ -1,0 +1,40 @@
+"""`/v1/usage`: what was used, and what it cost."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from flask_smorest import Blueprint
+
+from api.auth import caller
+from api.forms import UsageQuery
+from api.schemas import UsageSchema
+from api.services import services
+from stemsvc.keys import Scope
+from stemsvc.reports import bill
+
+DEFAULT_SECONDS = 30 * 86400.0
+
+blueprint = Blueprint("usage", __name__, url_prefix="/v1/usage", description="What was used")
+
+
+@blueprint.route("")
+@blueprint.arguments(UsageQuery, location="query")
+@blueprint.response(200, UsageSchema)
+def show(query: dict[str, Any]) -> dict[str, Any]:
+    """Sum up what was used
+
+    Of jobs accepted in that time, also those deleted since. With the scope `admin` it is everybody's.
+    """
+    until = query["until"] if query["until"] is not None else time.time()
+    since = query["since"] if query["since"] is not None else until - DEFAULT_SECONDS
+    settings = services().settings
+    accounts = services().store.usage.accounts(since, until, caller(Scope.READ).sees)
+    return {
+        "since": datetime.fromtimestamp(since, UTC),
+        "until": datetime.fromtimestamp(until, UTC),
+        "currency": settings.currency,
+        "accounts": [bill(account, settings.price_per_device_hour) for account in accounts],
+    }

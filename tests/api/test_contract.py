@@ -1,0 +1,77 @@
+"""The description that clients build on: kept, valid, and true of the running server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from openapi_spec_validator import validate
+
+from stemsvc.embedded.redis_server import free_port
+from tests.processes import LocalProcess, plain_environment, stemsvc
+
+KEPT = Path(__file__).parents[2] / "api" / "openapi.json"
+
+
+def test_the_kept_description_is_what_the_code_says() -> None:
+    now = subprocess.run([sys.executable, "-m", "api.contract"], capture_output=True, text=True, check=True).stdout
+    assert json.loads(KEPT.read_text()) == json.loads(now), "run `python -m api.contract > api/openapi.json`"
+
+
+def test_it_is_valid_and_complete() -> None:
+    document = json.loads(KEPT.read_text())
+    validate(document)
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            where = f"{method} {path}"
+            assert operation["summary"], where
+            assert operation["operationId"], where
+            assert "security" in operation, where
+            for status, answer in operation["responses"].items():
+                if int(status) >= 400 and path != "/healthz/ready":
+                    assert list(answer["content"]) == ["application/problem+json"], (where, status)
+                assert "X-Request-Id" in answer["headers"], (where, status)
+    problem = document["components"]["schemas"]["Problem"]
+    assert set(problem["example"]) <= set(problem["properties"])
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    url = f"http://127.0.0.1:{free_port()}"
+    environment = plain_environment(
+        STEMSVC_DATA_DIR=str(tmp_path / "data"), STEMSVC_BROKER_URL=f"redis://127.0.0.1:{free_port()}/0",
+        STEMSVC_MAX_WAIT_SECONDS="0.1", STEMSVC_MAX_WAITING_PER_POOL="100000", STEMSVC_MAX_WAITING_PER_KEY="100000",
+        STEMSVC_MAX_UPLOADS_PER_KEY="100000", STEMSVC_LOG_LEVEL="WARNING",
+    )  # fmt: skip
+
+    def answers(_: LocalProcess) -> bool:
+        try:
+            return httpx.get(f"{url}/healthz/live", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    process = LocalProcess("api", stemsvc("api", "--port", url.rsplit(":", 1)[1]), environment, tmp_path, answers)
+    process.ready()
+    yield url
+    process.teardown()
+    assert "Traceback" not in process.logs()
+
+
+def test_the_server_does_what_is_described(server: str, tmp_path: Path) -> None:
+    # the stream of events has no end while its job has none; tests/api/test_events.py reads it
+    config = Path(__file__).with_name("schemathesis.toml")
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(config), "run",
+            f"{server}/openapi.json", "--exclude-operation-id", "followJob", "--checks", "all", "--max-examples", "10",
+            "--seed", "1", "--no-color", "--request-timeout", "20",
+        ],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert "No issues found" in done.stdout

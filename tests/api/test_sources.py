@@ -1,0 +1,294 @@
+"""Jobs by JSON: links, uploads that were sent before, several at once."""
+
+from __future__ import annotations
+
+import io
+import time
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from stemsvc.errors import UsageError
+from stemsvc.keys import Scope
+from stemsvc.services import Services
+from stemsvc.storage.local import LocalStorage, SignedUpload
+from tests.api.test_jobs import refused, song
+from tests.api.test_keys import code, make
+
+URL = "https://example.org/song.mp3"
+
+
+def upload(client: Any, data: bytes = b"music", headers: dict[str, str] | None = None, **fields: Any) -> Any:
+    """An upload whose bytes were sent."""
+    made = client.post("/v1/uploads", json=fields, headers=headers)
+    assert made.status_code == 201, made.json
+    assert made.json["method"] == "PUT"
+    sent = client.put(made.json["url"], data=data, headers=made.json["headers"])
+    assert sent.status_code == 200, sent.json
+    return made.json
+
+
+def by_json(client: Any, headers: dict[str, str] | None = None, **body: Any) -> Any:
+    return client.post("/v1/jobs", json=body, headers=headers)
+
+
+# --- uploads ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_upload_becomes_a_job(client: Any, parts: Services) -> None:
+    made = upload(client, b"la la la", filename="../My\u202esong.flac")
+    job = by_json(client, source={"upload_id": made["upload_id"]}, stems=["vocals"], metadata={"a": [1]}).json
+
+    assert (job["state"], job["filename"], job["metadata"]) == ("queued", "Mysong.flac", {"a": [1]})
+    kept = parts.store.get(job["id"])
+    assert kept is not None
+    assert (kept.input_bytes, kept.options.stems) == (8, ("vocals",))
+    assert kept.input_key in parts.storage.keys("jobs/")
+
+
+def test_an_upload_serves_several_jobs_and_may_be_deleted(client: Any, parts: Services) -> None:
+    made = upload(client)
+    jobs = [by_json(client, source={"upload_id": made["upload_id"]}).json["id"] for _ in range(2)]
+    assert client.delete(f"/v1/uploads/{made['upload_id']}").status_code == 204
+
+    assert code(by_json(client, source={"upload_id": made["upload_id"]})) == (404, "upload_not_found")
+    assert parts.storage.keys("uploads/") == []
+    assert parts.storage.keys("jobs/") == sorted(f"jobs/{job}/input" for job in jobs)
+
+
+def test_an_upload_that_was_not_sent_is_no_source(client: Any, parts: Services) -> None:
+    made = client.post("/v1/uploads", json={}).json
+    assert refused(by_json(client, source={"upload_id": made["upload_id"]}), parts) == (422, "upload_missing")
+
+
+@pytest.mark.parametrize("upload_id", ["nope", "../../jobs", "", "a" * 32, "x\0y"])
+def test_an_unknown_upload_is_no_source(client: Any, parts: Services, upload_id: str) -> None:
+    assert refused(by_json(client, source={"upload_id": upload_id}), parts) == (404, "upload_not_found")
+
+
+def test_only_what_was_announced_is_taken(client: Any, parts: Services) -> None:
+    made = client.post("/v1/uploads", json={"bytes": 5}).json
+    assert code(client.put(made["url"], data=b"four")) == (400, "wrong_length")
+    assert code(client.put(made["url"], data=b"x" * 200_000)) == (413, "file_too_large")
+    assert parts.storage.keys("uploads/") == []
+    assert code(client.post("/v1/uploads", json={"bytes": 10**9})) == (413, "file_too_large")
+
+
+def test_half_an_upload_is_none(client: Any, parts: Services) -> None:
+    made = client.post("/v1/uploads", json={}).json
+    query = {name: value for name, (value,) in parse_qs(urlsplit(made["url"]).query).items()}
+    signed = SignedUpload(int(query["expires"]), int(query["max"]), int(query["bytes"]), query["signature"])
+    storage = parts.storage
+    assert isinstance(storage, LocalStorage)
+    with pytest.raises(UsageError) as caught:
+        storage.receive(f"uploads/{made['upload_id']}/file", signed, io.BytesIO(b"abc"), 10)
+    assert caught.value.code == "upload_incomplete"
+    assert storage.keys("") == []
+
+
+@pytest.mark.parametrize("change", [("max=", "max=9"), ("bytes=", "bytes=1"), ("signature=", "signature=0"),
+                                    ("expires=", "expires=9"), ("/file?", "/other?")])  # fmt: skip
+def test_a_url_takes_nothing_else(client: Any, change: tuple[str, str]) -> None:
+    made = client.post("/v1/uploads", json={}).json
+    assert code(client.put(made["url"].replace(*change), data=b"x"))[1] in ("url_invalid", "url_expired")
+    assert code(client.get(made["url"]))[1] == "url_invalid"
+
+
+def test_uploads_belong_to_their_key(client: Any, parts: Services) -> None:
+    mine, other = make(parts), make(parts)
+    made = upload(client, headers=mine)
+    asked = {"source": {"upload_id": made["upload_id"]}}
+
+    assert code(client.post("/v1/jobs", json=asked, headers=other)) == (404, "upload_not_found")
+    assert code(client.delete(f"/v1/uploads/{made['upload_id']}", headers=other)) == (404, "upload_not_found")
+    assert client.post("/v1/jobs", json=asked, headers=mine).status_code == 201
+    assert code(client.post("/v1/uploads", json={}, headers=make(parts, Scope.READ))) == (403, "forbidden")
+
+
+def test_open_uploads_are_bounded(client: Any, parts: Services) -> None:
+    most = parts.settings.max_uploads_per_key
+    for _ in range(most):
+        assert client.post("/v1/uploads", json={}).status_code == 201
+    answer = client.post("/v1/uploads", json={})
+    assert code(answer) == (429, "too_many_uploads")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_uploads_end(client: Any, parts: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = upload(client)
+    with parts.store.uploads._engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE uploads SET expires_at = {time.time() - 7200}")
+    assert code(by_json(client, source={"upload_id": made["upload_id"]})) == (404, "upload_not_found")
+    parts.janitor.sweep()
+    assert parts.storage.keys("") == []
+
+
+# --- links -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_link_becomes_a_job_that_is_fetched_first(client: Any, parts: Services) -> None:
+    answer = by_json(client, source={"url": URL}, model="demo")
+
+    assert answer.status_code == 201
+    assert (answer.json["pool"], answer.json["source_url"], answer.json["filename"]) == ("fetch", URL, "track")
+    kept = parts.store.get(answer.json["id"])
+    assert kept is not None
+    assert kept.next_pool == "separate.demo.cpu"
+    assert parts.storage.keys("") == []
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [("http://127.0.0.1/", "url_refused"), ("http://169.254.169.254/", "url_refused"),
+     ("file:///etc/passwd", "bad_url"), ("http://user:pw@example.org/", "bad_url"),
+     ("concat:http://a|http://b", "bad_url")],
+)  # fmt: skip
+def test_links_that_lead_nowhere_good_are_refused_at_once(
+    client: Any, parts: Services, url: str, expected: str
+) -> None:
+    assert refused(by_json(client, source={"url": url}), parts) == (422, expected)
+    assert refused(by_json(client, source={"url": URL}, webhook_url=url), parts) == (422, expected)
+
+
+def test_a_key_needs_the_right_to_links(client: Any, parts: Services) -> None:
+    assert code(by_json(client, make(parts), source={"url": URL})) == (403, "forbidden")
+    allowed = make(parts, Scope.SUBMIT, Scope.URL_SOURCE)
+    assert by_json(client, allowed, source={"url": URL}).status_code == 201
+
+
+# --- bodies ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, (400, "missing_file")), ({"source": {}}, (422, "invalid_fields")),
+        ({"source": None}, (400, "missing_file")),
+        ({"source": {"url": ""}}, (422, "invalid_fields")),
+        ({"source": {"url": URL, "upload_id": "x"}}, (422, "invalid_fields")),
+        ({"source": {"path": "/etc/passwd"}}, (422, "invalid_fields")), ({"source": "x"}, (422, "invalid_fields")),
+        ({"file": "x"}, (422, "invalid_fields")), ({"source": {"url": 7}}, (422, "invalid_fields")),
+        ({"source": {"url": URL}, "stems": 7}, (422, "invalid_fields")),
+        ({"source": {"url": URL}, "stems": [7]}, (422, "invalid_fields")),
+        ({"source": {"url": URL}, "metadata": [1]}, (422, "invalid_fields")),
+        ({"source": {"url": URL}, "surprise": 1}, (422, "invalid_fields")),
+        ({"source": {"url": URL}, "sample_rate": 1}, (422, "invalid_fields")),
+        ({"source": {"url": URL}, "webhook_events": ["job.exploded"]}, (422, "invalid_fields")),
+        ({"source": {"url": URL}, "filename_template": "{stem}\n"}, (422, "bad_template")),
+        ([], (422, "invalid_fields")), ("x", (422, "invalid_fields")), (7, (422, "invalid_fields")),
+    ],
+)  # fmt: skip
+def test_bodies_that_ask_for_nothing_possible_are_refused(
+    client: Any, parts: Services, body: Any, expected: tuple[int, str]
+) -> None:
+    assert refused(client.post("/v1/jobs", json=body), parts) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "expected"),
+    [
+        (b"{", "application/json", 400), (b"\xff\xfe", "application/json", 400),
+        (b"[" * 100_000, "application/json", 400),
+        (b"a=1", "text/plain", 415), (b"<a/>", "application/xml", 415), (b" " * 2_000_000, "application/json", 413),
+        (b'{"source": {"url": "x"}}', "text/plain", 415),
+    ],
+)  # fmt: skip
+def test_bodies_that_can_not_be_read_are_refused(
+    client: Any, parts: Services, body: bytes, kind: str, expected: int
+) -> None:
+    answer = client.post("/v1/jobs", data=body, content_type=kind)
+    assert answer.status_code == expected
+    assert answer.content_type == "application/problem+json"
+    assert parts.store.recent() == []
+
+
+def test_a_form_has_a_file_and_no_source(client: Any, parts: Services) -> None:
+    form = {"file": song(), "source": '{"url": "https://example.org/"}'}
+    answer = client.post("/v1/jobs", data=form, content_type="multipart/form-data")
+    assert refused(answer, parts) == (422, "invalid_fields")
+
+
+def test_webhook_events_are_the_ends_by_default(client: Any) -> None:
+    told = by_json(client, source={"url": URL}, webhook_url="https://example.org/hook").json
+    assert told["webhook_events"] == ["job.succeeded", "job.failed", "job.canceled"]
+    some = by_json(client, source={"url": URL}, webhook_url="https://example.org/hook", webhook_events="job.progress")
+    assert some.json["webhook_events"] == ["job.progress"]
+
+
+# --- batches ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_answers_each_in_order(client: Any, parts: Services) -> None:
+    made = upload(client)
+    good, bad = {"source": {"upload_id": made["upload_id"]}}, {"source": {"url": "http://10.0.0.1/"}}
+    answer = client.post("/v1/jobs:batch", json={"jobs": [good, bad, {"stems": "x"}, {"source": {"url": URL}, "a": 1}]})
+
+    assert answer.status_code == 200
+    results = answer.json["results"]
+    assert [each["status"] for each in results] == [201, 422, 400, 422]
+    assert results[0]["job"]["state"] == "queued"
+    assert [each["error"]["code"] for each in results[1:]] == ["url_refused", "missing_file", "invalid_fields"]
+    assert results[3]["error"]["errors"] == {"a": "Unknown field."}
+    assert [job.id for job in parts.store.recent()] == [results[0]["job"]["id"]]
+
+
+@pytest.mark.parametrize("jobs", [[], [{}] * 101, "x", [7], None])
+def test_a_batch_has_a_size(client: Any, jobs: Any) -> None:
+    assert code(client.post("/v1/jobs:batch", json={"jobs": jobs})) == (422, "invalid_fields")
+
+
+# --- quotas and usage ------------------------------------------------------------------------------------------------
+
+
+def test_a_key_has_quotas_of_its_own(client: Any, parts: Services) -> None:
+    from dataclasses import replace
+
+    from stemsvc.keys import DEFAULT_SCOPES, new_key
+
+    key, token = new_key("small", frozenset({*DEFAULT_SCOPES, Scope.URL_SOURCE}))
+    parts.store.keys.add(replace(key, max_waiting=2))
+    headers = {"Authorization": f"Bearer {token}"}
+    assert [by_json(client, headers, source={"url": URL}).status_code for _ in range(3)] == [201, 201, 429]
+
+
+def test_minutes_of_a_day_run_out(client: Any, parts: Services, tmp_path: Any) -> None:
+    from dataclasses import replace
+
+    from stemsvc.keys import DEFAULT_SCOPES, new_key
+    from tests.sounds import tone, write_sound
+
+    key, token = new_key("small", frozenset(DEFAULT_SCOPES))
+    parts.store.keys.add(replace(key, minutes_per_day=0.05))
+    headers = {"Authorization": f"Bearer {token}"}
+    data = write_sound(tmp_path / "song.flac", tone(1.2, 8000), 8000).read_bytes()
+
+    def send() -> Any:
+        form = {"file": (io.BytesIO(data), "song.flac")}
+        return client.post("/v1/jobs", data=form, content_type="multipart/form-data", headers=headers)
+
+    assert [send().status_code for _ in range(2)] == [201, 201]  # 2.4 of 3 s
+    answer = send()
+    assert code(answer) == (429, "quota_exceeded")
+    assert 86000 < int(answer.headers["Retry-After"]) <= 86400
+    for job in parts.store.recent():  # what was canceled was not used
+        parts.reception.cancel(job.id)
+    assert send().status_code == 201
+
+
+def test_usage_is_the_keys_own(client: Any, parts: Services) -> None:
+    mine, other, admin = make(parts), make(parts), make(parts, Scope.ADMIN)
+    for headers in (mine, mine, other):
+        form = {"file": song()}
+        client.post("/v1/jobs", data=form, content_type="multipart/form-data", headers=headers)
+
+    def counts(headers: dict[str, str], query: str = "") -> list[int]:
+        answer = client.get(f"/v1/usage{query}", headers=headers)
+        assert answer.status_code == 200
+        return sorted(sum(account["jobs"].values()) for account in answer.json["accounts"])
+
+    assert (counts(mine), counts(other), counts(admin)) == ([2], [1], [1, 2])
+    assert counts(admin, "?since=2100-01-01T00:00:00Z") == []
+    job = client.get("/v1/jobs", headers=mine).json["jobs"][0]["id"]
+    client.delete(f"/v1/jobs/{job}", headers=mine)
+    assert counts(mine) == [2]  # what was deleted was used all the same
