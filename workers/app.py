@@ -21,7 +21,7 @@ from celery.signals import (
 from stemsvc.logs import configure_logs
 from stemsvc.queue import make_celery
 from stemsvc.settings import Settings
-from workers import metrics
+from workers import metrics, stopping
 from workers import tasks as tasks
 from workers.lost import end_leases_of_the_dead
 
@@ -51,6 +51,7 @@ def _ready(**_: Any) -> None:
 
 @worker_shutting_down.connect
 def _not_ready(**_: Any) -> None:
+    stopping.tell()  # to the threads of a fetcher; children of a prefork pool are told by Celery
     if path := Settings().ready_file:
         path.unlink(missing_ok=True)
 

@@ -16,7 +16,7 @@ from stemsvc.catalog import load_catalog
 from stemsvc.errors import FatalError, UsageError
 from stemsvc.jobs import FORMATS, JobOptions, check_encoding
 from stemsvc.logs import configure_logs
-from stemsvc.pools import ANY_MODEL, DEVICES, Pool, parse_pools
+from stemsvc.pools import ANY_MODEL, DEVICES, FETCH, TELL, Pool, parse_pools
 from stemsvc.separation import PRECISIONS, SeparationOptions
 from stemsvc.settings import Settings, process_environment
 from stemsvc.weights.show import pull_for
@@ -49,14 +49,30 @@ def worker(models: tuple[str, ...], device: str, concurrency: int | None, downlo
         click.echo("not ready: seeing to the weights first", err=True)
         pull_for(settings, catalog, pools)
     label = models[0].replace("/", "-") if len(models) == 1 and models[0] != ANY_MODEL else f"{len(pools)}-models"
+    queues = [pool.queue for pool in dict.fromkeys(pools)]
+    _become_celery(settings, queues, f"{label}-{device}", concurrency or settings.concurrency)
+
+
+@click.command()
+@click.option("--concurrency", type=click.IntRange(1), default=4, show_default=True, help="threads of this process")
+def fetcher(concurrency: int) -> None:
+    """Run the pool that waits on networks: it fetches tracks and delivers webhooks. It needs no device."""
+    settings = Settings()
+    _not_ready(settings.ready_file)
+    # Threads: what they wait for runs in processes of its own, or is a network.
+    _become_celery(settings, [FETCH, TELL], "fetcher", concurrency, pool="threads")
+
+
+def _become_celery(settings: Settings, queues: list[str], label: str, concurrency: int, pool: str = "prefork") -> None:
     arguments = [
-        sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-P", "prefork",
-        "-Q", ",".join(pool.queue for pool in dict.fromkeys(pools)),
-        "-n", f"{label}-{device}-{os.getpid()}@%h", "-c", str(concurrency or settings.concurrency),
+        sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-P", pool, "-Q", ",".join(queues),
+        "-n", f"{label}-{os.getpid()}@%h", "-c", str(concurrency),
         "-l", settings.log_level, "--without-gossip", "--without-mingle",
     ]  # fmt: skip
-    # SIGTERM shall mean Celery's soft shutdown, and billiard reads this before anything is imported
-    os.execve(sys.executable, arguments, process_environment(REMAP_SIGTERM="SIGQUIT", **folder_for_children(settings)))
+    # SIGTERM shall mean Celery's soft shutdown, and billiard reads this before anything is imported. Threads are told
+    # to give back what they have (workers.stopping) by the warm one.
+    remapped = {"REMAP_SIGTERM": "SIGQUIT"} if pool == "prefork" else {}
+    os.execve(sys.executable, arguments, process_environment(**remapped, **folder_for_children(settings)))
 
 
 def _not_ready(ready_file: Path | None) -> None:

@@ -1,38 +1,42 @@
-"""Running one job: lease, fetch, the pipeline, upload, commit; and what each kind of failure does to the row."""
+"""Running one attempt of a job: lease, work, commit; and what each kind of failure does to the row."""
 
 from __future__ import annotations
 
-import itertools
-import random
+import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 
+from stemsvc.cache import cache_key
 from stemsvc.catalog import Catalog, ModelEntry
 from stemsvc.errors import StemsvcError, TransientError
-from stemsvc.jobs import CONTENT_TYPES, Job, JobState, Lease
+from stemsvc.jobs import Job, JobState, Lease
 from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.store import Origin
+from stemsvc.probe import track_seconds
 from stemsvc.services import job_limits
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
-from workers import scratch
+from workers import scratch, stopping
 from workers.audio.decode import Limits
 from workers.audio.track import Track
 from workers.device import DeviceTurns
 from workers.lease import LeaseKeeper, LeaseLost
+from workers.manifest import manifest
 from workers.models import Models
+from workers.patience import backoff, patiently
 from workers.pipeline import Separated, separate_file
+from workers.results import Result, Results
+from workers.sources.fetch import fetch
+from workers.sources.order import Order
+from workers.stopwatch import Stopwatch
 
 log = structlog.get_logger()
-T = TypeVar("T")
-HELD_SECONDS = 4.0  # longest pause between two tries of a worker that has a job in hand
-AWAY = ("storage_unavailable", "storage_full", "store_unavailable")  # what is worth waiting for with a job in hand
 
 
 @dataclass(frozen=True)
@@ -81,110 +85,130 @@ class Runner:
             scratch.scratch_folder(self.settings.resolved_scratch_dir, f"{job.id}-{job.attempt}") as folder,
             LeaseKeeper(self.store, lease, self.settings.lease_seconds) as keeper,
         ):
-            keeper.limit(self.settings.job_time_limit_seconds)
-            keeper.report("fetching", 0, 0)
-            scratch.check_room(folder, job.input_bytes + self.settings.min_free_bytes)
-            source = folder / "input"
-            self._patiently(lambda: self.storage.fetch(job.input_key, source), keeper.wait)
-            separated = self._separate(job, source, folder, keeper)
-            keeper.report("uploading", 0, 0)
-            outputs = self._upload(lease, separated, job.options.format, keeper)
-            self._commit(job, lease, separated, outputs, keeper)
+            if job.next_pool is not None:
+                self._fetch(job, lease, folder, keeper)
+            else:
+                self._separate(job, lease, folder, keeper)
 
-    def _separate(self, job: Job, source: Path, folder: Path, keeper: LeaseKeeper) -> Separated:
-        entry = self.catalog.get(job.options.model)
-        device = job.pool.rsplit(".", 1)[-1]
+    def _fetch(self, job: Job, lease: Lease, folder: Path, keeper: LeaseKeeper) -> None:
+        """Get the track from its address, then let the job go on where it is separated."""
+        keeper.limit(self.settings.fetch_seconds)
+        scratch.check_room(folder, self.settings.min_free_bytes)
+
+        def on_progress(done: int, total: int | None) -> None:
+            stopping.check()
+            keeper.report("fetching", done, total or 0)
+
+        cookies = self.settings.fetch_cookies
+        order = Order(
+            job.options.source_url, str(folder), self.settings.max_upload_bytes, self.settings.max_duration_seconds,
+            self.settings.allowed_networks, self.settings.fetch_proxy, str(cookies) if cookies else "",
+        )  # fmt: skip
+        fetched = fetch(order, on_progress)
+        path = Path(fetched.path)
+        with path.open("rb") as file:
+            seconds = track_seconds(file) or fetched.seconds
+        if seconds is not None:
+            entry = self.catalog.get(job.options.model)
+            job_limits(self.settings).check(entry, job.options.separation, seconds)
+        key, size = f"{lease.prefix}/input", path.stat().st_size
+        keeper.report("uploading", 0, 0)
+
+        def put() -> None:
+            with path.open("rb") as file:
+                self.storage.put(key, file, "application/octet-stream")
+
+        patiently(self.settings, put, keeper.wait)
+        if not patiently(
+            self.settings, lambda: self._handed_on(job, lease, key, fetched.name, size, seconds), keeper.wait
+        ):
+            raise LeaseLost(job.id)
+        log.info("track fetched", bytes=size, seconds=seconds)
+
+    def _handed_on(self, job: Job, lease: Lease, key: str, name: str, size: int, seconds: float | None) -> bool:
+        if self.store.hand_on(lease, key, name, size, seconds):
+            return True
+        now = self.store.get(job.id)  # a commit whose answer was lost is found done when it is tried again
+        return now is not None and now.input_key == key
+
+    def _separate(self, job: Job, lease: Lease, folder: Path, keeper: LeaseKeeper) -> None:
+        """Get the track from storage, separate it, store the stems."""
+        watch, results = Stopwatch(keeper), Results(self.settings, self.store, self.storage)
+        keeper.limit(self.settings.job_time_limit_seconds)
+        watch.report("fetching", 0, 0)
+        scratch.check_room(folder, job.input_bytes + self.settings.min_free_bytes)
+        source = folder / "input"
+        patiently(self.settings, lambda: self.storage.fetch(job.input_key, source), keeper.wait)
+        with source.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        entry, device = self.catalog.get(job.options.model), job.pool.rsplit(".", 1)[-1]
+        weights = self.models.digests(entry)
+        origin = Origin(digest, cache_key(digest, job.options, device, weights) if weights else None)
+        result = results.take(job, lease, origin, keeper)
+        if result is None:
+            try:
+                separated = self._separated(job, source, folder, entry, device, keeper, watch)
+            finally:
+                self._account(job, watch)
+            watch.report("uploading", 0, 0)
+            weights = self.models.digests(entry)
+            told = manifest(
+                job, entry, weights or [], digest, separated, device, watch.seconds, self.settings.price_per_device_hour
+            )
+            result = results.keep(job, lease, separated, told, origin, keeper)
+        self._commit(job, lease, result, keeper)
+
+    def _separated(
+        self, job: Job, source: Path, folder: Path, entry: ModelEntry, device: str, keeper: LeaseKeeper,
+        watch: Stopwatch,
+    ) -> Separated:  # fmt: skip
         limits = Limits(self.settings.max_duration_seconds, self.settings.min_free_bytes)
         return separate_file(
-            source, folder, job.options, entry, device, self.models, limits, keeper.report,
-            computing=lambda track: self._computing(job, entry, device, track, keeper),
+            source, folder, job.options, entry, device, self.models, limits, watch.report,
+            computing=lambda track: self._computing(job, entry, device, track, keeper, watch),
         )  # fmt: skip
 
     @contextmanager
-    def _computing(self, job: Job, entry: ModelEntry, device: str, track: Track, keeper: LeaseKeeper) -> Iterator[None]:
+    def _computing(
+        self, job: Job, entry: ModelEntry, device: str, track: Track, keeper: LeaseKeeper, watch: Stopwatch
+    ) -> Iterator[None]:
         """Hold the device for no longer than the track explains. Raises `UsageError` `too_much_work`."""
         limits, separation = job_limits(self.settings), job.options.separation
         limits.check(entry, separation, track.seconds)
         turns = DeviceTurns(self.settings.resolved_scratch_dir.parent / "devices", device, self.settings.device_slots)
         keeper.limit(None)  # waiting for others is no fault of this job
-        with turns.turn(lambda: keeper.report("waiting", 0, 0)):
+        with turns.turn(lambda: watch.report("waiting", 0, 0)):
             keeper.limit(limits.time_limit(entry, separation, track.seconds))
             yield
         keeper.limit(self.settings.job_time_limit_seconds)
 
-    def _upload(
-        self, lease: Lease, separated: Separated, format: str, keeper: LeaseKeeper
-    ) -> dict[str, dict[str, Any]]:
-        outputs: dict[str, dict[str, Any]] = {}
-        for name, encoded in separated.outputs.items():
-            key = f"{lease.prefix}/{encoded.path.name}"
-            self._put(key, encoded.path, CONTENT_TYPES[format], keeper)
-            outputs[name] = {
-                "key": key,
-                "bytes": encoded.bytes,
-                "sha256": encoded.sha256,
-                "duration_seconds": encoded.seconds,
-                "frames": encoded.frames,
-                "sample_rate": encoded.sample_rate,
-                "clipped_samples": encoded.clipped_samples,
-            }
-            keeper.report("uploading", 0, 0)
-        return outputs
+    def _account(self, job: Job, watch: Stopwatch) -> None:
+        """Note what the device was used for, also in vain."""
+        watch.stop()
+        if seconds := watch.seconds.get("separating"):
+            with suppress(StemsvcError):  # a figure is not worth a job
+                self.store.usage.spend(job.id, seconds)
 
-    def _put(self, key: str, path: Path, content_type: str, keeper: LeaseKeeper) -> None:
-        """Upload one file; a storage that is away is asked again and again, for nothing needs to be separated anew."""
-
-        def put() -> None:
-            with path.open("rb") as file:
-                self.storage.put(key, file, content_type)
-
-        self._patiently(put, keeper.wait)
-
-    def _patiently(self, act: Callable[[], T], wait: Callable[[float], None]) -> T:
-        """Do `act`, again after growing pauses while it raises `TransientError` and patience lasts."""
-        deadline = time.monotonic() + self.settings.patience_seconds
-        for attempt in itertools.count(1):
-            try:
-                return act()
-            except TransientError as error:
-                if error.code not in AWAY or time.monotonic() >= deadline:
-                    raise
-                cap = min(HELD_SECONDS, self.settings.retry_cap_seconds)
-                pause = backoff(attempt, self.settings.retry_base_seconds, cap)
-                log.warning("trying again", code=error.code, detail=error.detail, pause=round(pause, 1))
-                wait(min(pause, max(0.0, deadline - time.monotonic())))
-        raise AssertionError("unreachable")
-
-    def _commit(
-        self, job: Job, lease: Lease, separated: Separated, outputs: dict[str, dict[str, Any]], keeper: LeaseKeeper
-    ) -> None:
-        track = separated.track
-        source = {
-            "codec": track.codec,
-            "sample_rate": track.sample_rate,
-            "channels": track.channels,
-            "frames": track.frames,
-            "duration_seconds": track.seconds,
-            "broken_packets": track.broken_packets,
-        }
-
+    def _commit(self, job: Job, lease: Lease, result: Result, keeper: LeaseKeeper) -> None:
         def succeed() -> bool:
             # a commit whose answer was lost is found done when it is tried again
-            return self.store.succeed(lease, source, outputs) or self._is_committed(lease)
+            done = self.store.succeed(lease, result.source, result.outputs, result.origin)
+            return done or self._is_committed(lease)
 
-        if not self._patiently(succeed, keeper.wait):
+        if not patiently(self.settings, succeed, keeper.wait):
             raise LeaseLost(job.id)
         self._erase(job.input_key)
         for attempt in range(1, lease.attempt):  # a worker that was killed has erased nothing
             self._erase(f"jobs/{job.id}/attempt-{attempt}/")
-        log.info("job succeeded", seconds=round(track.seconds, 2), stems=list(outputs))
+        seconds = float(result.source.get("duration_seconds", 0.0))
+        log.info("job succeeded", seconds=round(seconds, 2), stems=list(result.outputs))
 
     def _is_committed(self, lease: Lease) -> bool:
         job = self.store.get(lease.job_id)
         return job is not None and job.state is JobState.SUCCEEDED and job.attempt == lease.attempt
 
     def _fail(self, job: Job, lease: Lease, code: str, detail: str) -> None:
-        if self._patiently(lambda: self.store.fail(lease, code, detail), time.sleep):
+        if patiently(self.settings, lambda: self.store.fail(lease, code, detail), time.sleep):
             self._erase(f"jobs/{job.id}/")
             log.warning("job failed", code=code, detail=detail)
 
@@ -196,14 +220,9 @@ class Runner:
             return
         pause = backoff(job.attempt, self.settings.retry_base_seconds, self.settings.retry_cap_seconds)
         why = f"{error.code}: {error.detail}; again in {pause:.1f} s"
-        if self._patiently(lambda: self.store.give_back(lease, why, pause), time.sleep):
+        if patiently(self.settings, lambda: self.store.give_back(lease, why, pause), time.sleep):
             log.warning("job will be tried again", code=error.code, detail=error.detail, pause=round(pause, 1))
 
     def _erase(self, prefix: str) -> None:
         with suppress(StemsvcError):  # what is left behind here is an orphan, not a wrong answer
             self.storage.delete(prefix)
-
-
-def backoff(attempt: int, base: float, cap: float) -> float:
-    """Seconds to wait after `attempt` failed: exponential with full jitter, so that a crowd scatters."""
-    return random.uniform(0, min(cap, base * 2 ** (attempt - 1)))

@@ -14,6 +14,7 @@ import structlog
 from stemsvc.errors import FatalError, StemsvcError
 from stemsvc.jobs import Lease
 from stemsvc.jobstore import JobStore
+from stemsvc.webhooks import EventType
 
 log = structlog.get_logger()
 POLL_SECONDS = 1.0  # how soon a cancel is noticed
@@ -37,6 +38,7 @@ class LeaseKeeper:
         self._stage = "starting"
         self._deadline: float | None = None  # by time.monotonic, while the job computes
         self._limit = 0.0
+        self._quarter = 0  # of the job that its client was told of
         self._stop = threading.Event()
         self._lost = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"lease-{lease.job_id}", daemon=True)
@@ -94,9 +96,18 @@ class LeaseKeeper:
             except StemsvcError as error:  # the lease outlives a short outage of the store
                 log.warning("heartbeat failed", job_id=self._lease.job_id, code=error.code)
                 continue
+            if held and int(self._fraction * 4) > self._quarter and self._stage == "separating":
+                self._announce(int(self._fraction * 4))
             if not held:
                 self._deadline = time.monotonic()
                 self._lost.set()
+
+    def _announce(self, quarter: int) -> None:
+        self._quarter = quarter
+        try:
+            self._store.announce(self._lease, EventType.PROGRESS)
+        except StemsvcError as error:
+            log.warning("progress not announced", job_id=self._lease.job_id, code=error.code)
 
     def _end_process(self) -> None:
         log.error("job hangs; ending this process", job_id=self._lease.job_id, stage=self._stage)

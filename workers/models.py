@@ -16,7 +16,7 @@ from stemsvc.catalog import ModelEntry
 from stemsvc.settings import Settings
 from stemsvc.weights.pull import Puller, open_puller
 from stemsvc.weights.source import WeightFile
-from stemsvc.weights.store import WeightStore
+from stemsvc.weights.store import WeightStore, sha256_of
 from workers import metrics
 
 if TYPE_CHECKING:
@@ -36,12 +36,30 @@ class Models:
     threads: int = 0  # of a CPU; 0: all
     cache: Path | None = None  # folder for converted networks
     puller: Puller = field(default_factory=_only_what_is_here)
+    _digests: dict[tuple[str, int, int], str] = field(default_factory=dict)  # of files that nobody vouches for
     _loaded: dict[tuple[str, str, str], Separator] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings) -> Models:
         """As the settings say."""
         return cls(settings.threads, settings.resolved_cache_dir, open_puller(settings))
+
+    def digests(self, entry: ModelEntry) -> list[str] | None:
+        """The sha256 of each of the model's files; None while that of one can't be told."""
+        found = [self._digest(file) for file in entry.files]
+        return [digest for digest in found if digest] if all(found) else None
+
+    def _digest(self, file: WeightFile) -> str | None:
+        if (digest := self.puller.store.digest(file)) is not None:
+            return digest
+        place = self.puller.store.place(file)
+        if file.pickled or not place.is_file():
+            return None
+        stamp = place.stat()
+        known = (str(place), stamp.st_mtime_ns, stamp.st_size)
+        if known not in self._digests:
+            self._digests[known] = sha256_of(place)
+        return self._digests[known]
 
     def get(
         self, entry: ModelEntry, device: str, precision: str, stems: tuple[str, ...] = (),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from stemsvc import outputs
 from stemsvc.catalog import ModelEntry
 from stemsvc.jobs import EXTENSIONS, JobOptions
-from workers.audio.decode import Limits, decode
+from workers.audio.apart import decode_apart
+from workers.audio.decode import Limits
 from workers.audio.encode import Encoded, Encoder
 from workers.audio.rate import RateConverter, resample_track
 from workers.audio.track import FRAME_BYTES, Track
@@ -50,7 +51,7 @@ def separate_file(
     decoder, the engine and the encoders do, and `TransientError` `scratch_full` before the disk is.
     """
     on_progress("decoding", 0, 0)
-    track = decode(source, folder / "decoded.f32", limits)
+    track = decode_apart(source, folder / "decoded.f32", limits, lambda: on_progress("decoding", 0, 0))
     check_room(folder, _files_bytes(track, options, entry) + limits.min_free_bytes)
     mixture = resample_track(track, entry.sample_rate, folder / "resampled.f32")
     on_progress("loading", 0, 0)
@@ -59,9 +60,10 @@ def separate_file(
         entry, device, options.separation.precision, stems,
         lambda done, total: on_progress("downloading", 0, 0),
     )  # fmt: skip
-    mixing = _Mixing(track, entry, options, stems)
+    mixing = _Mixing(track, _heard(track, options, folder), entry, options, stems)
     paths = {name: folder / f"{name}.{EXTENSIONS[options.format]}" for name in options.outputs}
-    make = {name: _maker(path, track.sample_rate, options) for name, path in paths.items()}
+    rate = options.sample_rate or track.sample_rate
+    make = {name: _maker(path, rate, options) for name, path in paths.items()}
     with Writers(make) as writers:
         with computing(track):
             on_progress("separating", 0, 1)
@@ -79,22 +81,36 @@ def separate_file(
 def _files_bytes(track: Track, options: JobOptions, entry: ModelEntry) -> int:
     """What the files made of a decoded track may take on disk."""
     copy = FRAME_BYTES if track.sample_rate != entry.sample_rate else 0
+    rate = options.sample_rate or track.sample_rate
     each = FRAME_BYTES if options.bit_depth == "float32" else FRAME_BYTES * 3 // 4  # 24 bit, and lossy ones are smaller
-    return round(track.seconds * entry.sample_rate) * copy + track.frames * each * len(options.outputs)
+    heard = FRAME_BYTES if rate != track.sample_rate else 0
+    files = round(track.seconds * rate) * (heard + each * len(options.outputs))
+    return round(track.seconds * entry.sample_rate) * copy + files
 
 
 def _maker(path: Path, rate: int, options: JobOptions) -> Callable[[], Encoder]:
     return lambda: Encoder(path, rate, options.format, options.bit_depth)
 
 
-class _Mixing:
-    """Turns pieces of stems at the model's rate into pieces of the outputs at the source's rate."""
+def _heard(track: Track, options: JobOptions, folder: Path) -> Track:
+    """The track at the rate of the outputs: that of its own, or a copy where the mixture itself is needed."""
+    rate = options.sample_rate or track.sample_rate
+    needed = options.residual or any(name.startswith(outputs.MINUS) for name in options.stems)
+    if needed or rate == track.sample_rate:
+        return resample_track(track, rate, folder / "heard.f32")
+    return replace(track, sample_rate=rate, frames=round(track.frames * rate / track.sample_rate))
 
-    def __init__(self, track: Track, entry: ModelEntry, options: JobOptions, stems: tuple[str, ...]) -> None:
-        self._track = track
+
+class _Mixing:
+    """Turns pieces of stems at the model's rate into pieces of the outputs at the rate asked for, the source's own."""
+
+    def __init__(
+        self, track: Track, mixture: Track, entry: ModelEntry, options: JobOptions, stems: tuple[str, ...]
+    ) -> None:
+        self._track = mixture
         self._outputs = [outputs.find(name, entry.stems) for name in options.stems]
         self._residual = options.residual
-        self._converters = {stem: RateConverter(entry.sample_rate, track.sample_rate) for stem in stems}
+        self._converters = {stem: RateConverter(entry.sample_rate, mixture.sample_rate) for stem in stems}
         self._at = 0
 
     def mix(self, piece: dict[str, Sound]) -> dict[str, Sound]:

@@ -57,14 +57,14 @@ class Reader:
         findings = Findings()
         with self._tables() as ask:
             for job_id, expectation in expected.items():
-                rows = ask("SELECT state, outputs FROM jobs WHERE id = ?", job_id)
+                rows = ask("SELECT state, outputs, manifest_key FROM jobs WHERE id = ?", job_id)
                 if not rows or rows[0][0] not in ENDED:
                     findings.lost.append(job_id)
                     continue
-                state, outputs = rows[0]
+                state, outputs, manifest = rows[0]
                 states = [s for (s,) in ask("SELECT to_state FROM job_events WHERE job_id = ?", job_id)]
                 outputs = json.loads(outputs) if isinstance(outputs, str) else outputs
-                keys = {output["key"] for output in outputs.values()}
+                keys = {output["key"] for output in outputs.values()} | ({manifest} if manifest else set())
                 stored = self.stored(f"jobs/{job_id}")
                 if sum(s in ENDED for s in states) != 1 or stored - keys:
                     findings.doubled.append(job_id)

@@ -50,7 +50,6 @@ FAULTS: dict[str, Fault] = {
 QUICK = (
     killing.kill_a_pool_child,
     severing.restart_the_broker_in_mid_job,
-    severing.wipe_the_broker_with_jobs_queued,
     starving.reset_uploads_in_the_middle,
     crowding.send_hostile_files,
     crowding.send_one_request_fifty_times,

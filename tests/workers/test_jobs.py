@@ -24,9 +24,10 @@ from stemsvc.storage.local import LocalStorage
 from tests.sounds import tone, write_sound
 from workers.device import DeviceTurns
 from workers.engine.separate import Separator
-from workers.jobs import Runner, backoff
+from workers.jobs import Runner
 from workers.lease import LeaseKeeper
 from workers.models import Models
+from workers.patience import backoff
 
 
 class Moody(LocalStorage):
@@ -73,6 +74,11 @@ def accept(runner: Runner, song: Path, options: JobOptions = OPTIONS, **changes:
     return job_id
 
 
+def stored(runner: Runner, job_id: str) -> list[str]:
+    """Keys of all objects, below the job's."""
+    return [key.removeprefix(f"jobs/{job_id}/") for key in runner.storage.keys("")]
+
+
 def state(runner: Runner, job_id: str) -> tuple[str, str | None]:
     job = runner.store.get(job_id)
     assert job is not None
@@ -99,7 +105,7 @@ def test_a_job_succeeds_and_keeps_nothing_but_its_stems(runner: Runner, song: Pa
     runner.run(job_id, "worker")
 
     assert state(runner, job_id) == ("succeeded", None)
-    assert runner.storage.keys("") == [f"jobs/{job_id}/attempt-1/vocals.flac"]
+    assert stored(runner, job_id) == ["attempt-1/manifest.json", "attempt-1/vocals.flac"]
     job = runner.store.get(job_id)
     assert job is not None
     assert job.source == {
@@ -185,7 +191,7 @@ def test_a_store_that_is_away_at_the_commit_loses_nothing(runner: Runner, song: 
 
     assert state(runner, job_id) == ("succeeded", None)
     assert (store.before, store.after) == (0, 0)
-    assert runner.storage.keys("") == [f"jobs/{job_id}/attempt-1/vocals.flac"]
+    assert stored(runner, job_id) == ["attempt-1/manifest.json", "attempt-1/vocals.flac"]
 
 
 def test_storage_that_comes_back_costs_an_attempt(runner: Runner, song: Path) -> None:
@@ -202,7 +208,7 @@ def test_storage_that_comes_back_costs_an_attempt(runner: Runner, song: Path) ->
 
     runner.run(job_id, "worker")
     assert state(runner, job_id) == ("succeeded", None)
-    assert runner.storage.keys("") == [f"jobs/{job_id}/attempt-2/vocals.flac"]
+    assert stored(runner, job_id) == ["attempt-2/manifest.json", "attempt-2/vocals.flac"]
 
 
 def test_storage_that_stays_away_fails_the_job_after_its_last_attempt(runner: Runner, song: Path) -> None:
@@ -390,4 +396,4 @@ def test_the_attempt_that_commits_erases_what_a_killed_one_left(runner: Runner, 
     runner.run(job_id, "worker")
 
     assert state(runner, job_id) == ("succeeded", None)
-    assert runner.storage.keys("") == [f"jobs/{job_id}/attempt-2/vocals.flac"]
+    assert stored(runner, job_id) == ["attempt-2/manifest.json", "attempt-2/vocals.flac"]

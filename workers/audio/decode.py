@@ -26,6 +26,7 @@ CONTAINERS = (
 )
 MIN_RATE, MAX_RATE = 8000, 192000
 MAX_CHANNELS = 32
+LOUDEST = 1e6  # of full scale: 120 dB above it, float32 has lost the quiet parts
 BROKEN_SHARE = 0.01  # of the packets: old files often carry a bad one, and their owners want them all the same
 
 
@@ -74,8 +75,10 @@ def _spool(packets: _Packets, spool: Path, rate: int, limits: Limits) -> int:
             frames += len(chunk)
             if frames > limits.max_seconds * rate:
                 raise UsageError("track_too_long", _too_long(frames / rate, limits))
-            if not np.isfinite(chunk).all():
-                raise UsageError("samples_not_finite", "the file holds samples that are no numbers (NaN or infinite)")
+            if not (np.abs(chunk) < LOUDEST).all():  # not a number compares as false
+                raise UsageError(
+                    "samples_not_finite", "the file holds samples that are no numbers, or beyond any sound"
+                )
             file.write(chunk.tobytes())
     return frames
 

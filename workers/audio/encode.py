@@ -17,9 +17,11 @@ from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 from stemsvc.errors import FatalError, TransientError
+from workers.audio.loudness import Loudness
 from workers.audio.rate import RateConverter
 
 CHUNK = 1 << 16  # frames
+SILENT_PEAK = 1e-4  # -80 dB of full scale: beside what else plays, nothing
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,19 @@ class Encoded:
     sample_rate: int
     frames: int
     clipped_samples: int
+    loudness_lufs: float | None = None
+    peak: float = 0.0  # of full scale, before anything was clipped
+
+    @property
+    def facts(self) -> dict[str, float | int | bool | None]:
+        """What can be heard of it."""
+        return {
+            "loudness_lufs": self.loudness_lufs,
+            "peak": round(self.peak, 6),
+            "clipped_samples": self.clipped_samples,
+            "clipped": self.clipped_samples > 0,
+            "silent": self.peak < SILENT_PEAK,
+        }
 
     @property
     def seconds(self) -> float:
@@ -80,6 +95,7 @@ class Encoder:
         self._rate = carried_rate(self._codec, rate)
         self._converter = RateConverter(rate, self._rate)
         self._frames = self._clipped = 0
+        self._loudness = Loudness(self._rate)
         with _encoding(self._codec):
             options = {"rf64": "auto"} if self._codec.container == "wav" else {}  # above 4 GiB needs 64-bit sizes
             self._container = av.open(str(path), "w", format=self._codec.container, options=options)
@@ -101,7 +117,10 @@ class Encoder:
             self._container.close()
         with self._path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return Encoded(self._path, self._path.stat().st_size, digest, self._rate, self._frames, self._clipped)
+        return Encoded(
+            self._path, self._path.stat().st_size, digest, self._rate, self._frames, self._clipped,
+            self._loudness.integrated(), self._loudness.peak,
+        )  # fmt: skip
 
     def abort(self) -> None:
         """Let go of the unfinished file."""
@@ -111,7 +130,9 @@ class Encoder:
     def _encode(self, samples: NDArray[np.float32]) -> None:
         with _encoding(self._codec):
             for start in range(0, len(samples), CHUNK):
-                quantised, over = quantise(samples[start : start + CHUNK], self._bit_depth)
+                piece = samples[start : start + CHUNK]
+                self._loudness.add(piece)
+                quantised, over = quantise(piece, self._bit_depth)
                 self._clipped += over
                 frame = _frame(quantised, self._codec, self._rate)
                 frame.pts = self._frames

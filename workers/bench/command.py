@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -65,6 +66,24 @@ def engine(
     else:
         raise UsageError("no_device", f"figures are of cpu or cuda, not of {device!r}")
     text = f"{machine(device)}; networks: {size}\n\n{render(figures)}\n"
+    click.echo(text)
+    if output is not None:
+        output.write_text(text)
+    if missed := [figure.name for figure in figures if not figure.met]:
+        click.echo(f"missed: {'; '.join(missed)}", err=True)
+        sys.exit(1)
+
+
+@bench.command()
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="that the medians are of")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="write the table here too")
+def api(rounds: int, output: Path | None) -> None:
+    """Load an api of its own: submits, event streams, one request many times; fails where a bar is missed."""
+    from workers.bench.api import api_figures
+    from workers.bench.table import processor, render
+
+    figures = api_figures(rounds, lambda text: click.echo(text, err=True))
+    text = f"{processor()}, {os.cpu_count()} cores\n\n{render(figures)}\n"
     click.echo(text)
     if output is not None:
         output.write_text(text)

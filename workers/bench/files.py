@@ -80,7 +80,7 @@ def job_figures(size: Size, seconds: float, repeats: int, cache: Path | None, sa
     mixture = music(seconds)
     with tempfile.TemporaryDirectory(prefix="stemsvc-bench-") as name:
         folder = Path(name)
-        settings = Settings(data_dir=folder)
+        settings = Settings(data_dir=folder, result_cache=False)
         migrate(settings.resolved_database_url)
         store, storage = JobStore(settings.resolved_database_url), LocalStorage(folder / "objects", b"bench")
         runner = Runner(settings, Catalog({MODEL: _entry(size)}), store, storage, _Loaded(separator))

@@ -53,10 +53,11 @@ def machine(device: str) -> str:
     names = [f"Python {platform.python_version()}", f"torch {torch.__version__}"]
     if device.startswith("cuda"):
         names.insert(0, torch.cuda.get_device_name(device))
-    return f"{platform.machine()} {_processor()}, {cores} cores; " + ", ".join(names)
+    return f"{platform.machine()} {processor()}, {cores} cores; " + ", ".join(names)
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The name of this machine's processor."""
     try:
         with open("/proc/cpuinfo") as file:  # noqa: PTH123 - a bare machine's one-liner
             return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))

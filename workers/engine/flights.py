@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -129,8 +130,6 @@ class Flights:
 
 def _settle(pending: Pending | None) -> None:
     """Wait for a batch that nobody wants any more."""
-    try:
+    with contextlib.suppress(Exception):
         if pending is not None:
             pending.result()
-    except Exception:
-        pass

@@ -17,7 +17,7 @@ from tests.processes import stemsvc
 from workers.bench.table import Figure, in_turn, render
 
 ROOT = Path(__file__).parents[3]
-SMALL = ("bench", "engine", "--size", "small", "--seconds", "3", "--repeats", "1")
+SMALL = ("bench", "engine", "--size", "small", "--seconds", "2", "--repeats", "1")
 
 
 def missed(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -30,8 +30,9 @@ def missed(done: subprocess.CompletedProcess[str]) -> list[str]:
     return found
 
 
+@pytest.mark.long
 def test_every_part_is_measured(tmp_path: Path, settings: Settings) -> None:
-    command = stemsvc(*SMALL, "--track", "4", "--long", "8", "--output", str(tmp_path / "table.md"))
+    command = stemsvc(*SMALL, "--track", "2", "--long", "4", "--output", str(tmp_path / "table.md"))
     command += ["--cache", str(tmp_path / "cache")]
     done = subprocess.run(command, env=settings.environment(), capture_output=True, text=True, check=False)
 

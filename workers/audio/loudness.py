@@ -1,0 +1,55 @@
+"""How loud a file is: integrated loudness by EBU R 128 (ITU-R BS.1770-4) in FFmpeg's filter, and its sample peak."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from numpy.typing import NDArray
+
+LEAST_LUFS = -70.0  # the gate: nothing below it counts, and a file of nothing else has no loudness
+_KEY = "lavfi.r128.I"
+
+
+class Loudness:
+    """Measures one stereo signal piece by piece."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._frames = 0
+        self._last = LEAST_LUFS
+        self.peak = 0.0  # of full scale
+        self._graph = av.filter.Graph()
+        source = self._graph.add_abuffer(
+            sample_rate=rate, format="flt", layout="stereo", channels=2, time_base=Fraction(1, rate)
+        )
+        meter, sink = self._graph.add("ebur128", "metadata=1:framelog=quiet"), self._graph.add("abuffersink")
+        source.link_to(meter)
+        meter.link_to(sink)
+        self._graph.configure()
+
+    def add(self, samples: NDArray[np.float32]) -> None:
+        """Listen to [n, 2]."""
+        if not len(samples):
+            return
+        self.peak = max(self.peak, float(np.abs(samples).max()))
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples.reshape(1, -1)), format="flt", layout="stereo")
+        frame.sample_rate, frame.pts = self._rate, self._frames
+        self._frames += len(samples)
+        self._graph.push(frame)
+        self._pull()
+
+    def integrated(self) -> float | None:
+        """LUFS of all that was heard; None for silence and for less than the 0.4 s that a measurement takes."""
+        return round(self._last, 2) if self._last > LEAST_LUFS else None
+
+    def _pull(self) -> None:
+        while True:
+            try:
+                heard = self._graph.pull()
+            except (av.BlockingIOError, av.EOFError):
+                return
+            if found := heard.metadata.get(_KEY):
+                self._last = float(found)

@@ -1,0 +1,245 @@
+"""What the api stands: submits, streams of events, one request many times. A real api and Redis, and no worker."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import selectors
+import socket
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from stemsvc.embedded.processes import Child, wait_until
+from stemsvc.embedded.redis_server import RedisServer, free_port
+from stemsvc.settings import Settings
+from workers.bench.load import Answer, burst, percentile, request, submission
+from workers.bench.table import Figure, Say
+
+CLIENTS = 100
+FILE_BYTES = 5_000_000
+STREAMS = 1000
+SAME = 50
+STEADY_SECONDS = 20.0
+THINK_SECONDS = 10.0  # between two jobs of one client
+
+
+@dataclass(frozen=True)
+class Api:
+    """A running api."""
+
+    host: str
+    port: int
+    pid: int
+
+    @property
+    def url(self) -> str:
+        """Its base."""
+        return f"http://{self.host}:{self.port}"
+
+    def memory(self) -> int:
+        """Bytes that its processes hold, in all."""
+        return sum(_held(pid) for pid in _family(self.pid))
+
+
+@contextlib.contextmanager
+def running_api(folder: Path, processes: int) -> Iterator[Api]:
+    """An api with its own Redis, job store and folder of objects."""
+    import sys
+
+    redis = RedisServer(folder / "redis")
+    settings = Settings(
+        data_dir=folder / "data", api_port=free_port(), api_processes=processes, broker_url=redis.url,
+        max_waiting_per_pool=100_000, max_waiting_per_key=100_000, max_uploads_per_key=100_000,
+    )  # fmt: skip
+    command = [sys.executable, "-m", "stemsvc", "api"]
+    child = Child("api", command, settings.environment(), folder / "api.log")
+    redis.child.start()
+    try:
+        wait_until("redis", redis.answers, [redis.child], 20)
+        child.start()
+        api = Api("127.0.0.1", settings.api_port, child.pid)
+        wait_until("the api", lambda: _answers(api), [child], 60)
+        yield api
+    finally:
+        child.stop(30)
+        redis.child.stop(10)
+
+
+def api_figures(rounds: int, say: Say) -> list[Figure]:
+    """All of them; medians of `rounds`."""
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="stemsvc-bench-") as folder:
+        with running_api(Path(folder) / "submits", 2) as api:
+            figures += _submits(api, rounds, say)
+            figures.append(_same(api, say))
+        with running_api(Path(folder) / "streams", 1) as api:
+            figures += _streams(api, say)
+    return figures
+
+
+def _submits(api: Api, rounds: int, say: Say) -> list[Figure]:
+    song = bytes(FILE_BYTES)
+    whole = submission(api.host, song)
+    small = submission(api.host, bytes(1000))
+    burst(api.host, api.port, [small] * 20)  # what happens once happens now
+    before = api.memory()
+    at_once: list[float] = []
+    put: list[float] = []
+    small_ones: list[float] = []
+    steady: list[float] = []
+    errors, peak = 0, before
+    for _ in range(rounds):
+        for name, found, requests, at in (
+            ("5 MB at once", at_once, [whole] * CLIENTS, None),
+            ("5 MB by presigned upload, then jobs at once", put, _uploaded(api, song), None),
+            ("small files at once", small_ones, [small] * CLIENTS, None),
+            ("5 MB, each client every 10 s", steady, *_paced(whole)),
+        ):
+            with _Watched(api) as watched:
+                answers = burst(api.host, api.port, requests, at)
+            peak, errors = max(peak, watched.peak), errors + sum(answer.status != 201 for answer in answers)
+            found.append(percentile(answers, 0.99) * 1e3)
+            say(f"  {name}: p50 {percentile(answers, 0.5) * 1e3:.0f} ms, p99 {found[-1]:.0f} ms")
+    how = f"{CLIENTS} clients, 2 processes, no worker beside; medians of {rounds}"
+    idle = f"both processes, idle {before / 1e6:.0f} MB"
+    return [
+        Figure("submit p99, 5 MB, 100 clients, each every 10 s", how, statistics.median(steady), " ms", 200.0, 50.0),
+        # half a gigabyte in 200 ms is more than two cores parse: told, not held against a bar
+        Figure("submit p99, 5 MB, 100 at the same moment", how, statistics.median(at_once), " ms"),
+        Figure("submit p99, 100 uploads of 5 MB named at once", how, statistics.median(put), " ms", 200.0, 50.0),
+        Figure("submit p99, 1 kB, 100 at the same moment", how, statistics.median(small_ones), " ms", 200.0, 50.0),
+        Figure("submit errors", "of all of these", errors, "", 0.0),
+        Figure("api memory: peak less idle", idle, (peak - before) / 1e6, " MB", 100.0),
+    ]
+
+
+def _paced(whole: bytes) -> tuple[list[bytes], list[float]]:
+    """Each client sends a job every so often, not all at the same moment."""
+    count = int(CLIENTS * STEADY_SECONDS / THINK_SECONDS)
+    return [whole] * count, [index * STEADY_SECONDS / count for index in range(count)]
+
+
+def _uploaded(api: Api, song: bytes) -> list[bytes]:
+    """The files are sent before; the jobs that name them are what is timed."""
+    requests = []
+    with httpx.Client(base_url=api.url, timeout=60) as client:
+        for _ in range(CLIENTS):
+            place = client.post("/v1/uploads", json={"bytes": len(song)}).json()
+            client.put(place["url"], content=song, headers=place["headers"]).raise_for_status()
+            body = json.dumps({"source": {"upload_id": place["upload_id"]}, "stems": ["vocals"]}).encode()
+            requests.append(request("POST", "/v1/jobs", api.host, body, "application/json"))
+    return requests
+
+
+def _same(api: Api, say: Say) -> Figure:
+    headers = "Idempotency-Key: the-same\r\n"
+    answers: list[Answer] = burst(api.host, api.port, [submission(api.host, bytes(10_000), headers)] * SAME)
+    made = {answer.job_id for answer in answers}
+    say(f"  {SAME} requests with one Idempotency-Key: {len(made)} job")
+    good = float(len(made)) if "" not in made else float("nan")
+    return Figure(f"jobs of {SAME} requests with one Idempotency-Key", "all at the same moment", good, "", 1.0)
+
+
+def _streams(api: Api, say: Say) -> list[Figure]:
+    with httpx.Client(base_url=api.url, timeout=60) as client:
+        jobs = [
+            client.post("/v1/jobs", files={"file": ("a.flac", b"la")}).json()["id"]
+            for _ in range(max(1, STREAMS // 10))
+        ]
+        selector = selectors.DefaultSelector()
+        for index in range(STREAMS):
+            connection = socket.create_connection((api.host, api.port))
+            path = f"/v1/jobs/{jobs[index % len(jobs)]}/events"
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {api.host}\r\n\r\n".encode())
+            connection.setblocking(False)
+            selector.register(connection, selectors.EVENT_READ, bytearray())
+        opened = _read(selector, lambda text: b'"to": "queued"' in text, STREAMS, 120)
+        held = api.memory()
+        say(f"  {opened} streams open, {held / 1e6:.0f} MB")
+        start = time.perf_counter()
+        for job_id in jobs:
+            client.post(f"/v1/jobs/{job_id}/cancel").raise_for_status()
+        told = _read(selector, lambda text: b'"to": "canceled"' in text, opened, 60)
+        seconds = time.perf_counter() - start
+    for key in list(selector.get_map().values()):
+        assert isinstance(key.fileobj, socket.socket)
+        key.fileobj.close()
+    how = f"{STREAMS} streams on one process, {len(jobs)} jobs"
+    return [
+        Figure("open event streams", how, float(opened), "", float(STREAMS), floor=True),
+        Figure("memory with them open", "the process and its master", held / 1e6, " MB", 300.0),
+        Figure("end states delivered", how, float(told), "", float(STREAMS), floor=True),
+        Figure("seconds until the last was told", f"{len(jobs)} cancels, one after the other", seconds, " s"),
+    ]
+
+
+def _read(selector: selectors.BaseSelector, heard: object, count: int, seconds: float) -> int:
+    """Read all streams until so many have `heard` what they wait for."""
+    assert callable(heard)
+    done: set[int] = set()
+    deadline = time.monotonic() + seconds
+    while len(done) < count and time.monotonic() < deadline:
+        for key, _ in selector.select(0.5):
+            assert isinstance(key.fileobj, socket.socket)
+            with contextlib.suppress(BlockingIOError):
+                part = key.fileobj.recv(1 << 16)
+                key.data.extend(part)
+                if not part:
+                    selector.unregister(key.fileobj)
+            if heard(key.data):
+                done.add(key.fd)
+    return len(done)
+
+
+class _Watched(threading.Thread):
+    """Looks at the api's memory while something goes on."""
+
+    def __init__(self, api: Api) -> None:
+        super().__init__(daemon=True)
+        self._api = api
+        self._over = threading.Event()
+        self.peak = 0
+
+    def __enter__(self) -> _Watched:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        """Look ten times a second."""
+        while not self._over.wait(0.1):
+            self.peak = max(self.peak, self._api.memory())
+
+
+def _answers(api: Api) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return httpx.get(f"{api.url}/healthz/live", timeout=5).status_code == 200
+    return False
+
+
+def _family(pid: int) -> list[int]:
+    """A process and its children."""
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+def _held(pid: int) -> int:
+    """Bytes of a process that are its own: what it shares with its master is counted there."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        private = [line.split() for line in text.splitlines() if line.startswith("Pss:")]
+        return int(private[0][1]) * 1024
+    return 0

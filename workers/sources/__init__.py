@@ -1,0 +1,1 @@
+"""Getting tracks from addresses: in a child process that can reach public hosts only."""

@@ -1,0 +1,58 @@
+"""The fetching child: `python -m workers.sources.child`, an order on its input, lines of JSON on its output."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from stemsvc.errors import FatalError, StemsvcError
+from stemsvc.guard import Guard
+from workers.children import be_child
+from workers.sources import ytdlp
+from workers.sources.confine import confine
+from workers.sources.direct import fetch_direct
+from workers.sources.order import Fetched, Order, write
+
+SAY_SECONDS = 0.5
+
+
+class _Progress:
+    """Says how far it is, not too often."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self, done: int, total: int | None) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + SAY_SECONDS
+            print(write((done, total)), flush=True)
+
+
+def fetch(order: Order) -> Fetched:
+    """Get the track: from a site that yt-dlp knows, as a file, or from what a page has in it."""
+    guard, progress = Guard(order.allowed_networks), _Progress()
+    guard.check_url(order.url)
+    confine(guard, order.proxy, order.max_bytes)
+    if not ytdlp.knows(order.url):
+        found = fetch_direct(order, guard, progress)
+        if found is not None:
+            return found
+    return ytdlp.fetch_video(order, progress)
+
+
+def main() -> None:
+    """Serve one order."""
+    order = Order(**json.loads(be_child()))
+    try:
+        print(write(fetch(order)), flush=True)
+    except StemsvcError as error:
+        print(write(error), flush=True)
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        print(write(FatalError("internal_error", f"the fault is ours ({type(error).__name__})")), flush=True)
+
+
+if __name__ == "__main__":
+    main()

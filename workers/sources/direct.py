@@ -1,0 +1,129 @@
+"""A link to a file: fetched as it is, each redirect looked at."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+import httpx
+
+from stemsvc.errors import StemsvcError, TransientError, UsageError
+from stemsvc.guard import MOST_REDIRECTS, Guard, guarded_client
+from stemsvc.names import clean_filename
+from workers.sources.order import Fetched, Order
+
+SILENCE_SECONDS = 20.0
+CHUNK = 64 * 1024
+PAGES = ("text/html", "application/xhtml+xml")
+PLAYLISTS = ("mpegurl", "dash+xml", "x-scpls", "xspf+xml")
+BY_STATUS = {
+    401: ("source_denied", "the address wants a login"),
+    402: ("source_denied", "the address wants to be paid"),
+    403: ("source_denied", "the address refuses us"),
+    404: ("source_removed", "there is nothing at this address"),
+    410: ("source_removed", "there is nothing at this address any more"),
+    451: ("source_geo_blocked", "the address is closed here for legal reasons"),
+}
+OnProgress = Callable[[int, int | None], None]
+
+
+def fetch_direct(order: Order, guard: Guard, on_progress: OnProgress) -> Fetched | None:
+    """The file behind a link; None where a page is behind it.
+
+    Raises `UsageError` `bad_url`, `url_refused`, `host_not_found`, `too_many_redirects`, `file_too_large`,
+    `source_denied`, `source_removed`, `source_geo_blocked`, `source_refused`, `source_is_text`, `empty_file`;
+    `TransientError` `source_unavailable`, `source_rate_limited`, `dns_unavailable`.
+    """
+    with (
+        _translated(),
+        guarded_client(guard, SILENCE_SECONDS, order.proxy) as client,
+        _opened(client, order, guard) as response,
+    ):
+        _check_status(response)
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind in PAGES or any(name in kind for name in PLAYLISTS):
+            return None
+        if kind.startswith("text/") or kind == "application/json":
+            raise UsageError("source_is_text", f"the address has {kind}, no audio")
+        path = Path(order.folder) / "source"
+        _save(response, path, order.max_bytes, on_progress)
+        return Fetched(str(path), _name(response))
+
+
+@contextlib.contextmanager
+def _opened(client: httpx.Client, order: Order, guard: Guard) -> Iterator[httpx.Response]:
+    url = order.url
+    headers = {"Accept-Encoding": "identity", "User-Agent": "stemsvc", "Accept": "audio/*, video/*;q=0.9, */*;q=0.5"}
+    for _ in range(MOST_REDIRECTS + 1):
+        guard.check_url(url)
+        with client.stream("GET", url, headers=headers) as response:
+            if not response.is_redirect:
+                yield response
+                return
+            url = urljoin(url, response.headers["location"])
+    raise UsageError("too_many_redirects", f"more than {MOST_REDIRECTS} redirects")
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except StemsvcError:
+        raise
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
+        raise UsageError("bad_url", "this address is no URL") from error
+    except httpx.ConnectError as error:
+        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
+            raise UsageError("source_refused", "the host's certificate is not valid") from error
+        raise TransientError("source_unavailable", "the host does not answer") from error
+    except (TimeoutError, httpx.HTTPError) as error:
+        raise TransientError("source_unavailable", f"the connection broke ({type(error).__name__})") from error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _check_status(response: httpx.Response) -> None:
+    status = response.status_code
+    if status == 200:
+        return
+    if status == 429:
+        given = response.headers.get("retry-after", "")
+        wait = float(given) if re.fullmatch(r"\d{1,5}", given) else None
+        raise TransientError("source_rate_limited", "the host wants us to come later", retry_after=wait)
+    if status >= 500 or status == 408:
+        raise TransientError("source_unavailable", f"the host answers {status}")
+    raise UsageError(*BY_STATUS.get(status, ("source_refused", f"the host answers {status}")))
+
+
+def _save(response: httpx.Response, path: Path, max_bytes: int, on_progress: OnProgress) -> None:
+    length = response.headers.get("content-length", "")
+    total = int(length) if length.isdigit() and len(length) < 16 else None
+    if total is not None and total > max_bytes:
+        raise UsageError("file_too_large", f"the file has {total} bytes; at most {max_bytes} are taken")
+    done = 0
+    with path.open("wb") as file:
+        for part in response.iter_bytes(CHUNK):
+            done += len(part)
+            if done > max_bytes:
+                raise UsageError("file_too_large", f"the file has more than {max_bytes} bytes")
+            file.write(part)
+            on_progress(done, total)
+    if done == 0:
+        raise UsageError("empty_file", "the address has no bytes")
+
+
+def _name(response: httpx.Response) -> str:
+    disposition = response.headers.get("content-disposition", "")
+    extended = re.search(r"filename\*\s*=\s*(?:utf-8|UTF-8)''([^;]+)", disposition)
+    plain = re.search(r'filename\s*=\s*"?([^";]+)', disposition)
+    if extended or plain:
+        return clean_filename(unquote(extended[1]) if extended else plain[1] if plain else "")
+    return clean_filename(unquote(urlsplit(str(response.url)).path))

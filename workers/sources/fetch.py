@@ -1,0 +1,37 @@
+"""Getting a track from an address, as a job's worker does: in a child, watched, ended when the job is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from stemsvc.errors import FatalError, StemsvcError
+from workers.children import ChildDied, talk
+from workers.sources.order import Fetched, Order, read
+
+
+def fetch(order: Order, on_progress: Callable[[int, int | None], None]) -> Fetched:
+    """Get the track. `on_progress` is called at least twice a second; what it raises ends the child.
+
+    Raises what `child.fetch` does, and `FatalError` `fetch_died`.
+    """
+    done: list[tuple[int, int | None]] = [(0, None)]
+
+    def on_line(line: str) -> Fetched | None:
+        message = read(line)
+        if isinstance(message, StemsvcError):
+            raise message
+        if isinstance(message, Fetched):
+            return message
+        done.append(message)
+        return None
+
+    try:
+        return talk(
+            "workers.sources.child", json.dumps(asdict(order)), Path(order.folder), on_line,
+            lambda: on_progress(*done[-1]),
+        )  # fmt: skip
+    except ChildDied as error:
+        raise FatalError("fetch_died", "the process that fetched the track ended") from error

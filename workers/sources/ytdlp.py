@@ -1,0 +1,165 @@
+"""YouTube and what else yt-dlp knows: the best audio of one video, its length and size known beforehand."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from stemsvc.errors import StemsvcError, TransientError, UsageError
+from stemsvc.names import clean_filename
+from workers.sources.order import Fetched, Order
+
+# What the messages of yt-dlp 2026.10 and of the sites it quotes come to, the first that fits. Sites reword theirs:
+# what fits nothing is `source_broken`, which operators see rise.
+PHRASES: tuple[tuple[str, str], ...] = (
+    ("source_rate_limited", r"rate.?limit|too many requests|HTTP Error 429|try again later|captcha|not a bot"),
+    ("source_geo_blocked", r"in your country|your country|your location|geo.?restrict|geo.?block|region"),
+    ("source_age_restricted", r"confirm your age|age.?restrict|inappropriate for some users|age.?gate|18\+"),
+    ("source_private", r"private|members.?only|join this channel|only available for registered|login|log in|sign in"),
+    ("source_private", r"premium|purchase|requires payment|subscri"),
+    ("source_live", r"live event|premieres? in|will begin|is offline|not currently live|live stream"),
+    (
+        "source_removed",
+        r"removed|deleted|terminated|no longer available|unavailable|does not exist|HTTP Error 4(04|10)",
+    ),
+    ("source_denied", r"HTTP Error 40[13]|forbidden|DRM"),
+    ("file_too_large", r"larger than max-filesize"),
+)
+DETAILS = {
+    "source_rate_limited": "the site wants us to come later",
+    "source_geo_blocked": "this is not to be had where the service runs",
+    "source_age_restricted": "the site shows this to people of age only; the operator can give cookies of an account",
+    "source_private": "this is private, or for members; the operator can give cookies of an account",
+    "source_live": "a live stream has no end to wait for; come when it is over",
+    "source_removed": "this is gone from the site",
+    "source_denied": "the site refuses us",
+    "source_broken": "yt-dlp could not get this; a newer yt-dlp may",
+}
+AWAY = r"timed out|timeout|connection (reset|refused|aborted)|HTTP Error 5\d\d|IncompleteRead|unreachable"
+LIVE = ("is_live", "is_upcoming", "post_live")
+OnProgress = Callable[[int, int | None], None]
+
+
+def knows(url: str) -> bool:
+    """Whether yt-dlp has an extractor for this site, rather than a guess at any page."""
+    from yt_dlp.extractor import gen_extractor_classes
+
+    return any(each.suitable(url) and each.IE_NAME != "generic" for each in gen_extractor_classes())
+
+
+def fetch_video(order: Order, on_progress: OnProgress) -> Fetched:
+    """The best audio of the one video behind a URL.
+
+    Raises `UsageError` `playlist_refused`, `track_too_long`, `file_too_large` and the codes of `DETAILS`;
+    `TransientError` `source_rate_limited`, `source_unavailable`.
+    """
+    import yt_dlp
+
+    with yt_dlp.YoutubeDL(_options(order, on_progress)) as downloader:
+        try:
+            info = downloader.extract_info(order.url, download=False)
+            check_video(info, order)
+            done = downloader.process_ie_result(info, download=True)
+        except yt_dlp.utils.YoutubeDLError as error:
+            raise translated(error) from error
+    return _result(done, order)
+
+
+def _options(order: Order, on_progress: OnProgress) -> dict[str, Any]:
+    def hook(status: dict[str, Any]) -> None:
+        total = status.get("total_bytes") or status.get("total_bytes_estimate")
+        done = int(status.get("downloaded_bytes") or 0)
+        if done > order.max_bytes:
+            raise UsageError("file_too_large", f"the file has more than {order.max_bytes} bytes")
+        on_progress(done, int(total) if total else None)
+
+    options: dict[str, Any] = {
+        "quiet": True, "no_warnings": True, "noprogress": True, "logger": _Silent(), "progress_hooks": [hook],
+        "noplaylist": True, "extract_flat": "in_playlist", "playlist_items": "1:2",
+        # one file of sound; what must be merged or repaired would need ffmpeg, whose networking is not guarded
+        "format": "bestaudio/best", "fixup": "never", "hls_prefer_native": True, "ffmpeg_location": order.folder,
+        "outtmpl": {"default": f"{order.folder}/video.%(ext)s"}, "max_filesize": order.max_bytes,
+        "cachedir": False, "proxy": order.proxy, "enable_file_urls": False, "geo_bypass": False,
+        "socket_timeout": 20, "retries": 3, "fragment_retries": 3, "extractor_retries": 2, "updatetime": False,
+    }  # fmt: skip
+    if order.cookies:  # yt-dlp writes back what sites set
+        options["cookiefile"] = shutil.copy(order.cookies, f"{order.folder}/cookies.txt")
+    return options
+
+
+def check_video(info: dict[str, Any] | None, order: Order) -> None:
+    """Refuse, before a byte of sound is fetched, what the site says is no single track of a size that is taken."""
+    if not info:
+        raise UsageError("source_broken", DETAILS["source_broken"])
+    if info.get("_type", "video") != "video":
+        raise UsageError("playlist_refused", "this is a playlist or a channel; name one track of it")
+    if info.get("live_status") in LIVE or info.get("is_live"):
+        raise UsageError("source_live", DETAILS["source_live"])
+    seconds = info.get("duration")
+    if seconds and seconds > order.max_seconds:
+        detail = f"the track plays {seconds:.0f} s; at most {order.max_seconds:.0f} s are taken"
+        raise UsageError("track_too_long", detail)
+    size = info.get("filesize") or info.get("filesize_approx")
+    if size and size > order.max_bytes:
+        raise UsageError("file_too_large", f"the file has {size} bytes; at most {order.max_bytes} are taken")
+
+
+def translated(error: BaseException) -> StemsvcError:
+    """Ours for an exception of yt-dlp's."""
+    from yt_dlp.utils import GeoRestrictedError, UnsupportedError
+
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, StemsvcError):
+            return cause
+    if any(isinstance(cause, UnsupportedError) for cause in causes):
+        return UsageError("source_unknown", "there is no audio at this address that we know how to get")
+    if any(isinstance(cause, GeoRestrictedError) for cause in causes):
+        return UsageError("source_geo_blocked", DETAILS["source_geo_blocked"])
+    text = re.sub(r"https?://\S+", "", " ".join(str(cause) for cause in causes))
+    for code, phrase in PHRASES:
+        if re.search(phrase, text, re.IGNORECASE):
+            kind = TransientError if code == "source_rate_limited" else UsageError
+            return kind(code, DETAILS.get(code, "the file is larger than what is taken"))
+    if re.search(AWAY, text, re.IGNORECASE):
+        return TransientError("source_unavailable", "the site does not answer")
+    return UsageError("source_broken", DETAILS["source_broken"])
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    """The exception and all behind it, also where yt-dlp keeps them in its own fields."""
+    found: list[BaseException] = []
+    ahead = [error]
+    while ahead:
+        each = ahead.pop(0)
+        if each is None or each in found:
+            continue
+        found.append(each)
+        inside = getattr(each, "exc_info", None)
+        ahead += [inside[1]] if inside else []
+        ahead += getattr(each, "unexpected_errors", [])
+        ahead += [getattr(each, "cause", None), each.__cause__, each.__context__]
+    return found
+
+
+def _result(info: dict[str, Any] | None, order: Order) -> Fetched:
+    downloads = (info or {}).get("requested_downloads") or []
+    path = Path(downloads[0]["filepath"]) if len(downloads) == 1 else None
+    if info is None or path is None or path.parent != Path(order.folder) or not path.is_file():
+        raise UsageError("file_too_large", f"the file has more than {order.max_bytes} bytes")
+    if path.stat().st_size == 0:
+        raise UsageError("empty_file", "the address has no bytes")
+    name = clean_filename(f"{info.get('title') or 'track'}{path.suffix}".replace("/", "_"))
+    return Fetched(str(path), name, float(info["duration"]) if info.get("duration") else None)
+
+
+class _Silent:
+    """Takes yt-dlp's words; its exceptions tell what matters."""
+
+    def debug(self, message: str) -> None:
+        """Drop it."""
+
+    warning = error = info = debug

@@ -1,0 +1,34 @@
+"""How long a job spent in each of its stages."""
+
+from __future__ import annotations
+
+import time
+
+from workers.lease import LeaseKeeper
+
+
+class Stopwatch:
+    """Passes progress on to the lease and adds up `seconds` by stage."""
+
+    def __init__(self, keeper: LeaseKeeper) -> None:
+        self.seconds: dict[str, float] = {}
+        self._keeper = keeper
+        self._stage = ""
+        self._since = time.monotonic()
+
+    def report(self, stage: str, done: int, total: int) -> None:
+        """As `LeaseKeeper.report`, whose errors it raises."""
+        self._add()
+        self._stage = stage
+        self._keeper.report(stage, done, total)
+
+    def stop(self) -> None:
+        """Count no further."""
+        self._add()
+        self._stage = ""
+
+    def _add(self) -> None:
+        now = time.monotonic()
+        if self._stage:
+            self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + now - self._since
+        self._since = now

@@ -1,0 +1,102 @@
+"""Delivering webhooks: signed, to public addresses only, each try noted."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import structlog
+from standardwebhooks import Webhook
+
+from stemsvc.errors import StemsvcError, TransientError, UsageError
+from stemsvc.guard import Guard, guarded_client
+from stemsvc.jobstore import JobStore
+from stemsvc.present import Links, job_body
+from stemsvc.settings import Settings
+from stemsvc.storage import Storage
+from stemsvc.webhooks import Delivery, pause
+
+log = structlog.get_logger()
+ANSWER_SECONDS = 15.0  # the convention's advice for how long to wait for an answer
+GONE = 410  # by the convention: send no more of these
+
+
+@dataclass(frozen=True)
+class Teller:
+    """What delivering needs."""
+
+    settings: Settings
+    store: JobStore
+    storage: Storage
+    guard: Guard
+
+    def deliver(self, delivery_id: str) -> None:
+        """Try once; the row says when to try again. Raises the store's errors."""
+        delivery = self.store.webhooks.take(delivery_id)
+        if delivery is None:
+            return
+        with structlog.contextvars.bound_contextvars(job_id=delivery.job_id, delivery_id=delivery.id):
+            try:
+                status = self._post(delivery)
+            except UsageError as error:  # an address that must not be gone to does not become a better one
+                self._failed(delivery, f"{error.code}: {error.detail}", final=error.code == "url_refused")
+            except StemsvcError as error:
+                self._failed(delivery, f"{error.code}: {error.detail}")
+            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+                self._failed(delivery, f"no answer ({type(error).__name__})")
+            else:
+                self._answered(delivery, status)
+
+    def _post(self, delivery: Delivery) -> int:
+        self.guard.check_url(delivery.url)
+        body = self._body(delivery)
+        now = datetime.now(UTC)
+        secrets = self.store.webhooks.secrets(delivery.owner)
+        signatures = [Webhook(secret).sign(delivery.id, now, body) for secret in secrets]
+        headers = {
+            "content-type": "application/json",
+            "user-agent": "stemsvc-webhooks",
+            "webhook-id": delivery.id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": " ".join(signatures),
+        }
+        with (
+            guarded_client(self.guard, ANSWER_SECONDS, self.settings.fetch_proxy) as client,
+            client.stream("POST", delivery.url, content=body.encode(), headers=headers) as response,
+        ):
+            return response.status_code  # of the answer nothing else is read
+
+    def _body(self, delivery: Delivery) -> str:
+        view = self.store.view(delivery.job_id)
+        if view is None:
+            raise TransientError("job_gone", "the job was deleted")
+        base = self.settings.public_url or f"http://{self.settings.api_host}:{self.settings.api_port}"
+        links = Links(self.storage, self.settings.url_ttl_seconds, base)
+        told = {"type": delivery.type, "timestamp": _iso(delivery.created_at), "data": job_body(links, view)}
+        return json.dumps(told, default=_plain)
+
+    def _answered(self, delivery: Delivery, status: int) -> None:
+        if 200 <= status < 300:
+            self.store.webhooks.delivered(delivery, f"answered {status}")
+            log.info("webhook delivered", attempt=delivery.attempt)
+        else:
+            self._failed(delivery, f"answered {status}", final=status == GONE)
+
+    def _failed(self, delivery: Delivery, detail: str, *, final: bool = False) -> None:
+        wait = pause(delivery.attempt)
+        self.store.webhooks.failed(delivery, detail, wait, final=final)
+        log.warning("webhook not delivered", attempt=delivery.attempt, detail=re.sub(r"https?://\S+", "", detail))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
