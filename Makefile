@@ -26,19 +26,28 @@ up: $(READY)  ## Start the service on this machine, leave it running and say whe
 down: $(READY)  ## Stop what make up started
 	$(BIN)/stemsvc down
 
-test: $(READY)  ## Run the tests with coverage
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
+COVER := $(if $(CI),--cov --cov-report=term)
+test: $(READY)  ## Run the tests; with coverage, which takes half as long again, where CI is set
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long' $(COVER)
+
+test-long: $(READY)  ## Run the tests that `make test` leaves out, but for the faults
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m long --ignore tests/faults
 
 RUNS ?= 1
 CROWD ?= 200
 faults: $(READY)  ## Inject each fault RUNS times into real processes, on each broker, and print what became of the jobs
 	$(BIN)/python -m pytest tests/faults -q --runs $(RUNS) --crowd $(CROWD) $(if $(REPORT),--report $(REPORT))
 
-lint: $(READY)  ## Check style, types and layers
+lint: $(READY)  ## Check style, types, layers, and what is known of holes in ours and others' code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -c pyproject.toml -r stemsvc api workers
+	$(BIN)/python -m tests.audit
+
+fuzz: $(READY)  ## Attack a service with hostile requests and files; fails where something dies, leaks or does not end
+	$(BIN)/python -m tests.hostile.attack
 
 load: $(READY)  ## Send 100 jobs at once and print how long the api takes to accept them
 	$(BIN)/python -m tests.bench.submit
@@ -46,6 +55,7 @@ load: $(READY)  ## Send 100 jobs at once and print how long the api takes to acc
 bench: $(READY)  ## Print the engine's figures against upstream's (20 min) and the demo model's; fails below a bar
 	$(BIN)/python -m tests.bench.demo_model
 	$(BIN)/stemsvc bench engine --output tests/bench/RESULTS.md
+	$(BIN)/stemsvc bench api --output tests/bench/API.md
 
 train-demo: $(READY)  ## Render the songs and train the demo model again (about 90 minutes on 2 cores)
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[train]'
@@ -59,4 +69,4 @@ lock: $(READY)  ## Write the installed versions into requirements.lock
 clean:  ## Remove what make made
 	rm -rf $(VENV) demo-output *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
-.PHONY: help setup demo up down test lint load bench train-demo lock clean faults
+.PHONY: help setup demo up down test test-long lint load bench train-demo lock clean faults fuzz

@@ -1,0 +1,15 @@
+"""The short form of `make fuzz`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.hostile.attack import attack
+
+
+def test_nothing_dies_nothing_leaks_and_everything_ends(tmp_path: Path) -> None:
+    tally = attack(tmp_path, count=200, files=32)
+
+    print("\n".join(tally.lines()))
+    assert not tally.broken, "\n".join(tally.lines())
+    assert tally.tried.total() >= 1000
