@@ -41,11 +41,17 @@ def bench_table() -> str:
     return (README.parent / "tests" / "bench" / "RESULTS.md").read_text().strip()
 
 
+def api_table() -> str:
+    return (README.parent / "tests" / "bench" / "API.md").read_text().strip()
+
+
 def faults_table() -> str:
     return (README.parent / "tests" / "faults" / "RESULTS.md").read_text().strip()
 
 
-TABLES = {"faults": faults_table, "settings": settings_table, "models": models_table, "bench": bench_table}
+TABLES = {
+    "faults": faults_table, "settings": settings_table, "models": models_table, "bench": bench_table, "api": api_table,
+}  # fmt: skip
 
 
 def fill(text: str) -> str:
