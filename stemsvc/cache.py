@@ -10,7 +10,7 @@ from stemsvc.jobs import JobOptions
 
 # Raise it where the same options, weights and track give other samples, or other files, than before.
 CODE_VERSION = 1
-UNHEARD = ("filename_template", "metadata", "source_url", "webhook_url", "webhook_events", "cache")
+UNHEARD = ("filename_template", "metadata", "source_url", "webhook_url", "webhook_events", "priority", "cache")
 
 
 def cache_key(input_sha256: str, options: JobOptions, device: str, weights: list[str]) -> str:

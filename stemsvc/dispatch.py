@@ -9,10 +9,13 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from stemsvc import metrics
 from stemsvc.errors import StemsvcError, TransientError, UsageError
-from stemsvc.jobs import JobState, Lease
+from stemsvc.jobs import JobState, Lease, Priority
 from stemsvc.jobstore import JobStore
+from stemsvc.pools import queue_of
 from stemsvc.queue import Publisher
+from stemsvc.router import Router
 from stemsvc.sender import Sender
 from stemsvc.storage import Storage
 
@@ -28,6 +31,7 @@ class Dispatcher:
         publisher: Publisher,
         sender: Sender,
         storage: Storage,
+        router: Router,
         republish_seconds: float,
         settle_seconds: float = 3.0,
     ) -> None:
@@ -35,6 +39,7 @@ class Dispatcher:
         self._publisher = publisher
         self._sender = sender
         self._storage = storage
+        self._router = router
         self._republish_seconds = republish_seconds
         self._settle_seconds = settle_seconds
         self._reap_from = time.monotonic() + settle_seconds
@@ -49,6 +54,7 @@ class Dispatcher:
                 self._reap()
             self._find_lost_messages(self._republish_seconds)
             self._send_webhooks()
+            self._router.sweep()
             return self._sender.send_due()
         except TransientError:
             # While the store was away no worker could renew its lease: they get a moment to do so when it is back.
@@ -66,15 +72,18 @@ class Dispatcher:
             lease = Lease(job_id, job.attempt, job.lease_owner or "") if job else None
             if lease is None or not self._store.take_back(lease, "taken back by the operator", counted=False):
                 raise UsageError("not_running", f"{job_id} is no running job")
+        self._store.recount()
         reaped = self._reap()
         self._find_lost_messages(0.0)
         return len(job_ids) + reaped, self._sender.send_due()
 
     def _reap(self) -> int:
         reaped = self._store.reap()
+        metrics.leases_lost(len(reaped))
         for job in reaped:
             log.warning("lease expired", job_id=job.id, state=str(job.state), attempt=job.attempt)
             if job.state is JobState.FAILED:
+                metrics.job_ended(job.options.model, "failed", job.error_code or "")
                 with contextlib.suppress(StemsvcError):  # what is left is an orphan, which the janitor finds
                     self._storage.delete(f"jobs/{job.id}/")
         return len(reaped)
@@ -95,15 +104,16 @@ class Dispatcher:
         that gets it, since the row gives the lease only once. Messages too many may hide a loss from this count, but
         no longer than until the queue is empty. Fresh messages are left out: a worker may just be taking them.
         """
-        for pool, waiting in self._store.outbox.waiting(patience).items():
+        for (pool, priority), waiting in self._store.outbox.waiting(patience).items():
+            queue = queue_of(pool, Priority(priority))
             try:
-                backlog = self._publisher.backlog(pool)
+                backlog = self._publisher.backlog(queue)
             except TransientError as error:
                 log.warning("can't count messages", code=error.code, detail=error.detail)
                 return
             if backlog < waiting:
-                count = self._store.outbox.forget(pool, patience)
-                log.warning("messages are gone from the broker", pool=pool, jobs=count)
+                count = self._store.outbox.forget(pool, priority, patience)
+                log.warning("messages are gone from the broker", queue=queue, jobs=count)
 
 
 def repeat(sweep: Callable[[], object], interval: float, stop: threading.Event) -> None:

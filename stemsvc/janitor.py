@@ -45,6 +45,7 @@ class Janitor:
         if self.rows_ttl and (count := self.store.forget(self.rows_ttl)):
             log.info("old jobs forgotten", jobs=count)
         self.store.intake.forget_keys(self.keys_ttl)
+        self.store.tidy()
         if self.usage_ttl:
             self.store.usage.forget(self.usage_ttl)
         for upload in self.store.uploads.expired(self.suspect_seconds):

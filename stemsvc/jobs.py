@@ -22,6 +22,21 @@ class JobState(enum.StrEnum):
     EXPIRED = "expired"  # succeeded once, its stems have been erased
 
 
+class Priority(enum.IntEnum):
+    """Which of a pool's jobs go first: all of one class before any of the next."""
+
+    HIGH = 0
+    NORMAL = 1
+    LOW = 2
+
+    @property
+    def word(self) -> str:
+        """As clients say it."""
+        return self.name.lower()
+
+
+WAITING_FOR_POOL = "waiting_for_pool"  # what a queued job's stage is while no worker of its pool lives
+
 MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELED}),
     JobState.RUNNING: frozenset({JobState.SUCCEEDED, JobState.QUEUED, JobState.FAILED, JobState.CANCELED}),
@@ -65,6 +80,7 @@ class JobOptions:
     source_url: str = ""  # where the track is fetched from; empty where it was sent
     webhook_url: str = ""
     webhook_events: tuple[str, ...] = ()  # names of `stemsvc.webhooks`
+    priority: str = Priority.NORMAL.word
     cache: bool = True  # whether an earlier job's stems may be taken
     separation: SeparationOptions = field(default_factory=SeparationOptions)
 
@@ -132,6 +148,10 @@ class Job:
     cache_key: str | None = None  # of what its result depends on; see `stemsvc.cache`
     cached: bool = False  # whether its stems are another job's
     manifest_key: str | None = None
+    priority: int = int(Priority.NORMAL)
+    cost: float = 1.0  # of device time, as predicted, in seconds: what its owner's share is charged with
+    turn: float = 0.0  # its place among its pool's jobs of its priority; see `jobstore.line`
+    trace: str | None = None  # W3C traceparent of the request that made it
 
     @property
     def finished(self) -> bool:

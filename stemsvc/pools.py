@@ -1,71 +1,142 @@
-"""Worker pools: which model a pool runs on which device, and the queue that feeds it."""
+"""Worker pools: which models a pool runs on which device, how, and the queues that feed it."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
 
-from stemsvc.catalog import ModelEntry
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
 from stemsvc.errors import UsageError
+from stemsvc.jobs import Priority
+from stemsvc.separation import PRECISIONS
 
-DEVICES = ("cpu", "cuda", "mps")
+KINDS = ("cpu", "cuda", "mps")
 ANY_MODEL = "*"
-FETCH = "fetch"  # the pool, and queue, that gets tracks from addresses, so that no device waits on a network
+FETCH = "fetch"  # the pool that gets tracks from addresses, so that no device waits on a network
 TELL = "webhooks"  # the queue of deliveries to clients, which the same pool serves
-_MEMORY = re.compile(r"(\d+)([MG])B?", re.IGNORECASE)
+FILES = (".yaml", ".yml")
+DEVICE = re.compile(r"cpu|mps|cuda(:\d{1,2})?")
+_SIZE = re.compile(r"(\d+)([MG])i?B?", re.IGNORECASE)
+_PRECISIONS = "|".join(PRECISIONS)
 
 
-@dataclass(frozen=True)
-class Pool:
-    """One model on one device. Its name is also the name of its queue.
+def megabytes(text: object) -> object:
+    """`8G` or `900M` in MB; what is no such text is left to others to refuse."""
+    size = _SIZE.fullmatch(text) if isinstance(text, str) else None
+    return int(size[1]) * (1024 if size[2].upper() == "G" else 1) if size else text
 
-    `memory_mb` is what one of its jobs may use; None where nobody said.
+
+class Pool(BaseModel):
+    """Some models on one device. Its name is also the name of its queue; see `queue_of`.
+
+    What may be None is then as the worker's own settings say, or unlimited.
     """
 
-    model: str
-    device: str
-    memory_mb: int | None = None
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./:-]{0,99}$")
+    models: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    device: str = Field(pattern=f"^({DEVICE.pattern})$")
+    precision: str | None = Field(None, pattern=f"^({_PRECISIONS})$", description="of jobs that leave it open")
+    concurrency: int | None = Field(None, ge=1, description="children of each of its worker processes")
+    memory_mb: Annotated[int | None, BeforeValidator(megabytes)] = Field(
+        None, alias="memory", ge=1, description="what one of its jobs may use"
+    )
+    time_limit: float | None = Field(None, gt=0, strict=False, description="longest computation of a job, in seconds")
+    priority: int = Field(0, description="of pools that can serve a job, those with more come first")
+
+    @field_validator("name")
+    @classmethod
+    def _free(cls, name: str) -> str:
+        if name in (FETCH, TELL, "stemsvc.dead") or name.endswith(tuple(f".{each.word}" for each in Priority)):
+            raise ValueError("is the name of another queue")
+        return name
 
     @property
-    def queue(self) -> str:
-        """Name of the pool and of its Celery queue."""
-        return f"separate.{self.model}.{self.device}"
+    def kind(self) -> str:
+        """What kind of device: `cpu`, `cuda` or `mps`."""
+        return self.device.partition(":")[0]
+
+
+def single(model: str, device: str, memory_mb: int | None = None) -> Pool:
+    """The pool of one model on one device, under its standard name."""
+    return Pool(name=f"separate.{model}.{device}", models=(model,), device=device, memory=memory_mb)
+
+
+def queue_of(pool: str, priority: Priority = Priority.NORMAL) -> str:
+    """The queue of a pool's jobs of that priority."""
+    return pool if priority is Priority.NORMAL else f"{pool}.{priority.word}"
+
+
+def queues_of(pools: Iterable[str]) -> list[str]:
+    """All queues of these pools."""
+    return [queue_of(pool, priority) for pool in pools for priority in Priority]
+
+
+def find_pool(pools: Iterable[Pool], name: str) -> Pool | None:
+    """The pool of that name: a configured one, or what a standard name says."""
+    for pool in pools:
+        if pool.name == name:
+            return pool
+    head, _, rest = name.partition(".")
+    model, _, device = rest.rpartition(".")
+    return single(model, device) if head == "separate" and model and DEVICE.fullmatch(device) else None
 
 
 def parse_pools(text: str, models: list[str]) -> list[Pool]:
-    """Read `model:device,...` or `model:device:memory,...` (as 8G or 900M); `*` stands for every model of the catalog.
+    """Read pools: a YAML file's path, or `model:device,...` or `model:device:memory,...` (as 8G or 900M).
 
-    Raises `UsageError` `bad_pools`.
+    `*` stands for every model of the catalog. Raises `UsageError` `bad_pools`.
     """
-    pools: dict[tuple[str, str], Pool] = {}
+    if text.endswith(FILES):
+        return _read_file(Path(text), models)
+    pools: dict[str, Pool] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
-        model, device, memory, *more = [*item.split(":"), "", ""][: max(3, item.count(":") + 1)]
-        size = _MEMORY.fullmatch(memory)
-        known = model == ANY_MODEL or model in models
-        if device not in DEVICES or not known or more or bool(memory) != bool(size):
-            raise UsageError(
-                "bad_pools",
-                f"{item!r} is not model:device or model:device:8G with a model of the catalog and {DEVICES}",
-            )
-        megabytes = int(size[1]) * (1024 if size[2].upper() == "G" else 1) if size else None
-        for name in models if model == ANY_MODEL else [model]:
-            pools[name, device] = Pool(name, device, megabytes)
+        for pool in _parse_item(item, models):
+            pools[pool.name] = pool
     return list(pools.values())
 
 
-def choose_pool(pools: list[Pool], entry: ModelEntry, device: str) -> tuple[Pool, str]:
-    """The pool for a job and the reason; `auto` prefers an accelerator.
+def _parse_item(item: str, models: list[str]) -> list[Pool]:
+    match = re.fullmatch(rf"([^:]+):({DEVICE.pattern})(?::([^:]*))?", item)
+    memory = megabytes(match[4]) if match and match[4] is not None else None
+    known = match and (match[1] == ANY_MODEL or match[1] in models)
+    if not match or not known or isinstance(memory, str):
+        devices = "cpu, cuda, cuda:0 or mps"
+        raise UsageError(
+            "bad_pools", f"{item!r} is not model:device or model:device:8G with a model of the catalog and {devices}"
+        )
+    return [single(model, match[2], memory) for model in (models if match[1] == ANY_MODEL else [match[1]])]  # type: ignore[arg-type]
 
-    Raises `UsageError` `no_pool`, or `not_enough_memory` where each pool of the model is too small for it.
-    """
-    serving = [pool for pool in pools if pool.model == entry.name and device in ("auto", pool.device)]
-    if not serving:
-        raise UsageError("no_pool", f"no worker pool is configured for model {entry.name} on device {device}")
-    fitting = [pool for pool in serving if pool.memory_mb is None or pool.memory_mb >= entry.memory_mb]
-    if not fitting:
-        most = max(pool.memory_mb or 0 for pool in serving)
-        detail = f"{entry.name} needs about {entry.memory_mb} MB; the pools for it have at most {most} MB"
-        raise UsageError("not_enough_memory", detail)
-    best = min(fitting, key=lambda pool: (pool.device == "cpu", DEVICES.index(pool.device)))
-    why = f"device {device}: {best.queue}" + (" is the only pool" if len(fitting) == 1 else " comes first")
-    return best, why
+
+def _read_file(path: Path, models: list[str]) -> list[Pool]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UsageError("bad_pools", f"{path}: {' '.join(str(error).split())}") from error
+    entries = content.get("pools") if isinstance(content, dict) else None
+    if not isinstance(entries, list) or not entries or set(content) != {"pools"}:
+        raise UsageError("bad_pools", f"{path}: a list under the one key `pools` is expected")
+    pools: dict[str, Pool] = {}
+    for number, entry in enumerate(entries, 1):
+        pool = _read_entry(f"{path}: pool {number}", entry, models)
+        if pool.name in pools:
+            raise UsageError("bad_pools", f"{path}: pool {number}: another one is called {pool.name}")
+        pools[pool.name] = pool
+    return list(pools.values())
+
+
+def _read_entry(where: str, entry: Any, models: list[str]) -> Pool:
+    try:
+        pool = Pool.model_validate(entry)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise UsageError("bad_pools", f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    every = pool.models == (ANY_MODEL,)
+    if unknown := [] if every else [model for model in pool.models if model not in models]:
+        raise UsageError("bad_pools", f"{where}: the catalog has no model {unknown[0]!r}")
+    return pool.model_copy(update={"models": tuple(models)}) if every else pool

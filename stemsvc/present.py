@@ -48,6 +48,7 @@ def job_body(links: Links, view: JobView) -> dict[str, Any]:
             "eta_seconds": eta(job.state, job.started_at, job.fraction),
         },
         "queue_position": view.queue_position,
+        "priority": options.priority,
         "pool": job.pool,
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,

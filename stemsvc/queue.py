@@ -6,15 +6,21 @@ the death of any one process, and the row in the job store, not the message, is 
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from celery import Celery
 from kombu.exceptions import ChannelError, ConnectionError, OperationalError
+from kombu.utils.scheduling import round_robin_cycle
+from opentelemetry.trace import SpanKind
 from redis.exceptions import RedisError
 
 from stemsvc.errors import TransientError
+from stemsvc.jobs import Priority
+from stemsvc.jobstore.outbox import Claimed
 from stemsvc.pools import FETCH, TELL
 from stemsvc.settings import Settings
+from stemsvc.telemetry import PARENT, Attributes, current_parent, span
 
 # What kombu, py-amqp and redis-py raise where the broker is away or refuses, as an overfull Redis does.
 AWAY = (OperationalError, ConnectionError, OSError, RedisError)
@@ -73,6 +79,7 @@ def celery_config(settings: Settings) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "task_publish_retry": False,  # the dispatcher publishes later what could not be published now
+        "worker_send_task_events": True,  # for Flower; nobody who listens, nothing that is kept
         "task_ignore_result": True,  # no result backend: what became of a job stands in its row
         "task_serializer": "json",
         "result_serializer": "json",
@@ -83,6 +90,7 @@ def celery_config(settings: Settings) -> dict[str, Any]:
     }
     if redis:
         options = {
+            "queue_order_strategy": "stemsvc.queue:HighFirst",
             "visibility_timeout": limit + grace + 60,  # shorter, and a long job is delivered twice
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
@@ -105,6 +113,18 @@ def celery_config(settings: Settings) -> dict[str, Any]:
     return config
 
 
+class HighFirst(round_robin_cycle):
+    """The order in which a worker looks at its queues in Redis: by priority, in turns among those of the same."""
+
+    def consume(self, n: int) -> list[str]:
+        """The next `n` queues."""
+        return sorted(self.items, key=_rank)[:n]
+
+
+def _rank(queue: str) -> int:
+    return next((each for each in (Priority.HIGH, Priority.LOW) if queue.endswith(f".{each.word}")), Priority.NORMAL)
+
+
 class Publisher:
     """Puts job ids on the queues of pools."""
 
@@ -119,17 +139,27 @@ class Publisher:
         # An outage is not waited out here (kombu's default is 6 s a message): the dispatcher publishes later.
         self._app.conf.broker_transport_options = {**self._app.conf.broker_transport_options, **impatient}
 
-    def publish(self, job_id: str, queue: str) -> None:
+    def publish(self, claimed: Claimed) -> None:
         """Send `{job_id}` to a pool; raises `TransientError` `broker_unavailable`."""
-        self._send(Tasks.FETCH if queue == FETCH else Tasks.SEPARATE, {"job_id": job_id}, queue)
+        task = Tasks.FETCH if claimed.pool == FETCH else Tasks.SEPARATE
+        facts: Attributes = {
+            "stemsvc.job_id": claimed.job_id, "stemsvc.request_id": claimed.request_id or "",
+            "messaging.destination.name": claimed.queue,
+        }  # fmt: skip
+        with span("publish", facts, parent=claimed.trace, kind=SpanKind.PRODUCER):
+            # by its id an operator finds a job's messages in Flower; a job may have several
+            task_id = f"{claimed.job_id}.{secrets.token_hex(4)}"
+            self._send(task, {"job_id": claimed.job_id}, claimed.queue, task_id)
 
     def tell(self, delivery_id: str) -> None:
         """Have a webhook delivered; raises `TransientError` `broker_unavailable`."""
-        self._send(Tasks.TELL, {"delivery_id": delivery_id}, TELL)
+        self._send(Tasks.TELL, {"delivery_id": delivery_id}, TELL, f"{delivery_id}.{secrets.token_hex(4)}")
 
-    def _send(self, task: str, kwargs: dict[str, str], queue: str) -> None:
+    def _send(self, task: str, kwargs: dict[str, str], queue: str, task_id: str) -> None:
         try:
-            self._app.send_task(task, kwargs=kwargs, queue=queue, **self._options)
+            parent = current_parent()
+            headers = {PARENT: parent} if parent else None
+            self._app.send_task(task, kwargs=kwargs, queue=queue, task_id=task_id, headers=headers, **self._options)
         except AWAY as error:
             raise TransientError("broker_unavailable", f"the broker does not answer: {error}") from error
 

@@ -7,15 +7,18 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
 
+from stemsvc import metrics
 from stemsvc.admission import Limits
 from stemsvc.catalog import Catalog, ModelEntry
 from stemsvc.errors import StemsvcError, TransientError, UsageError
 from stemsvc.guard import Guard
-from stemsvc.jobs import Job, JobOptions, JobState, JobView, input_key, new_job_id
+from stemsvc.jobs import Job, JobOptions, JobState, JobView, Priority, input_key, new_job_id
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.intake import UNKNOWN, Bounds, IdempotencyKey
+from stemsvc.jobstore.bounds import Bounds
+from stemsvc.jobstore.intake import UNKNOWN, IdempotencyKey
 from stemsvc.jobstore.uploads import Upload
-from stemsvc.pools import FETCH, Pool, choose_pool
+from stemsvc.pools import FETCH
+from stemsvc.router import Router, predicted_cost
 from stemsvc.sender import Sender
 from stemsvc.sources import Source, UploadedFile
 from stemsvc.storage import Storage
@@ -42,6 +45,7 @@ class Request:
     id: str | None = None
     owner: str = ""
     idempotency_key: str | None = None
+    trace: str | None = None  # W3C traceparent of the request
     max_waiting: int | None = None
     minutes_per_day: float | None = None
 
@@ -50,13 +54,13 @@ class Reception:
     """Turns checked requests into jobs and ends them on request."""
 
     def __init__(
-        self, store: JobStore, sender: Sender, storage: Storage, catalog: Catalog, pools: list[Pool], rules: Rules
+        self, store: JobStore, sender: Sender, storage: Storage, catalog: Catalog, router: Router, rules: Rules
     ) -> None:
         self._store = store
         self._sender = sender
         self._storage = storage
         self._catalog = catalog
-        self._pools = pools
+        self._router = router
         self._rules = rules
 
     def accept(self, source: Source, options: JobOptions, request: Request) -> JobView:
@@ -69,21 +73,22 @@ class Reception:
         """
         options = replace(options, source_url=source.url)
         entry = self._catalog.get(options.model)
-        pool, why = choose_pool(self._pools, entry, options.device)
         for url in filter(None, (options.source_url, options.webhook_url)):
             self._rules.guard.check_url(url)
         seconds = self._check_length(source, entry, options)
+        cost = predicted_cost(entry, options.separation, seconds)
+        choice = self._router.choose(entry, options.device, cost if seconds else 0.0)
         key = _idempotency_key(source, options, request)
         earlier = self._store.intake.earlier(request.owner, key) if key else None
         if earlier:
-            return earlier
-        queue, bounds = FETCH if source.url else pool.queue, self._bounds(request)
-        self._store.intake.check_room(queue, request.owner, bounds)
-        job = self._stored(source, options, queue, request)
+            return self._store.seen(earlier)
+        pool, bounds = FETCH if source.url else choice.pool.name, self._bounds(request)
+        self._store.intake.check_room(pool, request.owner, bounds)
+        job = replace(self._stored(source, options, pool, request), cost=cost)
         if source.url:
-            job = replace(job, next_pool=pool.queue)
+            job = replace(job, next_pool=choice.pool.name)
         try:
-            view = self._store.intake.put(job, f"accepted; {why}", bounds, key, seconds or 0.0)
+            view = self._store.intake.put(job, f"accepted; {choice.why}", bounds, key, seconds or 0.0)
         except TransientError as error:
             recorded = self._recorded(job.id) if error.code == UNKNOWN else None
             if recorded is None:
@@ -97,7 +102,7 @@ class Reception:
             self._sender.wake()
         else:  # a request with the same key was quicker
             self._erase(job.id)
-        return view
+        return self._store.seen(view)
 
     def uploaded(self, upload_id: str, owner: str | None) -> UploadedFile:
         """The file that a client stored by itself. Raises `UsageError` `upload_not_found`."""
@@ -131,7 +136,7 @@ class Reception:
             self._rules.limits.check(entry, options.separation, seconds)
         return seconds
 
-    def _stored(self, source: Source, options: JobOptions, queue: str, request: Request) -> Job:
+    def _stored(self, source: Source, options: JobOptions, pool: str, request: Request) -> Job:
         job_id = new_job_id()
         if not source.url:
             self._storage.check_room(self._rules.min_free_bytes)
@@ -141,9 +146,9 @@ class Reception:
             self._erase(job_id)
             raise
         return Job(
-            id=job_id, state=JobState.QUEUED, options=options, pool=queue, input_key=input_key(job_id),
+            id=job_id, state=JobState.QUEUED, options=options, pool=pool, input_key=input_key(job_id),
             input_name=source.name, input_bytes=size, max_attempts=self._rules.max_attempts, request_id=request.id,
-            owner=request.owner,
+            owner=request.owner, priority=int(Priority[options.priority.upper()]), trace=request.trace,
         )  # fmt: skip
 
     def _recorded(self, job_id: str) -> JobView | None:
@@ -169,8 +174,10 @@ class Reception:
 
         Raises `UsageError` `job_not_found`, or `job_finished` where there is nothing left to cancel.
         """
-        self._check_owner(job_id, owner)
-        if not self._store.cancel(job_id, "canceled by the client"):
+        job = self._check_owner(job_id, owner)
+        if self._store.cancel(job_id, "canceled by the client"):
+            metrics.job_ended(job.options.model, "canceled")
+        else:
             state = self._check_owner(job_id, owner).state
             if state is not JobState.CANCELED:
                 raise UsageError("job_finished", f"the job is {state} already")
@@ -178,8 +185,9 @@ class Reception:
 
     def erase(self, job_id: str, owner: str | None = None) -> None:
         """Stop a job, delete its file and stems, forget it. Raises `UsageError` `job_not_found`."""
-        self._check_owner(job_id, owner)  # before a stranger's text becomes part of a key
-        self._store.cancel(job_id, "deleted by the client")
+        job = self._check_owner(job_id, owner)  # before a stranger's text becomes part of a key
+        if self._store.cancel(job_id, "deleted by the client"):
+            metrics.job_ended(job.options.model, "canceled")
         self._storage.delete(f"jobs/{job_id}/")
         self._store.delete(job_id)
 

@@ -9,7 +9,7 @@ import time
 import structlog
 
 from stemsvc.errors import StemsvcError, TransientError
-from stemsvc.jobstore.outbox import Outbox
+from stemsvc.jobstore.outbox import Claimed, Outbox
 from stemsvc.queue import Publisher
 
 log = structlog.get_logger()
@@ -48,18 +48,18 @@ class Sender:
         while claimed := self._outbox.claim(BATCH):
             sent = self._send(claimed)
             count += sent
-            if sent < len(claimed):
+            if sent < BATCH:  # there are no more, or the broker is away
                 break
         return count
 
-    def _send(self, claimed: list[tuple[str, str]]) -> int:
-        for sent, (job_id, pool) in enumerate(claimed):
+    def _send(self, claimed: list[Claimed]) -> int:
+        for sent, each in enumerate(claimed):
             try:
-                self._publisher.publish(job_id, pool)
+                self._publisher.publish(each)
             except TransientError as error:
                 log.warning("not published yet", jobs=len(claimed) - sent, code=error.code, detail=error.detail)
                 with contextlib.suppress(TransientError):  # a claim without a message is found as a lost one
-                    self._outbox.unclaim([job_id for job_id, _ in claimed[sent:]])
+                    self._outbox.unclaim([rest.job_id for rest in claimed[sent:]])
                 return sent
         return len(claimed)
 

@@ -11,11 +11,12 @@ from stemsvc.errors import FatalError
 from stemsvc.guard import Guard
 from stemsvc.janitor import Janitor
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.intake import Bounds
+from stemsvc.jobstore.bounds import Bounds
 from stemsvc.news import News
 from stemsvc.pools import Pool, parse_pools
 from stemsvc.queue import Publisher
 from stemsvc.reception import Reception, Rules
+from stemsvc.router import Router
 from stemsvc.sender import Sender
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage, open_storage
@@ -52,7 +53,7 @@ def open_services(settings: Settings) -> Services:
     """Wire the services; no connection is opened yet."""
     catalog = load_catalog(settings.catalog)
     news = News(settings.broker_url)
-    store = JobStore(settings.resolved_database_url, news.tell)
+    store = JobStore(settings.resolved_database_url, news.tell, settings.publish_ahead)
     publisher, storage = Publisher(settings), open_storage(settings)
     pools = parse_pools(settings.pools, catalog.names)
     rules = Rules(
@@ -63,8 +64,9 @@ def open_services(settings: Settings) -> Services:
         open_guard(settings),
     )
     sender = Sender(store.outbox, publisher)
-    reception = Reception(store, sender, storage, catalog, pools, rules)
-    dispatcher = Dispatcher(store, publisher, sender, storage, settings.republish_seconds)
+    router = Router(store, catalog, pools, patience=settings.reroute_seconds, refuse=settings.refuse_without_worker)
+    reception = Reception(store, sender, storage, catalog, router, rules)
+    dispatcher = Dispatcher(store, publisher, sender, storage, router, settings.republish_seconds)
     janitor = Janitor(
         store, storage, settings.stems_ttl_seconds, settings.rows_ttl_seconds, settings.idempotency_ttl_seconds,
         settings.usage_ttl_seconds,
@@ -83,6 +85,9 @@ def open_guard(settings: Settings) -> Guard:
         raise FatalError("bad_settings", f"STEMSVC_ALLOWED_NETWORKS: {error}") from error
 
 
-def job_limits(settings: Settings) -> Limits:
-    """What a job may be."""
-    return Limits(settings.max_duration_seconds, float(settings.job_time_limit_seconds), settings.time_limit_slack)
+def job_limits(settings: Settings, pool: Pool | None = None) -> Limits:
+    """What a job may be, in a pool."""
+    seconds = float(settings.job_time_limit_seconds)
+    if pool is not None and pool.time_limit is not None:
+        seconds = min(seconds, pool.time_limit)
+    return Limits(settings.max_duration_seconds, seconds, settings.time_limit_slack)

@@ -76,8 +76,21 @@ class Settings(BaseSettings):
     catalog: Path | None = Field(None, description="a YAML file that adds models to the bundled catalog")
     pools: str = Field(
         "*:cpu",
-        description="worker pools, `model:device` or `model:device:8G` (memory of a job), by commas; `*`: every model",
+        description="worker pools: a YAML file, or `model:device` or `model:device:8G` (memory of a job), by commas; "
+        "`*`: every model",
     )
+    publish_ahead: int = Field(
+        2, ge=1, description="messages that wait for a pool of which no worker is known; else one for each slot"
+    )
+    reroute_seconds: float = Field(
+        300.0, gt=0, description="a job that may go to another pool does so when its own had no worker for this long"
+    )
+    refuse_without_worker: bool = Field(False, description="refuse a job where no worker of its pool lives")
+    fallback_to_cpu: bool = Field(
+        False, description="a job whose accelerator has no memory even for one segment goes on in a pool of CPUs"
+    )
+    worker_beat_seconds: float = Field(5.0, gt=0, description="pause between two signs of life of a worker")
+    serves: str = Field("", description="pools that this worker process serves; `stemsvc worker` sets it")
 
     result_cache: bool = Field(True, description="give a job the stems of an earlier one of its key that was the same")
     allowed_networks: str = Field(
@@ -137,14 +150,28 @@ class Settings(BaseSettings):
     ready_file: Path | None = Field(
         None, description="a file that exists while this worker takes jobs: for readiness probes"
     )
+    alive_file: Path | None = Field(
+        None, description="a file that the main loop of a worker or dispatcher touches: for liveness probes"
+    )
     threads: int = Field(0, ge=0, description="CPU threads of one worker child; 0: all cores")
     concurrency: int = Field(
         2, ge=1, description="children of one worker process: while one computes, another decodes or uploads"
     )
     device_slots: int = Field(1, ge=1, description="jobs that compute on one device at a time")
 
-    metrics_host: str = Field("127.0.0.1", description="address on which a worker shows its metrics to Prometheus")
+    metrics_host: str = Field(
+        "127.0.0.1", description="address on which workers, fetcher and dispatcher show their metrics to Prometheus"
+    )
     metrics_port: int = Field(0, ge=0, le=65535, description="port of the same; 0: none are shown")
+
+    flower_port: int = Field(0, ge=0, le=65535, description="port at which `stemsvc up` shows Flower; 0: it does not")
+    flower_user: str = Field("stemsvc", description="who may see Flower, where a password is set")
+    flower_password: SecretStr = Field(SecretStr(""), description="of Flower; none is asked for where it is empty")
+
+    otlp_endpoint: str = Field(
+        "", description="OpenTelemetry collector that traces are sent to by HTTP, as `http://collector:4318`"
+    )
+    trace_share: float = Field(1.0, ge=0, le=1, description="share of the traces that are kept")
 
     log_format: str = Field(
         "auto", description="`json`, `console`, or `auto`: console on a terminal", pattern="^(json|console|auto)$"
@@ -159,6 +186,7 @@ class Settings(BaseSettings):
         "scratch_dir",
         "cache_dir",
         "ready_file",
+        "alive_file",
         "fetch_cookies",
         mode="before",
     )  # fmt: skip

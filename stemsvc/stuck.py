@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stemsvc.errors import TransientError
-from stemsvc.jobs import Job, JobState
+from stemsvc.jobs import Job, JobState, Priority
 from stemsvc.jobstore import JobStore
+from stemsvc.pools import queue_of
 from stemsvc.queue import Publisher
 from stemsvc.settings import Settings
 
@@ -32,7 +33,7 @@ def find_stuck(store: JobStore, publisher: Publisher, settings: Settings) -> lis
     queued = [job for job in live if job.state is JobState.QUEUED and (job.not_before or 0) <= now]
     return [
         *(stuck for job in running for stuck in _overdue_running(job, now, patience, settings)),
-        *_overdue_queued(queued, now, patience, publisher),
+        *_overdue_queued(queued, now, patience, publisher, store),
     ]
 
 
@@ -46,25 +47,35 @@ def _overdue_running(job: Job, now: float, patience: float, settings: Settings) 
         yield Stuck(job, over, f"in stage {job.stage} for longer than any job should be")
 
 
-def _overdue_queued(queued: list[Job], now: float, patience: float, publisher: Publisher) -> Iterator[Stuck]:
-    published = Counter(job.pool for job in queued if job.published_at and now - job.published_at > patience)
-    pools = {pool: _fault(pool, count, publisher) for pool, count in published.items()}
+def _overdue_queued(
+    queued: list[Job], now: float, patience: float, publisher: Publisher, store: JobStore
+) -> Iterator[Stuck]:
+    """Those whose messages got lost, or that nobody takes; the rest of a line waits for its turn."""
+    published = Counter(_queue(job) for job in queued if job.published_at and now - job.published_at > patience)
+    faults = {queue: _fault(queue, count, publisher) for queue, count in published.items()}
+    slots, rooms = store.workers.slots(), store.outbox.rooms()
     for job in queued:
         since = job.published_at or max(job.created_at, job.not_before or 0)
         if now - since <= patience:
             continue
-        if job.published_at is None:
+        if job.published_at is None and job.pool in rooms:
             yield Stuck(job, now - since, "it has no message and no dispatcher sends one: does the broker answer?")
-        elif fault := pools[job.pool]:
+        elif job.published_at is not None and (fault := faults[_queue(job)]):
             yield Stuck(job, now - since, fault)
+        elif not slots.get(job.pool):
+            yield Stuck(job, now - since, f"no worker of {job.pool} lives")
 
 
-def _fault(pool: str, published: int, publisher: Publisher) -> str | None:
+def _queue(job: Job) -> str:
+    return queue_of(job.pool, Priority(job.priority))
+
+
+def _fault(queue: str, published: int, publisher: Publisher) -> str | None:
     try:
-        if publisher.backlog(pool) < published:
+        if publisher.backlog(queue) < published:
             return "its message is gone and no dispatcher sends it again: is one running?"
-        if not publisher.consumers(pool):
-            return f"no worker answers for {pool}"
+        if not publisher.consumers(queue):
+            return f"no worker answers for {queue}"
     except TransientError as error:
         return error.detail
     return None

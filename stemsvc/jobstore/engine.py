@@ -10,8 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
-from stemsvc.errors import FatalError, TransientError
+from stemsvc.errors import FatalError, TransientError, UsageError
 
 READING = "stemsvc_reading"
 # A server that went away without a word is noticed, and one of our processes that froze in a transaction does not keep
@@ -41,7 +43,9 @@ def connect(url: str) -> sa.Engine:
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # pysqlite must not open transactions on its own
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=15000", "foreign_keys=ON"):
+    # cache_size is in KiB where negative: the default of 2 MB is less than the indexes of some thousand jobs
+    pragmas = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=15000", "foreign_keys=ON", "cache_size=-16000")
+    for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -77,8 +81,12 @@ def _first_line(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error).splitlines()[0]
 
 
-def migrate(url: str) -> None:
-    """Bring the schema of `url` to the newest revision; safe to run again and beside itself."""
+def migrate(url: str, revision: str = "head") -> str:
+    """Bring the schema of `url` to a revision, which is returned; safe to run again and beside itself.
+
+    Raises `UsageError` `no_revision`. A store that a newer stemsvc has brought further than we know stays as it is:
+    what it added we do not need.
+    """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     engine = connect(url)
@@ -88,6 +96,33 @@ def migrate(url: str) -> None:
                 # one migration at a time: the number is arbitrary but must never change
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(7350231)"))
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            return _move(config, connection, revision)
     finally:
         engine.dispose()
+
+
+def revisions(url: str) -> tuple[str | None, str]:
+    """The schema's revision in `url`, None where there is none, and our newest."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    newest = ScriptDirectory.from_config(config).get_current_head() or ""
+    engine = connect(url)
+    try:
+        with snapshot(engine) as connection:
+            return MigrationContext.configure(connection).get_current_revision(), newest
+    finally:
+        engine.dispose()
+
+
+def _move(config: Config, connection: sa.Connection, revision: str) -> str:
+    scripts = ScriptDirectory.from_config(config)
+    known = [each.revision for each in scripts.walk_revisions()][::-1]
+    now = MigrationContext.configure(connection).get_current_revision()
+    if now is not None and now not in known:
+        return now
+    wanted = known[-1] if revision == "head" else revision
+    if wanted not in known:
+        raise UsageError("no_revision", f"{revision} is none of {', '.join(known)}")
+    older = now is not None and known.index(wanted) < known.index(now)
+    (command.downgrade if older else command.upgrade)(config, wanted)
+    return wanted

@@ -4,38 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
 from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
 from stemsvc.jobs import Event, Job, JobState, JobView
-from stemsvc.jobstore import rows
+from stemsvc.jobstore import line, rows
+from stemsvc.jobstore.bounds import Bounds, Counts, check_quota, check_room, count_waiting
 from stemsvc.jobstore.engine import snapshot, translated
 from stemsvc.jobstore.tables import db_now, events, idempotency_keys, jobs, usage
-from stemsvc.jobstore.usage import day
 
-DRAIN_SECONDS = 300.0  # the stretch of time that the pace of a pool is read from
 FULL_SECONDS = 10.0  # how long after a refusal it is worth a look whether there is room, before a file is stored
 UNKNOWN = "acceptance_unknown"
 NO_ROOM = ("queue_full", "key_queue_full", "quota_exceeded")
 _NOW = sa.select(db_now())
-_WAITING = (
-    sa.select(jobs.c.pool, jobs.c.owner, sa.func.count())
-    .where(jobs.c.state == "queued")
-    .group_by(jobs.c.pool, jobs.c.owner)
-)
 _LOCK = 7350232  # of PostgreSQL's advisory locks: arbitrary, but the same everywhere
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """How many jobs may wait in one pool, how many of one owner in all pools, and what the owner may send in a day."""
-
-    pool: int
-    owner: int
-    seconds_per_day: float | None = None  # of audio; None: any number
 
 
 @dataclass(frozen=True)
@@ -54,15 +39,6 @@ class _Item:
     key: IdempotencyKey | None
     seconds: float = 0.0  # of audio, as far as is known
     result: JobView | StemsvcError | None = None
-
-
-@dataclass
-class _Counts:
-    pools: Counter[str] = field(default_factory=Counter)
-    owners: Counter[str] = field(default_factory=Counter)
-    seconds: defaultdict[str, float] = field(
-        default_factory=lambda: defaultdict(float)
-    )  # of audio, of owners' jobs in this batch
 
 
 class Intake:
@@ -105,7 +81,7 @@ class Intake:
         """Raise what `put` would, before anything is stored. Looks only where `put` found no room of late."""
         if time.monotonic() < self._full_until:
             with snapshot(self._engine) as connection:
-                _check_room(connection, pool, owner, bounds, _count(connection))
+                check_room(connection, pool, owner, bounds, count_waiting(connection, [(pool, owner)]))
 
     def earlier(self, owner: str, key: IdempotencyKey) -> JobView | None:
         """The job that came with this key before; raises `UsageError` `idempotency_conflict`."""
@@ -159,7 +135,8 @@ class Intake:
         if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         now = float(connection.execute(_NOW).scalar_one())
-        counts = _count(connection)
+        counts = count_waiting(connection, [(item.job.pool, item.job.owner) for item in batch])
+        turns = line.Turns(connection)
         made: dict[tuple[str, str], tuple[IdempotencyKey, JobView]] = {}
         new: list[tuple[_Item, JobView]] = []
         results: list[JobView | StemsvcError] = []
@@ -168,9 +145,9 @@ class Intake:
                 result = _replayed(connection, item, made)
                 if result is None:
                     if item.bounds:
-                        _check_room(connection, item.job.pool, item.job.owner, item.bounds, counts)
-                        _check_quota(connection, item, counts)
-                    result = _accepted(item, self._moment(now), counts)
+                        check_room(connection, item.job.pool, item.job.owner, item.bounds, counts)
+                        check_quota(connection, item.job.owner, item.seconds, item.bounds, counts)
+                    result = _accepted(item, self._moment(now), counts, turns)
                     new.append((item, result))
                     if item.key:
                         made[item.job.owner, item.key.key] = item.key, result
@@ -179,11 +156,13 @@ class Intake:
             else:
                 results.append(result)
         _insert(connection, new)
+        turns.keep()
         return results
 
 
-def _accepted(item: _Item, now: float, counts: _Counts) -> JobView:
-    job = replace(item.job, created_at=now)
+def _accepted(item: _Item, now: float, counts: Counts, turns: line.Turns) -> JobView:
+    place = line.Place(item.job.pool, item.job.priority, item.job.owner)
+    job = replace(item.job, created_at=now, turn=turns.take(place, item.job.cost))
     position = counts.pools[job.pool]
     counts.pools[job.pool] += 1
     counts.owners[job.owner] += 1
@@ -201,6 +180,8 @@ def _insert(connection: sa.Connection, new: list[tuple[_Item, JobView]]) -> None
         for event in view.timeline
     ]
     connection.execute(events.insert(), lines)
+    places = Counter(line.Place(view.job.pool, view.job.priority, view.job.owner) for _, view in new)
+    line.count(connection, {place: line.Change(number) for place, number in places.items()})
     accounts = [
         {"job_id": view.job.id, "owner": view.job.owner, "model": view.job.options.model,
          "accepted_at": view.job.created_at, "state": str(view.job.state), "cached": False,
@@ -244,38 +225,3 @@ def _earlier(connection: sa.Connection, owner: str, key: IdempotencyKey) -> JobV
 def _check_same(fingerprint: str, key: IdempotencyKey) -> None:
     if fingerprint != key.fingerprint:
         raise UsageError("idempotency_conflict", "this Idempotency-Key came before with another request")
-
-
-def _count(connection: sa.Connection) -> _Counts:
-    counts = _Counts()
-    for pool, owner, count in connection.execute(_WAITING).all():
-        counts.pools[pool] += count
-        counts.owners[owner] += count
-    return counts
-
-
-def _check_room(connection: sa.Connection, pool: str, owner: str, bounds: Bounds, counts: _Counts) -> None:
-    if counts.pools[pool] >= bounds.pool:
-        detail = f"{counts.pools[pool]} jobs wait for {pool} already"
-        raise TransientError("queue_full", detail, retry_after=_pace(connection, pool))
-    if counts.owners[owner] >= bounds.owner:
-        detail = f"{counts.owners[owner]} of your jobs wait already"
-        raise TransientError("key_queue_full", detail, retry_after=_pace(connection, pool))
-
-
-def _check_quota(connection: sa.Connection, item: _Item, counts: _Counts) -> None:
-    most = item.bounds.seconds_per_day if item.bounds else None
-    if most is None:
-        return
-    sent, free_in = day(connection, item.job.owner)
-    sent += counts.seconds[item.job.owner]
-    if sent + item.seconds > most or sent >= most:
-        detail = f"{sent / 60:.1f} of {most / 60:.1f} minutes of audio were sent within a day"
-        raise TransientError("quota_exceeded", detail, retry_after=max(1.0, free_in))
-
-
-def _pace(connection: sa.Connection, pool: str) -> float:
-    """Seconds between two ends of jobs of the pool, as they were of late; when the next place will be free."""
-    recent = sa.and_(jobs.c.pool == pool, jobs.c.finished_at > db_now() - DRAIN_SECONDS)
-    ended = int(connection.execute(sa.select(sa.func.count()).where(recent)).scalar_one())
-    return min(60.0, max(1.0, DRAIN_SECONDS / ended)) if ended else 30.0

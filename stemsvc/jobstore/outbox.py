@@ -1,69 +1,166 @@
-"""Which queued jobs have a message, as the rows tell: what is to be published, is being published, has been lost."""
+"""Which queued jobs have a message, as the rows tell: what is to be published, is being published, has been lost.
+
+Messages run ahead of a pool's workers by one for each of them and no more: what has no message yet can still be put
+in another order, and a queue of a million jobs is a table's, not a broker's.
+"""
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from stemsvc.jobs import Priority
 from stemsvc.jobstore.engine import snapshot, translated
+from stemsvc.jobstore.line import LINES, PUBLISHED, UNPUBLISHED, Change, Place, advance, count
 from stemsvc.jobstore.rows import is_due
 from stemsvc.jobstore.tables import db_now, jobs
+from stemsvc.jobstore.workers import Workers
+from stemsvc.pools import queue_of
+
+IN_TURN = (jobs.c.turn, jobs.c.created_at, jobs.c.id)
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A job whose message is the claimer's to send."""
+
+    job_id: str
+    pool: str
+    priority: int
+    request_id: str | None = None
+    trace: str | None = None
+
+    @property
+    def queue(self) -> str:
+        """Where the message goes."""
+        return queue_of(self.pool, Priority(self.priority))
+
+
+@dataclass(frozen=True)
+class _Room:
+    """How many messages more a line's queue may hold."""
+
+    pool: str
+    priority: int
+    messages: int
 
 
 class Outbox:
-    """The publishing side of the jobs' rows. Any number of processes may use it at once."""
+    """The publishing side of the jobs' rows. Any number of processes may use it at once.
 
-    def __init__(self, engine: sa.Engine) -> None:
+    `ahead` is how many messages may wait for a pool that no living worker is known of, or only one.
+    """
+
+    def __init__(self, engine: sa.Engine, workers: Workers, ahead: int) -> None:
         self._engine = engine
+        self._workers = workers
+        self._ahead = ahead
 
     def due(self, limit: int = 100) -> list[str]:
-        """Ids of queued jobs that have no message and whose pause, if any, is over; oldest first."""
+        """Ids of queued jobs that have no message and whose pause, if any, is over; in their turn."""
+        query = sa.select(jobs.c.id).where(UNPUBLISHED, is_due())
         with snapshot(self._engine) as connection:
-            return [job_id for (job_id,) in connection.execute(_due(limit)).all()]
+            return [job_id for (job_id,) in connection.execute(query.order_by(*IN_TURN).limit(limit)).all()]
 
-    def claim(self, limit: int = 100) -> list[tuple[str, str]]:
-        """Note that due jobs are being published; (id, pool) of those that are now the caller's to send, oldest first.
+    def claim(self, limit: int = 100) -> list[Claimed]:
+        """Note that jobs whose turn it is are being published; those that are now the caller's to send.
 
-        Of many dispatchers that ask at once, one gets a job.
+        Of many dispatchers that ask at once, one gets a job. A low priority gets what room the higher ones leave.
         """
-        query = _due(limit)
-        if self._engine.dialect.name == "postgresql":
-            query = query.with_for_update(skip_locked=True)
-        with translated(), self._engine.begin() as connection:
-            found = [job_id for (job_id,) in connection.execute(query).all()]
-            if not found:
+        slots = self._workers.slots()
+        with snapshot(self._engine) as connection:  # most calls find nothing: they shall keep nobody waiting
+            if not any(_next(connection, room, 1) for room in self._rooms(connection, slots)):
                 return []
-            mine = jobs.update().where(jobs.c.id.in_(found), _is_waiting()).values(published_at=db_now())
-            pools: dict[str, str] = dict(map(tuple, connection.execute(mine.returning(jobs.c.id, jobs.c.pool)).all()))
-            return [(job_id, pools[job_id]) for job_id in found if job_id in pools]
+        claimed: list[Claimed] = []
+        changes: Counter[Place] = Counter()
+        turns: dict[tuple[str, int], float] = {}
+        with translated(), self._engine.begin() as connection:
+            for room in self._rooms(connection, slots, changes):
+                for row in _claim(connection, room, limit - len(claimed)):
+                    turns[row.pool, row.priority] = max(turns.get((row.pool, row.priority), 0.0), row.turn)
+                    changes[Place(row.pool, row.priority, "")] += 1
+                    claimed.append(Claimed(row.id, row.pool, row.priority, row.request_id, row.trace))
+            count(connection, {place: Change(published=number) for place, number in changes.items()})
+            advance(connection, turns)
+        return claimed
+
+    def _rooms(
+        self, connection: sa.Connection, slots: dict[str, int], claimed: Mapping[Place, int] | None = None
+    ) -> Iterator[_Room]:
+        """The lines where somebody waits and whose queue has room, high priorities first.
+
+        `claimed` grows between two of them: a line whose jobs all pause takes no room from those below it.
+        """
+        taken: dict[str, int] = defaultdict(int)
+        for pool, priority, waiting, published in connection.execute(LINES).all():
+            taken[pool] += published
+            above = sum(number for place, number in (claimed or {}).items() if place.pool == pool)
+            room = min(max(slots.get(pool, 0), self._ahead) - taken[pool] - above, waiting - published)
+            if room > 0:
+                yield _Room(pool, priority, room)
 
     def unclaim(self, job_ids: list[str]) -> None:
         """Note that the messages of these queued jobs did not reach the broker after all."""
-        waiting = sa.and_(jobs.c.id.in_(job_ids), jobs.c.state == "queued")
-        with translated(), self._engine.begin() as connection:
-            connection.execute(jobs.update().where(waiting).values(published_at=None))
+        self._unpublish(sa.and_(jobs.c.id.in_(job_ids), PUBLISHED))
 
-    def waiting(self, seconds: float) -> dict[str, int]:
-        """By pool, how many queued jobs were published longer than `seconds` ago."""
-        query = sa.select(jobs.c.pool, sa.func.count()).where(_published_before(seconds)).group_by(jobs.c.pool)
+    def _unpublish(self, which: sa.ColumnElement[bool]) -> int:
+        changes: Counter[Place] = Counter()
+        with translated(), self._engine.begin() as connection:
+            undone = jobs.update().where(which).values(published_at=None).returning(jobs.c.pool, jobs.c.priority)
+            for pool, priority in connection.execute(undone).all():
+                changes[Place(pool, priority, "")] -= 1
+            count(connection, {place: Change(published=number) for place, number in changes.items()})
+        return -changes.total()
+
+    def rooms(self) -> set[str]:
+        """Pools where a message is due that nobody has published yet."""
+        slots = self._workers.slots()
         with snapshot(self._engine) as connection:
-            return {pool: int(count) for pool, count in connection.execute(query).all()}
+            return {room.pool for room in self._rooms(connection, slots) if _next(connection, room, 1)}
 
-    def forget(self, pool: str, seconds: float) -> int:
-        """Have the pool's queued jobs published again that were published longer than `seconds` ago; how many."""
-        lost = sa.and_(jobs.c.pool == pool, _published_before(seconds))
-        with translated(), self._engine.begin() as connection:
-            return connection.execute(jobs.update().where(lost).values(published_at=None)).rowcount
+    def waiting(self, seconds: float) -> dict[tuple[str, int], int]:
+        """By pool and priority, how many queued jobs were published longer than `seconds` ago."""
+        query = sa.select(jobs.c.pool, jobs.c.priority, sa.func.count()).where(_published_before(seconds))
+        with snapshot(self._engine) as connection:
+            found = connection.execute(query.group_by(jobs.c.pool, jobs.c.priority)).all()
+        return {(pool, priority): int(number) for pool, priority, number in found}
+
+    def forget(self, pool: str, priority: int, seconds: float) -> int:
+        """Have the line's queued jobs published again that were published longer than `seconds` ago; how many."""
+        return self._unpublish(sa.and_(jobs.c.pool == pool, jobs.c.priority == priority, _published_before(seconds)))
 
 
-def _due(limit: int) -> sa.Select[Any]:
-    return sa.select(jobs.c.id).where(_is_waiting(), is_due()).order_by(jobs.c.created_at, jobs.c.id).limit(limit)
+_NEXT = (
+    sa.select(jobs.c.id)
+    .where(UNPUBLISHED, jobs.c.pool == sa.bindparam("pool"), jobs.c.priority == sa.bindparam("priority"), is_due())
+    .order_by(*IN_TURN)
+    .limit(sa.bindparam("most"))
+)
+_LOCKED = _NEXT.with_for_update(skip_locked=True)  # of which SQLite, with one writer at a time, says nothing
+_CLAIM = (
+    jobs.update()
+    .where(jobs.c.id.in_(sa.bindparam("ids", expanding=True)), UNPUBLISHED)
+    .values(published_at=db_now())
+    .returning(jobs.c.id, jobs.c.pool, jobs.c.priority, jobs.c.turn, jobs.c.request_id, jobs.c.trace)
+)
 
 
-def _is_waiting() -> sa.ColumnElement[bool]:
-    return sa.and_(jobs.c.state == "queued", jobs.c.published_at.is_(None))
+def _next(connection: sa.Connection, room: _Room, limit: int, *, lock: bool = False) -> list[str]:
+    values = {"pool": room.pool, "priority": room.priority, "most": min(room.messages, limit)}
+    return list(connection.execute(_LOCKED if lock else _NEXT, values).scalars().all())
+
+
+def _claim(connection: sa.Connection, room: _Room, limit: int) -> list[sa.Row[Any]]:
+    found = _next(connection, room, limit, lock=True) if limit > 0 else []
+    if not found:
+        return []
+    rows = {row.id: row for row in connection.execute(_CLAIM, {"ids": found}).all()}
+    return [rows[job_id] for job_id in found if job_id in rows]
 
 
 def _published_before(seconds: float) -> sa.ColumnElement[bool]:
-    return sa.and_(jobs.c.state == "queued", jobs.c.published_at < db_now() - seconds)
+    return sa.and_(PUBLISHED, jobs.c.published_at < db_now() - seconds)

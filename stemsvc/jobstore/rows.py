@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from stemsvc.jobs import MOVES, Event, Job, JobOptions, JobState, JobView
+from stemsvc.jobstore import line
 from stemsvc.jobstore.ending import ENDS, note_end
 from stemsvc.jobstore.tables import db_now, events, jobs
 from stemsvc.separation import SeparationOptions
@@ -30,9 +31,17 @@ def to_job(row: Mapping[Any, Any]) -> Job:
     return Job(**{**values, "state": JobState(values["state"]), "options": JobOptions(**options)})
 
 
+_PLACE = (jobs.c.pool, jobs.c.priority, jobs.c.owner)
+_FIND = sa.select(jobs).where(jobs.c.id == sa.bindparam("job_id"))
+_APPEND = events.insert().values(
+    job_id=sa.bindparam("job_id"), at=db_now(), from_state=sa.bindparam("old"), to_state=sa.bindparam("new"),
+    why=sa.bindparam("why"), worker=sa.bindparam("worker"),
+)  # fmt: skip
+
+
 def find(connection: sa.Connection, job_id: str) -> Job | None:
     """The job of that id."""
-    row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).mappings().first()
+    row = connection.execute(_FIND, {"job_id": job_id}).mappings().first()
     return to_job(row) if row else None
 
 
@@ -51,8 +60,7 @@ def timeline(connection: sa.Connection, job_id: str) -> list[Event]:
 def _queue_position(connection: sa.Connection, job: Job) -> int | None:
     if job.state is not JobState.QUEUED:
         return None
-    ahead = sa.and_(jobs.c.pool == job.pool, jobs.c.state == "queued", jobs.c.created_at < job.created_at)
-    return int(connection.execute(sa.select(sa.func.count()).where(ahead)).scalar_one())
+    return line.position(connection, job.pool, job.priority, job.turn, job.created_at)
 
 
 def move(
@@ -62,17 +70,26 @@ def move(
     new: JobState,
     values: dict[str, Any],
 ) -> bool:
-    """Move the one job that `which` names from `old` to `new`; False where it is not there any more."""
+    """Move the one job that `which` names from `old` to `new`; False where it is not there any more.
+
+    The line that it comes to or leaves is counted.
+    """
     if new not in MOVES[old]:
         raise AssertionError(f"{old} -> {new} is not a legal move")
     update = jobs.update().where(which, jobs.c.state == str(old)).values(state=str(new), **values)
-    return connection.execute(update).rowcount == 1
+    moved = connection.execute(update.returning(*_PLACE, jobs.c.published_at)).all()
+    if JobState.QUEUED in (old, new):
+        change = 1 if new is JobState.QUEUED else -1
+        for *place, published_at in moved:
+            published = 0 if published_at is None else change
+            line.count(connection, {line.Place(*place): line.Change(change, published)})
+    return bool(moved)
 
 
 def append(connection: sa.Connection, job_id: str, old: str | None, new: str, why: str, worker: str | None) -> None:
     """Add a line to the job's timeline, and what follows from a job's end to the records that outlive it."""
-    values = {"job_id": job_id, "at": db_now(), "from_state": old, "to_state": str(new), "why": why, "worker": worker}
-    connection.execute(events.insert().values(values))
+    values = {"job_id": job_id, "old": old, "new": str(new), "why": why, "worker": worker}
+    connection.execute(_APPEND, values)
     if new in ENDS:
         note_end(connection, job_id, new)
 

@@ -3,53 +3,47 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from stemsvc.errors import TransientError
-from stemsvc.jobs import Job, JobState, JobView, Lease
+from stemsvc.jobs import WAITING_FOR_POOL, Job, JobState, JobView, Lease
+from stemsvc.jobstore import line
 from stemsvc.jobstore.cached import find_cached
-from stemsvc.jobstore.ending import announce
 from stemsvc.jobstore.engine import connect, snapshot, translated
 from stemsvc.jobstore.glance import Glance, glances
 from stemsvc.jobstore.intake import Intake
 from stemsvc.jobstore.keys import Keys
 from stemsvc.jobstore.listing import Filter, Page, page
 from stemsvc.jobstore.outbox import Outbox
-from stemsvc.jobstore.rows import append, find, is_due, move, to_job, view
-from stemsvc.jobstore.tables import db_now, jobs, usage
+from stemsvc.jobstore.rows import append, find, move, to_job, view
+from stemsvc.jobstore.tables import db_now, jobs
 from stemsvc.jobstore.uploads import Uploads
 from stemsvc.jobstore.usage import Usage
 from stemsvc.jobstore.webhooks import Webhooks
+from stemsvc.jobstore.worker_side import UNLEASED, WorkerSide, held, load
+from stemsvc.jobstore.workers import Workers
 
 _WORKER_LOST = "the worker fell silent and its lease ran out"
 
 
-@dataclass(frozen=True)
-class Origin:
-    """What a result was made from, and where that is written down."""
-
-    input_sha256: str | None = None
-    cache_key: str | None = None
-    cached: bool = False  # taken from an earlier job's
-    manifest_key: str | None = None
-
-
-class JobStore:
+class JobStore(WorkerSide):
     """Jobs and their timelines in SQL. Safe to share between threads; make one per process, after any fork.
 
     `intake` makes the rows of new jobs, `outbox` knows which of them have a message, `keys` are the clients', as are
-    `uploads`, `usage` and `webhooks`; the moves are here. `tell` is called with a job's id after each change of it.
+    `uploads`, `usage` and `webhooks`, `workers` are those that live; the moves are here. `tell` is called with a job's
+    id after each change of it. `ahead` is `Outbox`'s.
     """
 
-    def __init__(self, url: str, tell: Callable[[str], None] | None = None) -> None:
+    def __init__(self, url: str, tell: Callable[[str], None] | None = None, ahead: int = 100) -> None:
         self._engine = connect(url)
         self._tell = tell or (lambda job_id: None)
         self.intake = Intake(self._engine)
-        self.outbox = Outbox(self._engine)
+        self.workers = Workers(self._engine)
+        self.outbox = Outbox(self._engine, self.workers, ahead)
         self.keys = Keys(self._engine)
         self.uploads = Uploads(self._engine)
         self.usage = Usage(self._engine)
@@ -64,6 +58,11 @@ class JobStore:
         with snapshot(self._engine) as connection:
             connection.execute(sa.select(jobs.c.id).limit(1))
 
+    def now(self) -> float:
+        """The database's time, in seconds since the epoch."""
+        with snapshot(self._engine) as connection:
+            return float(connection.execute(sa.select(db_now())).scalar_one())
+
     def get(self, job_id: str) -> Job | None:
         """The job, or None where there is none of that id."""
         with snapshot(self._engine) as connection:
@@ -73,7 +72,17 @@ class JobStore:
         """The job with its timeline and place in the queue, all of one moment; None where there is no such job."""
         with snapshot(self._engine) as connection:
             job = find(connection, job_id)
-            return view(connection, job) if job else None
+            if job is None:
+                return None
+            found = view(connection, job)
+        return self.seen(found)
+
+    def seen(self, found: JobView) -> JobView:
+        """The view, with what its row does not know: that no worker of its pool lives."""
+        job = found.job
+        if job.state is JobState.QUEUED and not self.workers.slots().get(job.pool):
+            return replace(found, job=replace(job, stage=WAITING_FOR_POOL))
+        return found
 
     def recent(self, limit: int = 50) -> list[Job]:
         """The newest jobs, newest first."""
@@ -88,8 +97,9 @@ class JobStore:
 
     def glances(self, job_ids: Sequence[str]) -> dict[str, Glance]:
         """How these jobs stand; those that don't exist are left out."""
+        slots = self.workers.slots()
         with snapshot(self._engine) as connection:
-            return glances(connection, job_ids)
+            return glances(connection, job_ids, slots)
 
     def find_cached(self, owner: str, cache_key: str) -> Job | None:
         """The owner's newest job that succeeded with this key and still has its stems."""
@@ -103,107 +113,34 @@ class JobStore:
             now = float(connection.execute(sa.select(db_now())).scalar_one())
             return now, [to_job(row) for row in connection.execute(query).mappings()]
 
-    # --- the worker's writes: each carries the lease ------------------------------------------------------------
+    def running(self) -> list[Job]:
+        """Every running job."""
+        with snapshot(self._engine) as connection:
+            found = connection.execute(sa.select(jobs).where(jobs.c.state == "running")).mappings()
+            return [to_job(row) for row in found]
 
-    def take_lease(self, job_id: str, worker: str, seconds: float) -> tuple[Job, Lease] | None:
-        """queued -> running for exactly one caller; None for everyone else, who must drop the message.
+    def waiting(self) -> dict[str, dict[int, int]]:
+        """How many jobs wait in each pool, by priority."""
+        with snapshot(self._engine) as connection:
+            return line.waiting_by_pool(connection)
 
-        A job that pauses before its next attempt is nobody's: its message is sent when the pause is over.
-        """
-        values = {
-            "attempt": jobs.c.attempt + 1, "lease_owner": worker, "lease_expires_at": db_now() + seconds,
-            "started_at": db_now(), "fraction": 0.0, "stage": "starting", "not_before": None,
-        }  # fmt: skip
-        with translated(), self._engine.begin() as connection:
-            due = sa.and_(jobs.c.id == job_id, is_due())
-            if not move(connection, due, JobState.QUEUED, JobState.RUNNING, values):
-                return None
-            job = _load(connection, job_id)
-            append(connection, job_id, "queued", JobState.RUNNING, f"attempt {job.attempt} started", worker)
-        self._tell(job_id)
-        return job, Lease(job_id, job.attempt, worker)
+    def oldest_waiting(self) -> dict[str, float]:
+        """By pool, for how many seconds the oldest job has waited, of those next in its lines."""
+        now = sa.select(db_now())
+        with snapshot(self._engine) as connection:
+            moment = float(connection.execute(now).scalar_one())
+            oldest: dict[str, float] = {}
+            for pool, priority, waiting, _ in connection.execute(line.LINES).all():
+                if waiting:
+                    came = connection.execute(_FIRST_CAME, {"pool": pool, "priority": priority}).scalar_one()
+                    oldest[pool] = max(oldest.get(pool, 0.0), moment - float(came or moment))
+            return oldest
 
-    def heartbeat(self, lease: Lease, seconds: float, fraction: float, stage: str) -> bool:
-        """Extend the lease and record progress; False means that the job is no longer the caller's."""
-        values = {"lease_expires_at": db_now() + seconds, "fraction": fraction, "stage": stage}
-        with translated(), self._engine.begin() as connection:
-            held = connection.execute(jobs.update().where(_held(lease)).values(values)).rowcount == 1
-        self._tell(lease.job_id)
-        return held
-
-    def announce(self, lease: Lease, type: str) -> None:
-        """Have the client told of something on the way, if it asked for that and the job is still the caller's."""
-        with translated(), self._engine.begin() as connection:
-            if connection.execute(sa.select(jobs.c.id).where(_held(lease))).first():
-                announce(connection, lease.job_id, type)
-
-    def hand_on(self, lease: Lease, key: str, name: str, bytes: int, seconds: float | None) -> bool:
-        """running -> queued in the pool that separates, the track being fetched; False where the lease is stale.
-
-        The attempt does not count. `seconds` is the track's length where it is known.
-        """
-        values = {
-            **_UNLEASED, "pool": jobs.c.next_pool, "next_pool": None, "input_key": key, "input_name": name,
-            "input_bytes": bytes, "stage": "queued", "fraction": 0.0, "max_attempts": jobs.c.max_attempts + 1,
-        }  # fmt: skip
-        with translated(), self._engine.begin() as connection:
-            fetched = sa.and_(_held(lease), jobs.c.next_pool.is_not(None))
-            if not move(connection, fetched, JobState.RUNNING, JobState.QUEUED, values):
-                return False
-            append(connection, lease.job_id, "running", JobState.QUEUED, f"fetched {bytes} bytes", lease.owner)
-            if seconds is not None:
-                account = usage.update().where(usage.c.job_id == lease.job_id)
-                connection.execute(account.values(track_seconds=seconds))
-        self._tell(lease.job_id)
-        return True
-
-    def succeed(
-        self, lease: Lease, source: Mapping[str, Any], outputs: Mapping[str, Any], origin: Origin | None = None
-    ) -> bool:
-        """running -> succeeded with the keys of this attempt; False where the lease is stale."""
-        origin = origin or Origin()
-        values = {
-            "source": dict(source), "outputs": dict(outputs), "fraction": 1.0, "stage": "done",
-            "input_sha256": origin.input_sha256, "cache_key": origin.cache_key, "cached": origin.cached,
-            "manifest_key": origin.manifest_key,
-        }  # fmt: skip
-        account = {"track_seconds": float(source.get("duration_seconds", 0.0)), "cached": origin.cached}
-        why = f"{len(outputs)} stems stored" + (", taken from an earlier job" if origin.cached else "")
-        return self._end(lease, JobState.SUCCEEDED, why, values, account)
-
-    def fail(self, lease: Lease, code: str, detail: str) -> bool:
-        """running -> failed with a stable code; False where the lease is stale."""
-        values = {"error_code": code, "error_detail": detail, "stage": "failed"}
-        return self._end(lease, JobState.FAILED, f"{code}: {detail}", values)
-
-    def give_back(self, lease: Lease, why: str, pause: float, *, counted: bool = True) -> bool:
-        """running -> queued, to be published again after `pause` seconds; False where the lease is stale.
-
-        An attempt that is not `counted`, since it was none of the job's doing, makes room for another one.
-        """
-        values = {**_UNLEASED, "not_before": db_now() + pause, "stage": "queued", "fraction": 0.0}
-        if not counted:
-            values["max_attempts"] = jobs.c.max_attempts + 1
-        return self._leave(lease, JobState.QUEUED, why, values)
-
-    def _end(
-        self, lease: Lease, state: JobState, why: str, values: dict[str, Any], account: dict[str, Any] | None = None
-    ) -> bool:
-        ended = {**values, "lease_expires_at": None, "finished_at": db_now()}
-        return self._leave(lease, state, why, ended, account)
-
-    def _leave(
-        self, lease: Lease, state: JobState, why: str, values: dict[str, Any], account: dict[str, Any] | None = None
-    ) -> bool:
-        with translated(), self._engine.begin() as connection:
-            moved = move(connection, _held(lease), JobState.RUNNING, state, values)
-            if moved:
-                if account:
-                    connection.execute(usage.update().where(usage.c.job_id == lease.job_id).values(account))
-                append(connection, lease.job_id, "running", state, why, lease.owner)
-        if moved:
-            self._tell(lease.job_id)
-        return moved
+    def running_by_pool(self) -> dict[str, int]:
+        """How many jobs each pool is at."""
+        query = sa.select(jobs.c.pool, sa.func.count()).where(jobs.c.state == "running").group_by(jobs.c.pool)
+        with snapshot(self._engine) as connection:
+            return {pool: int(number) for pool, number in connection.execute(query).all()}
 
     # --- everyone else's ----------------------------------------------------------------------------------------
 
@@ -249,7 +186,7 @@ class JobStore:
         """Take a running job from the worker that holds this lease, as `reap` does; None for a stale lease."""
         with translated(), self._engine.begin() as connection:
             job = find(connection, lease.job_id)
-            return _take_back(connection, job, _held(lease), why, counted) if job else None
+            return _take_back(connection, job, held(lease), why, counted) if job else None
 
     def reap(self, patience: float = 1.0) -> list[Job]:
         """Return jobs whose lease ran out to the queue, or fail them as `worker_lost` after the last attempt.
@@ -257,15 +194,58 @@ class JobStore:
         Raises `TransientError` `store_busy`, and reaps nothing, where it had to wait for the store for more than
         `patience` seconds: the workers waited too, to renew their leases.
         """
-        asked = time.monotonic()
         expired = sa.and_(jobs.c.state == "running", jobs.c.lease_expires_at < db_now())
-        with translated(), self._engine.begin() as connection:
-            if time.monotonic() - asked > patience:
-                raise TransientError("store_busy", "the job store was busy for so long that no lease can be told lost")
+        with snapshot(self._engine) as connection:
             found = [to_job(row) for row in connection.execute(sa.select(jobs).where(expired)).mappings().all()]
-            which = [sa.and_(expired, jobs.c.id == job.id, jobs.c.attempt == job.attempt) for job in found]
-            taken = (_take_back(connection, job, same, _WORKER_LOST) for job, same in zip(found, which, strict=True))
-            return [job for job in taken if job]
+        taken = []
+        for job in found:  # each in a transaction of its own: see `line` on who locks what
+            asked = time.monotonic()
+            with translated(), self._engine.begin() as connection:
+                if time.monotonic() - asked > patience:
+                    detail = "the job store was busy for so long that no lease can be told lost"
+                    raise TransientError("store_busy", detail)
+                same = sa.and_(expired, jobs.c.id == job.id, jobs.c.attempt == job.attempt)
+                taken.append(_take_back(connection, job, same, _WORKER_LOST))
+        return [job for job in taken if job]
+
+    def reroute(self, job_id: str, pool: str, new: str, why: str) -> bool:
+        """Have a job that waits in `pool` wait in the pool `new`; False where it does not wait there any more."""
+        with translated(), self._engine.begin() as connection:
+            turns = line.Turns(connection)
+            job = find(connection, job_id)
+            if job is None:
+                return False
+            turn = turns.take(line.Place(new, job.priority, job.owner), job.cost)
+            here = sa.and_(jobs.c.id == job_id, jobs.c.state == "queued", jobs.c.pool == pool)
+            locked = sa.select(jobs.c.published_at).where(here).with_for_update()  # which SQLite needs not and says not
+            published = [at is not None for at in connection.execute(locked).scalars().all()]
+            if not published:
+                return False
+            connection.execute(jobs.update().where(here).values(pool=new, turn=turn, published_at=None))
+            before, there = line.Place(pool, job.priority, job.owner), line.Place(new, job.priority, job.owner)
+            line.count(connection, {before: line.Change(-1, -int(published[0])), there: line.Change(1)})
+            turns.keep()
+            append(connection, job_id, "queued", JobState.QUEUED, why, None)
+        self._tell(job_id)
+        return True
+
+    def first_in_line(self, pool: str, limit: int) -> list[Job]:
+        """The jobs that wait in a pool, in their turn."""
+        query = sa.select(jobs).where(line.WAITING, jobs.c.pool == pool)
+        query = query.order_by(jobs.c.priority, jobs.c.turn, jobs.c.created_at).limit(limit)
+        with snapshot(self._engine) as connection:
+            return [to_job(row) for row in connection.execute(query).mappings()]
+
+    def tidy(self) -> None:
+        """Forget owners' shares and workers that tell nothing any more."""
+        with translated(), self._engine.begin() as connection:
+            line.tidy(connection)
+        self.workers.forget()
+
+    def recount(self) -> None:
+        """Count the jobs that wait anew."""
+        with translated(), self._engine.begin() as connection:
+            line.recount(connection)
 
 
 def _take_back(
@@ -273,7 +253,7 @@ def _take_back(
 ) -> Job | None:
     """running -> queued, or -> failed where the attempt counts and was the last; None where `which` fits no more."""
     if job.attempt < job.max_attempts or not counted:
-        state, values = JobState.QUEUED, {**_UNLEASED, "stage": "queued", "fraction": 0.0}
+        state, values = JobState.QUEUED, {**UNLEASED, "stage": "queued", "fraction": 0.0}
         if not counted:
             values["max_attempts"] = jobs.c.max_attempts + 1
     else:
@@ -285,17 +265,13 @@ def _take_back(
     if not move(connection, which, JobState.RUNNING, state, values):
         return None
     append(connection, job.id, "running", state, why, job.lease_owner)
-    return _load(connection, job.id)
+    return load(connection, job.id)
 
 
-_UNLEASED: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None, "published_at": None}
-
-
-def _held(lease: Lease) -> sa.ColumnElement[bool]:
-    return sa.and_(jobs.c.id == lease.job_id, jobs.c.state == "running", jobs.c.attempt == lease.attempt)
-
-
-def _load(connection: sa.Connection, job_id: str) -> Job:
-    job = find(connection, job_id)
-    assert job is not None  # it was written in this very transaction
-    return job
+_NEXT_FEW = (
+    sa.select(jobs.c.created_at)
+    .where(line.WAITING, jobs.c.pool == sa.bindparam("pool"), jobs.c.priority == sa.bindparam("priority"))
+    .order_by(jobs.c.turn)
+    .limit(100)
+)
+_FIRST_CAME = sa.select(sa.func.min(_NEXT_FEW.subquery().c.created_at))

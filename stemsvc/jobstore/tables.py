@@ -10,6 +10,12 @@ from sqlalchemy.sql.functions import FunctionElement
 
 metadata = sa.MetaData()
 
+
+def _only(rows: str) -> dict[str, Any]:
+    """An index over these rows alone: what waits is looked up all the time, and is few among all that ever was."""
+    return {"sqlite_where": sa.text(rows), "postgresql_where": sa.text(rows)}
+
+
 # Times are seconds since the epoch: the same arithmetic on SQLite and PostgreSQL.
 jobs = sa.Table(
     "jobs",
@@ -43,7 +49,13 @@ jobs = sa.Table(
     sa.Column("cache_key", sa.String(64)),
     sa.Column("cached", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("manifest_key", sa.String(512)),
+    sa.Column("priority", sa.SmallInteger, nullable=False, server_default="1"),
+    sa.Column("cost", sa.Double, nullable=False, server_default="1"),
+    sa.Column("turn", sa.Double, nullable=False, server_default="0"),
+    sa.Column("trace", sa.String(64)),
     sa.Index("jobs_by_cache_key", "cache_key"),
+    sa.Index("jobs_in_line", "pool", "priority", "turn", "created_at", **_only("state = 'queued'")),
+    sa.Index("jobs_published", "pool", "priority", **_only("state = 'queued' AND published_at IS NOT NULL")),
     sa.Index("jobs_by_state", "state", "created_at"),
     sa.Index("jobs_by_pool", "pool", "state", "finished_at"),
     sa.Index("jobs_by_owner", "owner", "created_at"),
@@ -113,6 +125,47 @@ usage = sa.Table(
     sa.Column("track_seconds", sa.Double, nullable=False),
     sa.Column("device_seconds", sa.Double, nullable=False),
     sa.Index("usage_by_owner", "owner", "accepted_at"),
+)
+
+# What `jobstore.line` keeps of each line of waiting jobs, and of each owner's share in it.
+lines = sa.Table(
+    "lines",
+    metadata,
+    sa.Column("pool", sa.String(128), primary_key=True),
+    sa.Column("priority", sa.SmallInteger, primary_key=True),
+    sa.Column("waiting", sa.Integer, nullable=False),
+    sa.Column("published", sa.Integer, nullable=False),
+    sa.Column("clock", sa.Double, nullable=False),
+)
+
+shares = sa.Table(
+    "shares",
+    metadata,
+    sa.Column("pool", sa.String(128), primary_key=True),
+    sa.Column("priority", sa.SmallInteger, primary_key=True),
+    sa.Column("owner", sa.String(64), primary_key=True),
+    sa.Column("waiting", sa.Integer, nullable=False),
+    sa.Column("turn", sa.Double, nullable=False),
+    sa.Index("shares_by_owner", "owner"),
+)
+
+# Worker children and what they say of themselves.
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.String(256), primary_key=True),
+    sa.Column("pools", sa.JSON, nullable=False),
+    sa.Column("slots", sa.Integer, nullable=False),
+    sa.Column("device", sa.String(16), nullable=False),
+    sa.Column("device_name", sa.String(200), nullable=False),
+    sa.Column("free_memory_mb", sa.Integer),
+    sa.Column("models", sa.JSON, nullable=False),
+    sa.Column("job_ids", sa.JSON, nullable=False),
+    sa.Column("version", sa.String(32), nullable=False),
+    sa.Column("started_at", sa.Double, nullable=False),
+    sa.Column("seen_at", sa.Double, nullable=False),
+    sa.Column("expires_at", sa.Double, nullable=False),
+    sa.Index("workers_by_end", "expires_at"),
 )
 
 webhook_deliveries = sa.Table(

@@ -39,7 +39,7 @@ def pull_all(puller: Puller, entries: Sequence[ModelEntry]) -> list[StemsvcError
 
 def pull_for(settings: Settings, catalog: Catalog, pools: Sequence[Pool]) -> None:
     """Pull what these pools serve. Raises the first failure, once all were tried."""
-    entries = [catalog.get(name) for name in dict.fromkeys(pool.model for pool in pools)]
+    entries = [catalog.get(name) for name in dict.fromkeys(model for pool in pools for model in pool.models)]
     failed = pull_all(open_puller(settings), entries)
     if failed:
         raise failed[0]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from stemsvc.errors import TransientError
+from stemsvc.jobs import Priority
+from stemsvc.jobstore.outbox import Claimed
 from stemsvc.queue import Publisher
 from stemsvc.settings import Settings
 from tests.faults.stage import LONG, Stage, submit_until_accepted
@@ -55,7 +57,7 @@ def deliver_a_message_again_while_its_job_runs(stage: Stage) -> float:
     stage.in_the_middle(job_id)
     publisher = Publisher(Settings(broker_url=stage.trouble.url))
     for _ in range(3):
-        publisher.publish(job_id, "separate.demo.cpu")
+        publisher.publish(Claimed(job_id, "separate.demo.cpu", Priority.NORMAL))
         stage.fault()
     publisher.close()
     took = stage.end(job_id, stage.send())

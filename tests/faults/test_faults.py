@@ -49,8 +49,6 @@ FAULTS: dict[str, Fault] = {
 # Those that `make test` has time for; the others, and all of them on RabbitMQ, are for `make faults`.
 QUICK = (
     killing.kill_a_pool_child,
-    severing.restart_the_broker_in_mid_job,
-    starving.reset_uploads_in_the_middle,
     crowding.send_hostile_files,
     crowding.send_one_request_fifty_times,
 )

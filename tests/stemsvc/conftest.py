@@ -9,6 +9,8 @@ import pytest
 
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
+from stemsvc.settings import Settings
+from stemsvc.storage import Storage, open_storage
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -16,6 +18,17 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'jobs.sqlite'}"
     return str(request.getfixturevalue("postgres_url"))
+
+
+def sqlite_of(settings: Settings) -> str:
+    """For modules to which the dialect makes no difference: their fixture `url`."""
+    settings.data_dir.mkdir()
+    return settings.resolved_database_url
+
+
+@pytest.fixture
+def storage(settings: Settings) -> Storage:
+    return open_storage(settings)
 
 
 @pytest.fixture

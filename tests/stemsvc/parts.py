@@ -12,10 +12,11 @@ from stemsvc.catalog import load_catalog
 from stemsvc.dispatch import Dispatcher
 from stemsvc.jobs import Job, JobOptions
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.intake import Bounds
-from stemsvc.pools import Pool
+from stemsvc.jobstore.bounds import Bounds
+from stemsvc.pools import Pool, single
 from stemsvc.queue import Publisher
 from stemsvc.reception import Reception, Request, Rules
+from stemsvc.router import Router
 from stemsvc.sender import Sender
 from stemsvc.settings import Settings
 from stemsvc.sources import SentFile
@@ -33,13 +34,14 @@ class Parts:
 
 def make(
     settings: Settings, store: JobStore, storage: Storage, broker_url: str | None = None, grace: float = 0.0,
-    bounds: Bounds | None = None,
+    bounds: Bounds | None = None, pools: list[Pool] | None = None, patience: float = 300.0,
 ) -> Parts:  # fmt: skip
     publisher = Publisher(settings.model_copy(update={"broker_url": broker_url or settings.broker_url}))
     rules = Rules(bounds or Bounds(100, 100), Limits(600, 600, 10), max_attempts=2, min_free_bytes=0)
     sender = Sender(store.outbox, publisher)
-    reception = Reception(store, sender, storage, load_catalog(), [Pool("demo", "cpu")], rules)
-    return Parts(reception, sender, Dispatcher(store, publisher, sender, storage, grace, settle_seconds=0))
+    router = Router(store, load_catalog(), pools or [single("demo", "cpu")], patience=patience)
+    reception = Reception(store, sender, storage, load_catalog(), router, rules)
+    return Parts(reception, sender, Dispatcher(store, publisher, sender, storage, router, grace, settle_seconds=0))
 
 
 def accept(work: Parts, count: int = 1) -> list[Job]:

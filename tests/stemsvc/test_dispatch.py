@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,25 +10,16 @@ import redis
 from stemsvc.errors import TransientError
 from stemsvc.jobs import JobState
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
-from stemsvc.storage import Storage, open_storage
+from stemsvc.storage import Storage
 from tests.processes import wait_for
+from tests.stemsvc.conftest import sqlite_of
 from tests.stemsvc.parts import accept, make, waiting
 
 
 @pytest.fixture
-def store(settings: Settings) -> Iterator[JobStore]:
-    settings.data_dir.mkdir()
-    migrate(settings.resolved_database_url)
-    store = JobStore(settings.resolved_database_url)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def storage(settings: Settings) -> Storage:
-    return open_storage(settings)
+def url(settings: Settings) -> str:
+    return sqlite_of(settings)
 
 
 def test_without_a_broker_a_job_is_accepted_and_published_later(

@@ -12,7 +12,9 @@ import sqlalchemy as sa
 from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
 from stemsvc.jobs import Job, JobOptions, JobState, JobView, new_job_id
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.intake import UNKNOWN, Bounds, IdempotencyKey
+from stemsvc.jobstore.bounds import Bounds
+from stemsvc.jobstore.intake import UNKNOWN, IdempotencyKey
+from stemsvc.jobstore.workers import Worker
 
 POOL = "separate.demo.cpu"
 ROOMY = Bounds(pool=1000, owner=1000)
@@ -33,6 +35,7 @@ def attempt(store: JobStore, job: Job, bounds: Bounds | None = None, key: Idempo
 
 
 def test_what_is_answered_is_what_is_kept(store: JobStore) -> None:
+    store.workers.beat(Worker("worker", (new_job().pool,), "cpu", ""), 60)
     with ThreadPoolExecutor(8) as pool:
         views = list(pool.map(lambda _: store.intake.put(new_job(), "accepted", ROOMY), range(40)))
 

@@ -15,6 +15,7 @@ from stemsvc.jobs import MOVES, Event, Job, JobOptions, JobState, Lease, input_k
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import connect, migrate
 from stemsvc.jobstore.listing import Filter
+from stemsvc.jobstore.outbox import Claimed
 from stemsvc.jobstore.tables import metadata
 from stemsvc.keys import Scope, fits, new_key, parse_token
 from stemsvc.settings import Settings
@@ -136,11 +137,11 @@ def test_of_many_dispatchers_one_may_publish(store: JobStore) -> None:
     job = store.intake.put(new_job(), "accepted").job
     with ThreadPoolExecutor(8) as pool:
         claims = list(pool.map(lambda _: store.outbox.claim(), range(16)))
-    assert [claim for claimed in claims for claim in claimed] == [(job.id, job.pool)]
+    assert [claim for claimed in claims for claim in claimed] == [Claimed(job.id, job.pool, 1)]
 
     store.outbox.unclaim([job.id])
     assert store.outbox.due() == [job.id]
-    assert store.outbox.claim() == [(job.id, job.pool)]
+    assert store.outbox.claim() == [Claimed(job.id, job.pool, 1)]
 
 
 def test_messages_of_waiting_jobs_are_counted_and_can_be_forgotten(store: JobStore) -> None:
@@ -149,10 +150,10 @@ def test_messages_of_waiting_jobs_are_counted_and_can_be_forgotten(store: JobSto
     fresh = store.intake.put(new_job(), "accepted").job
     _take(store, running.id)
 
-    assert store.outbox.waiting(-1) == {"separate.demo.cpu": 1}
+    assert store.outbox.waiting(-1) == {("separate.demo.cpu", 1): 1}
     assert store.outbox.waiting(60) == {}
-    assert store.outbox.forget("separate.demo.cpu", 60) == 0
-    assert store.outbox.forget("separate.demo.cpu", -1) == 1
+    assert store.outbox.forget("separate.demo.cpu", 1, 60) == 0
+    assert store.outbox.forget("separate.demo.cpu", 1, -1) == 1
     assert set(store.outbox.due()) == {waiting.id, fresh.id}
 
 
@@ -356,7 +357,7 @@ def test_a_fetched_track_goes_on_where_it_is_separated(store: JobStore) -> None:
     assert (found.state, found.pool, found.next_pool) == (JobState.QUEUED, "separate.demo.cpu", None)
     assert (found.input_key, found.input_name, found.input_bytes) == (f"{lease.prefix}/input", "a.mp3", 9)
     assert (found.max_attempts - found.attempt, found.published_at) == (3, None)  # fetching cost no attempt
-    assert store.outbox.claim() == [(job_id, "separate.demo.cpu")]
+    assert store.outbox.claim() == [Claimed(job_id, "separate.demo.cpu", 1)]
 
 
 def test_only_what_was_to_be_fetched_is_handed_on(store: JobStore) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from stemsvc.errors import TransientError
+from stemsvc.jobstore.outbox import Claimed
 from stemsvc.queue import Publisher, make_celery
 from stemsvc.rabbitmq import DEAD, POOL_ARGUMENTS
 from stemsvc.settings import Settings
@@ -41,7 +42,7 @@ def publisher(server: RabbitServer) -> Iterator[Publisher]:
 
 def test_a_message_waits_in_a_quorum_queue(server: RabbitServer, publisher: Publisher) -> None:
     publisher.ping()
-    publisher.publish("a-job", POOL)
+    publisher.publish(Claimed("a-job", POOL, 1))
 
     assert publisher.backlog(POOL) == 1
     assert publisher.backlog("separate.nobody.cpu") == 0
@@ -53,7 +54,7 @@ def test_a_message_waits_in_a_quorum_queue(server: RabbitServer, publisher: Publ
 def test_a_message_that_comes_back_too_often_is_put_aside(server: RabbitServer) -> None:
     settings = Settings(broker_url=server.url)
     publisher = Publisher(settings)
-    publisher.publish("doomed", "separate.doomed.cpu")
+    publisher.publish(Claimed("doomed", "separate.doomed.cpu", 1))
     publisher.close()
     app = make_celery(settings)
     with app.connection_for_read() as connection, connection.channel() as channel:
@@ -74,17 +75,17 @@ def test_a_node_without_memory_confirms_nothing_and_says_so(server: RabbitServer
     server.control("set_vm_memory_high_watermark", "absolute", "1MB")
     try:
         with pytest.raises(TransientError) as caught:
-            publisher.publish("a-job", POOL)
+            publisher.publish(Claimed("a-job", POOL, 1))
     finally:
         server.control("set_vm_memory_high_watermark", "0.4")
 
     assert caught.value.code == "broker_unavailable"
-    publisher.publish("a-job", POOL)
+    publisher.publish(Claimed("a-job", POOL, 1))
 
 
 def test_a_node_that_is_gone_is_said_to_be(tmp_path: Path) -> None:
     publisher = Publisher(Settings(broker_url="amqp://guest:guest@127.0.0.1:1//"))
-    for ask in (publisher.ping, lambda: publisher.backlog(POOL), lambda: publisher.publish("a", POOL)):
+    for ask in (publisher.ping, lambda: publisher.backlog(POOL), lambda: publisher.publish(Claimed("a", POOL, 1))):
         with pytest.raises(TransientError) as caught:
             ask()
         assert caught.value.code == "broker_unavailable"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,29 +14,20 @@ import sqlalchemy as sa
 from stemsvc.errors import TransientError, UsageError
 from stemsvc.jobs import JobOptions, JobState
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.engine import migrate
-from stemsvc.jobstore.intake import Bounds
+from stemsvc.jobstore.bounds import Bounds
 from stemsvc.reception import Request
 from stemsvc.separation import SeparationOptions
 from stemsvc.settings import Settings
 from stemsvc.sources import SentFile
-from stemsvc.storage import Storage, open_storage
+from stemsvc.storage import Storage
 from tests.sounds import tone, write_sound
+from tests.stemsvc.conftest import sqlite_of
 from tests.stemsvc.parts import OPTIONS, accept, body, make, upload
 
 
 @pytest.fixture
-def store(settings: Settings) -> Iterator[JobStore]:
-    settings.data_dir.mkdir()
-    migrate(settings.resolved_database_url)
-    store = JobStore(settings.resolved_database_url)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def storage(settings: Settings) -> Storage:
-    return open_storage(settings)
+def url(settings: Settings) -> str:
+    return sqlite_of(settings)
 
 
 def test_an_accepted_job_has_a_file_a_row_and_a_message(
@@ -130,5 +120,5 @@ def test_a_job_whose_commit_was_not_answered_is_found_and_kept(
     sa.event.listen(store._engine, "commit", lose_the_answer, once=True)
     view = make(settings, store, storage).reception.accept(upload(), OPTIONS, Request())
 
-    assert store.get(view.job.id) == view.job
+    assert store.view(view.job.id) == view
     assert storage.keys("jobs/") == [view.job.input_key]

@@ -10,12 +10,10 @@ import pickle
 import pytest
 from pydantic import ValidationError
 
-from stemsvc.catalog import load_catalog
 from stemsvc.embedded.stack import running, state_file
 from stemsvc.errors import FatalError, TransientError, UsageError
 from stemsvc.jobs import Job, JobOptions, JobState, check_encoding
 from stemsvc.names import check_template, clean_filename, stem_filename
-from stemsvc.pools import Pool, choose_pool, parse_pools
 from stemsvc.settings import Settings
 
 
@@ -93,39 +91,6 @@ def test_depths_default_to_what_every_player_reads() -> None:
     assert check_encoding("wav", None) == "16"
     assert check_encoding("flac", "24") == "24"
     assert check_encoding("mp3", None) is None
-
-
-def test_pools_are_read_and_stars_stand_for_all_models() -> None:
-    assert parse_pools("a:cpu, b:cuda,a:cpu", ["a", "b"]) == [Pool("a", "cpu"), Pool("b", "cuda")]
-    assert parse_pools("*:cpu", ["a", "b"]) == [Pool("a", "cpu"), Pool("b", "cpu")]
-    assert Pool("a", "cpu").queue == "separate.a.cpu"
-
-
-@pytest.mark.parametrize("text", ["a", "a:abacus", "c:cpu", ":cpu", "a:cpu:lots", "a:cpu:8G:9G"])
-def test_pools_that_can_not_be_are_refused(text: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        parse_pools(text, ["a", "b"])
-    assert caught.value.code == "bad_pools"
-
-
-def test_auto_prefers_an_accelerator_and_says_why() -> None:
-    pools = [Pool("demo", "cpu"), Pool("demo", "cuda"), Pool("htdemucs", "cpu")]
-    demo, large = (load_catalog().get(name) for name in ("demo", "htdemucs"))
-
-    assert choose_pool(pools, demo, "auto")[0] == Pool("demo", "cuda")
-    assert choose_pool(pools, demo, "cpu")[0] == Pool("demo", "cpu")
-    why = "device auto: separate.htdemucs.cpu is the only pool"
-    assert choose_pool(pools, large, "auto") == (Pool("htdemucs", "cpu"), why)
-
-
-def test_a_job_goes_where_there_is_memory_enough_for_it() -> None:
-    entry = load_catalog().get("htdemucs")
-    small, large = Pool("htdemucs", "cuda", entry.memory_mb - 1), Pool("htdemucs", "cpu", entry.memory_mb)
-
-    assert choose_pool([small, large], entry, "auto")[0] == large
-    with pytest.raises(UsageError) as caught:
-        choose_pool([small, large], entry, "cuda")
-    assert caught.value.code == "not_enough_memory"
 
 
 def test_settings_come_from_the_environment_and_go_to_children(monkeypatch: pytest.MonkeyPatch) -> None:

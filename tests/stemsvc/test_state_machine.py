@@ -64,7 +64,7 @@ class Interleavings(RuleBasedStateMachine):
     @rule(limit=st.integers(1, 5), crash=st.sampled_from(["no", "before sending", "after sending", "broker away"]))
     def publish(self, limit: int, crash: str) -> None:
         due = self.store.outbox.due(limit=1000)
-        claimed = [job_id for job_id, _ in self.store.outbox.claim(limit)]
+        claimed = [claim.job_id for claim in self.store.outbox.claim(limit)]
         assert claimed == due[:limit]
         beside = self.store.outbox.due(limit=1000)  # what another dispatcher would find now
         assert not set(claimed) & set(beside)
@@ -85,9 +85,9 @@ class Interleavings(RuleBasedStateMachine):
     def sweep(self) -> None:
         for job in self.store.reap():
             assert job.id in self.ids
-        waiting = self.store.outbox.waiting(-1).get(POOL, 0)
+        waiting = self.store.outbox.waiting(-1).get((POOL, 1), 0)
         if self.messages.total() < waiting:
-            assert self.store.outbox.forget(POOL, -1) >= waiting
+            assert self.store.outbox.forget(POOL, 1, -1) >= waiting
 
     @rule(lease=leases, counted=st.booleans())
     def take_back(self, lease: Lease, counted: bool) -> None:
@@ -169,6 +169,11 @@ class Interleavings(RuleBasedStateMachine):
             keys = [output["key"] for output in job.outputs.values()]
             won = self.winner.get(job_id)
             assert keys == ([] if won is None else [f"jobs/{job_id}/attempt-{won}/vocals.flac"])
+
+    @invariant()
+    def the_lines_are_counted_right(self) -> None:
+        queued = sum(self.job(job_id).state is JobState.QUEUED for job_id in self.ids)
+        assert self.store.waiting().get(POOL, {}).get(1, 0) == queued
 
     # --- and in the end
 

@@ -23,7 +23,7 @@ POOL = "separate.demo.cpu"
 @pytest.fixture
 def services(settings: Settings, redis_url: str) -> Iterator[Services]:
     settings.data_dir.mkdir()
-    settings = settings.model_copy(update={"broker_url": redis_url})
+    settings = settings.model_copy(update={"broker_url": redis_url, "publish_ahead": 3})
     migrate(settings.resolved_database_url)
     services = open_services(settings)
     yield services
@@ -114,6 +114,9 @@ def test_the_commands_list_what_is_stuck_and_mend_it(services: Services) -> None
 
 def run(services: Services, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = plain_environment(
-        STEMSVC_DATA_DIR=str(services.settings.data_dir), STEMSVC_BROKER_URL=services.settings.broker_url, COLUMNS="250"
+        STEMSVC_DATA_DIR=str(services.settings.data_dir),
+        STEMSVC_BROKER_URL=services.settings.broker_url,
+        COLUMNS="250",
+        STEMSVC_PUBLISH_AHEAD="3",
     )
     return subprocess.run(stemsvc(*arguments), env=environment, capture_output=True, text=True, timeout=60)

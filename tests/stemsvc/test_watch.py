@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.jobs import Job, JobOptions, JobState, input_key, new_job_id
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.engine import migrate
 from stemsvc.news import News
 from stemsvc.settings import Settings
 from stemsvc.watch import Watch
+from tests.stemsvc.conftest import sqlite_of
 
 
 @pytest.fixture
-def store(settings: Settings) -> Iterator[JobStore]:
-    settings.data_dir.mkdir()
-    migrate(settings.resolved_database_url)
-    store = JobStore(settings.resolved_database_url)
-    yield store
-    store.close()
+def url(settings: Settings) -> str:
+    return sqlite_of(settings)
 
 
 def queued(store: JobStore) -> str:
@@ -58,9 +53,9 @@ def test_news_wake_who_waits(store: JobStore, settings: Settings, redis_url: str
     assert min(took) < 0.4  # before the next look would have been
 
 
-@pytest.mark.parametrize("url", ["amqp://127.0.0.1:1//", "redis://127.0.0.1:{port}/0"])
-def test_without_news_the_rows_are_looked_at(store: JobStore, url: str) -> None:
-    news = News(url.format(port=free_port()))
+@pytest.mark.parametrize("broker", ["amqp://127.0.0.1:1//", "redis://127.0.0.1:{port}/0"])
+def test_without_news_the_rows_are_looked_at(store: JobStore, broker: str) -> None:
+    news = News(broker.format(port=free_port()))
     watch = Watch(store, news)
     news.tell("x")  # and says nothing
     assert seconds_until_told(store, watch, store) < 5

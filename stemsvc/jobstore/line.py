@@ -1,0 +1,222 @@
+"""The lines that jobs wait in, one for each pool and priority, and each owner's fair share of them.
+
+Start-time fair queuing (Goyal, Vin, Cheng 1996): a job's turn is where its owner's jobs before it end, or the line's
+clock where that is later; its predicted cost moves its owner's end on. The clock is the turn of the job that was
+published last. So an owner who comes late stands before the rest of another's thousand jobs, and who has used less of
+the devices comes first. One indexed look finds who is next, however long the line is.
+
+The counts are kept by the very transactions that move jobs. Whoever locks several rows locks jobs before lines before
+shares, and those in order, so that no two transactions wait for each other.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from stemsvc.jobstore.tables import jobs, lines, shares
+
+MOST_COUNTED = 10_000  # jobs before another one, beyond which nobody wants to know
+# A planner takes an index over some rows only where it reads the same condition: no parameter may stand in it.
+WAITING = sa.text("jobs.state = 'queued'")
+PUBLISHED = sa.text("jobs.state = 'queued' AND jobs.published_at IS NOT NULL")
+UNPUBLISHED = sa.text("jobs.state = 'queued' AND jobs.published_at IS NULL")
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """A line, and whose share of it."""
+
+    pool: str
+    priority: int
+    owner: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """By how many the jobs at a place become more: of those that wait, and of these, of those that have a message."""
+
+    waiting: int = 0
+    published: int = 0
+
+
+def upsert(connection: sa.Connection, table: sa.Table) -> Any:
+    """An insert that can say what is to happen `on_conflict_do_update`."""
+    return _insert(connection.dialect.name, table)
+
+
+def _insert(dialect: str, table: sa.Table) -> Any:
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+# Statements that every job needs several times are built once: building them costs more than running them.
+@functools.cache
+def _count_line(dialect: str) -> Any:
+    insert = _insert(dialect, lines).values(
+        pool=sa.bindparam("pool"), priority=sa.bindparam("priority"), waiting=sa.bindparam("waiting"),
+        published=sa.bindparam("published"), clock=0.0,
+    )  # fmt: skip
+    more = {"waiting": lines.c.waiting + insert.excluded.waiting,
+            "published": lines.c.published + insert.excluded.published}  # fmt: skip
+    return insert.on_conflict_do_update(index_elements=["pool", "priority"], set_=more)
+
+
+@functools.cache
+def _count_share(dialect: str) -> Any:
+    insert = _insert(dialect, shares).values(
+        pool=sa.bindparam("pool"), priority=sa.bindparam("priority"), owner=sa.bindparam("owner"),
+        waiting=sa.bindparam("waiting"), turn=0.0,
+    )  # fmt: skip
+    more = {"waiting": shares.c.waiting + insert.excluded.waiting}
+    return insert.on_conflict_do_update(index_elements=["pool", "priority", "owner"], set_=more)
+
+
+@functools.cache
+def _keep_turn(dialect: str) -> Any:
+    insert = _insert(dialect, shares).values(
+        pool=sa.bindparam("pool"), priority=sa.bindparam("priority"), owner=sa.bindparam("owner"), waiting=0,
+        turn=sa.bindparam("turn"),
+    )  # fmt: skip
+    return insert.on_conflict_do_update(
+        index_elements=["pool", "priority", "owner"], set_={"turn": insert.excluded.turn}
+    )
+
+
+_POOL = sa.bindparam("pool", type_=sa.String)
+_PRIORITY = sa.bindparam("priority", type_=sa.SmallInteger)
+_OWNER = sa.bindparam("owner", type_=sa.String)
+_END = sa.union_all(
+    sa.select(lines.c.clock).where(lines.c.pool == _POOL, lines.c.priority == _PRIORITY),
+    sa.select(shares.c.turn).where(shares.c.pool == _POOL, shares.c.priority == _PRIORITY, shares.c.owner == _OWNER),
+)
+_ADVANCE = (
+    lines.update()
+    .where(lines.c.pool == sa.bindparam("p"), lines.c.priority == sa.bindparam("n"), lines.c.clock < sa.bindparam("t"))
+    .values(clock=sa.bindparam("t"))
+)
+LINES = sa.select(lines.c.pool, lines.c.priority, lines.c.waiting, lines.c.published).order_by(
+    lines.c.pool, lines.c.priority
+)
+
+
+def count(connection: sa.Connection, changes: Mapping[Place, Change]) -> None:
+    """So many jobs came to these places, or left them."""
+    by_line: dict[tuple[str, int], Change] = {}
+    for place, change in changes.items():
+        before = by_line.get((place.pool, place.priority), Change())
+        both = Change(before.waiting + change.waiting, before.published + change.published)
+        by_line[place.pool, place.priority] = both
+    dialect = connection.dialect.name
+    in_lines = [
+        {"pool": pool, "priority": priority, "waiting": change.waiting, "published": change.published}
+        for (pool, priority), change in sorted(by_line.items())
+    ]
+    in_shares = [
+        {"pool": place.pool, "priority": place.priority, "owner": place.owner, "waiting": change.waiting}
+        for place, change in sorted(changes.items(), key=lambda each: each[0]) if change.waiting
+    ]  # fmt: skip
+    for statement, values in ((_count_line(dialect), in_lines), (_count_share(dialect), in_shares)):
+        if values:
+            connection.execute(statement, values if len(values) > 1 else values[0])
+
+
+class Turns:
+    """Gives turns to jobs that come in one transaction, which `keep` then writes down."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._ends: dict[Place, float] = {}
+
+    def take(self, place: Place, cost: float) -> float:
+        """The turn of the owner's next job, which costs that much."""
+        if place not in self._ends:
+            self._ends[place] = self._end(place)
+        turn = self._ends[place]
+        self._ends[place] = turn + cost
+        return turn
+
+    def _end(self, place: Place) -> float:
+        named = {"pool": place.pool, "priority": place.priority, "owner": place.owner}
+        return max(self._connection.execute(_END, named).scalars().all(), default=0.0)
+
+    def keep(self) -> None:
+        """Write down where each owner's jobs end now."""
+        statement = _keep_turn(self._connection.dialect.name)
+        for place, turn in sorted(self._ends.items()):
+            named = {"pool": place.pool, "priority": place.priority, "owner": place.owner, "turn": turn}
+            self._connection.execute(statement, named)
+
+
+def advance(connection: sa.Connection, turns: dict[tuple[str, int], float]) -> None:
+    """Jobs of these lines were published, the last of them at that turn: no later job's turn is before it."""
+    for (pool, priority), turn in sorted(turns.items()):
+        connection.execute(_ADVANCE, {"p": pool, "n": priority, "t": turn})
+
+
+_OF_POOLS = (
+    sa.select(lines.c.pool, sa.func.sum(lines.c.waiting))
+    .where(lines.c.pool.in_(sa.bindparam("pools", expanding=True)))
+    .group_by(lines.c.pool)
+)
+_OF_OWNERS = (
+    sa.select(shares.c.owner, sa.func.sum(shares.c.waiting))
+    .where(shares.c.owner.in_(sa.bindparam("owners", expanding=True)))
+    .group_by(shares.c.owner)
+)
+
+
+@dataclass
+class Waiting:
+    """How many jobs wait."""
+
+    pools: dict[str, int]
+    owners: dict[str, int]
+
+
+def waiting_of(connection: sa.Connection, pools: Iterable[str], owners: Iterable[str]) -> Waiting:
+    """In these pools, and of these owners in all pools."""
+    in_pools = connection.execute(_OF_POOLS, {"pools": list(set(pools))}).all()
+    in_all = connection.execute(_OF_OWNERS, {"owners": list(set(owners))}).all()
+    return Waiting({pool: int(number) for pool, number in in_pools}, {owner: int(number) for owner, number in in_all})
+
+
+def waiting_by_pool(connection: sa.Connection) -> dict[str, dict[int, int]]:
+    """How many jobs wait in each pool, by priority."""
+    found: dict[str, dict[int, int]] = defaultdict(dict)
+    for pool, priority, number, _ in connection.execute(LINES).all():
+        found[pool][priority] = number
+    return dict(found)
+
+
+def position(connection: sa.Connection, pool: str, priority: int, turn: float, created_at: float) -> int:
+    """How many jobs of the pool go before that one; no more than `MOST_COUNTED` are counted."""
+    above = sa.select(sa.func.coalesce(sa.func.sum(lines.c.waiting), 0)).where(
+        lines.c.pool == pool, lines.c.priority < priority
+    )
+    earlier = sa.or_(jobs.c.turn < turn, sa.and_(jobs.c.turn == turn, jobs.c.created_at < created_at))
+    beside = sa.select(jobs.c.id).where(WAITING, jobs.c.pool == pool, jobs.c.priority == priority, earlier)
+    counted = sa.select(sa.func.count()).select_from(beside.limit(MOST_COUNTED).subquery())
+    both = sa.select(above.scalar_subquery() + counted.scalar_subquery())
+    return min(MOST_COUNTED, int(connection.execute(both).scalar_one()))
+
+
+def tidy(connection: sa.Connection) -> None:
+    """Forget the shares of owners who have nothing waiting and no advantage to lose."""
+    behind = sa.select(lines.c.clock).where(lines.c.pool == shares.c.pool, lines.c.priority == shares.c.priority)
+    connection.execute(shares.delete().where(shares.c.waiting == 0, shares.c.turn <= behind.scalar_subquery()))
+
+
+def recount(connection: sa.Connection) -> None:
+    """Count again what waits: for an operator who changed rows by hand."""
+    connection.execute(lines.update().values(waiting=0, published=0))
+    connection.execute(shares.update().values(waiting=0))
+    line = (jobs.c.pool, jobs.c.priority, jobs.c.owner)
+    places = sa.select(*line, sa.func.count(), sa.func.count(jobs.c.published_at)).where(WAITING).group_by(*line)
+    found = connection.execute(places).all()
+    count(connection, {Place(*place): Change(waiting, published) for *place, waiting, published in found})

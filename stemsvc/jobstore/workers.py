@@ -1,0 +1,109 @@
+"""The worker children that live, by their own word: who serves which pool, on what, with how much memory left."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from stemsvc.jobstore.engine import snapshot, translated
+from stemsvc.jobstore.line import upsert
+from stemsvc.jobstore.tables import db_now, workers
+
+KNOWN_SECONDS = 1.0  # how long who lives is taken for known
+FORGET_SECONDS = 86400.0
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What a worker child says of itself; `slots` is how many jobs it does at a time."""
+
+    id: str  # as leases and timelines name it
+    pools: tuple[str, ...]
+    device: str
+    device_name: str
+    slots: int = 1
+    free_memory_mb: int | None = None  # of the device
+    models: tuple[str, ...] = ()  # whose weights are loaded
+    job_ids: tuple[str, ...] = ()
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A worker and when it was heard, in seconds since the epoch by the database's clock."""
+
+    worker: Worker
+    started_at: float
+    seen_at: float
+
+
+class Workers:
+    """The workers' word in SQL. Safe to share between threads."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._slots: dict[str, int] = {}
+        self._known_until = 0.0
+        self._guard = threading.Lock()
+
+    def beat(self, worker: Worker, seconds: float) -> None:
+        """The worker lives, and is taken to live for `seconds` more."""
+        said: dict[str, Any] = {
+            **asdict(worker), "pools": list(worker.pools), "models": list(worker.models),
+            "job_ids": list(worker.job_ids), "seen_at": db_now(), "expires_at": db_now() + seconds,
+        }  # fmt: skip
+        with translated(), self._engine.begin() as connection:
+            insert = upsert(connection, workers).values(**said, started_at=db_now())
+            said.pop("id")
+            connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=said))
+
+    def leave(self, worker_id: str) -> None:
+        """The worker has ended."""
+        with translated(), self._engine.begin() as connection:
+            connection.execute(workers.update().where(workers.c.id == worker_id).values(expires_at=db_now()))
+
+    def living(self) -> list[Seen]:
+        """Who lives, by name."""
+        query = sa.select(workers).where(workers.c.expires_at > db_now()).order_by(workers.c.id)
+        with snapshot(self._engine) as connection:
+            return [_seen(dict(row)) for row in connection.execute(query).mappings()]
+
+    def slots(self) -> dict[str, int]:
+        """By pool, how many jobs its living workers do at a time; no older than `KNOWN_SECONDS`."""
+        with self._guard:
+            if time.monotonic() >= self._known_until:
+                query = sa.select(workers.c.pools, workers.c.slots).where(workers.c.expires_at > db_now())
+                found: Counter[str] = Counter()
+                with snapshot(self._engine) as connection:
+                    for pools, slots in connection.execute(query).all():
+                        found.update(dict.fromkeys(pools, slots))
+                self._slots, self._known_until = dict(found), time.monotonic() + KNOWN_SECONDS
+            return self._slots
+
+    def silence(self) -> tuple[float, dict[str, float]]:
+        """The database's time, and by pool when a worker of it lived last, as far as that is remembered."""
+        last: dict[str, float] = {}
+        with snapshot(self._engine) as connection:
+            now = float(connection.execute(sa.select(db_now())).scalar_one())
+            for pools, until in connection.execute(sa.select(workers.c.pools, workers.c.expires_at)).all():
+                for pool in pools:
+                    last[pool] = max(until, last.get(pool, 0.0))
+        return now, last
+
+    def forget(self) -> None:
+        """Delete those who have been gone for a day."""
+        with translated(), self._engine.begin() as connection:
+            connection.execute(workers.delete().where(workers.c.expires_at < db_now() - FORGET_SECONDS))
+
+
+def _seen(row: dict[str, Any]) -> Seen:
+    started_at, seen_at = row.pop("started_at"), row.pop("seen_at")
+    row.pop("expires_at")
+    for name in ("pools", "models", "job_ids"):
+        row[name] = tuple(row[name])
+    return Seen(Worker(**row), started_at, seen_at)

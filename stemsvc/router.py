@@ -1,0 +1,145 @@
+"""Which pool a job goes to: by its model, the device it wishes for, its size, and who lives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from stemsvc.admission import predict_seconds
+from stemsvc.catalog import Catalog, ModelEntry
+from stemsvc.errors import TransientError, UsageError
+from stemsvc.jobs import Job
+from stemsvc.jobstore import JobStore
+from stemsvc.pools import Pool
+from stemsvc.separation import SeparationOptions
+
+log = structlog.get_logger()
+MOVED_AT_A_TIME = 100  # jobs of a pool that is gone, at each sweep
+TYPICAL_TRACK_SECONDS = 240.0  # what a track whose length is not known yet is taken to play
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A pool for a job, why that one, and whether a worker of it lives."""
+
+    pool: Pool
+    why: str
+    alive: bool
+
+
+def choose_pool(
+    pools: list[Pool], entry: ModelEntry, device: str, *, seconds: float | None = None,
+    slots: Mapping[str, int] | None = None, waiting: Callable[[], Mapping[str, int]] = dict,
+) -> Choice:  # fmt: skip
+    """The best pool for a job of that model which computes for about `seconds`.
+
+    Pools with living workers (`slots`: jobs at a time, by pool) come before those without, then the operator's
+    priority, then accelerators, then the shortest line for each slot (`waiting`, asked only where that decides).
+    Raises `UsageError` `no_pool`, `not_enough_memory` where each pool is too small, `too_much_work` where none may
+    compute for so long.
+    """
+    serving = _serving(pools, entry, device, seconds)
+    living = slots or {}
+
+    def rank(pool: Pool) -> tuple[bool, int, bool]:
+        return living.get(pool.name, 0) == 0, -pool.priority, pool.kind == "cpu"
+
+    first = min(map(rank, serving))
+    best = [pool for pool in serving if rank(pool) == first]
+    pool, alive = best[0], not first[0]
+    why = f"device {device}: {pool.name}"
+    if len(best) > 1:
+        lines = waiting()
+        pool = min(best, key=lambda each: lines.get(each.name, 0) / max(1, living.get(each.name, 0)))
+        number = lines.get(pool.name, 0)
+        why = f"device {device}: {pool.name} has the shortest line, {number} jobs for {living.get(pool.name, 0)} slots"
+    elif len(serving) == 1:
+        why += " is the only pool"
+    elif (others := {each.name for each in serving if living.get(each.name, 0)} - {pool.name}) or not alive:
+        why += f" comes first of {len(others) + 1 if alive else len(serving)}"
+    else:
+        why += " is the only one with a living worker"
+    return Choice(pool, why if alive else f"{why}; it waits for a worker there", alive)
+
+
+def _serving(pools: list[Pool], entry: ModelEntry, device: str, seconds: float | None) -> list[Pool]:
+    serving = [pool for pool in pools if entry.name in pool.models and _is_wished(pool, device)]
+    if not serving:
+        raise UsageError("no_pool", f"no worker pool is configured for model {entry.name} on device {device}")
+    fitting = [pool for pool in serving if pool.memory_mb is None or pool.memory_mb >= entry.memory_mb]
+    if not fitting:
+        most = max(pool.memory_mb or 0 for pool in serving)
+        detail = f"{entry.name} needs about {entry.memory_mb} MB; the pools for it have at most {most} MB"
+        raise UsageError("not_enough_memory", detail)
+    quick = [pool for pool in fitting if pool.time_limit is None or (seconds or 0.0) <= pool.time_limit]
+    if not quick:
+        longest = max(pool.time_limit or 0.0 for pool in fitting)
+        detail = f"it would compute for about {seconds:.0f} s; the pools for it give at most {longest:.0f} s"
+        raise UsageError("too_much_work", detail)
+    return quick
+
+
+def _is_wished(pool: Pool, device: str) -> bool:
+    return device in ("auto", pool.kind, pool.device)
+
+
+class Router:
+    """Chooses pools by what the store knows of workers and lines."""
+
+    def __init__(
+        self, store: JobStore, catalog: Catalog, pools: list[Pool], *, patience: float, refuse: bool = False
+    ) -> None:
+        """`patience`: seconds without a worker after which a pool's jobs may go elsewhere; `refuse`: take no job that
+        would wait for a worker to come."""
+        self._store = store
+        self._catalog = catalog
+        self._pools = pools
+        self._patience = patience
+        self._refuse = refuse
+
+    def choose(self, entry: ModelEntry, device: str, seconds: float) -> Choice:
+        """The pool for a new job; raises what `choose_pool` does, and `TransientError` `no_live_pool`."""
+        choice = choose_pool(
+            self._pools, entry, device, seconds=seconds, slots=self._store.workers.slots(), waiting=self._waiting
+        )
+        if self._refuse and not choice.alive:
+            raise TransientError("no_live_pool", f"no worker of {choice.pool.name} lives", retry_after=30.0)
+        return choice
+
+    def sweep(self) -> int:
+        """Move jobs from pools that have had no worker for long to those that have one; how many."""
+        slots = self._store.workers.slots()
+        empty = [pool for pool, line in self._store.waiting().items() if sum(line.values()) and not slots.get(pool)]
+        if not empty:
+            return 0
+        now, last = self._store.workers.silence()
+        return sum(self._move(job, now, last.get(pool), slots) for pool in empty for job in self._first(pool))
+
+    def _first(self, pool: str) -> list[Job]:
+        return self._store.first_in_line(pool, MOVED_AT_A_TIME)
+
+    def _move(self, job: Job, now: float, last: float | None, slots: Mapping[str, int]) -> bool:
+        if now - max(last or 0.0, job.created_at) < self._patience or job.next_pool is not None:
+            return False
+        try:
+            entry = self._catalog.get(job.options.model)
+            seconds = job.cost
+            choice = choose_pool(self._pools, entry, job.options.device, seconds=seconds, slots=slots)
+        except UsageError:  # the configuration changed since it was accepted: it waits for another one
+            return False
+        if not choice.alive or choice.pool.name == job.pool:
+            return False
+        moved = self._store.reroute(job.id, job.pool, choice.pool.name, f"{job.pool} has no worker; {choice.why}")
+        if moved:
+            log.info("job moved", job_id=job.id, pool=choice.pool.name, before=job.pool)
+        return moved
+
+    def _waiting(self) -> dict[str, int]:
+        return {pool: sum(line.values()) for pool, line in self._store.waiting().items()}
+
+
+def predicted_cost(entry: ModelEntry, options: SeparationOptions, track_seconds: float | None) -> float:
+    """Seconds that a job will compute for; of a typical track where its length is not known."""
+    return predict_seconds(entry, options, track_seconds or TYPICAL_TRACK_SECONDS)
