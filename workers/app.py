@@ -14,25 +14,52 @@ from celery.signals import (
     task_failure,
     worker_init,
     worker_process_init,
+    worker_process_shutdown,
     worker_ready,
     worker_shutting_down,
 )
 
+from stemsvc import metrics
 from stemsvc.logs import configure_logs
 from stemsvc.queue import make_celery
 from stemsvc.settings import Settings
-from workers import metrics, stopping
+from stemsvc.telemetry import configure_traces, flush
+from workers import stopping
 from workers import tasks as tasks
 from workers.lost import end_leases_of_the_dead
+from workers.presence import Presence
+from workers.pulse import Pulse
 
 app = make_celery(Settings())
+app.steps["worker"].add(Pulse)
 app.conf.imports = ("workers.app",)
+_present: list[Presence] = []
 
 
 @setup_logging.connect
 @worker_process_init.connect
 def _logs(**_: Any) -> None:
-    configure_logs(Settings())
+    settings = Settings()
+    configure_logs(settings)
+    configure_traces(settings, "worker")
+
+
+@worker_process_init.connect
+def _come(**_: Any) -> None:
+    _appear(Settings(), slots=1)
+
+
+@worker_process_shutdown.connect
+def _go(**_: Any) -> None:
+    flush()
+    while _present:
+        _present.pop().stop()
+
+
+def _appear(settings: Settings, slots: int) -> None:
+    if settings.serves:
+        _present.append(Presence(settings, slots))
+        _present[-1].start()
 
 
 @task_failure.connect
@@ -42,15 +69,18 @@ def _child_died(exception: BaseException, kwargs: dict[str, Any], **_: Any) -> N
 
 
 @worker_ready.connect
-def _ready(**_: Any) -> None:
+def _ready(sender: Any, **_: Any) -> None:
     settings = Settings()
     metrics.serve(settings)
+    if type(sender.pool).__module__.endswith(".thread"):  # it has no children that would say so themselves
+        _appear(settings, settings.concurrency)
     if settings.ready_file:
         settings.ready_file.touch()
 
 
 @worker_shutting_down.connect
 def _not_ready(**_: Any) -> None:
+    _go()
     stopping.tell()  # to the threads of a fetcher; children of a prefork pool are told by Celery
     if path := Settings().ready_file:
         path.unlink(missing_ok=True)

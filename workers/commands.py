@@ -16,41 +16,65 @@ from stemsvc.catalog import load_catalog
 from stemsvc.errors import FatalError, UsageError
 from stemsvc.jobs import FORMATS, JobOptions, check_encoding
 from stemsvc.logs import configure_logs
-from stemsvc.pools import ANY_MODEL, DEVICES, FETCH, TELL, Pool, parse_pools
+from stemsvc.metrics import folder_for_children
+from stemsvc.pools import ANY_MODEL, DEVICE, FETCH, KINDS, TELL, Pool, parse_pools, queues_of, single
 from stemsvc.separation import PRECISIONS, SeparationOptions
 from stemsvc.settings import Settings, process_environment
 from stemsvc.weights.show import pull_for
-from workers.metrics import folder_for_children
 
 DEFAULTS = SeparationOptions()
 
 
+class DeviceType(click.ParamType[str]):
+    """cpu, mps, cuda or cuda:N."""
+
+    name = "device"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what is none."""
+        if not DEVICE.fullmatch(value):
+            self.fail(f"{value!r} is none of {', '.join(KINDS)} or cuda:N", param, ctx)
+        return value
+
+
 @click.command()
-@click.option(
-    "--model",
-    "models",
-    multiple=True,
-    default=("demo",),
-    show_default=True,
-    help="model to serve; `*` for all, repeatable",
-)
-@click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True)
+@click.option("--pool", "names", multiple=True, help="pool of the settings to serve, repeatable")
+@click.option("--model", "models", multiple=True, help="instead: model to serve; `*` for all, repeatable")
+@click.option("--device", type=DeviceType(), default="cpu", show_default=True, help="where to serve those models")
 @click.option("--concurrency", type=click.IntRange(1), help="children of this process")
 @click.option("--download-models", is_flag=True, help="have the weights here before the first job is taken")
-def worker(models: tuple[str, ...], device: str, concurrency: int | None, download_models: bool) -> None:
-    """Run a worker pool: take jobs for MODEL on DEVICE until told to stop."""
+def worker(
+    names: tuple[str, ...], models: tuple[str, ...], device: str, concurrency: int | None, download_models: bool
+) -> None:
+    """Run a worker pool: take its jobs until told to stop; without options, those for the model demo on the CPU."""
     settings = Settings()
     _not_ready(settings.ready_file)
     catalog = load_catalog(settings.catalog)
-    names = catalog.names
-    pools = [pool for model in models for pool in parse_pools(f"{model}:{device}", names)]
+    if names and models:
+        raise UsageError("bad_pools", "serve pools by name, or models on a device")
+    if names:
+        pools = _configured(parse_pools(settings.pools, catalog.names), names)
+    else:
+        pools = [pool for model in models or ("demo",) for pool in parse_pools(f"{model}:{device}", catalog.names)]
     if download_models:
         configure_logs(settings)
         click.echo("not ready: seeing to the weights first", err=True)
         pull_for(settings, catalog, pools)
-    label = models[0].replace("/", "-") if len(models) == 1 and models[0] != ANY_MODEL else f"{len(pools)}-models"
-    queues = [pool.queue for pool in dict.fromkeys(pools)]
-    _become_celery(settings, queues, f"{label}-{device}", concurrency or settings.concurrency)
+    served = list(dict.fromkeys(pool.name for pool in pools))
+    if names:
+        label = "-".join(names)
+    else:
+        label = models[0] if len(models) == 1 and models[0] != ANY_MODEL else f"{len(pools)}-models"
+        label = f"{label}-{device}"
+    count = concurrency or max(pool.concurrency or settings.concurrency for pool in pools)
+    _become_celery(settings, queues_of(served), served, label, count)
+
+
+def _configured(pools: list[Pool], names: tuple[str, ...]) -> list[Pool]:
+    known = {pool.name: pool for pool in pools}
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError("no_pool", f"no pool is called {unknown[0]}; there are {', '.join(known)}")
+    return [known[name] for name in names]
 
 
 @click.command()
@@ -60,10 +84,13 @@ def fetcher(concurrency: int) -> None:
     settings = Settings()
     _not_ready(settings.ready_file)
     # Threads: what they wait for runs in processes of its own, or is a network.
-    _become_celery(settings, [FETCH, TELL], "fetcher", concurrency, pool="threads")
+    _become_celery(settings, [*queues_of([FETCH]), TELL], [FETCH], "fetcher", concurrency, pool="threads")
 
 
-def _become_celery(settings: Settings, queues: list[str], label: str, concurrency: int, pool: str = "prefork") -> None:
+def _become_celery(
+    settings: Settings, queues: list[str], serves: list[str], label: str, concurrency: int, pool: str = "prefork"
+) -> None:
+    label = label.replace("/", "-").replace(":", "")
     arguments = [
         sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-P", pool, "-Q", ",".join(queues),
         "-n", f"{label}-{os.getpid()}@%h", "-c", str(concurrency),
@@ -72,7 +99,8 @@ def _become_celery(settings: Settings, queues: list[str], label: str, concurrenc
     # SIGTERM shall mean Celery's soft shutdown, and billiard reads this before anything is imported. Threads are told
     # to give back what they have (workers.stopping) by the warm one.
     remapped = {"REMAP_SIGTERM": "SIGQUIT"} if pool == "prefork" else {}
-    os.execve(sys.executable, arguments, process_environment(**remapped, **folder_for_children(settings)))
+    told = {"STEMSVC_SERVES": ",".join(serves), "STEMSVC_CONCURRENCY": str(concurrency)}
+    os.execve(sys.executable, arguments, process_environment(**told, **remapped, **folder_for_children(settings)))
 
 
 def _not_ready(ready_file: Path | None) -> None:
@@ -92,7 +120,7 @@ def _not_ready(ready_file: Path | None) -> None:
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="folder for the stems"
 )
 @click.option("--model", help="a name from `stemsvc models`")
-@click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True)
+@click.option("--device", type=DeviceType(), default="cpu", show_default=True)
 @click.option("--stems", default="", help="stems wanted, separated by commas; all where empty")
 @click.option("--format", "format_", type=click.Choice(list(FORMATS)), default="flac", show_default=True)
 @click.option("--bit-depth", type=click.Choice(["16", "24", "float32"]))
@@ -131,7 +159,7 @@ def separate(
     separation.check(entry.segment_seconds)
     depth = check_encoding(format_, bit_depth)
     options = JobOptions(entry.name, device, wanted, format_, depth, residual, separation=separation)
-    _check_device(Pool(entry.name, device))
+    _check_device(single(entry.name, device))
     output.mkdir(parents=True, exist_ok=True)
     columns = (
         TextColumn("{task.description}"),
@@ -161,5 +189,5 @@ def _check_device(pool: Pool) -> None:
     import torch
 
     ready = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not ready[pool.device]:
+    if not ready[pool.kind]:
         raise UsageError("no_device", f"this machine has no {pool.device} device that torch can use")

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
+from opentelemetry.trace import SpanKind
 
+from stemsvc import metrics
 from stemsvc.cache import cache_key
 from stemsvc.catalog import Catalog, ModelEntry
-from stemsvc.errors import StemsvcError, TransientError
+from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
+from stemsvc.folders import sweep
 from stemsvc.jobs import Job, JobState, Lease
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.store import Origin
+from stemsvc.jobstore.worker_side import Origin
+from stemsvc.pools import Pool, find_pool
 from stemsvc.probe import track_seconds
+from stemsvc.router import choose_pool, predicted_cost
 from stemsvc.services import job_limits
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
-from workers import scratch, stopping
+from stemsvc.telemetry import Attributes, past_span, span
+from workers import presence, scratch, stopping
 from workers.audio.decode import Limits
 from workers.audio.track import Track
 from workers.device import DeviceTurns
@@ -48,15 +54,31 @@ class Runner:
     store: JobStore
     storage: Storage
     models: Models
+    pools: tuple[Pool, ...] = ()
+    refill: Callable[[], None] = lambda: None  # called when a job's message has been used up
 
-    def run(self, job_id: str, worker: str) -> None:
-        """Run one attempt of the job if it is ours to run; leaves the row in a legal state whatever happens."""
+    def run(self, job_id: str, worker: str, parent: str | None = None) -> None:
+        """Run one attempt of the job if it is ours to run; leaves the row in a legal state whatever happens.
+
+        `parent` is the traceparent that came with the message.
+        """
         taken = self.store.take_lease(job_id, worker, self.settings.lease_seconds)
+        self.refill()
         if taken is None:
             log.info("not ours to run", job_id=job_id)
             return
         job, lease = taken
-        with structlog.contextvars.bound_contextvars(job_id=job.id, attempt=job.attempt, request_id=job.request_id):
+        facts: Attributes = {
+            "stemsvc.job_id": job.id, "stemsvc.attempt": job.attempt, "stemsvc.request_id": job.request_id or "",
+            "stemsvc.pool": job.pool, "stemsvc.model": job.options.model,
+        }  # fmt: skip
+        with (
+            presence.at_work(job.id),
+            structlog.contextvars.bound_contextvars(job_id=job.id, attempt=job.attempt, request_id=job.request_id),
+            span("job", facts, parent=parent or job.trace, kind=SpanKind.CONSUMER, start=job.started_at),
+        ):
+            waited_from = job.published_at or job.created_at
+            past_span("wait in queue", waited_from, job.started_at or waited_from, facts)
             log.info("job started", model=job.options.model, bytes=job.input_bytes)
             try:
                 self._attempt(job, lease)
@@ -80,7 +102,7 @@ class Runner:
                 raise
 
     def _attempt(self, job: Job, lease: Lease) -> None:
-        scratch.sweep(self.settings.resolved_scratch_dir)
+        sweep(self.settings.resolved_scratch_dir)
         with (
             scratch.scratch_folder(self.settings.resolved_scratch_dir, f"{job.id}-{job.attempt}") as folder,
             LeaseKeeper(self.store, lease, self.settings.lease_seconds) as keeper,
@@ -126,7 +148,9 @@ class Runner:
         log.info("track fetched", bytes=size, seconds=seconds)
 
     def _handed_on(self, job: Job, lease: Lease, key: str, name: str, size: int, seconds: float | None) -> bool:
-        if self.store.hand_on(lease, key, name, size, seconds):
+        cost = predicted_cost(self.catalog.get(job.options.model), job.options.separation, seconds)
+        if self.store.hand_on(lease, key, name, size, seconds, cost):
+            self.refill()
             return True
         now = self.store.get(job.id)  # a commit whose answer was lost is found done when it is tried again
         return now is not None and now.input_key == key
@@ -134,6 +158,14 @@ class Runner:
     def _separate(self, job: Job, lease: Lease, folder: Path, keeper: LeaseKeeper) -> None:
         """Get the track from storage, separate it, store the stems."""
         watch, results = Stopwatch(keeper), Results(self.settings, self.store, self.storage)
+        try:
+            self._separate_timed(job, lease, folder, keeper, watch, results)
+        finally:
+            watch.stop()
+
+    def _separate_timed(
+        self, job: Job, lease: Lease, folder: Path, keeper: LeaseKeeper, watch: Stopwatch, results: Results
+    ) -> None:
         keeper.limit(self.settings.job_time_limit_seconds)
         watch.report("fetching", 0, 0)
         scratch.check_room(folder, job.input_bytes + self.settings.min_free_bytes)
@@ -141,13 +173,17 @@ class Runner:
         patiently(self.settings, lambda: self.storage.fetch(job.input_key, source), keeper.wait)
         with source.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        entry, device = self.catalog.get(job.options.model), job.pool.rsplit(".", 1)[-1]
+        entry, pool = self.catalog.get(job.options.model), self._pool(job)
+        job, device = _as_the_pool_does(job, pool), pool.device
         weights = self.models.digests(entry)
         origin = Origin(digest, cache_key(digest, job.options, device, weights) if weights else None)
         result = results.take(job, lease, origin, keeper)
         if result is None:
             try:
-                separated = self._separated(job, source, folder, entry, device, keeper, watch)
+                separated = self._separated(job, source, folder, entry, pool, keeper, watch)
+            except BaseException:
+                self._measure(entry.name, device, watch, 0.0)
+                raise
             finally:
                 self._account(job, watch)
             watch.report("uploading", 0, 0)
@@ -156,26 +192,30 @@ class Runner:
                 job, entry, weights or [], digest, separated, device, watch.seconds, self.settings.price_per_device_hour
             )
             result = results.keep(job, lease, separated, told, origin, keeper)
+        watch.stop()
         self._commit(job, lease, result, keeper)
+        metrics.job_succeeded(entry.name, device, time.time() - (job.started_at or time.time()))
+        track_seconds = float(result.source.get("duration_seconds", 0.0))
+        self._measure(entry.name, device, watch, track_seconds)
 
     def _separated(
-        self, job: Job, source: Path, folder: Path, entry: ModelEntry, device: str, keeper: LeaseKeeper,
+        self, job: Job, source: Path, folder: Path, entry: ModelEntry, pool: Pool, keeper: LeaseKeeper,
         watch: Stopwatch,
     ) -> Separated:  # fmt: skip
         limits = Limits(self.settings.max_duration_seconds, self.settings.min_free_bytes)
         return separate_file(
-            source, folder, job.options, entry, device, self.models, limits, watch.report,
-            computing=lambda track: self._computing(job, entry, device, track, keeper, watch),
+            source, folder, job.options, entry, pool.device, self.models, limits, watch.report,
+            computing=lambda track: self._computing(job, entry, pool, track, keeper, watch),
         )  # fmt: skip
 
     @contextmanager
     def _computing(
-        self, job: Job, entry: ModelEntry, device: str, track: Track, keeper: LeaseKeeper, watch: Stopwatch
+        self, job: Job, entry: ModelEntry, pool: Pool, track: Track, keeper: LeaseKeeper, watch: Stopwatch
     ) -> Iterator[None]:
         """Hold the device for no longer than the track explains. Raises `UsageError` `too_much_work`."""
-        limits, separation = job_limits(self.settings), job.options.separation
+        limits, separation = job_limits(self.settings, pool), job.options.separation
         limits.check(entry, separation, track.seconds)
-        turns = DeviceTurns(self.settings.resolved_scratch_dir.parent / "devices", device, self.settings.device_slots)
+        turns = DeviceTurns(self.settings.data_dir / "devices", pool.device, self.settings.device_slots)
         keeper.limit(None)  # waiting for others is no fault of this job
         with turns.turn(lambda: watch.report("waiting", 0, 0)):
             keeper.limit(limits.time_limit(entry, separation, track.seconds))
@@ -188,6 +228,11 @@ class Runner:
         if seconds := watch.seconds.get("separating"):
             with suppress(StemsvcError):  # a figure is not worth a job
                 self.store.usage.spend(job.id, seconds)
+
+    def _measure(self, model: str, device: str, watch: Stopwatch, track_seconds: float) -> None:
+        if seconds := watch.seconds.get("separating"):
+            cost = seconds / 3600 * self.settings.price_per_device_hour
+            metrics.computed(model, device, seconds, track_seconds, cost, self.settings.currency)
 
     def _commit(self, job: Job, lease: Lease, result: Result, keeper: LeaseKeeper) -> None:
         def succeed() -> bool:
@@ -210,10 +255,36 @@ class Runner:
     def _fail(self, job: Job, lease: Lease, code: str, detail: str) -> None:
         if patiently(self.settings, lambda: self.store.fail(lease, code, detail), time.sleep):
             self._erase(f"jobs/{job.id}/")
+            metrics.job_ended(job.options.model, "failed", code)
             log.warning("job failed", code=code, detail=detail)
+
+    def _pool(self, job: Job) -> Pool:
+        pool = find_pool(self.pools, job.pool)
+        if pool is None:
+            raise FatalError("no_pool", f"this worker's settings know no pool {job.pool}")
+        return pool
+
+    def _lowered(self, job: Job, lease: Lease, error: TransientError) -> bool:
+        """Whether the job goes on on a CPU, where its accelerator is too small for it and the settings say so."""
+        if error.code != "device_out_of_memory" or not self.settings.fallback_to_cpu or job.options.device != "auto":
+            return False
+        entry = self.catalog.get(job.options.model)
+        try:
+            choice = choose_pool([*self.pools], entry, "cpu", slots=self.store.workers.slots())
+        except UsageError:
+            return False
+        why = f"{error.code}: {error.detail}; on the CPU instead, {choice.why}"
+        return choice.pool.name != job.pool and patiently(
+            self.settings, lambda: self.store.give_back(lease, why, 0.0, counted=False, pool=choice.pool.name),
+            time.sleep,
+        )  # fmt: skip
 
     def _retry(self, job: Job, lease: Lease, error: TransientError) -> None:
         self._erase(f"{lease.prefix}/")
+        if self._lowered(job, lease, error):
+            log.warning("job goes to a lower device", code=error.code)
+            self.refill()
+            return
         age = (job.started_at or job.created_at) - job.created_at
         if job.attempt >= job.max_attempts or age > self.settings.retry_age_seconds:
             self._fail(job, lease, error.code, f"{error.detail} (attempt {job.attempt}, {age:.0f} s after it was sent)")
@@ -221,8 +292,17 @@ class Runner:
         pause = backoff(job.attempt, self.settings.retry_base_seconds, self.settings.retry_cap_seconds)
         why = f"{error.code}: {error.detail}; again in {pause:.1f} s"
         if patiently(self.settings, lambda: self.store.give_back(lease, why, pause), time.sleep):
+            metrics.retried(error.code)
             log.warning("job will be tried again", code=error.code, detail=error.detail, pause=round(pause, 1))
 
     def _erase(self, prefix: str) -> None:
         with suppress(StemsvcError):  # what is left behind here is an orphan, not a wrong answer
             self.storage.delete(prefix)
+
+
+def _as_the_pool_does(job: Job, pool: Pool) -> Job:
+    """The job with the pool's precision, where it left that open."""
+    separation = job.options.separation
+    if pool.precision is None or separation.precision != "auto":
+        return job
+    return replace(job, options=replace(job.options, separation=replace(separation, precision=pool.precision)))

@@ -33,7 +33,7 @@ def end_leases_of_the_dead(settings: Settings, job_id: str | None = None) -> int
     """
     store = JobStore(settings.resolved_database_url)
     try:
-        found = store.live()[1] if job_id is None else [job for job in (store.get(job_id),) if job]
+        found = store.running() if job_id is None else [job for job in (store.get(job_id),) if job]
         leases = [Lease(job.id, job.attempt, str(job.lease_owner)) for job in found if _is_orphaned(job)]
         ended = sum(store.take_back(lease, "the worker's process is gone") is not None for lease in leases)
     except StemsvcError as error:

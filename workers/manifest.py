@@ -24,7 +24,15 @@ def manifest(
 ) -> dict[str, Any]:  # fmt: skip
     """The manifest of one attempt that succeeded; `timings` are seconds by stage."""
     options = asdict(job.options)
-    for private in ("metadata", "webhook_url", "webhook_events", "source_url", "filename_template", "cache"):
+    for private in (
+        "metadata",
+        "webhook_url",
+        "webhook_events",
+        "source_url",
+        "filename_template",
+        "priority",
+        "cache",
+    ):
         options.pop(private)
     track = separated.track
     device_seconds = timings.get("separating", 0.0)

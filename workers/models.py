@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from stemsvc import metrics
 from stemsvc.catalog import ModelEntry
 from stemsvc.settings import Settings
 from stemsvc.weights.pull import Puller, open_puller
 from stemsvc.weights.source import WeightFile
 from stemsvc.weights.store import WeightStore, sha256_of
-from workers import metrics
+from workers import presence
 
 if TYPE_CHECKING:
     from workers.engine.separate import Separator
@@ -83,6 +84,7 @@ class Models:
             for model, where, _ in self._loaded:
                 metrics.model_dropped(model, where)
             self._loaded.clear()
+            presence.holds([])
             before = _memory(device)
             bag = load_model(entry, self.puller.ensure(entry, downloading))
             self._loaded[key] = Separator(bag, device, precision, threads=self.threads, cache=self.cache)
@@ -90,6 +92,7 @@ class Models:
         separator.load(stems)
         if fresh:
             seconds, taken = time.perf_counter() - start, max(0, _memory(device) - before)
+            presence.holds([entry.name])
             metrics.model_loaded(entry.name, device, seconds, taken)
             log.info("model loaded", model=entry.name, device=device, seconds=round(seconds, 2), mb=taken >> 20)
         return separator

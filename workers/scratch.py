@@ -7,14 +7,11 @@ import fcntl
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from stemsvc.errors import TransientError
-
-LOCK = ".lock"
-YOUNG_SECONDS = 60.0  # a folder without a lock may be that new
+from stemsvc.folders import LOCK
 
 
 @contextlib.contextmanager
@@ -40,30 +37,3 @@ def check_room(folder: Path, bytes: int) -> None:
     if free < bytes:
         detail = f"{free >> 20} MB are free on the scratch disk, {bytes >> 20} MB are needed"
         raise TransientError("scratch_full", detail)
-
-
-def sweep(base: Path) -> int:
-    """Remove the folders of processes that are dead; returns how many. The kernel frees the lock of a dead process."""
-    return sum(_remove_if_dead(folder) for folder in base.iterdir() if folder.is_dir()) if base.is_dir() else 0
-
-
-def _remove_if_dead(folder: Path) -> bool:
-    try:
-        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        with contextlib.suppress(OSError):
-            if time.time() - folder.stat().st_mtime > YOUNG_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
-                return True
-        return False
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-        return True
-    finally:
-        os.close(lock)

@@ -4,32 +4,43 @@ from __future__ import annotations
 
 import functools
 import os
+from typing import Any
 
 from celery import shared_task
 
 from stemsvc.catalog import load_catalog
 from stemsvc.jobstore import JobStore
 from stemsvc.news import News
-from stemsvc.queue import Tasks
+from stemsvc.pools import parse_pools
+from stemsvc.queue import Publisher, Tasks
+from stemsvc.sender import Sender
 from stemsvc.services import open_guard
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
+from stemsvc.telemetry import PARENT
 from workers.jobs import Runner
 from workers.lost import worker_name
 from workers.models import Models
 from workers.telling import Teller
 
 
-@shared_task(name=Tasks.SEPARATE, max_retries=2, default_retry_delay=1)
-def separate(job_id: str) -> None:
+@shared_task(name=Tasks.SEPARATE, bind=True, max_retries=2, default_retry_delay=1)
+def separate(self: Any, job_id: str) -> None:
     """Run one attempt of a job."""
-    runner().run(job_id, worker_name(os.getpid()))
+    runner().run(job_id, worker_name(os.getpid()), _parent(self))
 
 
-@shared_task(name=Tasks.FETCH, max_retries=2, default_retry_delay=1)
-def fetch(job_id: str) -> None:
+@shared_task(name=Tasks.FETCH, bind=True, max_retries=2, default_retry_delay=1)
+def fetch(self: Any, job_id: str) -> None:
     """Get the track of a job from its address."""
-    runner().run(job_id, worker_name(os.getpid()))
+    runner().run(job_id, worker_name(os.getpid()), _parent(self))
+
+
+def _parent(task: Any) -> str | None:
+    """The trace context in the message's headers."""
+    headers = task.request.headers or {}
+    found = headers.get(PARENT) or task.request.get(PARENT)
+    return str(found) if found else None
 
 
 @shared_task(name=Tasks.TELL, max_retries=0)
@@ -54,5 +65,8 @@ def runner() -> Runner:
 
         torch.set_num_threads(settings.threads)
     catalog = load_catalog(settings.catalog)
-    store = JobStore(settings.resolved_database_url, News(settings.broker_url).tell)
-    return Runner(settings, catalog, store, open_storage(settings), Models.of(settings))
+    store = JobStore(settings.resolved_database_url, News(settings.broker_url).tell, settings.publish_ahead)
+    pools = parse_pools(settings.pools, catalog.names)
+    # who takes a message makes room for the next: an idle pool need not wait for the dispatcher's round
+    refill = Sender(store.outbox, Publisher(settings)).wake
+    return Runner(settings, catalog, store, open_storage(settings), Models.of(settings), tuple(pools), refill)

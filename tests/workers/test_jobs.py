@@ -14,10 +14,11 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from stemsvc import admission
 from stemsvc.catalog import load_catalog
-from stemsvc.errors import TransientError
+from stemsvc.errors import TransientError, UsageError
 from stemsvc.jobs import Job, JobOptions, JobState, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
+from stemsvc.pools import Pool, single
 from stemsvc.separation import SeparationOptions
 from stemsvc.settings import Settings
 from stemsvc.storage.local import LocalStorage
@@ -48,12 +49,18 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(update=changes)
 
 
+@pytest.fixture(scope="module")
+def models() -> Models:
+    """Loaded once: what each test needs of them is that they work."""
+    return Models()
+
+
 @pytest.fixture
-def runner(settings: Settings) -> Iterator[Runner]:
+def runner(settings: Settings, models: Models) -> Iterator[Runner]:
     settings.data_dir.mkdir()
     migrate(settings.resolved_database_url)
     store = JobStore(settings.resolved_database_url)
-    yield Runner(settings, load_catalog(), store, Moody(settings.data_dir / "objects", b"key"), Models())
+    yield Runner(settings, load_catalog(), store, Moody(settings.data_dir / "objects", b"key"), models)
     store.close()
 
 
@@ -67,7 +74,8 @@ OPTIONS = JobOptions("demo", stems=("vocals",), format="flac", bit_depth="16")
 
 def accept(runner: Runner, song: Path, options: JobOptions = OPTIONS, **changes: object) -> str:
     job_id = new_job_id()
-    job = Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", f"jobs/{job_id}/input", song.name, 1, **changes)  # type: ignore[arg-type]
+    job = Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", f"jobs/{job_id}/input", song.name, 1)
+    job = replace(job, **changes)  # type: ignore[arg-type]
     with song.open("rb") as file:
         runner.storage.put(job.input_key, file, "audio/flac")
     runner.store.intake.put(job, "accepted")
@@ -331,7 +339,7 @@ def test_one_job_decodes_while_another_computes(runner: Runner, song: Path, monk
 
 def test_a_cancel_ends_the_wait_for_the_device(runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = accept(runner, song)
-    folder = runner.settings.resolved_scratch_dir.parent / "devices"
+    folder = runner.settings.data_dir / "devices"
     report = LeaseKeeper.report
 
     def watched(self: LeaseKeeper, stage: str, done: int, total: int) -> None:
@@ -397,3 +405,45 @@ def test_the_attempt_that_commits_erases_what_a_killed_one_left(runner: Runner, 
 
     assert state(runner, job_id) == ("succeeded", None)
     assert stored(runner, job_id) == ["attempt-2/manifest.json", "attempt-2/vocals.flac"]
+
+
+def test_without_memory_on_its_accelerator_a_job_goes_on_on_a_cpu(
+    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise TransientError("device_out_of_memory", "the device has no memory for a single segment")
+
+    monkeypatch.setattr("workers.jobs.separate_file", full)
+    pools = (single("demo", "cuda"), single("demo", "cpu"))
+    lowering = replace(runner, settings=runner.settings.model_copy(update={"fallback_to_cpu": True}), pools=pools)
+    wish = replace(OPTIONS, device="cuda")
+    left, asked = (accept(runner, song, options, pool="separate.demo.cuda") for options in (OPTIONS, wish))
+    for job_id in (left, asked):
+        lowering.run(job_id, "worker")
+
+    view = runner.store.view(left)
+    assert view is not None
+    assert (view.job.pool, view.job.state, view.job.max_attempts) == ("separate.demo.cpu", JobState.QUEUED, 4)
+    assert "on the CPU instead" in view.timeline[-1].why
+    stayed = runner.store.get(asked)
+    assert stayed is not None
+    assert stayed.pool == "separate.demo.cuda"  # it asked for that device
+    assert runner.store.waiting() == {"separate.demo.cpu": {1: 1}, "separate.demo.cuda": {1: 1}}
+
+
+def test_a_pool_s_precision_is_that_of_jobs_that_leave_it_open(
+    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def look(source: Path, folder: Path, options: JobOptions, entry: Any, device: str, *_: Any, **__: Any) -> None:
+        seen.append((options.separation.precision, device))
+        raise UsageError("not_audio", "enough seen")
+
+    monkeypatch.setattr("workers.jobs.separate_file", look)
+    pool = Pool(name="gpu", models=("demo",), device="cuda:1", precision="mixed")
+    exact = replace(OPTIONS, separation=replace(OPTIONS.separation, precision="fp32"))
+    for options in (OPTIONS, exact):
+        replace(runner, pools=(pool,)).run(accept(runner, song, options, pool="gpu"), "worker")
+
+    assert seen == [("mixed", "cuda:1"), ("fp32", "cuda:1")]

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from stemsvc.errors import TransientError
+from stemsvc.folders import sweep
 from tests.processes import wait_for
-from workers.scratch import check_room, scratch_folder, sweep
+from workers.scratch import check_room, scratch_folder
 
 HOLD = """
 import sys, time

@@ -52,7 +52,12 @@ BAGS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", BAGS)
+LONG = ("htdemucs bag", "bag of two families", "htdemucs without a transformer", "hdemucs with bands")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if name in LONG else []) for name in BAGS]
+)
 def test_every_architecture_agrees_with_upstream(name: str) -> None:
     model = BAGS[name]()
     mixture = music(4.7)
@@ -114,7 +119,9 @@ def test_mono_of_8_khz_agrees_with_upstream(separator: Separator) -> None:
     assert_faithful(separator.separate_array(mixture), upstream(separator._bag, mixture))
 
 
-@pytest.mark.parametrize("overlap", [0.0, 0.1, 0.5, 0.75, 0.9])
+@pytest.mark.parametrize(
+    "overlap", [0.0, pytest.param(0.1, marks=pytest.mark.long), 0.5, 0.75, pytest.param(0.9, marks=pytest.mark.long)]
+)
 def test_every_overlap_agrees_with_upstream(separator: Separator, overlap: float) -> None:
     mixture = music(3.3)
 
@@ -129,7 +136,7 @@ def test_a_shorter_segment_agrees_with_upstream(separator: Separator) -> None:
     assert_faithful(got, upstream(separator._bag, mixture, segment=1.5))
 
 
-@pytest.mark.parametrize("name", ["htdemucs bag", "hdemucs", "demucs"])
+@pytest.mark.parametrize("name", [pytest.param("htdemucs bag", marks=pytest.mark.long), "htdemucs", "demucs"])
 def test_seeded_shifts_agree_with_upstream(name: str) -> None:
     import random
 

@@ -1,0 +1,122 @@
+"""A worker child's signs of life: which pools it serves, on what, what it holds and does."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import sys
+import threading
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+
+from stemsvc.catalog import load_catalog
+from stemsvc.errors import StemsvcError
+from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.workers import Worker
+from stemsvc.pools import find_pool, parse_pools
+from stemsvc.settings import Settings
+from workers.lost import worker_name
+
+log = structlog.get_logger()
+LIVES = 3.0  # so many beats may be missed before a worker is taken for dead
+
+_guard = threading.Lock()
+_jobs: list[str] = []
+_models: list[str] = []
+
+
+@contextlib.contextmanager
+def at_work(job_id: str) -> Iterator[None]:
+    """The job is this process's while the context lasts."""
+    with _guard:
+        _jobs.append(job_id)
+    try:
+        yield
+    finally:
+        with _guard:
+            _jobs.remove(job_id)
+
+
+def holds(models: list[str]) -> None:
+    """These models' weights are in memory now."""
+    with _guard:
+        _models[:] = models
+
+
+class Presence:
+    """Beats in a thread of its own, from `start` to `stop`."""
+
+    def __init__(self, settings: Settings, slots: int = 1) -> None:
+        self._settings = settings
+        self._store = JobStore(settings.resolved_database_url)
+        self._id = worker_name(os.getpid())
+        self._pools = tuple(filter(None, settings.serves.split(",")))
+        self._slots = slots
+        self._device = ""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Say that the worker ends."""
+        self._stop.set()
+        self._thread.join(timeout=2.0)
+        with contextlib.suppress(StemsvcError):
+            self._store.workers.leave(self._id)
+        self._store.close()
+
+    def _run(self) -> None:
+        self._device = self._find_device()
+        name = _device_name(self._device)
+        seconds = self._settings.worker_beat_seconds
+        while not self._stop.is_set():
+            with _guard:
+                jobs, models = tuple(_jobs), tuple(_models)
+            worker = Worker(
+                self._id, self._pools, self._device, name, self._slots, _free_memory_mb(self._device), models, jobs,
+                version("stemsvc"),
+            )  # fmt: skip
+            try:
+                self._store.workers.beat(worker, LIVES * seconds)
+            except StemsvcError as error:
+                log.warning("no sign of life given", code=error.code, detail=error.detail)
+            self._stop.wait(seconds)
+
+    def _find_device(self) -> str:
+        catalog = load_catalog(self._settings.catalog)
+        pools = parse_pools(self._settings.pools, catalog.names)
+        found = (find_pool(pools, name) for name in self._pools)
+        return next((pool.device for pool in found if pool), "none")
+
+
+def _device_name(device: str) -> str:
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name(device) if torch.cuda.is_available() else "no CUDA device"
+    with contextlib.suppress(OSError):  # Linux alone has it
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()[:200]
+    return platform.processor() or platform.machine()
+
+
+def _free_memory_mb(device: str) -> int | None:
+    """Of the card where there is one, else of the machine."""
+    if device.startswith("cuda"):
+        torch = sys.modules.get("torch")
+        if torch is None or not torch.cuda.is_initialized():
+            return None
+        return int(torch.cuda.mem_get_info(device)[0] >> 20)
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) >> 10
+    return None

@@ -1,0 +1,31 @@
+"""A file that this worker's main loop touches: as long as it is fresh, the loop turns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import bootsteps
+
+from stemsvc.settings import Settings
+
+SECONDS = 5.0
+
+
+class Pulse(bootsteps.StartStopStep):
+    """A timer in the worker's event loop. A thread of its own would go on touching where the loop hangs."""
+
+    requires = ("celery.worker.components:Timer",)
+
+    def __init__(self, parent: Any, **kwargs: Any) -> None:
+        super().__init__(parent, **kwargs)
+        self._path = Settings().alive_file
+        self._timer: Any = None
+
+    def start(self, parent: Any) -> None:
+        """Touch it now and at each tick."""
+        if self._path is not None:
+            self._path.touch()
+            self._timer = parent.timer.call_repeatedly(SECONDS, self._path.touch)
+
+    def stop(self, parent: Any) -> None:
+        """Leave the file: a worker that finishes its jobs after a SIGTERM still lives."""
