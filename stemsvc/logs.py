@@ -8,6 +8,7 @@ import sys
 import structlog
 
 from stemsvc.settings import Settings
+from stemsvc.telemetry import add_trace_id
 
 
 def configure_logs(settings: Settings) -> None:
@@ -15,6 +16,7 @@ def configure_logs(settings: Settings) -> None:
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        add_trace_id,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
@@ -38,5 +40,6 @@ def configure_logs(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
-    for name in ("httpx", "httpx2"):  # they log every request's URL, signatures and all
-        logging.getLogger(name).setLevel(logging.WARNING)
+    # httpx logs every request's URL, signatures and all; Celery a line for each task, without the job's id
+    for name in ("httpx", "httpx2", "celery.app.trace", "celery.worker.strategy"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

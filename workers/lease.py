@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import faulthandler
 import os
 import signal
@@ -41,7 +42,8 @@ class LeaseKeeper:
         self._quarter = 0  # of the job that its client was told of
         self._stop = threading.Event()
         self._lost = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"lease-{lease.job_id}", daemon=True)
+        here = contextvars.copy_context()  # so that its lines in the log are the job's, too
+        self._thread = threading.Thread(target=here.run, args=(self._run,), name=f"lease-{lease.job_id}", daemon=True)
 
     def __enter__(self) -> LeaseKeeper:
         self._thread.start()

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 
+from opentelemetry.trace import Span
+
+from stemsvc.telemetry import span
 from workers.lease import LeaseKeeper
 
 
 class Stopwatch:
-    """Passes progress on to the lease and adds up `seconds` by stage."""
+    """Passes progress on to the lease and adds up `seconds` by stage, each of which is a span of the job's trace."""
 
     def __init__(self, keeper: LeaseKeeper) -> None:
         self.seconds: dict[str, float] = {}
         self._keeper = keeper
         self._stage = ""
         self._since = time.monotonic()
+        self._spans = ExitStack()
+        self._span: Span | None = None
 
     def report(self, stage: str, done: int, total: int) -> None:
         """As `LeaseKeeper.report`, whose errors it raises."""
         self._add()
+        if stage != self._stage:
+            self._spans.close()
+            self._span = self._spans.enter_context(span(stage))
+        elif self._span is not None and total:
+            self._span.add_event("batch", {"done": done, "total": total})
         self._stage = stage
         self._keeper.report(stage, done, total)
 
@@ -26,6 +37,8 @@ class Stopwatch:
         """Count no further."""
         self._add()
         self._stage = ""
+        self._spans.close()
+        self._span = None
 
     def _add(self) -> None:
         now = time.monotonic()

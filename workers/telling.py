@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import structlog
+from opentelemetry.trace import SpanKind
 from standardwebhooks import Webhook
 
 from stemsvc.errors import StemsvcError, TransientError, UsageError
@@ -18,6 +19,7 @@ from stemsvc.jobstore import JobStore
 from stemsvc.present import Links, job_body
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
+from stemsvc.telemetry import Attributes, span
 from stemsvc.webhooks import Delivery, pause
 
 log = structlog.get_logger()
@@ -39,7 +41,17 @@ class Teller:
         delivery = self.store.webhooks.take(delivery_id)
         if delivery is None:
             return
-        with structlog.contextvars.bound_contextvars(job_id=delivery.job_id, delivery_id=delivery.id):
+        job = self.store.get(delivery.job_id)
+        facts: Attributes = {
+            "stemsvc.job_id": delivery.job_id, "stemsvc.request_id": (job.request_id if job else None) or "",
+            "stemsvc.event": delivery.type, "stemsvc.attempt": delivery.attempt,
+        }  # fmt: skip
+        with (
+            structlog.contextvars.bound_contextvars(
+                job_id=delivery.job_id, delivery_id=delivery.id, request_id=job.request_id if job else None
+            ),
+            span("webhook", facts, parent=job.trace if job else None, kind=SpanKind.CLIENT),
+        ):
             try:
                 status = self._post(delivery)
             except UsageError as error:  # an address that must not be gone to does not become a better one

@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode
 
 from stemsvc.errors import FatalError, TransientError, UsageError
 from stemsvc.storage.base import FULL, SignedPut, scratch_errors
+from stemsvc.timing import timed
 
 ROUTE = "/v1/files/"
 CHUNK = 1 << 20
@@ -84,6 +85,7 @@ class LocalStorage:
         self._key = key
         self._public_url = public_url.rstrip("/")
 
+    @timed("put")
     def put(self, key: str, data: BinaryIO, content_type: str) -> int:
         """See `Storage.put`: written beside its place, synced, then renamed into it."""
         return self._write(key, data, None)
@@ -106,11 +108,13 @@ class LocalStorage:
                 raise
         return size
 
+    @timed("fetch")
     def fetch(self, key: str, path: Path) -> None:
         """See `Storage.fetch`."""
         with translated(), self._path(key).open("rb") as source, scratch_errors(), path.open("wb") as target:
             shutil.copyfileobj(source, target, CHUNK)
 
+    @timed("delete")
     def delete(self, prefix: str) -> int:
         """See `Storage.delete`; folders left empty go too."""
         keys = self.keys(prefix)
@@ -124,6 +128,7 @@ class LocalStorage:
                             (self._root / folder).rmdir()
         return len(keys)
 
+    @timed("keys")
     def keys(self, prefix: str) -> list[str]:
         """See `Storage.keys`."""
         folder = self._root.joinpath(*prefix.split("/")[:-1])
@@ -162,12 +167,14 @@ class LocalStorage:
         self.check_room(length)
         return self._write(key, data, length)
 
+    @timed("size")
     def size(self, key: str) -> int | None:
         """See `Storage.size`."""
         with translated(), contextlib.suppress(FileNotFoundError):
             return self._path(key).stat().st_size
         return None
 
+    @timed("copy")
     def copy(self, source: str, target: str) -> None:
         """See `Storage.copy`: a second link to the same bytes, which nobody ever changes in place."""
         with translated():
@@ -200,6 +207,7 @@ class LocalStorage:
         if free < bytes:
             raise TransientError("storage_full", f"{free >> 20} MB are free for objects, {bytes >> 20} MB are needed")
 
+    @timed("check")
     def check(self) -> None:
         """See `Storage.check`."""
         with translated():

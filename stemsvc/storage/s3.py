@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from stemsvc.errors import FatalError, StemsvcError, TransientError
 from stemsvc.storage.base import SignedPut, scratch_errors
+from stemsvc.timing import timed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -81,6 +82,7 @@ class S3Storage:
         self._clients: dict[str | None, S3Client] = {}
         self._lock = threading.Lock()
 
+    @timed("put")
     def put(self, key: str, data: BinaryIO, content_type: str) -> int:
         """See `Storage.put`; large bodies go up in parts."""
         counted = _Counted(data)
@@ -91,11 +93,13 @@ class S3Storage:
             )
         return counted.count
 
+    @timed("fetch")
     def fetch(self, key: str, path: Path) -> None:
         """See `Storage.fetch`."""
         with translated(self._bucket), scratch_errors():
             self._client(self._endpoint_url).download_file(self._bucket, key, str(path))
 
+    @timed("delete")
     def delete(self, prefix: str) -> int:
         """See `Storage.delete`."""
         keys = self.keys(prefix)
@@ -106,6 +110,7 @@ class S3Storage:
                 client.delete_objects(Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True})  # type: ignore[typeddict-item]
         return len(keys)
 
+    @timed("keys")
     def keys(self, prefix: str) -> list[str]:
         """See `Storage.keys`."""
         with translated(self._bucket):
@@ -137,6 +142,7 @@ class S3Storage:
             url = client.generate_presigned_url("put_object", Params=params, ExpiresIn=seconds)
         return SignedPut(url, headers)
 
+    @timed("size")
     def size(self, key: str) -> int | None:
         """See `Storage.size`."""
         with translated(self._bucket):
@@ -147,6 +153,7 @@ class S3Storage:
                     return None
                 raise
 
+    @timed("copy")
     def copy(self, source: str, target: str) -> None:
         """See `Storage.copy`: within the endpoint, in parts where it is large."""
         with translated(self._bucket):
@@ -156,6 +163,7 @@ class S3Storage:
     def check_room(self, bytes: int) -> None:
         """See `Storage.check_room`: a bucket does not tell."""
 
+    @timed("check")
     def check(self) -> None:
         """See `Storage.check`."""
         with translated(self._bucket):

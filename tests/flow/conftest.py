@@ -116,7 +116,13 @@ def service(tmp_path: Path, environment: dict[str, str]) -> Iterator[Service]:
 
     api = LocalProcess("api", stemsvc("api", "--port", port), environment, tmp_path, answers)
     api.ready()
-    dispatcher = LocalProcess("dispatcher", stemsvc("dispatcher"), environment, tmp_path, lambda _: True)
+    dispatcher = LocalProcess(
+        "dispatcher",
+        stemsvc("dispatcher"),
+        {**environment, "STEMSVC_METRICS_PORT": "0", "STEMSVC_ALIVE_FILE": ""},
+        tmp_path,
+        lambda _: True,
+    )
     with Client(url) as client:
         yield Service(url, client, api, tmp_path / "data")
     dispatcher.teardown()

@@ -1,0 +1,65 @@
+"""Each request a span and a figure; `/metrics` shows the figures."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import Any
+
+from flask import Flask, Response, g, request
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from api.requests import request_id
+from api.services import services
+from stemsvc import metrics
+from stemsvc.settings import Settings
+from stemsvc.telemetry import PARENT, configure_traces, span
+
+QUIET = ("/healthz/live", "/healthz/ready", "/metrics")  # asked every few seconds, by machines
+
+
+def install(app: Flask, settings: Settings) -> None:
+    """Measure every request; must be the first that is installed."""
+    configure_traces(settings, "api")
+
+    @app.before_request
+    def _begin() -> None:
+        g.began = time.perf_counter()
+        if request.path in QUIET:
+            return
+        g.spans = ExitStack()
+        parent = request.headers.get(PARENT)
+        g.span = g.spans.enter_context(span(f"{request.method} {_route()}", parent=parent, kind=SpanKind.SERVER))
+
+    @app.after_request
+    def _measure(response: Response) -> Response:
+        if "began" in g:
+            metrics.answered(request.method, _route(), response.status_code, time.perf_counter() - g.began)
+        if "span" in g:
+            _describe(g.span, response.status_code)
+        return response
+
+    @app.teardown_request
+    def _end(error: BaseException | None) -> None:
+        if "spans" in g:
+            g.pop("spans").close()
+
+    @app.get("/metrics")
+    def _metrics() -> Response:
+        text = metrics.exposition(services().store, services().pools)
+        return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _route() -> str:
+    """The pattern, never the path: what a client makes up must not become a name of ours."""
+    return request.url_rule.rule if request.url_rule else "none"
+
+
+def _describe(made: Span, status: int) -> None:
+    values: dict[str, Any] = {
+        "http.request.method": request.method, "http.route": _route(), "http.response.status_code": status,
+        "stemsvc.request_id": request_id(),
+    }  # fmt: skip
+    made.set_attributes(values)
+    if status >= 500:
+        made.set_status(Status(StatusCode.ERROR))

@@ -1,0 +1,118 @@
+"""Traces: one from the request that made a job to the webhook that tells of its end.
+
+A trace's context goes with the job's row, since the message may be sent much later and by another process, and in the
+message's headers. Without an endpoint no span is kept, but every request and job still has a trace id for its logs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+
+import structlog
+from opentelemetry import context, trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler, TraceIdRatioBased
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from stemsvc.errors import StemsvcError
+from stemsvc.settings import Settings
+
+PARENT = "traceparent"  # the W3C's header, and what a job's row keeps
+Attributes = dict[str, str | int | float | bool]
+_words = TraceContextTextMapPropagator()
+_guard = threading.Lock()
+_provider: TracerProvider | None = None
+
+
+def configure_traces(settings: Settings, service: str, exporter: SpanExporter | None = None) -> None:
+    """Have this process's spans kept and sent as the settings say; once for each process, after any fork."""
+    global _provider
+    with _guard:
+        if _provider is not None:
+            return
+        resource = Resource.create(
+            {
+                "service.name": f"stemsvc-{service}",
+                "service.version": version("stemsvc"),
+                "service.namespace": "stemsvc",
+            }
+        )
+        sampler: Sampler = ALWAYS_OFF
+        if settings.otlp_endpoint or exporter:
+            sampler = ParentBased(TraceIdRatioBased(settings.trace_share))
+        _provider = TracerProvider(sampler=sampler, resource=resource, shutdown_on_exit=True)
+        if exporter is None and settings.otlp_endpoint:
+            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+            exporter = OTLPSpanExporter(endpoint=f"{settings.otlp_endpoint.rstrip('/')}/v1/traces", timeout=5)
+        if exporter is not None:
+            _provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1000))
+
+
+def flush() -> None:
+    """Send what is kept; called before a process ends that Python does not end."""
+    if _provider is not None:
+        _provider.force_flush(2000)
+
+
+@contextmanager
+def span(
+    name: str, attributes: Attributes | None = None, *, parent: str | None = None, kind: SpanKind = SpanKind.INTERNAL,
+    start: float | None = None,
+) -> Iterator[Span]:  # fmt: skip
+    """A span around what happens inside, below `parent` (a traceparent) or the current one.
+
+    `start` is seconds since the epoch, where that is not now. An error of ours names its code.
+    """
+    tracer = (_provider or trace.get_tracer_provider()).get_tracer("stemsvc")
+    above = context.get_current() if parent is None else _words.extract({PARENT: parent})
+    nanoseconds = None if start is None else int(start * 1e9)
+    with tracer.start_as_current_span(
+        name, context=above, kind=kind, attributes=attributes, start_time=nanoseconds, record_exception=False,
+        set_status_on_exception=False,
+    ) as made:  # fmt: skip
+        try:
+            yield made
+        except StemsvcError as error:
+            made.set_attribute("error.type", error.code)
+            made.set_status(Status(StatusCode.ERROR, error.code))
+            raise
+        except BaseException as error:
+            made.set_attribute("error.type", type(error).__name__)
+            made.set_status(Status(StatusCode.ERROR))
+            raise
+
+
+def past_span(name: str, start: float, end: float, attributes: Attributes | None = None) -> None:
+    """A span of something that is over, in seconds since the epoch."""
+    tracer = (_provider or trace.get_tracer_provider()).get_tracer("stemsvc")
+    made = tracer.start_span(name, attributes=attributes, start_time=int(min(start, end) * 1e9))
+    made.end(int(end * 1e9))
+
+
+def current_parent() -> str | None:
+    """What a message, a row or a request carries so that its spans come below the current one."""
+    carrier: MutableMapping[str, str] = {}
+    _words.inject(carrier)
+    return carrier.get(PARENT)
+
+
+def trace_id(parent: str | None = None) -> str | None:
+    """The id of the current trace, or of that in a traceparent, as logs show it."""
+    above = None if parent is None else _words.extract({PARENT: parent})
+    found = trace.get_current_span(above).get_span_context()
+    return format(found.trace_id, "032x") if found.is_valid else None
+
+
+def add_trace_id(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """A processor of structlog: every line of a request or a job names its trace."""
+    if "trace_id" not in event and (found := trace_id()):
+        event["trace_id"] = found
+    return event

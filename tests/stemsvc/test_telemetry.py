@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
+
+from stemsvc import telemetry
+from stemsvc.errors import TransientError
+from stemsvc.settings import Settings
+from stemsvc.telemetry import add_trace_id, configure_traces, current_parent, past_span, span, trace_id
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.fixture
+def exporter(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> InMemorySpanExporter:
+    monkeypatch.setattr(telemetry, "_provider", None)
+    exporter = InMemorySpanExporter()
+    configure_traces(settings, "test", exporter)
+    return exporter
+
+
+def test_spans_hang_together_across_processes(exporter: InMemorySpanExporter) -> None:
+    with span("request", {"stemsvc.job_id": "j"}, parent=PARENT):
+        told = current_parent()
+        assert add_trace_id(None, "info", {})["trace_id"] == "0af7651916cd43dd8448eb211c80319c" == trace_id(told)
+    with span("job", parent=told):  # elsewhere, later
+        past_span("wait", 10.0, 12.5)
+    telemetry.flush()
+
+    request, wait, job = exporter.get_finished_spans()
+    assert {each.context.trace_id for each in (request, wait, job)} == {int("0af7651916cd43dd8448eb211c80319c", 16)}
+    assert job.parent is not None
+    assert wait.parent is not None
+    assert job.parent.span_id == request.context.span_id
+    assert wait.parent.span_id == job.context.span_id
+    assert (wait.end_time or 0) - (wait.start_time or 0) == 2_500_000_000
+
+
+def test_an_error_names_its_code_and_tells_no_more(exporter: InMemorySpanExporter) -> None:
+    with pytest.raises(TransientError), span("upload"):
+        raise TransientError("storage_unavailable", "https://bucket/key?signature=abc")
+    telemetry.flush()
+
+    (made,) = exporter.get_finished_spans()
+    assert (made.status.status_code, made.status.description) == (StatusCode.ERROR, "storage_unavailable")
+    assert made.attributes is not None
+    assert made.attributes["error.type"] == "storage_unavailable"
+    assert "signature" not in made.to_json()
+
+
+def test_without_an_endpoint_there_are_trace_ids_and_no_spans(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    monkeypatch.setattr(telemetry, "_provider", None)
+    configure_traces(settings, "test")
+    with span("request") as made:
+        assert trace_id()
+        assert not made.is_recording()
+    assert trace_id() is None
+
+
+def test_a_collector_that_is_away_costs_nobody_anything() -> None:
+    code = """
+from stemsvc.settings import Settings
+from stemsvc.telemetry import configure_traces, span
+configure_traces(Settings(otlp_endpoint="http://127.0.0.1:9"), "test")
+with span("request"):
+    print("done")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "done\n")
