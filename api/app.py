@@ -22,8 +22,10 @@ from api import (
     jobs,
     limits,
     models,
+    pools,
     requests,
     schemas,
+    telemetry,
     uploads,
     usage,
 )
@@ -71,6 +73,7 @@ def create_app(settings: Settings) -> Flask:
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["stemsvc"] = open_services(settings)
+    telemetry.install(app, settings)
     requests.install(app, settings.min_free_bytes)
     headers.install(app, settings)
     auth.install(app)
@@ -85,7 +88,7 @@ def create_app(settings: Settings) -> Flask:
     )
     rest.spec.components.security_scheme("key", auth.SECURITY)
     errors.install(app)
-    for each in (jobs, batch, events, uploads, usage, models, health):
+    for each in (jobs, batch, events, uploads, usage, models, pools, health):
         rest.register_blueprint(each.blueprint)
     app.register_blueprint(files.blueprint)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "stemsvc"}))

@@ -11,6 +11,7 @@ import structlog
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.logs import configure_logs
+from stemsvc.metrics import folder_for_children
 from stemsvc.settings import Settings
 
 log = structlog.get_logger()
@@ -39,7 +40,8 @@ def api(host: str | None, port: int | None) -> None:
     ]  # fmt: skip
     # what the settings became, since who needs a key depends on the host; and few of glibc's arenas, which a thousand
     # threads would each leave memory in
-    os.execve(sys.executable, arguments, {"MALLOC_ARENA_MAX": "2", **settings.environment()})
+    environment = {"MALLOC_ARENA_MAX": "2", **settings.environment(), **folder_for_children(settings)}
+    os.execve(sys.executable, arguments, environment)
 
 
 def _warn_of_no_keys(settings: Settings) -> None:

@@ -69,12 +69,20 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+POOL_NAME = {
+    "in": "path", "name": "name", "required": True, "schema": {"type": "string", "minLength": 1, "maxLength": 100},
+    "description": "of `GET /v1/pools`", "example": "separate.demo.cpu",
+}  # fmt: skip
+
+
 def _operation(path: str, method: str, operation: dict[str, Any]) -> None:
     parameters = [each for each in operation.get("parameters", ()) if each.get("in") != "path"]
     if "{job_id}" in path:
         parameters.insert(0, JOB_ID)
     elif "{upload_id}" in path:
         parameters.insert(0, {**JOB_ID, "name": "upload_id"})
+    elif "{name}" in path:
+        parameters.insert(0, POOL_NAME)
     if parameters:
         operation["parameters"] = parameters
     operation["operationId"] = _name(path, method)
@@ -111,6 +119,7 @@ def _name(path: str, method: str) -> str:
         ("/v1/jobs/{job_id}", "get"): "getJob", ("/v1/jobs/{job_id}", "delete"): "deleteJob",
         ("/v1/jobs/{job_id}/cancel", "post"): "cancelJob", ("/v1/jobs/{job_id}/events", "get"): "followJob",
         ("/v1/uploads", "post"): "createUpload", ("/v1/uploads/{upload_id}", "delete"): "deleteUpload",
+        ("/v1/pools", "get"): "listPools", ("/v1/pools/{name}", "get"): "getPool",
         ("/v1/usage", "get"): "getUsage", ("/v1/models", "get"): "listModels",
         ("/healthz/live", "get"): "isLive", ("/healthz/ready", "get"): "isReady",
     }  # fmt: skip

@@ -21,6 +21,7 @@ STATUS = {
     "job_not_found": 404, "job_finished": 409, "object_missing": 404, "url_expired": 403, "url_invalid": 403,
     "file_too_large": 413, "missing_file": 400, "too_many_files": 400, "empty_file": 400,
     "idempotency_conflict": 409, "bad_idempotency_key": 400, "forbidden": 403, "upload_not_found": 404,
+    "pool_not_found": 404,
     "length_required": 411, "wrong_length": 400, "upload_incomplete": 400, "request_timeout": 408,
 }  # fmt: skip
 # Transient errors are 503; these are the client's to slow down for. What others say names our insides: it is logged.

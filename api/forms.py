@@ -8,12 +8,13 @@ from flask_smorest.fields import Upload
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates, validates_schema
 
 from api.fields import MOST_METADATA, MetadataField, MomentField, NamesField, TypedSchema
-from stemsvc.jobs import FORMATS, JobState
-from stemsvc.pools import DEVICES
+from stemsvc.jobs import FORMATS, JobState, Priority
+from stemsvc.pools import KINDS
 from stemsvc.separation import MAX_OVERLAP, MAX_SEED, MAX_SHIFTS, PRECISIONS, SeparationOptions
 from stemsvc.webhooks import EventType
 
 DEFAULTS = SeparationOptions()
+DEFAULT_PRIORITY = Priority.NORMAL.word
 MOST_JOBS = 100  # in one batch
 MIN_RATE, MAX_RATE = 8000, 192000  # Hz, as of what is read
 
@@ -43,7 +44,7 @@ class JobForm(TypedSchema):
     model = fields.String(
         load_default="", metadata={"description": "a name from `GET /v1/models`; the default there where empty"}
     )
-    device = fields.String(load_default="auto", validate=validate.OneOf(("auto", *DEVICES)))
+    device = fields.String(load_default="auto", validate=validate.OneOf(("auto", *KINDS)))
     stems = NamesField(
         load_default=(),
         metadata={
@@ -106,6 +107,13 @@ class JobForm(TypedSchema):
             "enum": list(PRECISIONS),
             "description": "`fp32` is upstream's to 100 dB, `mixed` to 60 dB, `fast` is for previews; "
             "`auto` is mixed on CUDA and fp32 elsewhere",
+        },
+    )
+    priority = fields.String(
+        load_default=DEFAULT_PRIORITY,
+        validate=validate.OneOf([each.word for each in Priority]),
+        metadata={
+            "description": "all `high` jobs of a pool go before its `normal` ones, and these before the `low` ones"
         },
     )
     cache = fields.Boolean(

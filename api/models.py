@@ -35,6 +35,6 @@ def catalog() -> dict[str, Any]:
                 "fallback",
             }
         )
-        devices = [pool.device for pool in services().pools if pool.model == entry.name]
+        devices = sorted({pool.kind for pool in services().pools if entry.name in pool.models})
         models.append({**fields, "default": entry.name == settings.default_model, "devices": devices})
     return {"models": models}

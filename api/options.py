@@ -15,6 +15,7 @@ from stemsvc.names import check_template
 from stemsvc.reception import Request
 from stemsvc.separation import SeparationOptions
 from stemsvc.sources import Link, Source
+from stemsvc.telemetry import current_parent
 from stemsvc.webhooks import ENDS
 
 SEPARATION = ("overlap", "shifts", "seed", "segment", "precision")
@@ -38,6 +39,7 @@ def read_options(form: dict[str, Any]) -> JobOptions:
         sample_rate=form["sample_rate"],
         webhook_url=form["webhook_url"],
         webhook_events=events if form["webhook_url"] else (),
+        priority=form["priority"],
         cache=form["cache"],
         separation=separation,
     )
@@ -57,4 +59,4 @@ def read_source(form: dict[str, Any], who: Caller) -> Source:
 def asked_by(who: Caller, *, key: bool = True) -> Request:
     """Who asks, and by which name of its own for this request."""
     limits = (who.key.max_waiting, who.key.minutes_per_day) if who.key else (None, None)
-    return Request(request_id(), who.owner, idempotency_key() if key else None, *limits)
+    return Request(request_id(), who.owner, idempotency_key() if key else None, current_parent(), *limits)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields
 
-from stemsvc.jobs import JobState
+from stemsvc.jobs import JobState, Priority
 from stemsvc.separation import PRECISIONS
 
 
@@ -14,8 +14,8 @@ class ProgressSchema(Schema):
     fraction = fields.Float(metadata={"description": "finished segments over all segments of this attempt, 0 to 1"})
     stage = fields.String(
         metadata={
-            "description": "queued, starting, fetching, decoding, loading, downloading (weights), waiting, separating, "
-            "encoding, uploading, done, failed or canceled"
+            "description": "queued, waiting_for_pool (no worker of its pool lives), starting, fetching, decoding, "
+            "loading, downloading (weights), waiting, separating, encoding, uploading, done, failed or canceled"
         }
     )
     eta_seconds = fields.Float(
@@ -94,8 +94,9 @@ class JobSchema(Schema):
     filename = fields.String()
     progress = fields.Nested(ProgressSchema)
     queue_position = fields.Integer(
-        allow_none=True, metadata={"description": "jobs of the pool that wait before this one"}
+        allow_none=True, metadata={"description": "jobs of the pool that go before this one; 10,000 stands for more"}
     )
+    priority = fields.String(metadata={"enum": [each.word for each in Priority]})
     pool = fields.String()
     attempt = fields.Integer()
     max_attempts = fields.Integer()
@@ -162,6 +163,47 @@ class ModelsSchema(Schema):
     """The catalog."""
 
     models = fields.List(fields.Nested(ModelSchema))
+
+
+class LineSchema(Schema):
+    """How many jobs wait in a pool, by priority."""
+
+    high = fields.Integer()
+    normal = fields.Integer()
+    low = fields.Integer()
+
+
+class WorkerSchema(Schema):
+    """A worker that lives."""
+
+    id = fields.String()
+    device_name = fields.String(metadata={"description": "as its maker calls it"})
+    free_memory_mb = fields.Integer(allow_none=True, metadata={"description": "of the device"})
+    models = fields.List(fields.String(), metadata={"description": "whose weights are loaded"})
+    busy = fields.Boolean()
+    started_at = fields.DateTime()
+    seen_at = fields.DateTime()
+
+
+class PoolSchema(Schema):
+    """Workers that run some models on one device."""
+
+    name = fields.String()
+    models = fields.List(fields.String())
+    device = fields.String()
+    precision = fields.String(allow_none=True, metadata={"description": "of jobs that leave it open"})
+    slots = fields.Integer(metadata={"description": "jobs that its living workers do at a time"})
+    queued = fields.Integer()
+    running = fields.Integer()
+    jobs = fields.Integer(metadata={"description": "queued and running ones: what to scale its workers by"})
+    waiting = fields.Nested(LineSchema)
+    workers = fields.List(fields.Nested(WorkerSchema), metadata={"description": "for keys with the scope `admin`"})
+
+
+class PoolsSchema(Schema):
+    """Who is there to do the work."""
+
+    pools = fields.List(fields.Nested(PoolSchema))
 
 
 class HealthSchema(Schema):

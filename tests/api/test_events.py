@@ -69,7 +69,7 @@ def test_moves_and_progress_come_as_they_happen(client: Any, parts: Services, ur
     job_id = submitted(client)
     with stream(url, job_id) as seen:
         assert next(seen)["data"]["to"] == "queued"
-        assert next(seen)["data"]["stage"] == "queued"
+        assert next(seen)["data"]["stage"] == "waiting_for_pool"
         lease = run(parts, job_id)
         moved = next(seen)
         assert (moved["event"], moved["data"]["from"], moved["data"]["to"]) == ("state", "queued", "running")

@@ -49,7 +49,7 @@ def test_a_track_becomes_a_queued_job(client: FlaskClient) -> None:
     assert answer.headers["Location"] == f"/v1/jobs/{job['id']}"
     assert (job["state"], job["model"], job["device"], job["filename"]) == ("queued", "demo", "auto", "my song.mp3")
     assert (job["format"], job["bit_depth"], job["residual"]) == ("wav", "float32", True)
-    assert job["progress"] == {"fraction": 0.0, "stage": "queued", "eta_seconds": None}
+    assert job["progress"] == {"fraction": 0.0, "stage": "waiting_for_pool", "eta_seconds": None}
     assert (job["queue_position"], job["attempt"], job["stems"], job["error"]) == (0, 0, {}, None)
     assert [move["to"] for move in job["timeline"]] == ["queued"]
     assert client.get(answer.headers["Location"]).json == job

@@ -1,0 +1,46 @@
+"""What each pool has to do and who is there to do it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.workers import Seen
+from stemsvc.pools import FETCH, Pool
+
+
+@dataclass(frozen=True)
+class PoolStatus:
+    """A pool at one moment. `pool` is None for `fetch`, and for one that has jobs or workers but no settings here."""
+
+    name: str
+    pool: Pool | None
+    waiting: dict[int, int]  # by priority
+    running: int
+    workers: list[Seen]
+
+    @property
+    def queued(self) -> int:
+        """Jobs that wait."""
+        return sum(self.waiting.values())
+
+    @property
+    def slots(self) -> int:
+        """Jobs that its living workers do at a time."""
+        return sum(seen.worker.slots for seen in self.workers)
+
+
+def pool_statuses(store: JobStore, pools: list[Pool]) -> list[PoolStatus]:
+    """The configured pools, then `fetch`, then those that only the store knows. Raises the store's errors."""
+    waiting, running, living = store.waiting(), store.running_by_pool(), store.workers.living()
+    known = {pool.name: pool for pool in pools}
+    seen = {name for each in living for name in each.worker.pools}
+    busy = {name for name, line in waiting.items() if sum(line.values())} | set(running)
+    names = dict.fromkeys([*known, FETCH, *sorted(seen | busy)])
+    return [
+        PoolStatus(
+            name, known.get(name), waiting.get(name, {}), running.get(name, 0),
+            [each for each in living if name in each.worker.pools],
+        )
+        for name in names
+    ]  # fmt: skip
