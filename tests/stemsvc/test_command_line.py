@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -20,14 +21,29 @@ from tests.sounds import tone, write_sound
 
 
 def run(folder: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
-    environment = plain_environment(STEMSVC_DATA_DIR=str(folder / "data"), COLUMNS="200", **changes)
+    environment = plain_environment(**{"STEMSVC_DATA_DIR": str(folder / "data"), "COLUMNS": "200", **changes})
     return subprocess.run(stemsvc(*arguments), cwd=folder, env=environment, capture_output=True, text=True, timeout=180)
 
 
 def test_help_names_the_commands_of_every_installed_part(tmp_path: Path) -> None:
     text = run(tmp_path, "--help").stdout
 
-    for command in ("up", "api", "worker", "down", "demo", "separate", "jobs", "models", "doctor", "dispatcher"):
+    for command in (
+        "up",
+        "api",
+        "worker",
+        "down",
+        "demo",
+        "separate",
+        "jobs",
+        "models",
+        "doctor",
+        "dispatcher",
+        "migrate",
+        "pools",
+        "flower",
+        "fetcher",
+    ):
         assert f"  {command} " in text
 
 
@@ -62,6 +78,20 @@ def test_doctor_with_a_broken_part_fails(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "broker_unavailable" in done.stdout
     assert "store_unavailable" in done.stdout
+
+
+def test_tables_are_brought_on_and_back_and_what_is_newer_is_left_alone(tmp_path: Path) -> None:
+    assert "revision 0005" in run(tmp_path, "migrate").stdout
+    back = run(tmp_path, "migrate", "--to", "0004")
+    assert (back.returncode, back.stdout) == (0, "the tables are at revision 0004\n")
+    found = run(tmp_path, "doctor", STEMSVC_BROKER_URL=f"redis://127.0.0.1:{free_port()}/0", COLUMNS="300")
+    assert "tables_old" in found.stdout
+    assert "run `stemsvc migrate`" in found.stdout
+    assert "no_revision" in run(tmp_path, "migrate", "--to", "9").stderr
+    assert "revision 0005" in run(tmp_path, "migrate").stdout
+    with sqlite3.connect(tmp_path / "data" / "jobs.sqlite") as connection:  # as a newer stemsvc would
+        connection.execute("UPDATE alembic_version SET version_num = '0099'")
+    assert "revision 0099" in run(tmp_path, "migrate").stdout
 
 
 def test_separate_writes_the_stems_beside_no_server(tmp_path: Path) -> None:
