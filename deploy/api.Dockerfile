@@ -1,0 +1,32 @@
+# The api, dispatcher, migration, operator's commands and Flower: no torch.
+#   docker build -f deploy/api.Dockerfile -t stemsvc-api:0.1.0 .
+ARG PYTHON=3.11.14
+FROM docker.io/library/python:${PYTHON}-slim-bookworm AS build
+WORKDIR /src
+COPY pyproject.toml requirements.lock README.md LICENSE ./
+COPY deploy/install.sh deploy/
+COPY stemsvc stemsvc
+COPY api api
+COPY workers/__init__.py workers/
+RUN deploy/install.sh /opt/stemsvc api,flower
+
+FROM docker.io/library/python:${PYTHON}-slim-bookworm
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="stemsvc-api" \
+      org.opencontainers.image.description="Music source separation as a service: the HTTP API" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="MIT" \
+      org.stemsvc.sbom="/opt/stemsvc/packages.json"
+COPY --from=build /opt/stemsvc /opt/stemsvc
+RUN install -d -o 10001 -g 10001 /var/lib/stemsvc
+ENV PATH=/opt/stemsvc/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    STEMSVC_DATA_DIR=/var/lib/stemsvc
+USER 10001:10001
+EXPOSE 8080
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s \
+  CMD ["python", "-c", "import httpx; httpx.get('http://127.0.0.1:8080/healthz/live', timeout=4).raise_for_status()"]
+ENTRYPOINT ["stemsvc"]
+CMD ["api", "--host", "0.0.0.0", "--port", "8080"]

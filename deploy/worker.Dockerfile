@@ -1,0 +1,38 @@
+# Workers and the fetcher. For CPUs and for CUDA by the index that torch comes from (see deploy/README.md):
+#   docker build -f deploy/worker.Dockerfile --build-arg TORCH_INDEX=... -t stemsvc-worker-cpu:0.1.0 .
+ARG PYTHON=3.11.14
+FROM docker.io/library/python:${PYTHON}-slim-bookworm AS build
+ARG TORCH_INDEX=""
+WORKDIR /src
+COPY pyproject.toml requirements.lock README.md LICENSE ./
+COPY deploy/install.sh deploy/
+COPY stemsvc stemsvc
+COPY api/__init__.py api/
+COPY workers workers
+RUN TORCH_INDEX="${TORCH_INDEX}" deploy/install.sh /opt/stemsvc worker
+
+FROM docker.io/library/python:${PYTHON}-slim-bookworm
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG DEVICE=cpu
+LABEL org.opencontainers.image.title="stemsvc-worker-${DEVICE}" \
+      org.opencontainers.image.description="Music source separation as a service: Demucs workers" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="MIT" \
+      org.stemsvc.sbom="/opt/stemsvc/packages.json"
+COPY --from=build /opt/stemsvc /opt/stemsvc
+RUN install -d -o 10001 -g 10001 /var/lib/stemsvc /var/cache/stemsvc
+# the NVIDIA runtime mounts its driver where these ask for it; CPUs ignore them
+ENV PATH=/opt/stemsvc/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility \
+    STEMSVC_DATA_DIR=/var/lib/stemsvc \
+    STEMSVC_CACHE_DIR=/var/cache/stemsvc \
+    STEMSVC_ALIVE_FILE=/var/lib/stemsvc/alive
+USER 10001:10001
+HEALTHCHECK --interval=20s --timeout=5s --start-period=300s \
+  CMD ["sh", "-c", "test $(($(date +%s) - $(stat -c %Y /var/lib/stemsvc/alive))) -lt 60"]
+ENTRYPOINT ["stemsvc"]
+CMD ["worker", "--model", "*", "--device", "cpu"]

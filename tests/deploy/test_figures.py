@@ -1,0 +1,101 @@
+"""The dashboard and the alerts ask for figures that there really are."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+
+from stemsvc import metrics
+from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.engine import migrate
+from stemsvc.jobstore.workers import Worker
+from stemsvc.pools import single
+from stemsvc.settings import Settings
+from stemsvc.timing import storage_seconds
+
+FILES = Path("helm/stemsvc/files")
+DASHBOARD = json.loads((FILES / "dashboard.json").read_text())
+ALERTS = [rule for group in yaml.safe_load((FILES / "alerts.yaml").read_text())["groups"] for rule in group["rules"]]
+BY_EVERY_SCRAPE = {"instance", "job", "le"}
+
+
+def questions() -> Iterator[tuple[str, str]]:
+    for panel in DASHBOARD["panels"]:
+        for target in panel["targets"]:
+            yield panel["title"], target["expr"].replace("$pool", ".*")
+    for rule in ALERTS:
+        yield rule["alert"], rule["expr"]
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """Each series' name with its labels, of a service that has seen everything once."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("data"))
+    migrate(settings.resolved_database_url)
+    store = JobStore(settings.resolved_database_url)
+    pool = single("demo", "cpu")
+    store.workers.beat(Worker("one", (pool.name,), "cpu", "a processor", free_memory_mb=1), 60)
+    metrics.job_succeeded("demo", "cpu", 1.0)
+    metrics.computed("demo", "cpu", 1.0, 2.0, 0.1, "EUR")
+    metrics.retried("storage_unavailable")
+    metrics.model_loaded("demo", "cpu", 1.0, 1)
+    metrics.answered("GET", "/v1/jobs", 200, 0.1)
+    storage_seconds().labels("put", "ok").observe(0.1)
+    text = metrics.exposition(store, [pool]).decode()
+    store.close()
+    found: dict[str, set[str]] = {}
+    for name, labels in re.findall(r"^(\w+)(?:{(.*)})? \S+$", text, re.MULTILINE):
+        found.setdefault(name, set()).update(re.findall(r"(\w+)=\"", labels))
+    return found
+
+
+@pytest.mark.parametrize(("where", "expression"), list(questions()))
+def test_a_question_is_one_and_can_be_answered(where: str, expression: str, figures: dict[str, set[str]]) -> None:
+    promql_parser.parse(expression)
+    names = set(re.findall(r"\b((?:demucs|stemsvc)_\w+)", expression))
+    assert names, where
+    assert names <= set(figures)
+    labels = set().union(*(figures[name] for name in names)) | BY_EVERY_SCRAPE
+    grouped = {
+        label.strip() for group in re.findall(r"(?:by|on)\s*\(([^)]*)\)", expression) for label in group.split(",")
+    }
+    matched = {
+        label for inside in re.findall(r"{([^}]*)}", expression) for label in re.findall(r"(\w+)\s*[=!]", inside)
+    }
+    assert grouped | matched <= labels, where
+
+
+def test_every_figure_is_shown_somewhere(figures: dict[str, set[str]]) -> None:
+    asked = " ".join(expression for _, expression in questions())
+    ours = {
+        re.sub(r"_(bucket|count|sum|created)$", "", name) for name in figures if name.startswith(("demucs", "stemsvc"))
+    }
+    assert {name for name in ours if name not in asked} == set()
+
+
+def test_every_alert_says_what_to_do() -> None:
+    runbook = Path("deploy/README.md").read_text()
+    anchors = {re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower()).replace(" ", "-")
+               for line in runbook.splitlines() if line.startswith("#")}  # fmt: skip
+    for rule in ALERTS:
+        notes: dict[str, Any] = rule["annotations"]
+        assert rule["labels"]["severity"] in ("warning", "critical")
+        assert len(notes["summary"]) > 20
+        for anchor in re.findall(r"deploy/README\.md#([\w-]+)", notes["action"]):
+            assert anchor in anchors, rule["alert"]
+
+
+def test_the_dashboard_is_one() -> None:
+    ids = [panel["id"] for panel in DASHBOARD["panels"]]
+    assert len(ids) == len(set(ids))
+    places = [(p["gridPos"]["x"], p["gridPos"]["y"]) for p in DASHBOARD["panels"]]
+    assert len(places) == len(set(places))
+    assert all(p["gridPos"]["x"] + p["gridPos"]["w"] <= 24 for p in DASHBOARD["panels"])
+    assert DASHBOARD["templating"]["list"][1]["query"]["query"] == "label_values(demucs_live_slots, pool)"

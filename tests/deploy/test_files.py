@@ -1,0 +1,136 @@
+"""Compose, images, units: as far as they can be checked without Docker and without systemd as process 1."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from stemsvc.catalog import load_catalog
+from stemsvc.cli import main
+from stemsvc.pools import parse_pools
+from stemsvc.settings import Settings
+from tests.processes import plain_environment
+
+COMPOSE = Path("deploy/compose.yaml")
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
+SETTINGS = {f"STEMSVC_{name.upper()}" for name in Settings.model_fields}
+OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("stemsvc-")}
+POOLS = [pool.name for pool in parse_pools("deploy/pools.yaml", load_catalog().names)]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_pinned_and_limited(name: str) -> None:
+    service = SERVICES[name]
+    assert re.search(r":[v\d][\w.-]+$", service["image"])
+    assert "memory" in service["deploy"]["resources"]["limits"]
+    for mount in service.get("volumes", []):
+        source = mount.split(":")[0]
+        if source.startswith("."):
+            assert (COMPOSE.parent / source).exists(), mount
+    for port in service.get("ports", []):  # nothing but nginx is for other machines
+        assert name == "nginx" or port.startswith("127.0.0.1:")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_programs_understand_what_compose_tells_them(name: str) -> None:
+    service = OURS[name]
+    assert set(service["environment"]) <= SETTINGS
+    assert service["read_only"]
+    assert service["user"] == "10001:10001"
+    command = service.get("command") or ["api"]
+    if "entrypoint" in service:
+        compile(command[0], name, "exec")
+        return
+    help_ = CliRunner().invoke(main, [command[0], "--help"])
+    assert help_.exit_code == 0
+    assert all(option in help_.output for option in command if option.startswith("--"))
+    if command[0] == "worker":
+        assert command[2] in POOLS
+
+
+def test_every_secret_is_asked_for_and_none_is_written_down() -> None:
+    text = COMPOSE.read_text()
+    asked = set(re.findall(r"\${(\w+):\?", text))
+    example = Path("deploy/env.example").read_text()
+    offered = re.findall(r"^(\w+)=(.*)$", example, re.MULTILINE)
+    assert {name for name, _ in offered} == asked
+    assert all(value == "" for _, value in offered)
+    assert set(re.findall(r"^#(\w+)=", example, re.MULTILINE)) <= set(re.findall(r"\${(\w+)", text))
+
+
+@pytest.mark.parametrize("kind", ["api", "worker"])
+def test_an_image_runs_as_nobody_special_and_says_what_it_is(kind: str) -> None:
+    text = Path(f"deploy/{kind}.Dockerfile").read_text()
+    assert text.count("USER 10001:10001") == 1
+    assert "HEALTHCHECK" in text
+    assert 'org.stemsvc.sbom="/opt/stemsvc/packages.json"' in text
+    for base in re.findall(r"^FROM (\S+)", text, re.MULTILINE):
+        assert re.search(r":\${PYTHON}-slim-\w+$", base)
+    assert re.search(r"^ARG PYTHON=\d+\.\d+\.\d+$", text, re.MULTILINE)
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE)
+    kept = re.findall(r"^!(\S+)$", Path(".dockerignore").read_text(), re.MULTILINE)
+    for source in " ".join(copied).split():
+        assert Path(source).exists()
+        assert any(source == each or source.startswith(f"{each}/") for each in kept), source
+
+
+@pytest.mark.parametrize(
+    ("extras", "there", "not_there"),
+    [
+        ("api,flower", {"flask", "gunicorn", "celery", "flower"}, {"torch", "demucs"}),
+        pytest.param("worker", {"torch", "demucs", "av", "celery"}, {"flask"}, marks=pytest.mark.long),
+    ],
+)
+def test_the_step_that_installs_an_image_runs(
+    tmp_path: Path, extras: str, there: set[str], not_there: set[str]
+) -> None:
+    # given what .dockerignore lets through, copied as the Dockerfile does
+    source, target = tmp_path / "src", tmp_path / "stemsvc"
+    source.mkdir()
+    for name in ("pyproject.toml", "requirements.lock", "README.md", "LICENSE"):
+        shutil.copy(name, source)
+    shutil.copytree("deploy", source / "deploy")
+    for name in ("stemsvc", "api", "workers"):
+        whole = name == "stemsvc" or (name == "api") == extras.startswith("api")
+        if whole:
+            shutil.copytree(name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            (source / name).mkdir()
+            shutil.copy(f"{name}/__init__.py", source / name)
+
+    subprocess.run(["deploy/install.sh", target, extras], cwd=source, check=True, env=plain_environment(), timeout=900)
+
+    packages = {each["name"].lower() for each in json.loads((target / "packages.json").read_text())}
+    assert there | {"stemsvc"} <= packages
+    assert not packages & not_there
+    version = subprocess.run([target / "bin/stemsvc", "--version"], capture_output=True, text=True, check=True)
+    assert version.stdout.startswith("stemsvc")
+    command = "api" if whole is False or extras.startswith("api") else "worker"
+    subprocess.run([target / "bin/stemsvc", command, "--help"], capture_output=True, check=True)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
+def test_units_are_what_systemd_takes(tmp_path: Path) -> None:
+    stemsvc = tmp_path / "stemsvc"
+    stemsvc.write_text("#!/bin/sh\n")
+    stemsvc.chmod(0o755)
+    for unit in Path("deploy/systemd").glob("*.service"):
+        text = unit.read_text().replace("/opt/stemsvc/bin/stemsvc", str(stemsvc)).replace("User=stemsvc\n", "")
+        copy = tmp_path / unit.name.replace("@", "@cpu")
+        copy.write_text(text)
+        command = re.search(r"^ExecStart=\S+ (\w+)", text, re.MULTILINE)
+        assert command
+        assert CliRunner().invoke(main, [command[1], "--help"]).exit_code == 0
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", copy], capture_output=True, text=True)
+        ours = [line for line in done.stderr.splitlines() if unit.stem.rstrip("@") in line and "not found" not in line]
+        assert ours == []
+    names = re.findall(r"^(STEMSVC_\w+)=", Path("deploy/systemd/stemsvc.env").read_text(), re.MULTILINE)
+    assert set(names) <= SETTINGS
