@@ -1,0 +1,314 @@
+"""The chart, rendered by Helm's own library in every shape that ci/ has."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import helm_python as helm
+import kubernetes_validate
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from api.app import create_app
+from stemsvc.catalog import load_catalog
+from stemsvc.cli import main
+from stemsvc.pools import parse_pools
+from stemsvc.settings import Settings
+
+CHART = Path(__file__).parent.parent
+SHAPES = [None, *sorted((CHART / "ci").glob("*-values.yaml"))]
+OURS = {"api", "dispatcher", "worker", "fetcher", "migration", "flower", "weights"}
+FOREIGN = ("keda.sh", "monitoring.coreos.com", "external-secrets.io", "gateway.networking.k8s.io")
+KUBERNETES = "1.34"
+Document = dict[str, Any]
+
+
+def values(shape: Path | None) -> Document:
+    return yaml.safe_load(shape.read_text()) if shape else {}
+
+
+def render(given: Document, name: str = "demo") -> list[Document]:
+    with helm.Chart.load(str(CHART)) as chart:
+        manifests = chart.render(given, name=name, namespace="music")
+    texts = [text for path, text in sorted(manifests.items()) if path.endswith(".yaml")]
+    return [document for text in texts for document in yaml.safe_load_all(text) if document]
+
+
+@pytest.fixture(params=SHAPES, ids=lambda shape: shape.stem if shape else "defaults")
+def documents(request: pytest.FixtureRequest) -> list[Document]:
+    return render(values(request.param))
+
+
+def pods(documents: list[Document]) -> Iterator[tuple[Document, Document]]:
+    for document in documents:
+        if template := document.get("spec", {}).get("template", {}).get("spec"):
+            yield document, template
+
+
+def containers(documents: list[Document]) -> Iterator[tuple[str, Document, Document]]:
+    for document, pod in pods(documents):
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+            yield f"{document['metadata']['name']}/{container['name']}", pod, container
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.stem if shape else "defaults")
+def test_lint_has_nothing_to_say(shape: Path | None) -> None:
+    found = helm.lint(str(CHART), values=values(shape))
+    assert [each for each in found["messages"] if each["severity"] > 1] == []
+
+
+def test_every_object_is_what_kubernetes_takes(documents: list[Document]) -> None:
+    for document in documents:
+        if document["apiVersion"].split("/")[0] not in FOREIGN:
+            kubernetes_validate.validate(document, KUBERNETES, strict=True)
+        assert re.fullmatch(r"[a-z0-9-]{1,63}", document["metadata"]["name"])
+        assert document["metadata"]["labels"]["app.kubernetes.io/instance"] == "demo"
+    names = [(document["kind"], document["metadata"]["name"]) for document in documents]
+    assert len(names) == len(set(names))
+
+
+def test_what_must_never_be_rendered(documents: list[Document]) -> None:
+    assert "Secret" not in {document["kind"] for document in documents}
+    for where, pod, container in containers(documents):
+        image, tag = container["image"].rsplit(":", 1)
+        assert tag not in ("latest", "")
+        assert "/" not in tag, where
+        context = {**pod["securityContext"], **container["securityContext"]}
+        assert context["runAsNonRoot"], where
+        assert context["runAsUser"] > 0
+        assert context["readOnlyRootFilesystem"], where
+        assert not context["allowPrivilegeEscalation"]
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        for kind in ("requests", "limits"):
+            assert {"cpu", "memory"} <= set(container["resources"][kind]), where
+        for variable in container.get("env", []):
+            if re.search(r"PASSWORD|SECRET|ACCESS_KEY|AUTH$", variable["name"]):
+                assert "secretKeyRef" in variable["valueFrom"], where
+            elif "value" in variable:  # urls name secrets, and hold none
+                assert not re.search(r"://[^$]*:[^$/]+@", variable["value"])
+        assert image
+
+
+def test_what_is_named_is_there(documents: list[Document]) -> None:
+    by_kind: dict[str, dict[str, Document]] = {}
+    for document in documents:
+        by_kind.setdefault(document["kind"], {})[document["metadata"]["name"]] = document
+    labels = [document["spec"]["template"]["metadata"]["labels"] for document, _ in pods(documents)]
+    for document in documents:
+        selector = document["spec"].get("selector") if document["kind"] == "Service" else None
+        if selector:
+            assert any(selector.items() <= each.items() for each in labels), document["metadata"]["name"]
+    for document, pod in pods(documents):
+        selected = document["spec"].get("selector", {}).get("matchLabels", {})
+        assert selected.items() <= document["spec"]["template"]["metadata"]["labels"].items()
+        volumes = {volume["name"] for volume in pod.get("volumes", [])}
+        claims = {claim["metadata"]["name"] for claim in document["spec"].get("volumeClaimTemplates", [])}
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+            assert {mount["name"] for mount in container["volumeMounts"]} <= volumes | claims
+            for source in container.get("envFrom", []):
+                assert source["configMapRef"]["name"] in by_kind["ConfigMap"]
+        for volume in pod.get("volumes", []):
+            if "configMap" in volume and volume["name"] == "config":
+                assert volume["configMap"]["name"] in by_kind["ConfigMap"]
+    for scaled in by_kind.get("ScaledObject", {}).values():
+        assert scaled["spec"]["scaleTargetRef"]["name"] in by_kind["Deployment"]
+        (trigger,) = scaled["spec"]["triggers"]
+        assert trigger["authenticationRef"]["name"] in by_kind["TriggerAuthentication"]
+        assert trigger["metadata"]["url"].split(".")[0].removeprefix("http://") in by_kind["Service"]
+
+
+def test_our_programs_understand_what_they_are_told(documents: list[Document]) -> None:
+    names = {f"STEMSVC_{name.upper()}" for name in Settings.model_fields}
+    settings: dict[str, str] = {}
+    pools = []
+    for document in documents:
+        if document["kind"] == "ConfigMap" and "STEMSVC_POOLS" in document["data"]:
+            settings = document["data"]
+        if document["kind"] == "ConfigMap" and "pools.yaml" in document["data"]:
+            pools = _pools(document["data"]["pools.yaml"])
+    assert set(settings) <= names
+    assert Settings(**{name.removeprefix("STEMSVC_").lower(): value for name, value in settings.items()})  # type: ignore[arg-type]
+    assert pools
+    for where, _, container in containers(documents):
+        if where.split("/")[1] not in OURS:
+            continue
+        own = {each["name"] for each in container.get("env", []) if each["name"].startswith("STEMSVC_")}
+        assert own <= names, where
+        named = container["args"][: 2 if container["args"][0] == "models" else 1]
+        help_ = CliRunner().invoke(main, [*named, "--help"])
+        assert help_.exit_code == 0, where
+        for option in (each for each in container["args"] if each.startswith("--")):
+            assert option in help_.output, where
+        if container["args"][0] == "worker":
+            assert container["args"][2] in pools
+        if container["args"][0] == "models":
+            assert set(container["args"][2:]) <= {"--all", *load_catalog().names}
+
+
+def _pools(text: str) -> list[str]:
+    import tempfile
+
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(text)
+        file.flush()
+        return [pool.name for pool in parse_pools(file.name, load_catalog().names)]
+
+
+def test_a_worker_that_stops_may_finish_its_job(documents: list[Document]) -> None:
+    found = 0
+    for _, pod in pods(documents):
+        for container in pod["containers"]:
+            if container["name"] == "worker":
+                found += 1
+                env = {each["name"]: each.get("value") for each in container["env"]}
+                grace = int(env["STEMSVC_SHUTDOWN_GRACE_SECONDS"])
+                assert pod["terminationGracePeriodSeconds"] == grace >= 600
+                assert container["livenessProbe"] != container["readinessProbe"]
+    assert found
+    for document in documents:
+        if document["kind"] == "ScaledObject":
+            behavior = document["spec"]["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleDown"]
+            assert behavior["stabilizationWindowSeconds"] >= 60
+
+
+def test_autoscaling_asks_what_the_api_answers(tmp_path: Path) -> None:
+    routes = {rule.rule for rule in create_app(Settings(data_dir=tmp_path)).url_map.iter_rules()}
+    (document,) = [each for each in render(values(CHART / "ci/gpu-values.yaml")) if each["kind"] == "ScaledObject"]
+    (trigger,) = document["spec"]["triggers"]
+    path = trigger["metadata"]["url"].split(".svc", 1)[1]
+    assert path == "/v1/pools/gpu"
+    assert "/v1/pools/<path:name>" in routes
+    assert trigger["metadata"]["valueLocation"] == "jobs"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"workerPools": []}, "workerPools"),
+        ({"workerPools": [{"name": "A b", "models": ["demo"], "device": "cpu"}]}, "workerPools"),
+        ({"images": {"api": {"tag": "latest"}}}, "tag"),
+        ({"database": {"image": "postgres:latest"}}, "image"),
+        ({"broker": {"image": "valkey"}}, "image"),
+        ({"settings": {"STEMSVC_DATABASE_URL": "postgresql://user:password@host/db"}}, "STEMSVC_DATABASE_URL"),
+        ({"settings": {"RATE_LIMIT": "1 per second"}}, "RATE_LIMIT"),
+        ({"api": {"colour": "red"}}, "colour"),
+        ({"api": {"ingress": {"enabled": True}}}, "api.ingress.host"),
+        ({"secrets": {"externalSecret": {"enabled": True}}}, "secrets.externalSecret.store"),
+        ({"tracing": {"share": 2}}, "share"),
+    ],
+)
+def test_values_that_can_not_be_are_refused(given: Document, said: str) -> None:
+    with pytest.raises(helm.HelmError, match=re.escape(said)):
+        render(given)
+
+
+def test_both_replicas_and_keda_are_refused() -> None:
+    pool = {**values(CHART / "ci/gpu-values.yaml")["workerPools"][0], "replicas": 2}
+    with pytest.raises(helm.HelmError, match="workerPools"):
+        render({"workerPools": [pool]})
+
+
+# --- values.yaml itself
+
+
+def leaves(tree: Document, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, value in tree.items():
+        if isinstance(value, dict) and value and (*path, name) not in WHOLE and name != "resources":
+            yield from leaves(value, (*path, name))
+        else:
+            yield (*path, name), value
+
+
+WHOLE = {("weights", "volume"), ("monitoring", "dashboard", "labels")}
+# Values that can't be just any other text or number.
+OTHER: dict[str, Any] = {
+    "images.pullPolicy": "Always", "images.pullSecrets": ["other"], "api.serviceType": "NodePort",
+    "secrets.externalSecret.storeKind": "SecretStore", "api.route.parentRefs": [{"name": "other"}],
+    "api.route.hostnames": ["other.example.org"], "api.tolerations": [{"key": "other"}], "settings": {"STEMSVC_X": "1"},
+    "workerPools": [{"name": "other", "models": ["demo"], "device": "cpu",
+                     "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"memory": "1Gi"}}}],
+    "weights.volume": {"hostPath": {"path": "/weights"}}, "tracing.share": 0.5, "database.image": "other:1",
+    "broker.image": "other:1", "networkPolicy.ingressNamespaces": ["other"], "api.autoscaling.cpu": 50,
+    "networkPolicy.monitoringNamespaces": ["other"],
+}  # fmt: skip
+ON: Document = {
+    "secrets": {"externalSecret": {"enabled": True, "store": "vault"}},
+    "api": {"ingress": {"enabled": True, "host": "a.example.org", "className": "a", "tlsSecret": "a"},
+            "route": {"enabled": True, "parentRefs": [{"name": "a"}]}, "autoscaling": {"enabled": True}},
+    "monitoring": {"serviceMonitor": {"enabled": True}, "rules": {"enabled": True}, "dashboard": {"enabled": True}},
+    "tracing": {"endpoint": "http://collector:4318"},
+    "workerPools": [{"name": "gpu", "models": ["demo"], "device": "cuda", "keda": {"max": 2},
+                     "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"memory": "1Gi"}}},
+                    {"name": "cpu", "models": ["demo"], "device": "cpu",
+                     "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"memory": "1Gi"}}}],
+}  # fmt: skip
+
+
+def merged(below: Document, above: Document) -> Document:
+    result = copy.deepcopy(below)
+    for name, value in above.items():
+        both = isinstance(value, dict) and isinstance(result.get(name), dict)
+        result[name] = merged(result[name], value) if both else value
+    return result
+
+
+@pytest.fixture(scope="module")
+def chart() -> Iterator[helm.Chart]:
+    with helm.Chart.load(str(CHART)) as chart:
+        yield chart
+
+
+DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
+
+
+@pytest.mark.parametrize("path", [path for path, _ in leaves(DEFAULTS)], ids=".".join)
+def test_every_value_makes_a_difference(chart: helm.Chart, path: tuple[str, ...]) -> None:
+    base = merged(DEFAULTS, ON)
+    if path == ("api", "replicas"):  # of which an autoscaler takes no notice
+        base["api"]["autoscaling"]["enabled"] = False
+    changed = copy.deepcopy(base)
+    at = changed
+    for name in path[:-1]:
+        at = at[name]
+    at[path[-1]] = OTHER.get(".".join(path)) or _other(at[path[-1]])
+
+    assert chart.render(changed, name="demo") != chart.render(base, name="demo")
+
+
+def _other(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, str):
+        return "other"
+    if isinstance(value, dict) and "limits" in value:
+        return {"requests": {"cpu": "3"}, "limits": {"memory": "3Gi"}}
+    return {"other": "other"}
+
+
+def test_every_value_is_described() -> None:
+    text = (CHART / "values.yaml").read_text()
+    lines = text.splitlines()
+    root = yaml.compose(text)
+    assert isinstance(root, yaml.MappingNode)
+    found = dict(_lines(root))
+    for path, _ in leaves(DEFAULTS):
+        above = found[path] - 1
+        while lines[above].lstrip().startswith("#") and "# --" not in lines[above]:
+            above -= 1
+        assert re.match(r"\s*# -- \S.{8,}", lines[above]), ".".join(path)
+
+
+def _lines(node: yaml.MappingNode, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], int]]:
+    for key, value in node.value:
+        yield (*path, key.value), key.start_mark.line
+        if isinstance(value, yaml.MappingNode):
+            yield from _lines(value, (*path, key.value))
