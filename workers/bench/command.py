@@ -92,5 +92,24 @@ def api(rounds: int, output: Path | None) -> None:
         sys.exit(1)
 
 
+@bench.command()
+@click.option("--largest", type=click.IntRange(1000), default=1_000_000, show_default=True, help="number of jobs")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="write the table here too")
+def queue(largest: int, output: Path | None) -> None:
+    """Simulate 1,000 workers and 200 keys over the real store; fails where a bar is missed."""
+    from workers.bench.queue import queue_figures
+    from workers.bench.table import processor, render
+
+    sizes = tuple(dict.fromkeys((1000, *(size for size in (10_000, 100_000) if size < largest), largest)))
+    figures = queue_figures(sizes, lambda text: click.echo(text, err=True))
+    text = f"{processor()}, {os.cpu_count()} cores\n\n{render(figures)}\n"
+    click.echo(text)
+    if output is not None:
+        output.write_text(text)
+    if missed := [figure.name for figure in figures if not figure.met]:
+        click.echo(f"missed: {'; '.join(missed)}", err=True)
+        sys.exit(1)
+
+
 if __name__ == "__main__":  # where the project is not installed: `python -m workers.bench.command engine`
     bench()
