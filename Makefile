@@ -38,13 +38,16 @@ CROWD ?= 200
 faults: $(READY)  ## Inject each fault RUNS times into real processes, on each broker, and print what became of the jobs
 	$(BIN)/python -m pytest tests/faults -q --runs $(RUNS) --crowd $(CROWD) $(if $(REPORT),--report $(REPORT))
 
-lint: $(READY)  ## Check style, types, layers, and what is known of holes in ours and others' code
+lint: $(READY)  ## Check style, types, layers, known holes; chart, compose, images, dashboard and alerts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/bandit -q -c pyproject.toml -r stemsvc api workers
 	$(BIN)/python -m tests.audit
+	$(BIN)/hadolint deploy/api.Dockerfile deploy/worker.Dockerfile
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(BIN)/python -m pytest -q -p no:cacheprovider helm/stemsvc/tests tests/deploy -k 'not installs_an_image'
 
 fuzz: $(READY)  ## Attack a service with hostile requests and files; fails where something dies, leaks or does not end
 	$(BIN)/python -m tests.hostile.attack

@@ -49,7 +49,12 @@ def faults_table() -> str:
     return (README.parent / "tests" / "faults" / "RESULTS.md").read_text().strip()
 
 
+def queue_table() -> str:
+    return (README.parent / "tests" / "bench" / "QUEUE.md").read_text().strip()
+
+
 TABLES = {
+    "queue": queue_table,
     "faults": faults_table, "settings": settings_table, "models": models_table, "bench": bench_table, "api": api_table,
 }  # fmt: skip
 

@@ -8,11 +8,16 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import helm_python as helm
 import pytest
+import yaml
+from click.testing import CliRunner
 
 from stemsvc.catalog import load_catalog
+from stemsvc.cli import main
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.embedded.stack import running
+from stemsvc.pools import parse_pools
 from stemsvc.settings import Settings
 from tests.processes import plain_environment, stemsvc, wait_for
 from tests.readme_tables import README, fill
@@ -72,7 +77,7 @@ def test_every_python_example_runs(service: str, tmp_path: Path, monkeypatch: py
 
 
 def test_the_example_of_an_own_catalog_is_one(tmp_path: Path) -> None:
-    (text,) = blocks("yaml")
+    text, *_ = blocks("yaml")
     (tmp_path / "mine.yaml").write_text(text)
 
     (file,) = load_catalog(tmp_path / "mine.yaml").get("someone/mine").files
@@ -117,3 +122,25 @@ def test_every_link_into_the_project_leads_somewhere() -> None:
 
 def _make_targets() -> set[str]:
     return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_the_example_of_pools_is_one(tmp_path: Path) -> None:
+    _, text, _ = blocks("yaml")
+    (tmp_path / "pools.yaml").write_text(text)
+
+    first, second = parse_pools(str(tmp_path / "pools.yaml"), load_catalog().names)
+    assert (first.time_limit, second.models) == (1800, tuple(load_catalog().names))
+
+
+def test_the_cluster_s_values_render_and_ask_for_the_secret_that_is_made() -> None:
+    *_, text = blocks("yaml")
+    with helm.Chart.load(str(ROOT / "helm" / "stemsvc")) as chart:
+        manifests = chart.render(yaml.safe_load(text), name="stemsvc", namespace="music")
+    asked = set(re.findall(r"name: stemsvc\n\s+key: ([\w-]+)", "\n".join(manifests.values())))
+    commands = "\n".join(blocks("console"))
+    assert asked == set(re.findall(r"--from-literal=([\w-]+)=", commands))
+    for name in re.findall(r"deploy/([\w-]+)|svc/([\w-]+)", commands):
+        assert f"name: {''.join(name)}\n" in "\n".join(manifests.values())
+    for arguments in re.findall(r"-- stemsvc (.+)", commands):
+        done = CliRunner().invoke(main, [*arguments.split()[:2], "--help"])
+        assert done.exit_code == 0, arguments
