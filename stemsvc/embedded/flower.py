@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from stemsvc.errors import FatalError
-from stemsvc.settings import Settings, process_environment
+
+if TYPE_CHECKING:
+    from stemsvc.settings import Settings
 
 
 def flower_command(settings: Settings) -> tuple[list[str], dict[str, str]]:
     """How Flower is started, and its environment: no secret on a command line. Raises `FatalError` `no_flower`."""
+    from stemsvc.settings import process_environment
+
     if importlib.util.find_spec("flower") is None:
         raise FatalError("no_flower", "Flower is not installed: pip install 'stemsvc[flower]'")
     command = [
@@ -30,7 +36,7 @@ def flower_command(settings: Settings) -> tuple[list[str], dict[str, str]]:
 @click.option("--port", type=int, default=5555, show_default=True)
 def flower(host: str | None, port: int) -> None:
     """Show tasks and workers in a browser; STEMSVC_FLOWER_PASSWORD guards it."""
-    import os
+    from stemsvc.settings import Settings
 
     changes = {"flower_port": port, **({"api_host": host} if host else {})}
     settings = Settings().model_copy(update=changes)

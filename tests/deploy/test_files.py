@@ -86,9 +86,10 @@ def test_an_image_runs_as_nobody_special_and_says_what_it_is(kind: str) -> None:
     ("extras", "there", "not_there"),
     [
         ("api,flower", {"flask", "gunicorn", "celery", "flower"}, {"torch", "demucs"}),
-        pytest.param("worker", {"torch", "demucs", "av", "celery"}, {"flask"}, marks=pytest.mark.long),
+        ("worker", {"torch", "demucs", "av", "celery"}, {"flask"}),
     ],
 )
+@pytest.mark.long
 def test_the_step_that_installs_an_image_runs(
     tmp_path: Path, extras: str, there: set[str], not_there: set[str]
 ) -> None:

@@ -43,9 +43,10 @@ config = APIConfig(base_path=url, access_token=key)
 upload = createUpload(config, data=UploadForm(filename="song.flac"))
 httpx.put(upload.url, content=open(song, "rb").read(), headers=upload.headers).raise_for_status()
 wanted = JobRequest(source={"upload_id": upload.upload_id}, stems=["vocals"])
-job = submitJob(config, data=wanted, Idempotency_Key="one", Prefer="wait=20")
+# this one waits for 5 s, whatever it is told
+job = submitJob(config, data=wanted, Idempotency_Key="one", Prefer="wait=2")
 while job.state in ("queued", "running"):
-    job = getJob(config, job_id=job.id, Prefer="wait=20")
+    job = getJob(config, job_id=job.id, Prefer="wait=2")
 assert job.state == "succeeded", job
 open(target, "wb").write(httpx.get(job.stems["vocals"]["url"]).content)
 """

@@ -178,6 +178,7 @@ def test_a_body_above_the_limit_is_refused_in_words(service: Service, tmp_path: 
     assert caught.value.code == "file_too_large"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backing", ["embedded"], indirect=True)
 def test_a_worker_that_is_killed_and_comes_back_takes_the_next_job(
     running: Service, celery_setup: CeleryTestSetup, tmp_path: Path
@@ -191,6 +192,7 @@ def test_a_worker_that_is_killed_and_comes_back_takes_the_next_job(
     assert running.client.wait(queued["id"], 120)["state"] == "succeeded"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backing", ["embedded"], indirect=True)
 @pytest.mark.parametrize("models", [("htdemucs",)])
 def test_published_weights_that_cannot_be_had_fail_with_advice(running: Service, tmp_path: Path) -> None:
@@ -201,6 +203,7 @@ def test_published_weights_that_cannot_be_had_fail_with_advice(running: Service,
     assert "stemsvc models pull" in job["error"]["detail"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backing", ["embedded"], indirect=True)
 def test_a_signed_url_opens_nothing_else(running: Service, tmp_path: Path) -> None:
     queued, _ = send(running, tmp_path, "song.flac", stems="vocals")

@@ -181,6 +181,7 @@ def test_demo_shows_the_stems_of_the_bundled_song(tmp_path: Path) -> None:
     assert len(read_sound(tmp_path / "demo-output" / "vocals.flac")[0]) == len(read_sound(SONG)[0])
 
 
+@pytest.mark.long
 def test_demo_with_a_file_that_is_no_song_says_so_and_stops_what_it_started(tmp_path: Path) -> None:
     (tmp_path / "letter.mp3").write_text("no music" * 500)
     done = run(tmp_path, "demo", "letter.mp3")

@@ -68,7 +68,9 @@ def test_other_weights_or_another_architecture_are_another_conversion(tmp_path: 
     assert len(conversions) == len(list(tmp_path.iterdir())) == 3
 
 
-@pytest.mark.parametrize("damage", ["shorten", "zeros", "missing", "no sums"])
+@pytest.mark.parametrize(
+    "damage", ["shorten", *(pytest.param(how, marks=pytest.mark.long) for how in ("zeros", "missing", "no sums"))]
+)
 def test_a_damaged_conversion_is_made_again(tmp_path: Path, conversions: list[int], damage: str) -> None:
     model, mixture = bag(htdemucs()), music(1.0)
     wanted = Separator(model, cache=tmp_path).separate_array(mixture)
