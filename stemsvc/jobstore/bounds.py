@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from stemsvc.errors import TransientError
-from stemsvc.jobstore import line
 from stemsvc.jobstore.tables import db_now, jobs
 from stemsvc.jobstore.usage import day
 
@@ -33,12 +32,6 @@ class Counts:
     seconds: defaultdict[str, float] = field(
         default_factory=lambda: defaultdict(float)
     )  # of audio, of owners' jobs in this batch
-
-
-def count_waiting(connection: sa.Connection, places: list[tuple[str, str]]) -> Counts:
-    """What waits in these pools, and of these owners."""
-    waiting = line.waiting_of(connection, [pool for pool, _ in places], [owner for _, owner in places])
-    return Counts(Counter(waiting.pools), Counter(waiting.owners))
 
 
 def check_room(connection: sa.Connection, pool: str, owner: str, bounds: Bounds, counts: Counts) -> None:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
 from stemsvc.jobs import Event, Job, JobState, JobView
 from stemsvc.jobstore import line, rows
-from stemsvc.jobstore.bounds import Bounds, Counts, check_quota, check_room, count_waiting
+from stemsvc.jobstore.bounds import Bounds, Counts, check_quota, check_room
 from stemsvc.jobstore.engine import snapshot, translated
 from stemsvc.jobstore.tables import db_now, events, idempotency_keys, jobs, usage
 
@@ -81,7 +81,8 @@ class Intake:
         """Raise what `put` would, before anything is stored. Looks only where `put` found no room of late."""
         if time.monotonic() < self._full_until:
             with snapshot(self._engine) as connection:
-                check_room(connection, pool, owner, bounds, count_waiting(connection, [(pool, owner)]))
+                standing = line.Standing.of(connection, [pool], [owner])
+                check_room(connection, pool, owner, bounds, Counts(standing.pools, standing.owners))
 
     def earlier(self, owner: str, key: IdempotencyKey) -> JobView | None:
         """The job that came with this key before; raises `UsageError` `idempotency_conflict`."""
@@ -135,8 +136,8 @@ class Intake:
         if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         now = float(connection.execute(_NOW).scalar_one())
-        counts = count_waiting(connection, [(item.job.pool, item.job.owner) for item in batch])
-        turns = line.Turns(connection)
+        standing = line.Standing.of(connection, [item.job.pool for item in batch], [item.job.owner for item in batch])
+        counts, turns = Counts(standing.pools, standing.owners), line.Turns(connection, standing)
         made: dict[tuple[str, str], tuple[IdempotencyKey, JobView]] = {}
         new: list[tuple[_Item, JobView]] = []
         results: list[JobView | StemsvcError] = []
@@ -155,8 +156,7 @@ class Intake:
                 results.append(error)
             else:
                 results.append(result)
-        _insert(connection, new)
-        turns.keep()
+        _insert(connection, new, turns)
         return results
 
 
@@ -170,7 +170,7 @@ def _accepted(item: _Item, now: float, counts: Counts, turns: line.Turns) -> Job
     return JobView(job, [Event(now, None, str(JobState.QUEUED), item.why)], position)
 
 
-def _insert(connection: sa.Connection, new: list[tuple[_Item, JobView]]) -> None:
+def _insert(connection: sa.Connection, new: list[tuple[_Item, JobView]], turns: line.Turns) -> None:
     if not new:
         return
     connection.execute(jobs.insert(), [rows.to_row(view.job) for _, view in new])
@@ -181,7 +181,7 @@ def _insert(connection: sa.Connection, new: list[tuple[_Item, JobView]]) -> None
     ]
     connection.execute(events.insert(), lines)
     places = Counter(line.Place(view.job.pool, view.job.priority, view.job.owner) for _, view in new)
-    line.count(connection, {place: line.Change(number) for place, number in places.items()})
+    line.count(connection, {place: line.Change(number) for place, number in places.items()}, turns.ends)
     accounts = [
         {"job_id": view.job.id, "owner": view.job.owner, "model": view.job.options.model,
          "accepted_at": view.job.created_at, "state": str(view.job.state), "cached": False,

@@ -12,9 +12,9 @@ shares, and those in order, so that no two transactions wait for each other.
 from __future__ import annotations
 
 import functools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -71,9 +71,10 @@ def _count_line(dialect: str) -> Any:
 def _count_share(dialect: str) -> Any:
     insert = _insert(dialect, shares).values(
         pool=sa.bindparam("pool"), priority=sa.bindparam("priority"), owner=sa.bindparam("owner"),
-        waiting=sa.bindparam("waiting"), turn=0.0,
+        waiting=sa.bindparam("waiting"), turn=sa.bindparam("turn"),
     )  # fmt: skip
-    more = {"waiting": shares.c.waiting + insert.excluded.waiting}
+    later = sa.case((insert.excluded.turn > shares.c.turn, insert.excluded.turn), else_=shares.c.turn)
+    more = {"waiting": shares.c.waiting + insert.excluded.waiting, "turn": later}
     return insert.on_conflict_do_update(index_elements=["pool", "priority", "owner"], set_=more)
 
 
@@ -105,8 +106,10 @@ LINES = sa.select(lines.c.pool, lines.c.priority, lines.c.waiting, lines.c.publi
 )
 
 
-def count(connection: sa.Connection, changes: Mapping[Place, Change]) -> None:
-    """So many jobs came to these places, or left them."""
+def count(
+    connection: sa.Connection, changes: Mapping[Place, Change], ends: Mapping[Place, float] | None = None
+) -> None:
+    """So many jobs came to these places, or left them; `ends` are where owners' jobs end now, of `Turns`."""
     by_line: dict[tuple[str, int], Change] = {}
     for place, change in changes.items():
         before = by_line.get((place.pool, place.priority), Change())
@@ -118,7 +121,8 @@ def count(connection: sa.Connection, changes: Mapping[Place, Change]) -> None:
         for (pool, priority), change in sorted(by_line.items())
     ]
     in_shares = [
-        {"pool": place.pool, "priority": place.priority, "owner": place.owner, "waiting": change.waiting}
+        {"pool": place.pool, "priority": place.priority, "owner": place.owner, "waiting": change.waiting,
+         "turn": (ends or {}).get(place, 0.0)}
         for place, change in sorted(changes.items(), key=lambda each: each[0]) if change.waiting
     ]  # fmt: skip
     for statement, values in ((_count_line(dialect), in_lines), (_count_share(dialect), in_shares)):
@@ -126,12 +130,56 @@ def count(connection: sa.Connection, changes: Mapping[Place, Change]) -> None:
             connection.execute(statement, values if len(values) > 1 else values[0])
 
 
-class Turns:
-    """Gives turns to jobs that come in one transaction, which `keep` then writes down."""
+_STANDING = sa.union_all(
+    sa.select(
+        lines.c.pool, lines.c.priority, sa.null().label("owner"), lines.c.waiting, lines.c.clock.label("turn")
+    ).where(lines.c.pool.in_(sa.bindparam("pools", expanding=True))),
+    sa.select(shares.c.pool, shares.c.priority, shares.c.owner, shares.c.waiting, shares.c.turn).where(
+        shares.c.owner.in_(sa.bindparam("owners", expanding=True))
+    ),
+)
 
-    def __init__(self, connection: sa.Connection) -> None:
+
+@dataclass
+class Standing:
+    """How pools and owners stand: how many jobs wait there, and where turns begin. One look for a whole batch."""
+
+    pools: Counter[str] = field(default_factory=Counter)  # jobs that wait
+    owners: Counter[str] = field(default_factory=Counter)  # jobs that wait, in all pools
+    clocks: dict[tuple[str, int], float] = field(default_factory=dict)
+    turns: dict[Place, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, connection: sa.Connection, pools: Iterable[str], owners: Iterable[str]) -> Standing:
+        """Of these pools, and of these owners in all pools."""
+        standing = cls()
+        asked = {"pools": list(set(pools)), "owners": list(set(owners))}
+        for pool, priority, owner, waiting, turn in connection.execute(_STANDING, asked).all():
+            if owner is None:
+                standing.pools[pool] += waiting
+                standing.clocks[pool, priority] = turn
+            else:
+                standing.owners[owner] += waiting
+                standing.turns[Place(pool, priority, owner)] = turn
+        return standing
+
+    def end(self, place: Place) -> float:
+        """Where the owner's jobs there end, or the line's clock where that is later."""
+        return max(self.clocks.get((place.pool, place.priority), 0.0), self.turns.get(place, 0.0))
+
+
+class Turns:
+    """Gives turns to jobs that come in one transaction; `keep` writes them down, or `count` with `ends`."""
+
+    def __init__(self, connection: sa.Connection, standing: Standing | None = None) -> None:
         self._connection = connection
+        self._standing = standing
         self._ends: dict[Place, float] = {}
+
+    @property
+    def ends(self) -> Mapping[Place, float]:
+        """Where each owner's jobs end now."""
+        return self._ends
 
     def take(self, place: Place, cost: float) -> float:
         """The turn of the owner's next job, which costs that much."""
@@ -142,6 +190,8 @@ class Turns:
         return turn
 
     def _end(self, place: Place) -> float:
+        if self._standing is not None:
+            return self._standing.end(place)
         named = {"pool": place.pool, "priority": place.priority, "owner": place.owner}
         return max(self._connection.execute(_END, named).scalars().all(), default=0.0)
 
@@ -157,33 +207,6 @@ def advance(connection: sa.Connection, turns: dict[tuple[str, int], float]) -> N
     """Jobs of these lines were published, the last of them at that turn: no later job's turn is before it."""
     for (pool, priority), turn in sorted(turns.items()):
         connection.execute(_ADVANCE, {"p": pool, "n": priority, "t": turn})
-
-
-_OF_POOLS = (
-    sa.select(lines.c.pool, sa.func.sum(lines.c.waiting))
-    .where(lines.c.pool.in_(sa.bindparam("pools", expanding=True)))
-    .group_by(lines.c.pool)
-)
-_OF_OWNERS = (
-    sa.select(shares.c.owner, sa.func.sum(shares.c.waiting))
-    .where(shares.c.owner.in_(sa.bindparam("owners", expanding=True)))
-    .group_by(shares.c.owner)
-)
-
-
-@dataclass
-class Waiting:
-    """How many jobs wait."""
-
-    pools: dict[str, int]
-    owners: dict[str, int]
-
-
-def waiting_of(connection: sa.Connection, pools: Iterable[str], owners: Iterable[str]) -> Waiting:
-    """In these pools, and of these owners in all pools."""
-    in_pools = connection.execute(_OF_POOLS, {"pools": list(set(pools))}).all()
-    in_all = connection.execute(_OF_OWNERS, {"owners": list(set(owners))}).all()
-    return Waiting({pool: int(number) for pool, number in in_pools}, {owner: int(number) for owner, number in in_all})
 
 
 def waiting_by_pool(connection: sa.Connection) -> dict[str, dict[int, int]]:
