@@ -6,49 +6,17 @@ import sys
 import threading
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from stemsvc.embedded.flower import flower
 from stemsvc.errors import StemsvcError
-from stemsvc.jobs import Priority
+from stemsvc.job_commands import jobs, pools, recover
 from stemsvc.key_commands import keys
 from stemsvc.report_commands import report
+from stemsvc.terminal import make_table, plain_settings, show
 from stemsvc.webhook_commands import webhooks
 from stemsvc.weights.commands import models
-
-if TYPE_CHECKING:  # a bare GPU machine, where only `bench engine` is to run, has neither rich nor pydantic
-    from rich.table import Table
-
-    from stemsvc.settings import Settings
-
-
-def _settings() -> Settings:
-    from stemsvc.settings import Settings
-
-    return Settings()
-
-
-def _settings_of_what_runs() -> Settings:
-    """The settings, with the private broker of the stack that runs over this data folder where none is set."""
-    from stemsvc.embedded.stack import running
-
-    settings = _settings()
-    stack = None if "broker_url" in settings.model_fields_set else running(settings)
-    return settings.model_copy(update={"broker_url": stack.broker_url}) if stack else settings
-
-
-def _table(*columns: str) -> Table:
-    from rich.table import Table
-
-    return Table(*columns)
-
-
-def _print(table: Table) -> None:
-    from rich.console import Console
-
-    Console().print(table)
 
 
 class _Commands(click.Group):
@@ -82,6 +50,9 @@ main.add_command(keys)
 main.add_command(webhooks)
 main.add_command(report)
 main.add_command(flower)
+main.add_command(jobs)
+main.add_command(pools)
+main.add_command(recover)
 
 
 @main.command()
@@ -102,7 +73,7 @@ def up(
 
     changes = {"api_host": host, "api_port": port, "data_dir": data_dir and data_dir.resolve(), "broker_url": broker,
                "flower_port": flower_port}  # fmt: skip
-    settings = _settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
+    settings = plain_settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
     if download_models:
         from stemsvc.catalog import load_catalog
         from stemsvc.logs import configure_logs
@@ -126,7 +97,7 @@ def down(data_dir: Path | None) -> None:
     """Stop what `up` started."""
     from stemsvc.embedded import background
 
-    settings = _settings().model_copy(update={"data_dir": data_dir.resolve()} if data_dir else {})
+    settings = plain_settings().model_copy(update={"data_dir": data_dir.resolve()} if data_dir else {})
     click.echo(f"stopped {background.stop(settings).url}")
 
 
@@ -151,7 +122,7 @@ def migrate(revision: str) -> None:
     """Bring the job store's tables up to date, or back to an earlier REVISION."""
     from stemsvc.jobstore.engine import migrate as bring
 
-    settings = _settings()
+    settings = plain_settings()
     if not settings.database_url:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     click.echo(f"the tables are at revision {bring(settings.resolved_database_url, revision)}")
@@ -168,7 +139,7 @@ def dispatcher() -> None:
     from stemsvc.services import open_services
     from stemsvc.telemetry import configure_traces
 
-    settings = _settings()
+    settings = plain_settings()
     configure_logs(settings)
     configure_traces(settings, "dispatcher")
     metrics.serve(settings)
@@ -198,108 +169,14 @@ def dispatcher() -> None:
 
 
 @main.command()
-def pools() -> None:
-    """List the pools: what they serve, who lives, how many jobs wait and run."""
-    from stemsvc.pool_status import pool_statuses
-    from stemsvc.services import open_services
-
-    services = open_services(_settings_of_what_runs())
-    found = pool_statuses(services.store, services.pools)
-    services.close()
-    lines = _table("pool", "device", "models", "slots", "running", "high", "normal", "low")
-    for each in found:
-        models, device = (", ".join(each.pool.models), each.pool.device) if each.pool else ("", "")
-        waiting = (str(each.waiting.get(priority, 0)) for priority in Priority)
-        lines.add_row(each.name, device, models, str(each.slots), str(each.running), *waiting)
-    _print(lines)
-    living = {seen.worker.id: seen.worker for each in found for seen in each.workers}
-    if not living:
-        click.echo("no worker lives")
-        return
-    table = _table("worker", "device", "free MB", "pools", "loaded", "jobs")
-    for worker in living.values():
-        pools_of_it = worker.pools[0] if len(worker.pools) == 1 else str(len(worker.pools))
-        free = "" if worker.free_memory_mb is None else str(worker.free_memory_mb)
-        loaded, at = ", ".join(worker.models), "\n".join(worker.job_ids) or "idle"
-        table.add_row(worker.id, f"{worker.device} {worker.device_name}", free, pools_of_it, loaded, at)
-    _print(table)
-
-
-@main.group(invoke_without_command=True)
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
-@click.pass_context
-def jobs(context: click.Context, limit: int) -> None:
-    """List the newest jobs, or those that are stuck."""
-    if context.invoked_subcommand is None:
-        _newest_jobs(limit)
-
-
-@jobs.command()
-def stuck() -> None:
-    """List jobs that are overdue, with the reason; exits with 1 where there are any. `stemsvc recover` mends them."""
-    from stemsvc.services import open_services
-    from stemsvc.stuck import find_stuck
-
-    services = open_services(_settings_of_what_runs())
-    found = find_stuck(services.store, services.publisher, services.settings)
-    services.close()
-    if not found:
-        click.echo("no job is stuck")
-        return
-    table = _table("id", "state", "pool", "attempt", "overdue", "why")
-    for each in found:
-        job = each.job
-        attempt = f"{job.attempt}/{job.max_attempts}"
-        table.add_row(job.id, str(job.state), job.pool, attempt, f"{each.seconds:.0f} s", each.why)
-    _print(table)
-    sys.exit(1)
-
-
-@main.command()
-@click.argument("job_id", nargs=-1)
-def recover(job_id: tuple[str, ...]) -> None:
-    """Take jobs back from silent workers and publish what has no message, now.
-
-    Running jobs given by JOB_ID are taken from their workers too and tried again.
-    """
-    from stemsvc.logs import configure_logs
-    from stemsvc.services import open_services
-
-    services = open_services(_settings_of_what_runs())
-    configure_logs(services.settings)
-    taken, published = services.dispatcher.recover(job_id)
-    services.close()
-    click.echo(f"{taken} jobs taken back, {published} published")
-
-
-def _newest_jobs(limit: int) -> None:
-    from datetime import datetime
-
-    from stemsvc.jobstore import JobStore
-
-    store = JobStore(_settings().resolved_database_url)
-    found = store.recent(limit)
-    store.close()
-    if not found:
-        click.echo("no jobs")
-        return
-    table = _table("id", "created", "state", "model", "progress", "stage", "attempt", "error")
-    for job in found:
-        created = datetime.fromtimestamp(job.created_at).strftime("%Y-%m-%d %H:%M:%S")
-        cells = (job.id, created, str(job.state), job.options.model, f"{job.fraction:.0%}", job.stage)
-        table.add_row(*cells, f"{job.attempt}/{job.max_attempts}", job.error_code or "")
-    _print(table)
-
-
-@main.command()
 def doctor() -> None:
     """Check each part of the installation; exits with 1 when one is broken."""
     from stemsvc.doctor import examine
 
-    findings = examine(_settings())
-    table = _table("part", "state", "what", "to do")
+    findings = examine(plain_settings())
+    table = make_table("part", "state", "what", "to do")
     for finding in findings:
         table.add_row(finding.part, "[green]ok" if finding.ok else "[red]broken", finding.what, finding.remedy)
-    _print(table)
+    show(table)
     if not all(finding.ok for finding in findings):
         sys.exit(1)

@@ -1,0 +1,104 @@
+"""`stemsvc jobs`, `recover` and `pools`: what an operator looks at and mends."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from stemsvc.jobs import Priority
+from stemsvc.terminal import make_table, plain_settings, settings_of_what_runs, show
+
+
+@click.command()
+def pools() -> None:
+    """List the pools: what they serve, who lives, how many jobs wait and run."""
+    from stemsvc.pool_status import pool_statuses
+    from stemsvc.services import open_services
+
+    services = open_services(settings_of_what_runs())
+    found = pool_statuses(services.store, services.pools)
+    services.close()
+    lines = make_table("pool", "device", "models", "slots", "running", "high", "normal", "low")
+    for each in found:
+        models, device = (", ".join(each.pool.models), each.pool.device) if each.pool else ("", "")
+        waiting = (str(each.waiting.get(priority, 0)) for priority in Priority)
+        lines.add_row(each.name, device, models, str(each.slots), str(each.running), *waiting)
+    show(lines)
+    living = {seen.worker.id: seen.worker for each in found for seen in each.workers}
+    if not living:
+        click.echo("no worker lives")
+        return
+    table = make_table("worker", "device", "free MB", "pools", "loaded", "jobs")
+    for worker in living.values():
+        pools_of_it = worker.pools[0] if len(worker.pools) == 1 else str(len(worker.pools))
+        free = "" if worker.free_memory_mb is None else str(worker.free_memory_mb)
+        loaded, at = ", ".join(worker.models), "\n".join(worker.job_ids) or "idle"
+        table.add_row(worker.id, f"{worker.device} {worker.device_name}", free, pools_of_it, loaded, at)
+    show(table)
+
+
+@click.group(invoke_without_command=True)
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.pass_context
+def jobs(context: click.Context, limit: int) -> None:
+    """List the newest jobs, or those that are stuck."""
+    if context.invoked_subcommand is None:
+        _newest_jobs(limit)
+
+
+@jobs.command()
+def stuck() -> None:
+    """List jobs that are overdue, with the reason; exits with 1 where there are any. `stemsvc recover` mends them."""
+    from stemsvc.services import open_services
+    from stemsvc.stuck import find_stuck
+
+    services = open_services(settings_of_what_runs())
+    found = find_stuck(services.store, services.publisher, services.settings)
+    services.close()
+    if not found:
+        click.echo("no job is stuck")
+        return
+    table = make_table("id", "state", "pool", "attempt", "overdue", "why")
+    for each in found:
+        job = each.job
+        attempt = f"{job.attempt}/{job.max_attempts}"
+        table.add_row(job.id, str(job.state), job.pool, attempt, f"{each.seconds:.0f} s", each.why)
+    show(table)
+    sys.exit(1)
+
+
+@click.command()
+@click.argument("job_id", nargs=-1)
+def recover(job_id: tuple[str, ...]) -> None:
+    """Take jobs back from silent workers and publish what has no message, now.
+
+    Running jobs given by JOB_ID are taken from their workers too and tried again.
+    """
+    from stemsvc.logs import configure_logs
+    from stemsvc.services import open_services
+
+    services = open_services(settings_of_what_runs())
+    configure_logs(services.settings)
+    taken, published = services.dispatcher.recover(job_id)
+    services.close()
+    click.echo(f"{taken} jobs taken back, {published} published")
+
+
+def _newest_jobs(limit: int) -> None:
+    from datetime import datetime
+
+    from stemsvc.jobstore import JobStore
+
+    store = JobStore(plain_settings().resolved_database_url)
+    found = store.recent(limit)
+    store.close()
+    if not found:
+        click.echo("no jobs")
+        return
+    table = make_table("id", "created", "state", "model", "progress", "stage", "attempt", "error")
+    for job in found:
+        created = datetime.fromtimestamp(job.created_at).strftime("%Y-%m-%d %H:%M:%S")
+        cells = (job.id, created, str(job.state), job.options.model, f"{job.fraction:.0%}", job.stage)
+        table.add_row(*cells, f"{job.attempt}/{job.max_attempts}", job.error_code or "")
+    show(table)
