@@ -22,24 +22,22 @@ from stemsvc.jobs import Job, JobState, Lease
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.worker_side import Origin
 from stemsvc.pools import Pool, find_pool
-from stemsvc.probe import track_seconds
-from stemsvc.router import choose_pool, predicted_cost
+from stemsvc.router import choose_pool
 from stemsvc.services import job_limits
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
 from stemsvc.telemetry import Attributes, past_span, span
-from workers import presence, scratch, stopping
+from workers import presence, scratch
 from workers.audio.decode import Limits
 from workers.audio.track import Track
 from workers.device import DeviceTurns
+from workers.fetching import Fetching
 from workers.lease import LeaseKeeper, LeaseLost
 from workers.manifest import manifest
 from workers.models import Models
 from workers.patience import backoff, patiently
 from workers.pipeline import Separated, separate_file
 from workers.results import Result, Results
-from workers.sources.fetch import fetch
-from workers.sources.order import Order
 from workers.stopwatch import Stopwatch
 
 log = structlog.get_logger()
@@ -108,52 +106,10 @@ class Runner:
             LeaseKeeper(self.store, lease, self.settings.lease_seconds) as keeper,
         ):
             if job.next_pool is not None:
-                self._fetch(job, lease, folder, keeper)
+                Fetching(self.settings, self.catalog, self.store, self.storage).run(job, lease, folder, keeper)
+                self.refill()
             else:
                 self._separate(job, lease, folder, keeper)
-
-    def _fetch(self, job: Job, lease: Lease, folder: Path, keeper: LeaseKeeper) -> None:
-        """Get the track from its address, then let the job go on where it is separated."""
-        keeper.limit(self.settings.fetch_seconds)
-        scratch.check_room(folder, self.settings.min_free_bytes)
-
-        def on_progress(done: int, total: int | None) -> None:
-            stopping.check()
-            keeper.report("fetching", done, total or 0)
-
-        cookies = self.settings.fetch_cookies
-        order = Order(
-            job.options.source_url, str(folder), self.settings.max_upload_bytes, self.settings.max_duration_seconds,
-            self.settings.allowed_networks, self.settings.fetch_proxy, str(cookies) if cookies else "",
-        )  # fmt: skip
-        fetched = fetch(order, on_progress)
-        path = Path(fetched.path)
-        with path.open("rb") as file:
-            seconds = track_seconds(file) or fetched.seconds
-        if seconds is not None:
-            entry = self.catalog.get(job.options.model)
-            job_limits(self.settings).check(entry, job.options.separation, seconds)
-        key, size = f"{lease.prefix}/input", path.stat().st_size
-        keeper.report("uploading", 0, 0)
-
-        def put() -> None:
-            with path.open("rb") as file:
-                self.storage.put(key, file, "application/octet-stream")
-
-        patiently(self.settings, put, keeper.wait)
-        if not patiently(
-            self.settings, lambda: self._handed_on(job, lease, key, fetched.name, size, seconds), keeper.wait
-        ):
-            raise LeaseLost(job.id)
-        log.info("track fetched", bytes=size, seconds=seconds)
-
-    def _handed_on(self, job: Job, lease: Lease, key: str, name: str, size: int, seconds: float | None) -> bool:
-        cost = predicted_cost(self.catalog.get(job.options.model), job.options.separation, seconds)
-        if self.store.hand_on(lease, key, name, size, seconds, cost):
-            self.refill()
-            return True
-        now = self.store.get(job.id)  # a commit whose answer was lost is found done when it is tried again
-        return now is not None and now.input_key == key
 
     def _separate(self, job: Job, lease: Lease, folder: Path, keeper: LeaseKeeper) -> None:
         """Get the track from storage, separate it, store the stems."""

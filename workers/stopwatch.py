@@ -28,7 +28,7 @@ class Stopwatch:
         if stage != self._stage:
             self._spans.close()
             self._span = self._spans.enter_context(span(stage))
-        elif self._span is not None and total:
+        elif self._span is not None and total and stage == "separating":
             self._span.add_event("batch", {"done": done, "total": total})
         self._stage = stage
         self._keeper.report(stage, done, total)
