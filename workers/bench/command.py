@@ -5,12 +5,34 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from stemsvc.errors import UsageError
 
+if TYPE_CHECKING:
+    from workers.bench.table import Figure
+
 PARTS = ("engine", "files", "job", "memory")
+
+
+def say(text: str) -> None:
+    """Tell how far it is, apart from the table."""
+    click.echo(text, err=True)
+
+
+def _show(where: str, figures: list[Figure], output: Path | None) -> None:
+    """Print the table, write it to `output` too, and exit with 1 where a bar is missed."""
+    from workers.bench.table import render
+
+    text = f"{where}\n\n{render(figures)}\n"
+    click.echo(text)
+    if output is not None:
+        output.write_text(text)
+    if missed := [figure.name for figure in figures if not figure.met]:
+        say(f"missed: {'; '.join(missed)}")
+        sys.exit(1)
 
 
 @click.group()
@@ -39,10 +61,7 @@ def engine(
     import torch
 
     from workers.bench.engine import SIZES, cpu_figures, cuda_figures
-    from workers.bench.table import Figure, machine, render
-
-    def say(text: str) -> None:
-        click.echo(text, err=True)
+    from workers.bench.table import machine
 
     parts = only or PARTS
     figures: list[Figure] = []
@@ -65,13 +84,7 @@ def engine(
                 figures += memory_figures(min(180.0, long / 2), long, say)
     else:
         raise UsageError("no_device", f"figures are of cpu or cuda, not of {device!r}")
-    text = f"{machine(device)}; networks: {size}\n\n{render(figures)}\n"
-    click.echo(text)
-    if output is not None:
-        output.write_text(text)
-    if missed := [figure.name for figure in figures if not figure.met]:
-        click.echo(f"missed: {'; '.join(missed)}", err=True)
-        sys.exit(1)
+    _show(f"{machine(device)}; networks: {size}", figures, output)
 
 
 @bench.command()
@@ -80,16 +93,10 @@ def engine(
 def api(rounds: int, output: Path | None) -> None:
     """Load an api of its own: submits, event streams, one request many times; fails where a bar is missed."""
     from workers.bench.api import api_figures
-    from workers.bench.table import processor, render
+    from workers.bench.table import processor
 
-    figures = api_figures(rounds, lambda text: click.echo(text, err=True))
-    text = f"{processor()}, {os.cpu_count()} cores\n\n{render(figures)}\n"
-    click.echo(text)
-    if output is not None:
-        output.write_text(text)
-    if missed := [figure.name for figure in figures if not figure.met]:
-        click.echo(f"missed: {'; '.join(missed)}", err=True)
-        sys.exit(1)
+    figures = api_figures(rounds, say)
+    _show(f"{processor()}, {os.cpu_count()} cores", figures, output)
 
 
 @bench.command()
@@ -98,17 +105,11 @@ def api(rounds: int, output: Path | None) -> None:
 def queue(largest: int, output: Path | None) -> None:
     """Simulate 1,000 workers and 200 keys over the real store; fails where a bar is missed."""
     from workers.bench.queue import queue_figures
-    from workers.bench.table import processor, render
+    from workers.bench.table import processor
 
     sizes = tuple(dict.fromkeys((1000, *(size for size in (10_000, 100_000) if size < largest), largest)))
-    figures = queue_figures(sizes, lambda text: click.echo(text, err=True))
-    text = f"{processor()}, {os.cpu_count()} cores\n\n{render(figures)}\n"
-    click.echo(text)
-    if output is not None:
-        output.write_text(text)
-    if missed := [figure.name for figure in figures if not figure.met]:
-        click.echo(f"missed: {'; '.join(missed)}", err=True)
-        sys.exit(1)
+    figures = queue_figures(sizes, say)
+    _show(f"{processor()}, {os.cpu_count()} cores", figures, output)
 
 
 if __name__ == "__main__":  # where the project is not installed: `python -m workers.bench.command engine`

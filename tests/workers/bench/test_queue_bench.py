@@ -7,7 +7,8 @@ from collections import Counter
 from stemsvc.catalog import load_catalog
 from stemsvc.jobs import Priority
 from stemsvc.pools import Pool
-from workers.bench.queue import Arrival, Simulation, _jain, _store
+from workers.bench.queue import _jain
+from workers.bench.simulation import Arrival, Simulation, fresh_store
 
 POOL = Pool(name="cpu", models=("demo",), device="cpu")
 
@@ -18,7 +19,7 @@ def arrival(owner: str, at: float = 0.0, priority: Priority = Priority.NORMAL) -
 
 def test_every_job_is_done_once_and_waits_as_its_priority_says() -> None:
     arrivals = [arrival(f"key-{number % 3}", number * 0.01, Priority(number % 3)) for number in range(60)]
-    with _store() as store:
+    with fresh_store() as store:
         outcome = Simulation(store, [(POOL, 4, 1.0)], load_catalog()).run(arrivals)
         assert Counter(job.state for job in store.recent(100)) == {"succeeded": 60}
         assert store.waiting() == {"cpu": {0: 0, 1: 0, 2: 0}}
@@ -31,7 +32,7 @@ def test_every_job_is_done_once_and_waits_as_its_priority_says() -> None:
 
 def test_a_late_key_s_first_job_waits_for_no_more_than_one_job_of_each_worker() -> None:
     arrivals = [*(arrival("many") for _ in range(50)), arrival("late", 1.0)]
-    with _store() as store:
+    with fresh_store() as store:
         began = Simulation(store, [(POOL, 4, 1.0)], load_catalog()).run(arrivals).began
 
     before = [owner for at, owner in began if at >= 1.0]

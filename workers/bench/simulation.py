@@ -1,0 +1,160 @@
+"""Workers, keys and a broker that are only a clock's, over the real store, router and sender."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import tempfile
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+from stemsvc.catalog import Catalog
+from stemsvc.jobs import Job, JobOptions, JobState, Lease, Priority, new_job_id
+from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.bounds import Bounds
+from stemsvc.jobstore.engine import migrate
+from stemsvc.jobstore.outbox import Claimed
+from stemsvc.jobstore.workers import Worker
+from stemsvc.pools import Pool, queue_of
+from stemsvc.queue import Publisher
+from stemsvc.router import Router, predicted_cost
+from stemsvc.sender import Sender
+
+ENDLESS = 10.0**9  # seconds: leases and workers outlive the simulation
+ROOMY = Bounds(10**9, 10**9)
+
+
+@dataclass
+class Broker:
+    """A list for each queue, in place of Redis."""
+
+    queues: defaultdict[str, deque[str]] = field(default_factory=lambda: defaultdict(deque))
+
+    def publish(self, claimed: Claimed) -> None:
+        """As `Publisher` does."""
+        self.queues[claimed.queue].append(claimed.job_id)
+
+    def take(self, pool: str) -> str | None:
+        """What a worker of the pool is given."""
+        for priority in Priority:
+            if queue := self.queues[queue_of(pool, priority)]:
+                return queue.popleft()
+        return None
+
+
+@dataclass
+class Outcome:
+    """What became of a simulation."""
+
+    cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    jobs: int = 0
+    waits: defaultdict[int, list[float]] = field(default_factory=lambda: defaultdict(list))  # seconds, by priority
+    served: Counter[str] = field(default_factory=Counter)  # seconds of devices by owner
+    began: list[tuple[float, str]] = field(default_factory=list)  # when and whose, in their order
+
+    @property
+    def microseconds(self) -> float:
+        """CPU for each job."""
+        return self.cpu_seconds / self.jobs * 1e6
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A job that comes at some second."""
+
+    at: float
+    owner: str
+    model: str
+    device: str
+    priority: Priority
+    track_seconds: float
+
+
+class Simulation:
+    """Workers that take what the broker has and are done after their time."""
+
+    def __init__(self, store: JobStore, pools: list[tuple[Pool, int, float]], catalog: Catalog) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._speed = {pool.name: speed for pool, _, speed in pools}
+        self._idle = {pool.name: count for pool, count, _ in pools}
+        self._broker = Broker()
+        self._sender = Sender(store.outbox, cast(Publisher, self._broker))
+        self._router = Router(store, catalog, [pool for pool, _, _ in pools], patience=ENDLESS)
+        self._running: list[tuple[float, int, Lease, str]] = []
+        self._numbers = itertools.count()
+        self._came: dict[str, float] = {}
+        for pool, count, _ in pools:
+            store.workers.beat(Worker(pool.name, (pool.name,), pool.device, "", slots=count), ENDLESS)
+
+    def run(self, arrivals: list[Arrival], until_first_dry: bool = False) -> Outcome:
+        """Accept what arrives, have all of it done; or stop once an owner has nothing left that waits."""
+        outcome, coming = Outcome(jobs=len(arrivals)), deque(sorted(arrivals, key=lambda each: each.at))
+        left = Counter(each.owner for each in arrivals)
+        cpu, wall = time.process_time(), time.perf_counter()
+        while coming or self._running:
+            if coming and (not self._running or coming[0].at <= self._running[0][0]):
+                now = coming[0].at
+                pools = set()
+                while coming and coming[0].at <= now:
+                    pools.add(self._accept(coming.popleft()))
+            else:
+                now, _, lease, pool = heapq.heappop(self._running)
+                self._store.succeed(lease, {}, {})
+                self._idle[pool] += 1
+                pools = {pool}
+            self._begin(pools, now, outcome, left)
+            if until_first_dry and min(left.values()) == 0:
+                break
+        outcome.cpu_seconds, outcome.wall_seconds = time.process_time() - cpu, time.perf_counter() - wall
+        return outcome
+
+    def _accept(self, arrival: Arrival) -> str:
+        entry = self._catalog.get(arrival.model)
+        options = JobOptions(arrival.model, arrival.device, ("vocals",), priority=arrival.priority.word)
+        cost = predicted_cost(entry, options.separation, arrival.track_seconds)
+        choice = self._router.choose(entry, arrival.device, cost)
+        job_id = new_job_id()
+        job = Job(job_id, JobState.QUEUED, options, choice.pool.name, f"jobs/{job_id}/input", "song.mp3", 1)
+        job = replace(job, owner=arrival.owner, priority=int(arrival.priority), cost=cost)
+        self._store.intake.put(job, f"accepted; {choice.why}", ROOMY, None, arrival.track_seconds)
+        self._came[job_id] = arrival.at
+        return choice.pool.name
+
+    def _begin(self, pools: set[str], now: float, outcome: Outcome, left: Counter[str]) -> None:
+        self._sender.send_due()
+        for pool in pools:
+            while self._idle[pool] and (job_id := self._broker.take(pool)):
+                taken = self._store.take_lease(job_id, f"{pool}-worker", ENDLESS)
+                self._sender.send_due()
+                assert taken is not None
+                job, lease = taken
+                seconds = job.cost / self._speed[pool]
+                heapq.heappush(self._running, (now + seconds, next(self._numbers), lease, pool))
+                self._idle[pool] -= 1
+                left[job.owner] -= 1
+                outcome.waits[job.priority].append(now - self._came.pop(job_id))
+                outcome.served[job.owner] += seconds  # type: ignore[assignment]
+                outcome.began.append((now, job.owner))
+
+
+@contextmanager
+def fresh_store() -> Iterator[JobStore]:
+    """An empty store, on a RAM disk where there is one."""
+    # a RAM disk, where Linux has one; tempfile makes a folder of our own in it
+    fast = Path("/dev/shm")  # nosec B108
+    place: Any = {"dir": fast} if fast.is_dir() else {}
+    with tempfile.TemporaryDirectory(prefix="stemsvc-queue-", **place) as folder:
+        url = f"sqlite:///{folder}/jobs.sqlite"
+        migrate(url)
+        store = JobStore(url, ahead=2)
+        try:
+            yield store
+        finally:
+            store.close()
