@@ -49,19 +49,19 @@ def choose_pool(
     first = min(map(rank, serving))
     best = [pool for pool in serving if rank(pool) == first]
     pool, alive = best[0], not first[0]
-    why = f"device {device}: {pool.name}"
+    rivals = [each for each in serving if living.get(each.name, 0)] if alive else serving
     if len(best) > 1:
         lines = waiting()
         pool = min(best, key=lambda each: lines.get(each.name, 0) / max(1, living.get(each.name, 0)))
-        number = lines.get(pool.name, 0)
-        why = f"device {device}: {pool.name} has the shortest line, {number} jobs for {living.get(pool.name, 0)} slots"
+        why = f"has the shortest line, {lines.get(pool.name, 0)} jobs for {living.get(pool.name, 0)} slots"
     elif len(serving) == 1:
-        why += " is the only pool"
-    elif (others := {each.name for each in serving if living.get(each.name, 0)} - {pool.name}) or not alive:
-        why += f" comes first of {len(others) + 1 if alive else len(serving)}"
+        why = "is the only pool"
+    elif len(rivals) == 1:
+        why = "is the only one with a living worker"
     else:
-        why += " is the only one with a living worker"
-    return Choice(pool, why if alive else f"{why}; it waits for a worker there", alive)
+        why = f"comes first of {len(rivals)}"
+    waits = "" if alive else "; it waits for a worker there"
+    return Choice(pool, f"device {device}: {pool.name} {why}{waits}", alive)
 
 
 def _serving(pools: list[Pool], entry: ModelEntry, device: str, seconds: float | None) -> list[Pool]:
