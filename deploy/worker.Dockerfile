@@ -22,7 +22,7 @@ LABEL org.opencontainers.image.title="stemsvc-worker-${DEVICE}" \
       org.opencontainers.image.licenses="MIT" \
       org.stemsvc.sbom="/opt/stemsvc/packages.json"
 COPY --from=build /opt/stemsvc /opt/stemsvc
-RUN install -d -o 10001 -g 10001 /var/lib/stemsvc /var/cache/stemsvc
+RUN install -d -o 10001 -g 10001 /var/lib/stemsvc /var/lib/stemsvc/devices /var/cache/stemsvc
 # the NVIDIA runtime mounts its driver where these ask for it; CPUs ignore them
 ENV PATH=/opt/stemsvc/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -26,6 +26,11 @@ OURS = {name: service for name, service in SERVICES.items() if service["image"].
 POOLS = [pool.name for pool in parse_pools("deploy/pools.yaml", load_catalog().names)]
 
 
+def test_who_keeps_files_keeps_them_on_disk() -> None:
+    keepers = {name for name, service in OURS.items() if "/var/lib/stemsvc" in service["volumes"]}
+    assert keepers >= {"api", "dispatcher", "fetcher", "worker-cpu", "worker-gpu"}
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_is_pinned_and_limited(name: str) -> None:
     service = SERVICES[name]
@@ -35,6 +40,8 @@ def test_a_service_is_pinned_and_limited(name: str) -> None:
         source = mount.split(":")[0]
         if source.startswith("."):
             assert (COMPOSE.parent / source).exists(), mount
+    for mount in service.get("tmpfs", []):  # which counts as memory
+        assert re.search(r"size=(64|256)m$", mount), mount
     for port in service.get("ports", []):  # nothing but nginx is for other machines
         assert name == "nginx" or port.startswith("127.0.0.1:")
 
@@ -42,7 +49,7 @@ def test_a_service_is_pinned_and_limited(name: str) -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_our_programs_understand_what_compose_tells_them(name: str) -> None:
     service = OURS[name]
-    assert set(service["environment"]) <= SETTINGS
+    assert set(service["environment"]) <= SETTINGS | {"TMPDIR"}
     assert service["read_only"]
     assert service["user"] == "10001:10001"
     command = service.get("command") or ["api"]
