@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx
 import structlog
-from opentelemetry.trace import SpanKind
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, Status, StatusCode
 from standardwebhooks import Webhook
 
 from stemsvc.errors import StemsvcError, TransientError, UsageError
@@ -101,7 +102,9 @@ class Teller:
     def _failed(self, delivery: Delivery, detail: str, *, final: bool = False) -> None:
         wait = pause(delivery.attempt)
         self.store.webhooks.failed(delivery, detail, wait, final=final)
-        log.warning("webhook not delivered", attempt=delivery.attempt, detail=re.sub(r"https?://\S+", "", detail))
+        told = re.sub(r"https?://\S+", "", detail)
+        trace.get_current_span().set_status(Status(StatusCode.ERROR, told))
+        log.warning("webhook not delivered", attempt=delivery.attempt, detail=told)
 
 
 def _plain(value: Any) -> str:

@@ -22,15 +22,27 @@ from stemsvc.errors import UsageError
 from stemsvc.jobstore import JobStore
 from stemsvc.queue import make_celery
 from stemsvc.settings import Settings
+from tests.flow.collector import Collector, KeptSpan, collecting
 from tests.flow.conftest import Service
 from tests.processes import LocalProcess, stemsvc, wait_for
 from tests.sounds import tone, write_sound
 
 
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with collecting() as collector:
+        yield collector
+
+
 @pytest.fixture(params=["embedded", "production"])
-def backing(request: pytest.FixtureRequest) -> dict[str, str]:
+def backing(request: pytest.FixtureRequest, collector: Collector) -> dict[str, str]:
     found = {} if request.param == "embedded" else dict(request.getfixturevalue("production"))
-    return {**found, "STEMSVC_ALLOWED_NETWORKS": "127.0.0.0/8", "STEMSVC_RESULT_CACHE": "true"}
+    return {
+        **found,
+        "STEMSVC_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "STEMSVC_RESULT_CACHE": "true",
+        "STEMSVC_OTLP_ENDPOINT": collector.url,
+    }
 
 
 @dataclass
@@ -96,8 +108,9 @@ def fetcher(tmp_path: Path, environment: dict[str, str], service: Service) -> It
 
 
 def test_every_way_in_and_every_way_to_hear_of_it(
-    running: Service, fetcher: LocalProcess, world: World, environment: dict[str, str], tmp_path: Path
-) -> None:
+    running: Service, fetcher: LocalProcess, world: World, environment: dict[str, str], collector: Collector,
+    tmp_path: Path,
+) -> None:  # fmt: skip
     song = write_sound(tmp_path / "site" / "song.flac", tone(2.0, 44100), 44100)
     hook = f"{world.url}/hook"
 
@@ -109,6 +122,7 @@ def test_every_way_in_and_every_way_to_hear_of_it(
     done = running.client.job(linked["id"])
     assert (done["filename"], done["cached"], done["attempt"]) == ("song.flac", False, 2)
     wait_for("the webhook", lambda: world.told, 30)
+    _check_trace(collector, linked["id"])
 
     # an upload of the same bytes: no second separation
     upload_id = running.client.upload(song)
@@ -143,6 +157,30 @@ def test_every_way_in_and_every_way_to_hear_of_it(
     (account,) = running.client.usage()["accounts"]
     assert (account["jobs"], account["cached"]) == ({"succeeded": 2, "failed": 1}, 1)
     assert account["device_seconds"] > 0
+
+
+def _check_trace(collector: Collector, job_id: str) -> None:
+    """From the request over both of its attempts, on two processes, to its client's answer it is one trace."""
+
+    def whole() -> list[KeptSpan]:
+        found = [span for span in collector.spans if span.attributes.get("stemsvc.job_id") == job_id]
+        attempts = [span for span in found if span.name == "job"]
+        return found if len(attempts) == 2 and "webhook" in {span.name for span in found} else []
+
+    named = wait_for("the spans", whole, 30)
+    ((trace_id,),) = ({span.trace_id for span in named},)
+    spans = {span.span_id: span for span in collector.spans if span.trace_id == trace_id}
+    (request,) = (span for span in spans.values() if span.name == "POST /v1/jobs")
+    (hook,) = (span for span in spans.values() if span.name == "webhook")
+    attempts = sorted((span for span in spans.values() if span.name == "job"), key=lambda span: span.start)
+    assert (request.parent_id, hook.parent_id) == ("", request.span_id)
+    assert hook.start >= attempts[-1].start
+    for attempt in attempts:  # below the message that brought it
+        assert (spans[attempt.parent_id].name, spans[attempt.parent_id].parent_id) == ("publish", request.span_id)
+    fetched, separated = ({span.name for span in spans.values() if span.parent_id == each.span_id} for each in attempts)
+    assert {"wait in queue", "fetching"} <= fetched
+    assert "separating" not in fetched
+    assert {"wait in queue", "decoding", "separating", "encoding", "uploading"} <= separated
 
 
 @pytest.mark.parametrize("backing", ["production"], indirect=True)
