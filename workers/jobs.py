@@ -103,7 +103,7 @@ class Runner:
         sweep(self.settings.resolved_scratch_dir)
         with (
             scratch.scratch_folder(self.settings.resolved_scratch_dir, f"{job.id}-{job.attempt}") as folder,
-            LeaseKeeper(self.store, lease, self.settings.lease_seconds) as keeper,
+            LeaseKeeper(self.store, lease, self.settings.lease_seconds, job.options.model) as keeper,
         ):
             if job.next_pool is not None:
                 Fetching(self.settings, self.catalog, self.store, self.storage).run(job, lease, folder, keeper)

@@ -12,6 +12,7 @@ from types import TracebackType
 
 import structlog
 
+from stemsvc import metrics
 from stemsvc.errors import FatalError, StemsvcError
 from stemsvc.jobs import Lease
 from stemsvc.jobstore import JobStore
@@ -30,9 +31,10 @@ class LeaseLost(Exception):
 class LeaseKeeper:
     """Renews the lease and reports progress from a thread of its own, so that a long segment can't cost the lease."""
 
-    def __init__(self, store: JobStore, lease: Lease, seconds: float) -> None:
+    def __init__(self, store: JobStore, lease: Lease, seconds: float, model: str) -> None:
         self._store = store
         self._lease = lease
+        self._model = model
         self._seconds = seconds
         self._interval = min(seconds / 4, POLL_SECONDS)
         self._fraction = 0.0
@@ -114,7 +116,8 @@ class LeaseKeeper:
     def _end_process(self) -> None:
         log.error("job hangs; ending this process", job_id=self._lease.job_id, stage=self._stage)
         try:
-            self._store.fail(self._lease, "time_limit", self._too_long())
+            if self._store.fail(self._lease, "time_limit", self._too_long()):
+                metrics.job_ended(self._model, "failed", "time_limit")
         except StemsvcError as error:  # then the lease runs out
             log.warning("not failed", job_id=self._lease.job_id, code=error.code)
         os.kill(os.getpid(), signal.SIGKILL)

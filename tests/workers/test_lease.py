@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from stemsvc.errors import FatalError
 from stemsvc.jobs import Job, JobOptions, JobState, Lease, new_job_id
@@ -46,7 +48,7 @@ def running(store: JobStore, worker: str = "worker", seconds: float = 60.0) -> L
 
 def test_a_lost_lease_is_told_at_the_next_report(store: JobStore) -> None:
     lease = running(store)
-    with LeaseKeeper(store, lease, 0.2) as keeper:
+    with LeaseKeeper(store, lease, 0.2, "demo") as keeper:
         keeper.report("separating", 0, 10)
         store.cancel(lease.job_id, "by the client")
         with pytest.raises(LeaseLost):
@@ -56,7 +58,7 @@ def test_a_lost_lease_is_told_at_the_next_report(store: JobStore) -> None:
 
 
 def test_a_job_past_its_limit_is_told_so(store: JobStore) -> None:
-    with LeaseKeeper(store, running(store), 0.2) as keeper:
+    with LeaseKeeper(store, running(store), 0.2, "demo") as keeper:
         keeper.limit(600)
         keeper.report("separating", 1, 10)
         keeper.limit(-1)
@@ -75,7 +77,7 @@ HANGING = """
     from stemsvc.jobstore import JobStore
     from workers import lease
     lease.OBEY_SECONDS, lease.DEAF_SECONDS = 0.3, 2.0
-    with lease.LeaseKeeper(JobStore(sys.argv[1]), Lease(sys.argv[2], 1, "worker"), 0.4) as keeper:
+    with lease.LeaseKeeper(JobStore(sys.argv[1]), Lease(sys.argv[2], 1, "worker"), 0.4, "demo") as keeper:
         keeper.limit(1.0 if sys.argv[3] == "waiting" else 600)
         keeper.report("separating", 1, 10)
         threading.Event().wait(0.5)
@@ -85,10 +87,13 @@ HANGING = """
 
 
 @pytest.mark.parametrize("how", ["waiting", "locked"])
-def test_a_process_that_hangs_ends(store: JobStore, url: str, how: str) -> None:
+def test_a_process_that_hangs_ends(store: JobStore, url: str, how: str, tmp_path: Path) -> None:
     lease = running(store)
     command = [sys.executable, "-c", textwrap.dedent(HANGING), url, lease.job_id, how]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    figures = tmp_path / "figures"
+    figures.mkdir()
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(figures)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
 
     assert done.stdout.startswith("hanging\n")
     assert done.returncode == (-9 if how == "waiting" else 1)
@@ -96,6 +101,10 @@ def test_a_process_that_hangs_ends(store: JobStore, url: str, how: str) -> None:
     assert job is not None
     if how == "waiting":  # its own thread could still say so; else the lease runs out
         assert (job.state, job.error_code) == (JobState.FAILED, "time_limit")
+        labels = {"model": "demo", "state": "failed", "code": "time_limit"}
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, str(figures))  # type: ignore[no-untyped-call]
+        assert registry.get_sample_value("demucs_jobs_total", labels) == 1
     else:
         assert [each.id for each in wait_for("the lease to run out", store.reap)] == [lease.job_id]
 
