@@ -124,10 +124,13 @@ class Outbox:
 
     def waiting(self, seconds: float) -> dict[tuple[str, int], int]:
         """By pool and priority, how many queued jobs were published longer than `seconds` ago."""
-        query = sa.select(jobs.c.pool, jobs.c.priority, sa.func.count()).where(_published_before(seconds))
+        found = {}
         with snapshot(self._engine) as connection:
-            found = connection.execute(query.group_by(jobs.c.pool, jobs.c.priority)).all()
-        return {(pool, priority): int(number) for pool, priority, number in found}
+            for pool, priority, _, published in connection.execute(LINES).all():
+                old = sa.and_(jobs.c.pool == pool, jobs.c.priority == priority, _published_before(seconds))
+                if published and (number := connection.execute(sa.select(sa.func.count()).where(old)).scalar_one()):
+                    found[pool, priority] = int(number)
+        return found
 
     def forget(self, pool: str, priority: int, seconds: float) -> int:
         """Have the line's queued jobs published again that were published longer than `seconds` ago; how many."""

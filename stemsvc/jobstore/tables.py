@@ -11,9 +11,10 @@ from sqlalchemy.sql.functions import FunctionElement
 metadata = sa.MetaData()
 
 
-def _only(rows: str) -> dict[str, Any]:
-    """An index over these rows alone: what waits is looked up all the time, and is few among all that ever was."""
-    return {"sqlite_where": sa.text(rows), "postgresql_where": sa.text(rows)}
+def _queued(message: str = "") -> dict[str, Any]:
+    """An index over what waits alone: it is looked up all the time, and is few among all that ever was."""
+    rows = sa.text(f"state = 'queued'{message}")
+    return {"sqlite_where": rows, "postgresql_where": rows}
 
 
 # Times are seconds since the epoch: the same arithmetic on SQLite and PostgreSQL.
@@ -54,8 +55,10 @@ jobs = sa.Table(
     sa.Column("turn", sa.Double, nullable=False, server_default="0"),
     sa.Column("trace", sa.String(64)),
     sa.Index("jobs_by_cache_key", "cache_key"),
-    sa.Index("jobs_in_line", "pool", "priority", "turn", "created_at", **_only("state = 'queued'")),
-    sa.Index("jobs_published", "pool", "priority", **_only("state = 'queued' AND published_at IS NOT NULL")),
+    sa.Index("jobs_in_line", "pool", "priority", "turn", "created_at", **_queued()),
+    # the next to be published is found without a step over each that is
+    sa.Index("jobs_to_publish", "pool", "priority", "turn", "created_at", **_queued(" AND published_at IS NULL")),
+    sa.Index("jobs_published", "pool", "priority", **_queued(" AND published_at IS NOT NULL")),
     sa.Index("jobs_by_state", "state", "created_at"),
     sa.Index("jobs_by_pool", "pool", "state", "finished_at"),
     sa.Index("jobs_by_owner", "owner", "created_at"),

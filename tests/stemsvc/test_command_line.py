@@ -81,14 +81,14 @@ def test_doctor_with_a_broken_part_fails(tmp_path: Path) -> None:
 
 
 def test_tables_are_brought_on_and_back_and_what_is_newer_is_left_alone(tmp_path: Path) -> None:
-    assert "revision 0005" in run(tmp_path, "migrate").stdout
+    assert "revision 0006" in run(tmp_path, "migrate").stdout
     back = run(tmp_path, "migrate", "--to", "0004")
     assert (back.returncode, back.stdout) == (0, "the tables are at revision 0004\n")
     found = run(tmp_path, "doctor", STEMSVC_BROKER_URL=f"redis://127.0.0.1:{free_port()}/0", COLUMNS="300")
     assert "tables_old" in found.stdout
     assert "run `stemsvc migrate`" in found.stdout
     assert "no_revision" in run(tmp_path, "migrate", "--to", "9").stderr
-    assert "revision 0005" in run(tmp_path, "migrate").stdout
+    assert "revision 0006" in run(tmp_path, "migrate").stdout
     with sqlite3.connect(tmp_path / "data" / "jobs.sqlite") as connection:  # as a newer stemsvc would
         connection.execute("UPDATE alembic_version SET version_num = '0099'")
     assert "revision 0099" in run(tmp_path, "migrate").stdout

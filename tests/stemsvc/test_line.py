@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from stemsvc.jobs import Job, JobOptions, JobState, Priority, new_job_id
 from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.engine import migrate
 from stemsvc.jobstore.tables import lines
 from stemsvc.jobstore.workers import Worker
 
@@ -165,3 +169,47 @@ def test_shares_that_tell_nothing_any_more_are_forgotten(narrow: JobStore) -> No
     with narrow._engine.connect() as connection:
         owners = connection.execute(sa.text("SELECT owner FROM shares")).scalars().all()
     assert owners == ["here"]
+
+
+@pytest.mark.parametrize("more", ["waiting", "published"])
+def test_what_a_decision_costs_does_not_grow_with_the_line(tmp_path: Path, more: str) -> None:
+    migrate(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
+    store = JobStore(f"sqlite:///{tmp_path / 'jobs.sqlite'}", ahead=30)
+    for _ in range(40):
+        put(store, "before")
+    assert len(store.outbox.claim()) == 30
+    decision, look = _steps(store, lambda: _publish_one(store)), _steps(store, lambda: store.outbox.waiting(60.0))
+
+    for _ in range(300):
+        put(store, "many")
+    if more == "published":
+        store.outbox._ahead += 300
+        assert len(store.outbox.claim(1000)) == 300
+
+    assert _steps(store, lambda: _publish_one(store)) < 1.5 * decision
+    if more == "waiting":  # how many are published is for the workers to say
+        assert _steps(store, lambda: store.outbox.waiting(60.0)) < 1.5 * look
+    store.close()
+
+
+def _publish_one(store: JobStore) -> None:
+    store.outbox._ahead += 1
+    assert len(store.outbox.claim()) == 1
+    assert store.outbox.claim() == []
+
+
+def _steps(store: JobStore, action: Callable[[], object]) -> int:
+    """Steps of SQLite's machine, in tens."""
+    steps = 0
+
+    def tick() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    with store._engine.connect() as connection:  # the pool's only one
+        raw: Any = connection.connection.driver_connection
+        raw.set_progress_handler(tick, 10)
+    action()
+    raw.set_progress_handler(None, 10)
+    return steps
