@@ -72,16 +72,16 @@ class Reception:
         raises, nothing is left behind.
         """
         options = replace(options, source_url=source.url)
+        key = _idempotency_key(source, options, request)
+        earlier = self._store.intake.earlier(request.owner, key) if key else None
+        if earlier:  # whatever has become of pools and rules since
+            return self._store.seen(earlier)
         entry = self._catalog.get(options.model)
         for url in filter(None, (options.source_url, options.webhook_url)):
             self._rules.guard.check_url(url)
         seconds = self._check_length(source, entry, options)
         cost = predicted_cost(entry, options.separation, seconds)
         choice = self._router.choose(entry, options.device, cost if seconds else 0.0)
-        key = _idempotency_key(source, options, request)
-        earlier = self._store.intake.earlier(request.owner, key) if key else None
-        if earlier:
-            return self._store.seen(earlier)
         pool, bounds = FETCH if source.url else choice.pool.name, self._bounds(request)
         self._store.intake.check_room(pool, request.owner, bounds)
         job = replace(self._stored(source, options, pool, request), cost=cost)

@@ -15,6 +15,7 @@ from stemsvc.errors import TransientError, UsageError
 from stemsvc.jobs import JobOptions, JobState
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
+from stemsvc.pools import single
 from stemsvc.reception import Request
 from stemsvc.separation import SeparationOptions
 from stemsvc.settings import Settings
@@ -93,6 +94,10 @@ def test_a_request_with_a_key_is_one_job_however_often_it_comes(
             work.reception.accept(other, OPTIONS, asked)
         assert caught.value.code == "idempotency_conflict"
     assert storage.keys("jobs/") == [f"jobs/{job_id}/input"]
+
+    # also when nobody serves such jobs any more
+    later = make(settings, store, storage, pools=[single("htdemucs", "cpu")])
+    assert later.reception.accept(upload(), OPTIONS, asked).job.id == job_id
 
 
 def test_a_track_that_is_too_much_is_refused_by_its_header(
