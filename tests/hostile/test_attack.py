@@ -8,7 +8,7 @@ from tests.hostile.attack import attack
 
 
 def test_nothing_dies_nothing_leaks_and_everything_ends(tmp_path: Path) -> None:
-    tally = attack(tmp_path, count=200, files=32)
+    tally = attack(tmp_path, count=130, files=24)
 
     print("\n".join(tally.lines()))
     assert not tally.broken, "\n".join(tally.lines())
