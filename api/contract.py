@@ -1,11 +1,10 @@
 """The API's description, complete: what flask-smorest can't tell from views and schemas is added here.
 
-`python -m api.contract` prints it; `api/openapi.json` is that, kept for clients that generate code from it.
+`python -m api` prints it; `api/openapi.json` is that, kept for clients that generate code from it.
 """
 
 from __future__ import annotations
 
-import json
 from copy import deepcopy
 from typing import Any
 
@@ -186,22 +185,3 @@ def _link(document: dict[str, Any]) -> None:
             "requestBody": {"source": {"upload_id": "$response.body#/upload_id"}},
         },
     }
-
-
-def main() -> None:
-    """Print the document."""
-    import tempfile
-    from pathlib import Path
-
-    from api.app import create_app
-    from stemsvc.settings import Settings
-
-    with tempfile.TemporaryDirectory() as folder:
-        app = create_app(Settings(data_dir=Path(folder)))
-        document = app.test_client().get("/openapi.json").get_json()
-        app.extensions["stemsvc"].close()
-    print(json.dumps(document, indent=2))
-
-
-if __name__ == "__main__":
-    main()

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
 from workers.engine.hybrid import HybridCore, Spectrum, can_take_apart, fill_up, full_length, prepared
 from workers.engine.precision import Precision, arithmetic
-
-log = logging.getLogger(__name__)
 
 
 class Pending(Protocol):
@@ -85,22 +81,3 @@ class TorchNetwork:
             core.fp16_transformer = self.device.type == "cuda" and self._precision is not Precision.FP32
             self._cores[length] = torch.compile(core, mode="reduce-overhead") if self._compiled else core
         return self._cores[length]
-
-
-def prepare(
-    network: Any, device: str, precision: Precision, threads: int = 0, cache: Path | None = None, compiled: bool = False
-) -> Network:
-    """The fastest faithful way to run `network` on `device`.
-
-    On a CPU that is OpenVINO where it is installed and knows the network, else torch. `threads` 0 means all cores;
-    `cache` is the folder for converted networks.
-    """
-    if device == "cpu" and can_take_apart(network):
-        from workers.engine.openvino import CannotConvert, OpenVinoNetwork, available
-
-        if available():
-            try:
-                return OpenVinoNetwork(network, precision, threads, cache)
-            except CannotConvert as error:
-                log.warning("OpenVINO can't run this network, torch does: %s", str(error).splitlines()[0])
-    return TorchNetwork(network, device, precision, compiled)

@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from workers.engine.hybrid import HybridCore, Room, Spectrum, fill_up, full_length, prepared
+from workers.engine.networks import TorchNetwork
 from workers.engine.precision import Precision
 
 log = logging.getLogger(__name__)
@@ -106,8 +107,6 @@ class OpenVinoNetwork:
             self._requests.put(request)
 
     def _in_torch(self, batch: torch.Tensor, stems: list[int]) -> torch.Tensor:
-        from workers.engine.networks import TorchNetwork
-
         self.rest()  # the tail of an HDemucs' track takes as much again
         if self._tail is None:
             self._tail = TorchNetwork(self._network, "cpu", self._precision)

@@ -16,8 +16,9 @@ from workers.engine.blend import Blend
 from workers.engine.flights import Flights, OnSegment
 from workers.engine.leaving import Leaving
 from workers.engine.mixture import ArrayMixture, Mixture, Reader, Sound, loudness
-from workers.engine.networks import Network, prepare
+from workers.engine.networks import Network
 from workers.engine.precision import resolve
+from workers.engine.prepare import prepare
 from workers.engine.segments import plan
 
 if TYPE_CHECKING:

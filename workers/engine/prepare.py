@@ -1,0 +1,30 @@
+"""Which way a network runs best on a device."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from workers.engine import openvino
+from workers.engine.hybrid import can_take_apart
+from workers.engine.networks import Network, TorchNetwork
+from workers.engine.precision import Precision
+
+log = logging.getLogger(__name__)
+
+
+def prepare(
+    network: Any, device: str, precision: Precision, threads: int = 0, cache: Path | None = None, compiled: bool = False
+) -> Network:
+    """The fastest faithful way to run `network` on `device`.
+
+    On a CPU that is OpenVINO where it is installed and knows the network, else torch. `threads` 0 means all cores;
+    `cache` is the folder for converted networks.
+    """
+    if device == "cpu" and can_take_apart(network) and openvino.available():
+        try:
+            return openvino.OpenVinoNetwork(network, precision, threads, cache)
+        except openvino.CannotConvert as error:
+            log.warning("OpenVINO can't run this network, torch does: %s", str(error).splitlines()[0])
+    return TorchNetwork(network, device, precision, compiled)
