@@ -281,12 +281,12 @@ def test_a_full_queue_is_429_with_a_time_to_come_back(app_settings: Settings) ->
     with app.test_client() as client:
         first = submit(client, file=song())
         answer = submit(client, file=song())
-    parts.close()
 
     assert (first.status_code, answer.status_code, answer.json["code"]) == (201, 429, "queue_full")
     assert int(answer.headers["Retry-After"]) >= 1
     assert [job.id for job in parts.store.recent()] == [first.json["id"]]
     assert parts.storage.keys("") == [f"jobs/{first.json['id']}/input"]
+    parts.close()
 
 
 def test_a_disk_that_is_nearly_full_is_503_before_anything_is_stored(app_settings: Settings) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -89,8 +90,9 @@ def test_tables_are_brought_on_and_back_and_what_is_newer_is_left_alone(tmp_path
     assert "run `stemsvc migrate`" in found.stdout
     assert "no_revision" in run(tmp_path, "migrate", "--to", "9").stderr
     assert "revision 0006" in run(tmp_path, "migrate").stdout
-    with sqlite3.connect(tmp_path / "data" / "jobs.sqlite") as connection:  # as a newer stemsvc would
-        connection.execute("UPDATE alembic_version SET version_num = '0099'")
+    tables = sqlite3.connect(tmp_path / "data" / "jobs.sqlite")
+    with closing(tables), tables:  # as a newer stemsvc would
+        tables.execute("UPDATE alembic_version SET version_num = '0099'")
     assert "revision 0099" in run(tmp_path, "migrate").stdout
 
 
