@@ -82,7 +82,7 @@ class Runner:
                 self._attempt(job, lease)
             except LeaseLost:
                 log.info("job is no longer ours")
-                self._erase(f"{lease.prefix}/")
+                self._erase_attempt(lease)
             except SoftTimeLimitExceeded:
                 seconds = self.settings.job_time_limit_seconds
                 self._fail(job, lease, "time_limit", f"the job took longer than {seconds} s")
@@ -196,7 +196,11 @@ class Runner:
             done = self.store.succeed(lease, result.source, result.outputs, result.origin)
             return done or self._is_committed(lease)
 
-        if not patiently(self.settings, succeed, keeper.wait):
+        try:
+            done = patiently(self.settings, succeed, keeper.wait)
+        except LeaseLost:  # the row has moved: perhaps by a commit of ours whose answer was lost
+            done = patiently(self.settings, lambda: self._is_committed(lease), time.sleep)
+        if not done:
             raise LeaseLost(job.id)
         self._erase(job.input_key)
         for attempt in range(1, lease.attempt):  # a worker that was killed has erased nothing
@@ -213,6 +217,8 @@ class Runner:
             self._erase(f"jobs/{job.id}/")
             metrics.job_ended(job.options.model, "failed", code)
             log.warning("job failed", code=code, detail=detail)
+        else:
+            self._erase_attempt(lease)
 
     def _pool(self, job: Job) -> Pool:
         pool = find_pool(self.pools, job.pool)
@@ -236,8 +242,8 @@ class Runner:
         )  # fmt: skip
 
     def _retry(self, job: Job, lease: Lease, error: TransientError) -> None:
-        self._erase(f"{lease.prefix}/")
         if self._lowered(job, lease, error):
+            self._erase_attempt(lease)
             log.warning("job goes to a lower device", code=error.code)
             self.refill()
             return
@@ -250,6 +256,18 @@ class Runner:
         if patiently(self.settings, lambda: self.store.give_back(lease, why, pause), time.sleep):
             metrics.retried(error.code)
             log.warning("job will be tried again", code=error.code, detail=error.detail, pause=round(pause, 1))
+        self._erase_attempt(lease)
+
+    def _erase_attempt(self, lease: Lease) -> None:
+        """Erase what this attempt stored, once the row has moved on, unless it moved by this attempt's own commit.
+
+        Where the row can't be read nothing goes: of what it turns out to have no use for, the janitor makes an end.
+        """
+        with suppress(StemsvcError):
+            job = self.store.get(lease.job_id)
+            committed = job is not None and job.state is JobState.SUCCEEDED and job.attempt == lease.attempt
+            if not committed and not (job and job.input_key.startswith(f"{lease.prefix}/")):
+                self.storage.delete(f"{lease.prefix}/")
 
     def _erase(self, prefix: str) -> None:
         with suppress(StemsvcError):  # what is left behind here is an orphan, not a wrong answer

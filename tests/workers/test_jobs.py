@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,7 +19,7 @@ from stemsvc.errors import TransientError, UsageError
 from stemsvc.jobs import Job, JobOptions, JobState, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
-from stemsvc.pools import Pool, single
+from stemsvc.pools import FETCH, Pool, single
 from stemsvc.separation import SeparationOptions
 from stemsvc.settings import Settings
 from stemsvc.storage.local import LocalStorage
@@ -29,6 +30,7 @@ from workers.jobs import Runner
 from workers.lease import LeaseKeeper
 from workers.models import Models
 from workers.patience import backoff
+from workers.sources.order import Fetched, Order
 
 
 class Moody(LocalStorage):
@@ -188,6 +190,13 @@ class Forgetful(JobStore):
             raise TransientError("store_unavailable", "the answer was lost")
         return done
 
+    def hand_on(self, *arguments: Any) -> bool:
+        done = super().hand_on(*arguments)
+        if self.after:
+            self.after -= 1
+            raise TransientError("store_unavailable", "the answer was lost")
+        return done
+
 
 @pytest.mark.parametrize(("before", "after"), [(3, 0), (0, 1), (1, 1)])
 def test_a_store_that_is_away_at_the_commit_loses_nothing(runner: Runner, song: Path, before: int, after: int) -> None:
@@ -200,6 +209,87 @@ def test_a_store_that_is_away_at_the_commit_loses_nothing(runner: Runner, song: 
     assert state(runner, job_id) == ("succeeded", None)
     assert (store.before, store.after) == (0, 0)
     assert stored(runner, job_id) == ["attempt-1/manifest.json", "attempt-1/vocals.flac"]
+
+
+def test_a_commit_whose_answer_was_lost_stands_though_the_row_is_seen_to_have_moved(
+    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the pause before the next try is longer than a heartbeat, which finds the row no longer running
+    monkeypatch.setattr("workers.patience.backoff", lambda *_: 4.0)
+    job_id = accept(runner, song)
+    store = Forgetful(runner.settings.resolved_database_url)
+    store.after = 1
+    patient(runner, store=store).run(job_id, "worker")
+    store.close()
+
+    assert state(runner, job_id) == ("succeeded", None)
+    assert stored(runner, job_id) == ["attempt-1/manifest.json", "attempt-1/vocals.flac"]
+
+
+class Vanishing(JobStore):
+    """A store that answers nothing any more once it has done a commit."""
+
+    gone = False
+
+    def _answer(self, done: Callable[[], Any]) -> Any:
+        if self.gone:
+            raise TransientError("store_unavailable", "away for good")
+        return done()
+
+    def succeed(self, *arguments: Any) -> bool:
+        self._answer(lambda: JobStore.succeed(self, *arguments))
+        self.gone = True
+        raise TransientError("store_unavailable", "the answer was lost")
+
+    def hand_on(self, *arguments: Any) -> bool:
+        self._answer(lambda: JobStore.hand_on(self, *arguments))
+        self.gone = True
+        raise TransientError("store_unavailable", "the answer was lost")
+
+    def get(self, job_id: str) -> Job | None:
+        return self._answer(lambda: JobStore.get(self, job_id))  # type: ignore[no-any-return]
+
+    def give_back(self, *arguments: Any, **how: Any) -> bool:
+        return self._answer(lambda: JobStore.give_back(self, *arguments, **how))  # type: ignore[no-any-return]
+
+    def heartbeat(self, *arguments: Any) -> bool:
+        return self._answer(lambda: JobStore.heartbeat(self, *arguments))  # type: ignore[no-any-return]
+
+
+def test_nothing_is_erased_while_nobody_can_tell_whether_the_commit_was_done(runner: Runner, song: Path) -> None:
+    job_id = accept(runner, song)
+    store = Vanishing(runner.settings.resolved_database_url)
+    with pytest.raises(TransientError):
+        replace(runner, store=store).run(job_id, "worker")
+    store.close()
+
+    assert state(runner, job_id) == ("succeeded", None)
+    assert {"attempt-1/manifest.json", "attempt-1/vocals.flac"} <= set(stored(runner, job_id))
+
+
+@pytest.mark.parametrize("store_is", [Forgetful, Vanishing])
+def test_a_fetched_track_is_kept_though_the_answer_was_lost(
+    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch, store_is: type[JobStore]
+) -> None:
+    def fetched(order: Order, on_progress: object) -> Fetched:
+        path = shutil.copy(song, Path(order.folder) / "song.flac")
+        return Fetched(str(path), "song.flac", 3.0)
+
+    monkeypatch.setattr("workers.fetching.fetch", fetched)
+    monkeypatch.setattr("workers.patience.backoff", lambda *_: 4.0)
+    options = replace(OPTIONS, source_url="https://example.org/song.flac")
+    job_id = accept(runner, song, options, pool=FETCH, next_pool="separate.demo.cpu")
+    store = store_is(runner.settings.resolved_database_url)
+    if isinstance(store, Forgetful):
+        store.after = 1
+        patient(runner, store=store).run(job_id, "worker")
+    else:
+        with pytest.raises(TransientError):
+            replace(runner, store=store).run(job_id, "worker")
+    store.close()
+
+    runner.run(job_id, "worker")
+    assert state(runner, job_id) == ("succeeded", None)
 
 
 def test_storage_that_comes_back_costs_an_attempt(runner: Runner, song: Path) -> None:
