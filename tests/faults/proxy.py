@@ -65,7 +65,7 @@ class Proxy:
         with client:
             if self.mood is Mood.DOWN:
                 self.harmed += 1
-                _hang_up(client)
+                hang_up(client)
                 return
             if self.mood is Mood.BUSY:
                 self.harmed += 1
@@ -94,7 +94,7 @@ class Proxy:
                     break
                 if self.mood is Mood.DOWN or (self.mood is Mood.RESET and sent and count > RESET_AFTER):
                     self.harmed += 1
-                    _hang_up(source)
+                    hang_up(source)
                     break
                 if self.mood is Mood.SLOW:
                     self.harmed += 1
@@ -105,7 +105,7 @@ class Proxy:
                 end.shutdown(socket.SHUT_RDWR)
 
 
-def _hang_up(connection: socket.socket) -> None:
+def hang_up(connection: socket.socket) -> None:
     """End with a reset instead of a goodbye."""
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -28,6 +28,7 @@ from stemsvc.errors import TransientError
 from stemsvc.queue import AWAY, make_celery
 from stemsvc.settings import Settings
 from tests.conftest import ACCESS_KEY, SECRET_KEY, rclone_command
+from tests.faults.answers import Answers
 from tests.faults.brokers import Broker, Rabbit, Redis
 from tests.faults.proxy import Mood, Proxy
 from tests.faults.reader import Expectation, Findings, Reader
@@ -46,7 +47,7 @@ class Stage:
     """The service under test, on Redis and SQLite or on RabbitMQ and PostgreSQL, its stems in an S3 storage.
 
     `broker` and `workers` are pytest-celery's nodes; `trouble` is what can befall the broker, `proxy` what can befall
-    the storage.
+    the storage, `answers` the workers' commits in PostgreSQL.
     """
 
     def __init__(self, folder: Path, broker: str) -> None:
@@ -54,6 +55,7 @@ class Stage:
         folder.mkdir(parents=True)
         self.trouble: Broker = Redis(folder, plain_environment()) if broker == "redis" else Rabbit(folder)
         self.postgres: PostgresServer | None = None
+        self.answers: Answers | None = None
         self.scratch = folder / "disk" / "scratch"
         self.scratch.mkdir(parents=True)
         self.songs = {seconds: self._song(seconds) for seconds in (SHORT, LONG)}
@@ -74,6 +76,7 @@ class Stage:
             self.postgres = get_server(Path(data) / "data", cleanup_mode="stop")
             cleanup.callback(self.postgres.cleanup)
             database = self.postgres.get_uri()
+            self.answers = cleanup.enter_context(Answers(Path(data) / "data" / ".s.PGSQL.5432"))
         self.environment = plain_environment(
             STEMSVC_DATA_DIR=str(self.folder / "data"), STEMSVC_DATABASE_URL=database,
             STEMSVC_BROKER_URL=self.trouble.url, STEMSVC_LEASE_SECONDS=str(LEASE), STEMSVC_POOLS="demo:cpu",
@@ -134,7 +137,12 @@ class Stage:
         self.proxy = cleanup.enter_context(Proxy(port))
 
     def _worker(self, cleanup: contextlib.ExitStack, name: str) -> CeleryTestWorker:
-        return CeleryTestWorker(self._process(cleanup, name, stemsvc("worker"), self._pings), self.app)
+        environment = self.environment
+        if self.answers:
+            url = f"postgresql://postgres:@127.0.0.1:{self.answers.port}/postgres"
+            environment = environment | {"STEMSVC_DATABASE_URL": url}
+        process = self._process(cleanup, name, stemsvc("worker"), self._pings, environment=environment)
+        return CeleryTestWorker(process, self.app)
 
     def _process(
         self, cleanup: contextlib.ExitStack, name: str, command: list[str], ready: Callable[[LocalProcess], bool],

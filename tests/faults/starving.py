@@ -88,6 +88,19 @@ def take_the_database_away_at_commit(stage: Stage) -> float:
     return took
 
 
+def lose_the_answer_to_a_commit(stage: Stage) -> float:
+    """The job's end is written down, and its worker, which does not hear of it, tries again."""
+    assert stage.answers is not None
+    kept = stage.answers.kept
+    stage.answers.wanted = b"stems stored"  # as the timeline's last line has it
+    job_id = stage.send()
+    wait_for("the answer to be lost", lambda: stage.answers and stage.answers.kept > kept, 60)
+    stage.fault()
+    took = stage.end(job_id, stage.send())
+    assert stage.attempts(job_id) == 1
+    return took
+
+
 def _postgres_away(stage: Stage) -> Callable[[], None]:
     server = stage.postgres
     assert server is not None
