@@ -69,7 +69,7 @@ class Reception:
         A request whose idempotency key came before gets the job of that time. Raises `UsageError` for what no model
         or pool can serve, for addresses that must not be gone to, and `idempotency_conflict`; `TransientError`
         `queue_full`, `key_queue_full`, `quota_exceeded`, `storage_full`; storage's and the store's errors. Where it
-        raises, nothing is left behind.
+        raises, nothing is left behind, but for the file of an `acceptance_unknown`, which may be a job's yet.
         """
         options = replace(options, source_url=source.url)
         key = _idempotency_key(source, options, request)
@@ -90,9 +90,11 @@ class Reception:
         try:
             view = self._store.intake.put(job, f"accepted; {choice.why}", bounds, key, seconds or 0.0)
         except TransientError as error:
-            recorded = self._recorded(job.id) if error.code == UNKNOWN else None
-            if recorded is None:
+            if error.code != UNKNOWN:
                 self._erase(job.id)
+                raise
+            recorded = self._recorded(job.id)
+            if recorded is None:  # the commit may yet be done; if it is not, the file is an orphan for the janitor
                 raise
             view = recorded
         except BaseException:

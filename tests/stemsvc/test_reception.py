@@ -6,15 +6,18 @@ import io
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 import sqlalchemy as sa
 
 from stemsvc.errors import TransientError, UsageError
-from stemsvc.jobs import JobOptions, JobState
+from stemsvc.janitor import Janitor
+from stemsvc.jobs import Job, JobOptions, JobState, JobView
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
+from stemsvc.jobstore.intake import UNKNOWN
 from stemsvc.pools import single
 from stemsvc.reception import Request
 from stemsvc.separation import SeparationOptions
@@ -98,6 +101,38 @@ def test_a_request_with_a_key_is_one_job_however_often_it_comes(
     # also when nobody serves such jobs any more
     later = make(settings, store, storage, pools=[single("htdemucs", "cpu")])
     assert later.reception.accept(upload(), OPTIONS, asked).job.id == job_id
+
+
+@pytest.mark.parametrize("when", ["never", "later", "now"])
+def test_where_the_answer_to_the_acceptance_is_lost_no_job_loses_its_file(
+    settings: Settings, store: JobStore, storage: Storage, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    work, put, late = make(settings, store, storage), store.intake.put, []
+
+    def lost(job: Job, *others: Any) -> JobView:
+        if when == "now":
+            put(job, *others)
+        else:  # a commit that a standby has not confirmed yet is seen by nobody
+            late.append(lambda: put(job, *others))
+        raise TransientError(UNKNOWN, "the answer was lost")
+
+    monkeypatch.setattr(store.intake, "put", lost)
+    if when == "now":
+        job_id = work.reception.accept(upload(), OPTIONS, Request()).job.id
+        assert storage.keys("") == [f"jobs/{job_id}/input"]
+        return
+    with pytest.raises(TransientError) as caught:
+        work.reception.accept(upload(), OPTIONS, Request())
+    assert caught.value.code == UNKNOWN
+    if when == "later":
+        assert storage.keys("") == [late[0]().job.input_key]
+    else:
+        now = [0.0]
+        janitor = Janitor(store, storage, 0, 0, clock=lambda: now[0])
+        janitor.sweep()
+        now[0] += janitor.suspect_seconds
+        janitor.sweep()
+        assert storage.keys("") == []
 
 
 def test_a_track_that_is_too_much_is_refused_by_its_header(
