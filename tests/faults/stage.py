@@ -47,7 +47,7 @@ class Stage:
     """The service under test, on Redis and SQLite or on RabbitMQ and PostgreSQL, its stems in an S3 storage.
 
     `broker` and `workers` are pytest-celery's nodes; `trouble` is what can befall the broker, `proxy` what can befall
-    the storage, `answers` the workers' commits in PostgreSQL.
+    the storage, `answers` commits in PostgreSQL.
     """
 
     def __init__(self, folder: Path, broker: str) -> None:
@@ -88,6 +88,10 @@ class Stage:
             STEMSVC_S3_BUCKET="stems", STEMSVC_S3_REGION="us-east-1", STEMSVC_S3_ACCESS_KEY_ID=ACCESS_KEY,
             STEMSVC_S3_SECRET_ACCESS_KEY=SECRET_KEY,
         )  # fmt: skip
+        self.answered = dict(self.environment)  # of those whose commits go through the proxy
+        if self.answers:
+            url = f"postgresql://postgres:@127.0.0.1:{self.answers.port}/postgres"
+            self.answered["STEMSVC_DATABASE_URL"] = url
         cleanup.callback(self.trouble.close)
         self.app: Celery = make_celery(Settings(broker_url=self.trouble.url))
         cleanup.callback(self.app.close)
@@ -109,7 +113,7 @@ class Stage:
     def start_api(self, cleanup: contextlib.ExitStack, name: str, **changes: str) -> tuple[LocalProcess, str]:
         """Another api over the same parts, with other settings; and its URL."""
         url = f"http://127.0.0.1:{(port := free_port())}"
-        environment = self.environment | changes
+        environment = self.answered | changes
         api = self._process(
             cleanup, name, stemsvc("api", "--port", str(port)), lambda _: _is_up(url), environment=environment
         )
@@ -137,11 +141,7 @@ class Stage:
         self.proxy = cleanup.enter_context(Proxy(port))
 
     def _worker(self, cleanup: contextlib.ExitStack, name: str) -> CeleryTestWorker:
-        environment = self.environment
-        if self.answers:
-            url = f"postgresql://postgres:@127.0.0.1:{self.answers.port}/postgres"
-            environment = environment | {"STEMSVC_DATABASE_URL": url}
-        process = self._process(cleanup, name, stemsvc("worker"), self._pings, environment=environment)
+        process = self._process(cleanup, name, stemsvc("worker"), self._pings, environment=self.answered)
         return CeleryTestWorker(process, self.app)
 
     def _process(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from stemsvc.errors import TransientError
 from tests.faults.proxy import Mood
-from tests.faults.stage import LONG, Stage, submit_until_accepted
+from tests.faults.stage import LONG, SHORT, Stage, submit_until_accepted
 from tests.processes import wait_for
 
 OUTAGE = 10.0  # seconds that the database is away: three leases of the stage
@@ -88,6 +88,19 @@ def take_the_database_away_at_commit(stage: Stage) -> float:
     return took
 
 
+def lose_the_answer_to_an_acceptance(stage: Stage) -> float:
+    """A job is accepted, and the api, which does not hear of it, can't say so; its client asks again."""
+    assert stage.answers is not None
+    kept, before = stage.answers.kept, stage.reader.ids()
+    stage.answers.wanted = b"accepted; "  # as the timeline's first line has it
+    job_id = stage.expect(submit_until_accepted(stage.client, stage.songs[SHORT]))
+    assert stage.answers.kept == kept + 1
+    stage.fault()
+    took = stage.end(job_id, stage.send())
+    assert len(stage.reader.ids() - before) == 2  # no other job was made on the way
+    return took
+
+
 def lose_the_answer_to_a_commit(stage: Stage) -> float:
     """The job's end is written down, and its worker, which does not hear of it, tries again."""
     assert stage.answers is not None
@@ -96,7 +109,7 @@ def lose_the_answer_to_a_commit(stage: Stage) -> float:
     job_id = stage.send()
     wait_for("the answer to be lost", lambda: stage.answers and stage.answers.kept > kept, 60)
     stage.fault()
-    took = stage.end(job_id, stage.send())
+    took = stage.end(job_id, stage.expect(submit_until_accepted(stage.client, stage.songs[SHORT])))
     assert stage.attempts(job_id) == 1
     return took
 
