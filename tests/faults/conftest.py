@@ -105,7 +105,7 @@ def table() -> list[str]:
     for broker in dict.fromkeys(broker for broker, _ in ROWS):
         total = Row()
         for (where, name), row in ROWS.items():
-            if where == broker:
+            if where == broker and row.runs:
                 total += row
                 lines.append(row.line(f"{broker}: {name}"))
         whole += total
