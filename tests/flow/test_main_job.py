@@ -65,6 +65,7 @@ def backing(request: pytest.FixtureRequest) -> dict[str, str]:
     return {} if request.param == "embedded" else dict(request.getfixturevalue("production"))
 
 
+@pytest.mark.parametrize("backing", ["embedded", pytest.param("production", marks=pytest.mark.long)], indirect=True)
 def test_every_input_format_comes_back_as_its_stems(
     running: Service, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

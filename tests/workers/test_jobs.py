@@ -215,7 +215,7 @@ def test_a_commit_whose_answer_was_lost_stands_though_the_row_is_seen_to_have_mo
     runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # the pause before the next try is longer than a heartbeat, which finds the row no longer running
-    monkeypatch.setattr("workers.patience.backoff", lambda *_: 4.0)
+    monkeypatch.setattr("workers.patience.backoff", lambda *_: 2.5)
     job_id = accept(runner, song)
     store = Forgetful(runner.settings.resolved_database_url)
     store.after = 1
@@ -276,7 +276,7 @@ def test_a_fetched_track_is_kept_though_the_answer_was_lost(
         return Fetched(str(path), "song.flac", 3.0)
 
     monkeypatch.setattr("workers.fetching.fetch", fetched)
-    monkeypatch.setattr("workers.patience.backoff", lambda *_: 4.0)
+    monkeypatch.setattr("workers.patience.backoff", lambda *_: 2.5)
     options = replace(OPTIONS, source_url="https://example.org/song.flac")
     job_id = accept(runner, song, options, pool=FETCH, next_pool="separate.demo.cpu")
     store = store_is(runner.settings.resolved_database_url)

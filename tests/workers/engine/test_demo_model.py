@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from stemsvc.catalog import DEMO_WEIGHTS
 from stemsvc.demo.dataset import HELD_OUT, SAMPLE_SEED, TRAINING_SEED
 from tests.bench.demo_model import score
 
 
+@pytest.mark.long
 def test_songs_that_were_never_trained_on_are_separated() -> None:
     # given half of the 20 songs, of seeds below the first that training uses
     assert len(HELD_OUT) == 20
