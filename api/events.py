@@ -17,7 +17,7 @@ from api.services import services
 from api.waiting import LIVE
 from stemsvc.errors import StemsvcError, UsageError
 from stemsvc.jobs import JobView
-from stemsvc.jobstore.glance import Glance
+from stemsvc.jobstore.snapshots import Glance
 from stemsvc.keys import Scope
 from stemsvc.present import eta, line
 from stemsvc.services import Services

@@ -12,9 +12,9 @@ from api.schemas import PoolSchema, PoolsSchema, ProblemSchema
 from api.services import services
 from stemsvc.errors import UsageError
 from stemsvc.jobs import Priority
+from stemsvc.jobstore.pool_status import PoolStatus, pool_statuses
 from stemsvc.jobstore.workers import Seen
 from stemsvc.keys import Scope
-from stemsvc.pool_status import PoolStatus, pool_statuses
 
 blueprint = Blueprint("pools", __name__, url_prefix="/v1/pools", description="Workers and their lines")
 

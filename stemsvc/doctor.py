@@ -26,7 +26,7 @@ from stemsvc.embedded.stack import running
 from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import revisions
-from stemsvc.pool_status import PoolStatus, pool_statuses
+from stemsvc.jobstore.pool_status import PoolStatus, pool_statuses
 from stemsvc.pools import FETCH, Pool, parse_pools
 from stemsvc.queue import Publisher
 from stemsvc.settings import Settings, process_environment

@@ -13,7 +13,7 @@ from stemsvc.terminal import make_table, plain_settings, settings_of_what_runs, 
 @click.command()
 def pools() -> None:
     """List the pools: what they serve, who lives, how many jobs wait and run."""
-    from stemsvc.pool_status import pool_statuses
+    from stemsvc.jobstore.pool_status import pool_statuses
     from stemsvc.services import open_services
 
     services = open_services(settings_of_what_runs())

@@ -23,7 +23,7 @@ from stemsvc.errors import FatalError, StemsvcError
 from stemsvc.folders import LOCK, sweep
 from stemsvc.jobs import Priority
 from stemsvc.jobstore import JobStore
-from stemsvc.pool_status import pool_statuses
+from stemsvc.jobstore.pool_status import pool_statuses
 from stemsvc.pools import Pool
 from stemsvc.settings import Settings
 from stemsvc.timing import BUCKETS, storage_seconds

@@ -11,7 +11,7 @@ import structlog
 
 from stemsvc.errors import StemsvcError
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.glance import Glance
+from stemsvc.jobstore.snapshots import Glance
 from stemsvc.news import News
 
 log = structlog.get_logger()

@@ -20,7 +20,7 @@ from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
 from stemsvc.folders import sweep
 from stemsvc.jobs import Job, JobState, Lease
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.worker_side import Origin
+from stemsvc.jobstore.leases import Origin
 from stemsvc.pools import Pool, find_pool
 from stemsvc.router import choose_pool
 from stemsvc.services import job_limits

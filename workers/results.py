@@ -13,7 +13,7 @@ import structlog
 from stemsvc.errors import FatalError
 from stemsvc.jobs import CONTENT_TYPES, Job, Lease
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.worker_side import Origin
+from stemsvc.jobstore.leases import Origin
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
 from workers import manifest

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
 from stemsvc.jobs import Event, Job, JobState, JobView
-from stemsvc.jobstore import line, rows
+from stemsvc.jobstore import fair_queue, rows
 from stemsvc.jobstore.bounds import Bounds, Counts, check_quota, check_room
 from stemsvc.jobstore.engine import snapshot, translated
 from stemsvc.jobstore.tables import db_now, events, idempotency_keys, jobs, usage
@@ -81,7 +81,7 @@ class Intake:
         """Raise what `put` would, before anything is stored. Looks only where `put` found no room of late."""
         if time.monotonic() < self._full_until:
             with snapshot(self._engine) as connection:
-                standing = line.Standing.of(connection, [pool], [owner])
+                standing = fair_queue.Standing.of(connection, [pool], [owner])
                 check_room(connection, pool, owner, bounds, Counts(standing.pools, standing.owners))
 
     def earlier(self, owner: str, key: IdempotencyKey) -> JobView | None:
@@ -136,8 +136,10 @@ class Intake:
         if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         now = float(connection.execute(_NOW).scalar_one())
-        standing = line.Standing.of(connection, [item.job.pool for item in batch], [item.job.owner for item in batch])
-        counts, turns = Counts(standing.pools, standing.owners), line.Turns(connection, standing)
+        standing = fair_queue.Standing.of(
+            connection, [item.job.pool for item in batch], [item.job.owner for item in batch]
+        )
+        counts, turns = Counts(standing.pools, standing.owners), fair_queue.Turns(connection, standing)
         made: dict[tuple[str, str], tuple[IdempotencyKey, JobView]] = {}
         new: list[tuple[_Item, JobView]] = []
         results: list[JobView | StemsvcError] = []
@@ -160,8 +162,8 @@ class Intake:
         return results
 
 
-def _accepted(item: _Item, now: float, counts: Counts, turns: line.Turns) -> JobView:
-    place = line.Place(item.job.pool, item.job.priority, item.job.owner)
+def _accepted(item: _Item, now: float, counts: Counts, turns: fair_queue.Turns) -> JobView:
+    place = fair_queue.Place(item.job.pool, item.job.priority, item.job.owner)
     job = replace(item.job, created_at=now, turn=turns.take(place, item.job.cost))
     position = counts.pools[job.pool]
     counts.pools[job.pool] += 1
@@ -170,7 +172,7 @@ def _accepted(item: _Item, now: float, counts: Counts, turns: line.Turns) -> Job
     return JobView(job, [Event(now, None, str(JobState.QUEUED), item.why)], position)
 
 
-def _insert(connection: sa.Connection, new: list[tuple[_Item, JobView]], turns: line.Turns) -> None:
+def _insert(connection: sa.Connection, new: list[tuple[_Item, JobView]], turns: fair_queue.Turns) -> None:
     if not new:
         return
     connection.execute(jobs.insert(), [rows.to_row(view.job) for _, view in new])
@@ -180,8 +182,8 @@ def _insert(connection: sa.Connection, new: list[tuple[_Item, JobView]], turns: 
         for event in view.timeline
     ]
     connection.execute(events.insert(), lines)
-    places = Counter(line.Place(view.job.pool, view.job.priority, view.job.owner) for _, view in new)
-    line.count(connection, {place: line.Change(number) for place, number in places.items()}, turns.ends)
+    places = Counter(fair_queue.Place(view.job.pool, view.job.priority, view.job.owner) for _, view in new)
+    fair_queue.count(connection, {place: fair_queue.Change(number) for place, number in places.items()}, turns.ends)
     accounts = [
         {"job_id": view.job.id, "owner": view.job.owner, "model": view.job.options.model,
          "accepted_at": view.job.created_at, "state": str(view.job.state), "cached": False,

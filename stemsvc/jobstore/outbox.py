@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from stemsvc.jobs import Priority
 from stemsvc.jobstore.engine import snapshot, translated
-from stemsvc.jobstore.line import LINES, PUBLISHED, UNPUBLISHED, Change, Place, advance, count
+from stemsvc.jobstore.fair_queue import LINES, PUBLISHED, UNPUBLISHED, Change, Place, advance, count
 from stemsvc.jobstore.rows import is_due
 from stemsvc.jobstore.tables import db_now, jobs
 from stemsvc.jobstore.workers import Workers

@@ -9,8 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from stemsvc.jobs import MOVES, Event, Job, JobOptions, JobState, JobView
-from stemsvc.jobstore import line
-from stemsvc.jobstore.ending import ENDS, note_end
+from stemsvc.jobstore import fair_queue
+from stemsvc.jobstore.endings import ENDS, note_end
 from stemsvc.jobstore.tables import db_now, events, jobs
 from stemsvc.separation import SeparationOptions
 
@@ -60,7 +60,7 @@ def timeline(connection: sa.Connection, job_id: str) -> list[Event]:
 def _queue_position(connection: sa.Connection, job: Job) -> int | None:
     if job.state is not JobState.QUEUED:
         return None
-    return line.position(connection, job.pool, job.priority, job.turn, job.created_at)
+    return fair_queue.position(connection, job.pool, job.priority, job.turn, job.created_at)
 
 
 def move(
@@ -82,7 +82,7 @@ def move(
         change = 1 if new is JobState.QUEUED else -1
         for *place, published_at in moved:
             published = 0 if published_at is None else change
-            line.count(connection, {line.Place(*place): line.Change(change, published)})
+            fair_queue.count(connection, {fair_queue.Place(*place): fair_queue.Change(change, published)})
     return bool(moved)
 
 

@@ -11,20 +11,21 @@ import sqlalchemy as sa
 
 from stemsvc.errors import TransientError
 from stemsvc.jobs import WAITING_FOR_POOL, Job, JobState, JobView, Lease
-from stemsvc.jobstore import line
-from stemsvc.jobstore.cached import find_cached
+from stemsvc.jobstore import fair_queue
 from stemsvc.jobstore.engine import connect, snapshot, translated
-from stemsvc.jobstore.glance import Glance, glances
+from stemsvc.jobstore.fair_queue import Place
 from stemsvc.jobstore.intake import Intake
 from stemsvc.jobstore.keys import Keys
+from stemsvc.jobstore.leases import UNLEASED, WorkerSide, held, load
 from stemsvc.jobstore.listing import Filter, Page, page
 from stemsvc.jobstore.outbox import Outbox
+from stemsvc.jobstore.result_cache import find_cached
 from stemsvc.jobstore.rows import append, find, move, to_job, view
+from stemsvc.jobstore.snapshots import Glance, glances
 from stemsvc.jobstore.tables import db_now, jobs
 from stemsvc.jobstore.uploads import Uploads
 from stemsvc.jobstore.usage import Usage
 from stemsvc.jobstore.webhooks import Webhooks
-from stemsvc.jobstore.worker_side import UNLEASED, WorkerSide, held, load
 from stemsvc.jobstore.workers import Workers
 
 _WORKER_LOST = "the worker fell silent and its lease ran out"
@@ -122,7 +123,7 @@ class JobStore(WorkerSide):
     def waiting(self) -> dict[str, dict[int, int]]:
         """How many jobs wait in each pool, by priority."""
         with snapshot(self._engine) as connection:
-            return line.waiting_by_pool(connection)
+            return fair_queue.waiting_by_pool(connection)
 
     def oldest_waiting(self) -> dict[str, float]:
         """By pool, for how many seconds the oldest job has waited, of those next in its lines."""
@@ -130,7 +131,7 @@ class JobStore(WorkerSide):
         with snapshot(self._engine) as connection:
             moment = float(connection.execute(now).scalar_one())
             oldest: dict[str, float] = {}
-            for pool, priority, waiting, _ in connection.execute(line.LINES).all():
+            for pool, priority, waiting, _ in connection.execute(fair_queue.LINES).all():
                 if waiting:
                     came = connection.execute(_FIRST_CAME, {"pool": pool, "priority": priority}).scalar_one()
                     oldest[pool] = max(oldest.get(pool, 0.0), moment - float(came or moment))
@@ -211,19 +212,24 @@ class JobStore(WorkerSide):
     def reroute(self, job_id: str, pool: str, new: str, why: str) -> bool:
         """Have a job that waits in `pool` wait in the pool `new`; False where it does not wait there any more."""
         with translated(), self._engine.begin() as connection:
-            turns = line.Turns(connection)
+            turns = fair_queue.Turns(connection)
             job = find(connection, job_id)
             if job is None:
                 return False
-            turn = turns.take(line.Place(new, job.priority, job.owner), job.cost)
+            turn = turns.take(Place(new, job.priority, job.owner), job.cost)
             here = sa.and_(jobs.c.id == job_id, jobs.c.state == "queued", jobs.c.pool == pool)
             locked = sa.select(jobs.c.published_at).where(here).with_for_update()  # which SQLite needs not and says not
             published = [at is not None for at in connection.execute(locked).scalars().all()]
             if not published:
                 return False
             connection.execute(jobs.update().where(here).values(pool=new, turn=turn, published_at=None))
-            before, there = line.Place(pool, job.priority, job.owner), line.Place(new, job.priority, job.owner)
-            line.count(connection, {before: line.Change(-1, -int(published[0])), there: line.Change(1)})
+            before, there = (
+                fair_queue.Place(pool, job.priority, job.owner),
+                fair_queue.Place(new, job.priority, job.owner),
+            )
+            fair_queue.count(
+                connection, {before: fair_queue.Change(-1, -int(published[0])), there: fair_queue.Change(1)}
+            )
             turns.keep()
             append(connection, job_id, "queued", JobState.QUEUED, why, None)
         self._tell(job_id)
@@ -231,7 +237,7 @@ class JobStore(WorkerSide):
 
     def first_in_line(self, pool: str, limit: int) -> list[Job]:
         """The jobs that wait in a pool, in their turn."""
-        query = sa.select(jobs).where(line.WAITING, jobs.c.pool == pool)
+        query = sa.select(jobs).where(fair_queue.WAITING, jobs.c.pool == pool)
         query = query.order_by(jobs.c.priority, jobs.c.turn, jobs.c.created_at).limit(limit)
         with snapshot(self._engine) as connection:
             return [to_job(row) for row in connection.execute(query).mappings()]
@@ -239,13 +245,13 @@ class JobStore(WorkerSide):
     def tidy(self) -> None:
         """Forget owners' shares and workers that tell nothing any more."""
         with translated(), self._engine.begin() as connection:
-            line.tidy(connection)
+            fair_queue.tidy(connection)
         self.workers.forget()
 
     def recount(self) -> None:
         """Count the jobs that wait anew."""
         with translated(), self._engine.begin() as connection:
-            line.recount(connection)
+            fair_queue.recount(connection)
 
 
 def _take_back(
@@ -270,7 +276,7 @@ def _take_back(
 
 _NEXT_FEW = (
     sa.select(jobs.c.created_at)
-    .where(line.WAITING, jobs.c.pool == sa.bindparam("pool"), jobs.c.priority == sa.bindparam("priority"))
+    .where(fair_queue.WAITING, jobs.c.pool == sa.bindparam("pool"), jobs.c.priority == sa.bindparam("priority"))
     .order_by(jobs.c.turn)
     .limit(100)
 )

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from stemsvc.jobstore.engine import snapshot, translated
-from stemsvc.jobstore.line import upsert
+from stemsvc.jobstore.fair_queue import upsert
 from stemsvc.jobstore.tables import db_now, workers
 
 KNOWN_SECONDS = 1.0  # how long who lives is taken for known

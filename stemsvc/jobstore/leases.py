@@ -9,8 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from stemsvc.jobs import Job, JobState, Lease
-from stemsvc.jobstore import line
-from stemsvc.jobstore.ending import announce
+from stemsvc.jobstore import fair_queue
+from stemsvc.jobstore.endings import announce
 from stemsvc.jobstore.engine import translated
 from stemsvc.jobstore.rows import append, find, is_due, move
 from stemsvc.jobstore.tables import db_now, jobs, usage
@@ -82,9 +82,9 @@ class WorkerSide:
             job = find(connection, lease.job_id)
             if job is None or job.next_pool is None:
                 return False
-            turns = line.Turns(connection)
+            turns = fair_queue.Turns(connection)
             values["cost"] = cost or job.cost
-            values["turn"] = turns.take(line.Place(job.next_pool, job.priority, job.owner), values["cost"])
+            values["turn"] = turns.take(fair_queue.Place(job.next_pool, job.priority, job.owner), values["cost"])
             if not move(connection, fetched, JobState.RUNNING, JobState.QUEUED, values):
                 return False
             turns.keep()
