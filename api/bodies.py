@@ -14,7 +14,7 @@ from werkzeug.datastructures import CombinedMultiDict
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from stemsvc.errors import UsageError
-from stemsvc.names import clean_filename
+from stemsvc.jobs.filenames import clean_filename
 from stemsvc.sources import SentFile
 
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")

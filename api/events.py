@@ -16,7 +16,7 @@ from api.schemas import ProblemSchema
 from api.services import services
 from api.waiting import LIVE
 from stemsvc.errors import StemsvcError, UsageError
-from stemsvc.jobs import JobView
+from stemsvc.jobs.record import JobView
 from stemsvc.jobstore.snapshots import Glance
 from stemsvc.keys import Scope
 from stemsvc.present import eta, line

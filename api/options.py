@@ -9,9 +9,9 @@ from api.bodies import the_file
 from api.requests import idempotency_key, request_id
 from api.services import services
 from stemsvc import outputs
-from stemsvc.jobs import JobOptions, check_encoding
+from stemsvc.jobs.filenames import check_template
+from stemsvc.jobs.record import JobOptions, check_encoding
 from stemsvc.keys import Scope
-from stemsvc.names import check_template
 from stemsvc.reception import Request
 from stemsvc.separation import SeparationOptions
 from stemsvc.sources import Link, Source

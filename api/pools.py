@@ -11,7 +11,7 @@ from api.auth import caller
 from api.schemas import PoolSchema, PoolsSchema, ProblemSchema
 from api.services import services
 from stemsvc.errors import UsageError
-from stemsvc.jobs import Priority
+from stemsvc.jobs.record import Priority
 from stemsvc.jobstore.pool_status import PoolStatus, pool_statuses
 from stemsvc.jobstore.workers import Seen
 from stemsvc.keys import Scope

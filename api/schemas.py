@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields
 
-from stemsvc.jobs import JobState, Priority
+from stemsvc.jobs.record import JobState, Priority
 from stemsvc.separation import PRECISIONS
 
 

@@ -15,8 +15,8 @@ from api.options import asked_by
 from api.schemas import ProblemSchema, UploadSchema
 from api.services import services
 from stemsvc.errors import UsageError
+from stemsvc.jobs.filenames import clean_filename
 from stemsvc.keys import Scope
-from stemsvc.names import clean_filename
 
 URL_SECONDS = 3600  # to begin sending; the upload itself lives longer
 

@@ -10,7 +10,7 @@ from flask import after_this_request, request
 from api.gate import gate
 from api.services import services
 from stemsvc.errors import TransientError
-from stemsvc.jobs import JobState, JobView
+from stemsvc.jobs.record import JobState, JobView
 from stemsvc.watch import Follower
 
 LIVE = (JobState.QUEUED, JobState.RUNNING)

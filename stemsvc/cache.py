@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict
 
-from stemsvc.jobs import JobOptions
+from stemsvc.jobs.record import JobOptions
 
 # Raise it where the same options, weights and track give other samples, or other files, than before.
 CODE_VERSION = 1

@@ -76,8 +76,8 @@ def up(
     settings = plain_settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
     if download_models:
         from stemsvc.catalog import load_catalog
+        from stemsvc.jobs.pools import parse_pools
         from stemsvc.logs import configure_logs
-        from stemsvc.pools import parse_pools
         from stemsvc.weights.show import pull_for
 
         configure_logs(settings)

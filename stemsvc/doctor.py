@@ -24,10 +24,10 @@ from stemsvc.catalog import load_catalog
 from stemsvc.embedded.redis_server import find_redis_server
 from stemsvc.embedded.stack import running
 from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
+from stemsvc.jobs.pools import FETCH, Pool, parse_pools
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import revisions
 from stemsvc.jobstore.pool_status import PoolStatus, pool_statuses
-from stemsvc.pools import FETCH, Pool, parse_pools
 from stemsvc.queue import Publisher
 from stemsvc.settings import Settings, process_environment
 from stemsvc.storage import open_storage

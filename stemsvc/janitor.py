@@ -9,7 +9,7 @@ from itertools import groupby
 
 import structlog
 
-from stemsvc.jobs import Job, JobState
+from stemsvc.jobs.record import Job, JobState
 from stemsvc.jobstore import JobStore
 from stemsvc.storage import Storage
 

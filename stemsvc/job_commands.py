@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from stemsvc.jobs import Priority
+from stemsvc.jobs.record import Priority
 from stemsvc.terminal import make_table, plain_settings, settings_of_what_runs, show
 
 

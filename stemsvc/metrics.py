@@ -21,10 +21,10 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from stemsvc.errors import FatalError, StemsvcError
 from stemsvc.folders import LOCK, sweep
-from stemsvc.jobs import Priority
+from stemsvc.jobs.pools import Pool
+from stemsvc.jobs.record import Priority
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.pool_status import pool_statuses
-from stemsvc.pools import Pool
 from stemsvc.settings import Settings
 from stemsvc.timing import BUCKETS, storage_seconds
 

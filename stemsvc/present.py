@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin
 
-from stemsvc.jobs import CONTENT_TYPES, Event, Job, JobState, JobView
-from stemsvc.names import DEFAULT_TEMPLATE, manifest_filename, stem_filename
+from stemsvc.jobs.filenames import DEFAULT_TEMPLATE, manifest_filename, stem_filename
+from stemsvc.jobs.record import CONTENT_TYPES, Event, Job, JobState, JobView
 from stemsvc.storage import Storage
 
 

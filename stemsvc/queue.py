@@ -16,9 +16,9 @@ from opentelemetry.trace import SpanKind
 from redis.exceptions import RedisError
 
 from stemsvc.errors import TransientError
-from stemsvc.jobs import Priority
+from stemsvc.jobs.pools import FETCH, TELL
+from stemsvc.jobs.record import Priority
 from stemsvc.jobstore.outbox import Claimed
-from stemsvc.pools import FETCH, TELL
 from stemsvc.settings import Settings
 from stemsvc.telemetry import PARENT, Attributes, current_parent, span
 

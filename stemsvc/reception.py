@@ -12,12 +12,12 @@ from stemsvc.admission import Limits
 from stemsvc.catalog import Catalog, ModelEntry
 from stemsvc.errors import StemsvcError, TransientError, UsageError
 from stemsvc.guard import Guard
-from stemsvc.jobs import Job, JobOptions, JobState, JobView, Priority, input_key, new_job_id
+from stemsvc.jobs.pools import FETCH
+from stemsvc.jobs.record import Job, JobOptions, JobState, JobView, Priority, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.jobstore.intake import UNKNOWN, IdempotencyKey
 from stemsvc.jobstore.uploads import Upload
-from stemsvc.pools import FETCH
 from stemsvc.router import Router, predicted_cost
 from stemsvc.sender import Sender
 from stemsvc.sources import Source, UploadedFile

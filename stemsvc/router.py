@@ -10,9 +10,9 @@ import structlog
 from stemsvc.admission import predict_seconds
 from stemsvc.catalog import Catalog, ModelEntry
 from stemsvc.errors import TransientError, UsageError
-from stemsvc.jobs import Job
+from stemsvc.jobs.pools import Pool
+from stemsvc.jobs.record import Job
 from stemsvc.jobstore import JobStore
-from stemsvc.pools import Pool
 from stemsvc.separation import SeparationOptions
 
 log = structlog.get_logger()

@@ -10,10 +10,10 @@ from stemsvc.dispatch import Dispatcher
 from stemsvc.errors import FatalError
 from stemsvc.guard import Guard
 from stemsvc.janitor import Janitor
+from stemsvc.jobs.pools import Pool, parse_pools
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.news import News
-from stemsvc.pools import Pool, parse_pools
 from stemsvc.queue import Publisher
 from stemsvc.reception import Reception, Rules
 from stemsvc.router import Router

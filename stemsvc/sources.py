@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from stemsvc.errors import UsageError
-from stemsvc.jobs import input_key
+from stemsvc.jobs.probe import track_seconds
+from stemsvc.jobs.record import input_key
 from stemsvc.jobstore.uploads import Upload
-from stemsvc.probe import track_seconds
 from stemsvc.storage import Storage
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stemsvc.errors import TransientError
-from stemsvc.jobs import Job, JobState, Priority
+from stemsvc.jobs.pools import queue_of
+from stemsvc.jobs.record import Job, JobState, Priority
 from stemsvc.jobstore import JobStore
-from stemsvc.pools import queue_of
 from stemsvc.queue import Publisher
 from stemsvc.settings import Settings
 

@@ -17,7 +17,7 @@ from stemsvc.catalog import load_catalog
 from stemsvc.cli import main
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.embedded.stack import running
-from stemsvc.pools import parse_pools
+from stemsvc.jobs.pools import parse_pools
 from stemsvc.settings import Settings
 from tests.processes import plain_environment, stemsvc, wait_for
 from tests.readme_tables import README, fill

@@ -14,10 +14,10 @@ import click
 from stemsvc import outputs
 from stemsvc.catalog import load_catalog
 from stemsvc.errors import FatalError, UsageError
-from stemsvc.jobs import FORMATS, JobOptions, check_encoding
+from stemsvc.jobs.pools import ANY_MODEL, DEVICE, FETCH, KINDS, TELL, Pool, parse_pools, queues_of, single
+from stemsvc.jobs.record import FORMATS, JobOptions, check_encoding
 from stemsvc.logs import configure_logs
 from stemsvc.metrics import folder_for_children
-from stemsvc.pools import ANY_MODEL, DEVICE, FETCH, KINDS, TELL, Pool, parse_pools, queues_of, single
 from stemsvc.separation import PRECISIONS, SeparationOptions
 from stemsvc.settings import Settings, process_environment
 from stemsvc.weights.show import pull_for

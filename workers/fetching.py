@@ -8,9 +8,9 @@ from pathlib import Path
 import structlog
 
 from stemsvc.catalog import Catalog
-from stemsvc.jobs import Job, Lease
+from stemsvc.jobs.probe import track_seconds
+from stemsvc.jobs.record import Job, Lease
 from stemsvc.jobstore import JobStore
-from stemsvc.probe import track_seconds
 from stemsvc.router import predicted_cost
 from stemsvc.services import job_limits
 from stemsvc.settings import Settings

@@ -18,10 +18,10 @@ from stemsvc.cache import cache_key
 from stemsvc.catalog import Catalog, ModelEntry
 from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
 from stemsvc.folders import sweep
-from stemsvc.jobs import Job, JobState, Lease
+from stemsvc.jobs.pools import Pool, find_pool
+from stemsvc.jobs.record import Job, JobState, Lease
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.leases import Origin
-from stemsvc.pools import Pool, find_pool
 from stemsvc.router import choose_pool
 from stemsvc.services import job_limits
 from stemsvc.settings import Settings

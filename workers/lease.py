@@ -14,7 +14,7 @@ import structlog
 
 from stemsvc import metrics
 from stemsvc.errors import FatalError, StemsvcError
-from stemsvc.jobs import Lease
+from stemsvc.jobs.record import Lease
 from stemsvc.jobstore import JobStore
 from stemsvc.webhooks import EventType
 

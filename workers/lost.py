@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from stemsvc.errors import StemsvcError
-from stemsvc.jobs import Job, JobState, Lease
+from stemsvc.jobs.record import Job, JobState, Lease
 from stemsvc.jobstore import JobStore
 from stemsvc.settings import Settings
 

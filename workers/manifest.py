@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stemsvc.catalog import ModelEntry
-from stemsvc.jobs import Job
+from stemsvc.jobs.record import Job
 from workers.audio.encode import Encoded
 from workers.pipeline import Separated
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from stemsvc import outputs
 from stemsvc.catalog import ModelEntry
-from stemsvc.jobs import EXTENSIONS, JobOptions
+from stemsvc.jobs.record import EXTENSIONS, JobOptions
 from workers.audio.apart import decode_apart
 from workers.audio.decode import Limits
 from workers.audio.encode import Encoded, Encoder

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from stemsvc.errors import FatalError
-from stemsvc.jobs import CONTENT_TYPES, Job, Lease
+from stemsvc.jobs.record import CONTENT_TYPES, Job, Lease
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.leases import Origin
 from stemsvc.settings import Settings

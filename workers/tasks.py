@@ -9,9 +9,9 @@ from typing import Any
 from celery import shared_task
 
 from stemsvc.catalog import load_catalog
+from stemsvc.jobs.pools import parse_pools
 from stemsvc.jobstore import JobStore
 from stemsvc.news import News
-from stemsvc.pools import parse_pools
 from stemsvc.queue import Publisher, Tasks
 from stemsvc.sender import Sender
 from stemsvc.services import open_guard

@@ -21,7 +21,7 @@ from stemsvc.embedded.flower import flower_command
 from stemsvc.embedded.processes import Child, wait_until
 from stemsvc.embedded.redis_server import RedisServer, free_port
 from stemsvc.errors import FatalError
-from stemsvc.pools import FILES, parse_pools
+from stemsvc.jobs.pools import FILES, parse_pools
 from stemsvc.queue import make_celery
 from stemsvc.settings import Settings
 

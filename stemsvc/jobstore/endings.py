@@ -6,7 +6,7 @@ import uuid
 
 import sqlalchemy as sa
 
-from stemsvc.jobs import JobState
+from stemsvc.jobs.record import JobState
 from stemsvc.jobstore.tables import db_now, jobs, usage, webhook_deliveries
 
 ENDS = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED)

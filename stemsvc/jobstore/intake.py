@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
-from stemsvc.jobs import Event, Job, JobState, JobView
+from stemsvc.jobs.record import Event, Job, JobState, JobView
 from stemsvc.jobstore import fair_queue, rows
 from stemsvc.jobstore.bounds import Bounds, Counts, check_quota, check_room
 from stemsvc.jobstore.engine import snapshot, translated

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stemsvc.jobs import Job, JobState, Lease
+from stemsvc.jobs.record import Job, JobState, Lease
 from stemsvc.jobstore import fair_queue
 from stemsvc.jobstore.endings import announce
 from stemsvc.jobstore.engine import translated

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from stemsvc.errors import UsageError
-from stemsvc.jobs import Job, JobState
+from stemsvc.jobs.record import Job, JobState
 from stemsvc.jobstore import rows
 from stemsvc.jobstore.tables import jobs
 

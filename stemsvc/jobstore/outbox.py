@@ -13,13 +13,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stemsvc.jobs import Priority
+from stemsvc.jobs.pools import queue_of
+from stemsvc.jobs.record import Priority
 from stemsvc.jobstore.engine import snapshot, translated
 from stemsvc.jobstore.fair_queue import LINES, PUBLISHED, UNPUBLISHED, Change, Place, advance, count
 from stemsvc.jobstore.rows import is_due
 from stemsvc.jobstore.tables import db_now, jobs
 from stemsvc.jobstore.workers import Workers
-from stemsvc.pools import queue_of
 
 IN_TURN = (jobs.c.turn, jobs.c.created_at, jobs.c.id)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stemsvc.jobs.pools import FETCH, Pool
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.workers import Seen
-from stemsvc.pools import FETCH, Pool
 
 
 @dataclass(frozen=True)

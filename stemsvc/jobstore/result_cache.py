@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from stemsvc.jobs import Job, JobState
+from stemsvc.jobs.record import Job, JobState
 from stemsvc.jobstore.rows import to_job
 from stemsvc.jobstore.tables import jobs
 

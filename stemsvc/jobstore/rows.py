@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stemsvc.jobs import MOVES, Event, Job, JobOptions, JobState, JobView
+from stemsvc.jobs.record import MOVES, Event, Job, JobOptions, JobState, JobView
 from stemsvc.jobstore import fair_queue
 from stemsvc.jobstore.endings import ENDS, note_end
 from stemsvc.jobstore.tables import db_now, events, jobs

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from stemsvc.jobs import WAITING_FOR_POOL, JobState
+from stemsvc.jobs.record import WAITING_FOR_POOL, JobState
 from stemsvc.jobstore.tables import events, jobs
 
 

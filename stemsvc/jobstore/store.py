@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from stemsvc.errors import TransientError
-from stemsvc.jobs import WAITING_FOR_POOL, Job, JobState, JobView, Lease
+from stemsvc.jobs.record import WAITING_FOR_POOL, Job, JobState, JobView, Lease
 from stemsvc.jobstore import fair_queue
 from stemsvc.jobstore.engine import connect, snapshot, translated
 from stemsvc.jobstore.fair_queue import Place

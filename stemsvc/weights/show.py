@@ -16,7 +16,7 @@ from stemsvc.weights.source import WeightFile
 
 if TYPE_CHECKING:
     from stemsvc.catalog import Catalog, ModelEntry
-    from stemsvc.pools import Pool
+    from stemsvc.jobs.pools import Pool
     from stemsvc.settings import Settings
 
 LINE_SECONDS = 10.0  # between two lines of progress where there is no terminal

@@ -14,7 +14,7 @@ import pytest
 from werkzeug.serving import make_server
 
 from api import events
-from stemsvc.jobs import Lease
+from stemsvc.jobs.record import Lease
 from stemsvc.services import Services
 from tests.api.test_jobs import song
 from tests.api.test_jobs import submit as post

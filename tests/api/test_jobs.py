@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.app import create_app
-from stemsvc.jobs import Lease
+from stemsvc.jobs.record import Lease
 from stemsvc.separation import SeparationOptions
 from stemsvc.services import Services
 from stemsvc.settings import Settings

@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from stemsvc import metrics
+from stemsvc.jobs.pools import single
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.jobstore.workers import Worker
-from stemsvc.pools import single
 from stemsvc.settings import Settings
 from stemsvc.timing import storage_seconds
 

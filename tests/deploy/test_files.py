@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from stemsvc.catalog import load_catalog
 from stemsvc.cli import main
-from stemsvc.pools import parse_pools
+from stemsvc.jobs.pools import parse_pools
 from stemsvc.settings import Settings
 from tests.processes import plain_environment
 

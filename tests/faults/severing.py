@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stemsvc.errors import TransientError
-from stemsvc.jobs import Priority
+from stemsvc.jobs.record import Priority
 from stemsvc.jobstore.outbox import Claimed
 from stemsvc.queue import Publisher
 from stemsvc.settings import Settings

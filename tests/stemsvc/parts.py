@@ -10,10 +10,10 @@ import redis
 from stemsvc.admission import Limits
 from stemsvc.catalog import load_catalog
 from stemsvc.dispatch import Dispatcher
-from stemsvc.jobs import Job, JobOptions
+from stemsvc.jobs.pools import Pool, single
+from stemsvc.jobs.record import Job, JobOptions
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
-from stemsvc.pools import Pool, single
 from stemsvc.queue import Publisher
 from stemsvc.reception import Reception, Request, Rules
 from stemsvc.router import Router

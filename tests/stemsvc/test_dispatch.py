@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from stemsvc.errors import TransientError
-from stemsvc.jobs import JobState
+from stemsvc.jobs.record import JobState
 from stemsvc.jobstore import JobStore
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage

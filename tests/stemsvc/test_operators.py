@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stemsvc.cli import main
-from stemsvc.jobs import Job, JobOptions, JobState, input_key, new_job_id
+from stemsvc.jobs.record import Job, JobOptions, JobState, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.keys import parse_token

@@ -14,11 +14,11 @@ import sqlalchemy as sa
 
 from stemsvc.errors import TransientError, UsageError
 from stemsvc.janitor import Janitor
-from stemsvc.jobs import Job, JobOptions, JobState, JobView
+from stemsvc.jobs.pools import single
+from stemsvc.jobs.record import Job, JobOptions, JobState, JobView
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.jobstore.intake import UNKNOWN
-from stemsvc.pools import single
 from stemsvc.reception import Request
 from stemsvc.separation import SeparationOptions
 from stemsvc.settings import Settings

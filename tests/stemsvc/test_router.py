@@ -4,10 +4,10 @@ import pytest
 
 from stemsvc.catalog import load_catalog
 from stemsvc.errors import TransientError, UsageError
-from stemsvc.jobs import JobOptions
+from stemsvc.jobs.pools import Pool, single
+from stemsvc.jobs.record import JobOptions
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.workers import Worker
-from stemsvc.pools import Pool, single
 from stemsvc.reception import Request
 from stemsvc.router import Router, choose_pool
 from stemsvc.settings import Settings

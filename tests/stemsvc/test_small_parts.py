@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from stemsvc.embedded.stack import running, state_file
 from stemsvc.errors import FatalError, TransientError, UsageError
-from stemsvc.jobs import Job, JobOptions, JobState, check_encoding
-from stemsvc.names import check_template, clean_filename, stem_filename
+from stemsvc.jobs.filenames import check_template, clean_filename, stem_filename
+from stemsvc.jobs.record import Job, JobOptions, JobState, check_encoding
 from stemsvc.settings import Settings
 
 

@@ -9,7 +9,7 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from stemsvc.jobs import Job, JobOptions, JobState, input_key, new_job_id
+from stemsvc.jobs.record import Job, JobOptions, JobState, input_key, new_job_id
 from stemsvc.jobstore.engine import connect, migrate
 from stemsvc.jobstore.tables import jobs
 from stemsvc.services import Services, open_services

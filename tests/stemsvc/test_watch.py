@@ -8,7 +8,7 @@ import time
 import pytest
 
 from stemsvc.embedded.redis_server import free_port
-from stemsvc.jobs import Job, JobOptions, JobState, input_key, new_job_id
+from stemsvc.jobs.record import Job, JobOptions, JobState, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.news import News
 from stemsvc.settings import Settings

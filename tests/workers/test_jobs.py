@@ -16,10 +16,10 @@ from celery.exceptions import SoftTimeLimitExceeded
 from stemsvc import admission
 from stemsvc.catalog import load_catalog
 from stemsvc.errors import TransientError, UsageError
-from stemsvc.jobs import Job, JobOptions, JobState, new_job_id
+from stemsvc.jobs.pools import FETCH, Pool, single
+from stemsvc.jobs.record import Job, JobOptions, JobState, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
-from stemsvc.pools import FETCH, Pool, single
 from stemsvc.separation import SeparationOptions
 from stemsvc.settings import Settings
 from stemsvc.storage.local import LocalStorage

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from stemsvc.errors import FatalError
-from stemsvc.jobs import Job, JobOptions, JobState, Lease, new_job_id
+from stemsvc.jobs.record import Job, JobOptions, JobState, Lease, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
@@ -73,7 +73,7 @@ def test_a_job_past_its_limit_is_told_so(store: JobStore) -> None:
 # A process that has a job and hangs: in a call that lets other threads run, or with the interpreter locked in C.
 HANGING = """
     import re, sys, threading
-    from stemsvc.jobs import Lease
+    from stemsvc.jobs.record import Lease
     from stemsvc.jobstore import JobStore
     from workers import lease
     lease.OBEY_SECONDS, lease.DEAF_SECONDS = 0.3, 2.0

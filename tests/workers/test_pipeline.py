@@ -14,7 +14,7 @@ from stemsvc import outputs
 from stemsvc.catalog import load_catalog
 from stemsvc.demo.render import STEMS, render_song
 from stemsvc.errors import TransientError
-from stemsvc.jobs import JobOptions
+from stemsvc.jobs.record import JobOptions
 from tests.sounds import Sound, write_sound
 from tests.workers.engine.reference import assert_faithful, snr, upstream
 from workers.audio.decode import Limits, decode

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from stemsvc.catalog import load_catalog
-from stemsvc.jobs import Job, JobOptions, JobState, input_key, new_job_id
+from stemsvc.jobs.record import Job, JobOptions, JobState, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from stemsvc.guard import Guard
-from stemsvc.jobs import Job, JobOptions, JobState, Lease, input_key, new_job_id
+from stemsvc.jobs.record import Job, JobOptions, JobState, Lease, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from stemsvc.catalog import Catalog, ModelEntry, load_catalog
-from stemsvc.jobs import Job, JobOptions, JobState, new_job_id
+from stemsvc.jobs.record import Job, JobOptions, JobState, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings, first_on_path

@@ -12,8 +12,8 @@ import statistics
 from dataclasses import replace
 
 from stemsvc.catalog import Catalog, load_catalog
-from stemsvc.jobs import JobOptions, Priority
-from stemsvc.pools import Pool
+from stemsvc.jobs.pools import Pool
+from stemsvc.jobs.record import JobOptions, Priority
 from stemsvc.router import predicted_cost
 from workers.bench.simulation import Arrival, Outcome, Simulation, fresh_store
 from workers.bench.table import Figure, Say

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from stemsvc.catalog import Catalog
-from stemsvc.jobs import Job, JobOptions, JobState, Lease, Priority, new_job_id
+from stemsvc.jobs.pools import Pool, queue_of
+from stemsvc.jobs.record import Job, JobOptions, JobState, Lease, Priority, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.jobstore.engine import migrate
 from stemsvc.jobstore.outbox import Claimed
 from stemsvc.jobstore.workers import Worker
-from stemsvc.pools import Pool, queue_of
 from stemsvc.queue import Publisher
 from stemsvc.router import Router, predicted_cost
 from stemsvc.sender import Sender

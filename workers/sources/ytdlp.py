@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stemsvc.errors import StemsvcError, TransientError, UsageError
-from stemsvc.names import clean_filename
+from stemsvc.jobs.filenames import clean_filename
 from workers.sources.order import Fetched, Order
 
 # What the messages of yt-dlp 2026.10 and of the sites it quotes come to, the first that fits. Sites reword theirs:

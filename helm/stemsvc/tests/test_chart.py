@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from api.app import create_app
 from stemsvc.catalog import load_catalog
 from stemsvc.cli import main
-from stemsvc.pools import parse_pools
+from stemsvc.jobs.pools import parse_pools
 from stemsvc.settings import Settings
 
 CHART = Path(__file__).parent.parent

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from stemsvc.jobs import Job, JobOptions, JobState, Priority, new_job_id
+from stemsvc.jobs.record import Job, JobOptions, JobState, Priority, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.jobstore.tables import lines

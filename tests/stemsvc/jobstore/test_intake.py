@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
-from stemsvc.jobs import Job, JobOptions, JobState, JobView, new_job_id
+from stemsvc.jobs.record import Job, JobOptions, JobState, JobView, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.jobstore.intake import UNKNOWN, IdempotencyKey

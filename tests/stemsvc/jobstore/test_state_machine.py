@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from stemsvc.jobs import MOVES, Job, JobOptions, JobState, Lease, new_job_id
+from stemsvc.jobs.record import MOVES, Job, JobOptions, JobState, Lease, new_job_id
 from stemsvc.jobstore import JobStore
 
 POOL = "separate.demo.cpu"

@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from stemsvc.errors import TransientError, UsageError
-from stemsvc.jobs import MOVES, Event, Job, JobOptions, JobState, Lease, input_key, new_job_id
+from stemsvc.jobs.record import MOVES, Event, Job, JobOptions, JobState, Lease, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import connect, migrate
 from stemsvc.jobstore.listing import Filter

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from stemsvc.catalog import load_catalog
-from stemsvc.jobs import Priority
-from stemsvc.pools import Pool
+from stemsvc.jobs.pools import Pool
+from stemsvc.jobs.record import Priority
 from workers.bench.queue import _jain
 from workers.bench.simulation import Arrival, Simulation, fresh_store
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from stemsvc.errors import UsageError
-from stemsvc.jobs import Priority
-from stemsvc.pools import Pool, find_pool, parse_pools, queue_of, queues_of, single
+from stemsvc.jobs.pools import Pool, find_pool, parse_pools, queue_of, queues_of, single
+from stemsvc.jobs.record import Priority
 from stemsvc.queue import HighFirst
 
 FILE = """

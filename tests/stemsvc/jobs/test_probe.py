@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stemsvc.probe import track_seconds
+from stemsvc.jobs.probe import track_seconds
 from tests.sounds import FORMATS, tone, write_sound
 
 LENGTH_IN_HEADER = [name for name in FORMATS if name not in ("song.aac", "song.webm")]

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from stemsvc.errors import UsageError
-from stemsvc.jobs import Priority
+from stemsvc.jobs.record import Priority
 from stemsvc.separation import PRECISIONS
 
 KINDS = ("cpu", "cuda", "mps")

@@ -74,7 +74,7 @@ class JobOptions:
     format: str = "flac"
     bit_depth: str | None = None  # "16", "24" or "float32"; None for lossy formats
     residual: bool = False
-    filename_template: str = ""  # see `stemsvc.names`
+    filename_template: str = ""  # see `stemsvc.jobs.filenames`
     metadata: dict[str, Any] = field(default_factory=dict)  # the client's own, given back as it came
     sample_rate: int | None = None  # Hz of the stems; the source's where None
     source_url: str = ""  # where the track is fetched from; empty where it was sent

@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import PurePosixPath
 
 from stemsvc.errors import UsageError
-from stemsvc.jobs import EXTENSIONS, Job
+from stemsvc.jobs.record import EXTENSIONS, Job
 
 MAX_LENGTH = 150
 FIELDS = ("name", "stem", "model")
