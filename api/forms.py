@@ -10,7 +10,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate, va
 from api.fields import MOST_METADATA, MetadataField, MomentField, NamesField, TypedSchema
 from stemsvc.jobs.pools import KINDS
 from stemsvc.jobs.record import FORMATS, JobState, Priority
-from stemsvc.separation import MAX_OVERLAP, MAX_SEED, MAX_SHIFTS, PRECISIONS, SeparationOptions
+from stemsvc.kinds.separate.options import MAX_OVERLAP, MAX_SEED, MAX_SHIFTS, PRECISIONS, SeparationOptions
 from stemsvc.webhooks import EventType
 
 DEFAULTS = SeparationOptions()

@@ -8,12 +8,12 @@ from api.auth import Caller
 from api.bodies import the_file
 from api.requests import idempotency_key, request_id
 from api.services import services
-from stemsvc import outputs
 from stemsvc.jobs.filenames import check_template
 from stemsvc.jobs.record import JobOptions, check_encoding
 from stemsvc.keys import Scope
+from stemsvc.kinds.separate import stems
+from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.reception import Request
-from stemsvc.separation import SeparationOptions
 from stemsvc.sources import Link, Source
 from stemsvc.telemetry import current_parent
 from stemsvc.webhooks import ENDS
@@ -30,7 +30,7 @@ def read_options(form: dict[str, Any]) -> JobOptions:
     return JobOptions(
         model=entry.name,
         device=form["device"],
-        stems=outputs.choose(form["stems"], entry.stems, form["residual"]),
+        stems=stems.choose(form["stems"], entry.stems, form["residual"]),
         format=form["format"],
         bit_depth=check_encoding(form["format"], form["bit_depth"] or None),
         residual=form["residual"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields
 
 from stemsvc.jobs.record import JobState, Priority
-from stemsvc.separation import PRECISIONS
+from stemsvc.kinds.separate.options import PRECISIONS
 
 
 class ProgressSchema(Schema):

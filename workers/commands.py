@@ -11,14 +11,14 @@ from typing import Any
 
 import click
 
-from stemsvc import outputs
 from stemsvc.catalog import load_catalog
 from stemsvc.errors import FatalError, UsageError
 from stemsvc.jobs.pools import ANY_MODEL, DEVICE, FETCH, KINDS, TELL, Pool, parse_pools, queues_of, single
 from stemsvc.jobs.record import FORMATS, JobOptions, check_encoding
+from stemsvc.kinds.separate.options import PRECISIONS, SeparationOptions
+from stemsvc.kinds.separate.stems import choose
 from stemsvc.logs import configure_logs
 from stemsvc.metrics import folder_for_children
-from stemsvc.separation import PRECISIONS, SeparationOptions
 from stemsvc.settings import Settings, process_environment
 from stemsvc.weights.show import pull_for
 
@@ -154,7 +154,7 @@ def separate(
 
     settings = Settings()
     entry = load_catalog(settings.catalog).get(model or settings.default_model)
-    wanted = outputs.choose(tuple(filter(None, stems.split(","))), entry.stems, residual)
+    wanted = choose(tuple(filter(None, stems.split(","))), entry.stems, residual)
     separation = SeparationOptions(**how)
     separation.check(entry.segment_seconds)
     depth = check_encoding(format_, bit_depth)

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stemsvc import outputs
 from stemsvc.catalog import ModelEntry
 from stemsvc.jobs.record import EXTENSIONS, JobOptions
+from stemsvc.kinds.separate.stems import MINUS, find, needed
 from workers.audio.apart import decode_apart
 from workers.audio.decode import Limits
 from workers.audio.encode import Encoded, Encoder
@@ -37,7 +37,7 @@ class Separated:
     """What a file turned out to be, and the files made of it by name."""
 
     track: Track
-    outputs: dict[str, Encoded]
+    stems: dict[str, Encoded]
 
 
 def separate_file(
@@ -55,7 +55,7 @@ def separate_file(
     check_room(folder, _files_bytes(track, options, entry) + limits.min_free_bytes)
     mixture = resample_track(track, entry.sample_rate, folder / "resampled.f32")
     on_progress("loading", 0, 0)
-    stems = outputs.needed(options.stems, entry.stems)
+    stems = needed(options.stems, entry.stems)
     separator = models.get(
         entry, device, options.separation.precision, stems,
         lambda done, total: on_progress("downloading", 0, 0),
@@ -95,8 +95,8 @@ def _maker(path: Path, rate: int, options: JobOptions) -> Callable[[], Encoder]:
 def _heard(track: Track, options: JobOptions, folder: Path) -> Track:
     """The track at the rate of the outputs: that of its own, or a copy where the mixture itself is needed."""
     rate = options.sample_rate or track.sample_rate
-    needed = options.residual or any(name.startswith(outputs.MINUS) for name in options.stems)
-    if needed or rate == track.sample_rate:
+    mixed = options.residual or any(name.startswith(MINUS) for name in options.stems)
+    if mixed or rate == track.sample_rate:
         return resample_track(track, rate, folder / "heard.f32")
     return replace(track, sample_rate=rate, frames=round(track.frames * rate / track.sample_rate))
 
@@ -108,7 +108,7 @@ class _Mixing:
         self, track: Track, mixture: Track, entry: ModelEntry, options: JobOptions, stems: tuple[str, ...]
     ) -> None:
         self._track = mixture
-        self._outputs = [outputs.find(name, entry.stems) for name in options.stems]
+        self._outputs = [find(name, entry.stems) for name in options.stems]
         self._residual = options.residual
         self._converters = {stem: RateConverter(entry.sample_rate, mixture.sample_rate) for stem in stems}
         self._at = 0

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from stemsvc.errors import UsageError
 from stemsvc.jobs.record import Priority
-from stemsvc.separation import PRECISIONS
+from stemsvc.kinds.separate.options import PRECISIONS
 
 KINDS = ("cpu", "cuda", "mps")
 ANY_MODEL = "*"

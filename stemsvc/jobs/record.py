@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stemsvc.errors import UsageError
-from stemsvc.separation import SeparationOptions
+from stemsvc.kinds.separate.options import SeparationOptions
 
 
 class JobState(enum.StrEnum):
@@ -70,7 +70,7 @@ class JobOptions:
 
     model: str
     device: str = "auto"
-    stems: tuple[str, ...] = ()  # names of `stemsvc.outputs`, in the model's order
+    stems: tuple[str, ...] = ()  # names of `stemsvc.kinds.separate.stems`, in the model's order
     format: str = "flac"
     bit_depth: str | None = None  # "16", "24" or "float32"; None for lossy formats
     residual: bool = False
@@ -145,7 +145,7 @@ class Job:
     owner: str = ""  # who sent it; empty where there are no keys
     next_pool: str | None = None  # where the job goes from the pool that fetches its track
     input_sha256: str | None = None
-    cache_key: str | None = None  # of what its result depends on; see `stemsvc.cache`
+    cache_key: str | None = None  # of what its result depends on; see `stemsvc.kinds.separate.cache_key`
     cached: bool = False  # whether its stems are another job's
     manifest_key: str | None = None
     priority: int = int(Priority.NORMAL)

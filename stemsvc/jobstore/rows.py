@@ -12,7 +12,7 @@ from stemsvc.jobs.record import MOVES, Event, Job, JobOptions, JobState, JobView
 from stemsvc.jobstore import fair_queue
 from stemsvc.jobstore.endings import ENDS, note_end
 from stemsvc.jobstore.tables import db_now, events, jobs
-from stemsvc.separation import SeparationOptions
+from stemsvc.kinds.separate.options import SeparationOptions
 
 
 def to_row(job: Job) -> dict[str, Any]:

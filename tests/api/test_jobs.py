@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from api.app import create_app
 from stemsvc.jobs.record import Lease
-from stemsvc.separation import SeparationOptions
+from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.services import Services
 from stemsvc.settings import Settings
 

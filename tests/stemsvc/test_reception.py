@@ -19,8 +19,8 @@ from stemsvc.jobs.record import Job, JobOptions, JobState, JobView
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.jobstore.intake import UNKNOWN
+from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.reception import Request
-from stemsvc.separation import SeparationOptions
 from stemsvc.settings import Settings
 from stemsvc.sources import SentFile
 from stemsvc.storage import Storage

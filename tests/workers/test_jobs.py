@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
-from stemsvc import admission
 from stemsvc.catalog import load_catalog
 from stemsvc.errors import TransientError, UsageError
 from stemsvc.jobs.pools import FETCH, Pool, single
 from stemsvc.jobs.record import Job, JobOptions, JobState, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
-from stemsvc.separation import SeparationOptions
+from stemsvc.kinds.separate import cost
+from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.settings import Settings
 from stemsvc.storage.local import LocalStorage
 from tests.sounds import tone, write_sound
@@ -464,7 +464,7 @@ def test_work_that_no_header_told_of_is_refused_after_decoding(runner: Runner, s
 
 def test_a_job_that_computes_for_too_long_fails(runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = accept(runner, song)
-    monkeypatch.setattr(admission, "LEAST_LIMIT_SECONDS", 0.01)
+    monkeypatch.setattr(cost, "LEAST_LIMIT_SECONDS", 0.01)
 
     def wait() -> None:
         threading.Event().wait(1)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from stemsvc import outputs
 from stemsvc.catalog import load_catalog
 from stemsvc.demo.render import STEMS, render_song
 from stemsvc.errors import TransientError
 from stemsvc.jobs.record import JobOptions
+from stemsvc.kinds.separate.stems import choose
 from tests.sounds import Sound, write_sound
 from tests.workers.engine.reference import assert_faithful, snr, upstream
 from workers.audio.decode import Limits, decode
@@ -40,7 +40,7 @@ def song() -> Sound:
 def run(models: Models, source: Path, folder: Path, stems: str = "", **changes: Any) -> Separated:
     folder.mkdir()
     residual = bool(changes.get("residual"))
-    wanted = outputs.choose(tuple(filter(None, stems.split(","))), STEMS, residual)
+    wanted = choose(tuple(filter(None, stems.split(","))), STEMS, residual)
     options = JobOptions("demo", stems=wanted, **{"format": "wav", "bit_depth": "float32", **changes})
     return separate_file(source, folder, options, ENTRY, "cpu", models, Limits(60), lambda *progress: None)
 
@@ -62,7 +62,7 @@ def test_all_files_together_are_the_mixture(models: Models, song: Sound, tmp_pat
     separated = run(models, source, tmp_path / "out", stems, residual=True)
 
     sounds = read(separated)
-    assert list(sounds) == [*outputs.choose(tuple(filter(None, stems.split(","))), STEMS), "residual"]
+    assert list(sounds) == [*choose(tuple(filter(None, stems.split(","))), STEMS), "residual"]
     assert {(len(sound), encoded.sample_rate) for sound, encoded in zip(
         sounds.values(), separated.outputs.values(), strict=True)} == {(len(mixture), rate)}  # fmt: skip
     together = np.sum([sound.astype(np.float64) for sound in sounds.values()], axis=0)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stemsvc.separation import SeparationOptions
+from stemsvc.kinds.separate.options import SeparationOptions
 
 if TYPE_CHECKING:
     pass

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from stemsvc.errors import FatalError
-from stemsvc.separation import SeparationOptions
+from stemsvc.kinds.separate.options import SeparationOptions
 from workers.engine.batches import BatchSize
 from workers.engine.blend import Blend
 from workers.engine.flights import Flights, OnSegment

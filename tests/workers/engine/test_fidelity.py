@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soxr
 
-from stemsvc.separation import SeparationOptions
+from stemsvc.kinds.separate.options import SeparationOptions
 from tests.workers.engine.reference import (
     FOUR,
     RATE,

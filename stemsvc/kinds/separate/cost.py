@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from stemsvc.catalog import ModelEntry
 from stemsvc.errors import UsageError
-from stemsvc.separation import SeparationOptions
+from stemsvc.kinds.separate.options import SeparationOptions
 
 LEAST_LIMIT_SECONDS = 300.0  # what loading and converting a network may take, however short the track
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from stemsvc import outputs
 from stemsvc.errors import UsageError
+from stemsvc.kinds.separate import stems
 
 FOUR = ("drums", "bass", "other", "vocals")
 
 
 def test_nothing_named_is_every_stem() -> None:
-    assert outputs.choose((), FOUR) == FOUR
+    assert stems.choose((), FOUR) == FOUR
 
 
 def test_outputs_come_in_the_models_order_and_once() -> None:
     wanted = ("minus_bass", "vocals", "no_vocals", "drums", "vocals")
 
-    assert outputs.choose(wanted, FOUR) == ("drums", "vocals", "no_vocals", "minus_bass")
+    assert stems.choose(wanted, FOUR) == ("drums", "vocals", "no_vocals", "minus_bass")
 
 
 @pytest.mark.parametrize(
@@ -31,18 +31,18 @@ def test_outputs_come_in_the_models_order_and_once() -> None:
     ],
 )
 def test_only_the_stems_that_an_output_is_made_of_are_needed(names: tuple[str, ...], needed: tuple[str, ...]) -> None:
-    assert outputs.needed(names, FOUR) == needed
+    assert stems.needed(names, FOUR) == needed
 
 
 @pytest.mark.parametrize("name", ["kazoo", "no_kazoo", "minus_", "no_no_vocals", "", "Vocals"])
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(UsageError) as caught:
-        outputs.choose((name,), FOUR)
+        stems.choose((name,), FOUR)
     assert caught.value.code == "unknown_stem"
 
 
 def test_a_model_of_one_stem_has_nothing_but_it() -> None:
-    assert outputs.names(("vocals",)) == ("vocals",)
+    assert stems.names(("vocals",)) == ("vocals",)
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,10 @@ def test_a_model_of_one_stem_has_nothing_but_it() -> None:
     ],
 )  # fmt: skip
 def test_files_that_overlap_can_have_no_residual(names: tuple[str, ...], fits: bool) -> None:
-    assert outputs.choose(names, FOUR)  # without a residual anything goes
+    assert stems.choose(names, FOUR)  # without a residual anything goes
     if fits:
-        outputs.choose(names, FOUR, residual=True)
+        stems.choose(names, FOUR, residual=True)
         return
     with pytest.raises(UsageError) as caught:
-        outputs.choose(names, FOUR, residual=True)
+        stems.choose(names, FOUR, residual=True)
     assert caught.value.code == "overlapping_stems"

@@ -1,0 +1,1 @@
+"""What work there is."""
