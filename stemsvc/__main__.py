@@ -1,6 +1,6 @@
 """`python -m stemsvc`."""
 
-from stemsvc.cli import main
+from stemsvc.cli.main import main
 
 if __name__ == "__main__":
     main()

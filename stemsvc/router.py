@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from stemsvc.catalog import Catalog, ModelEntry
 from stemsvc.errors import TransientError, UsageError
 from stemsvc.jobs.pools import Pool
 from stemsvc.jobs.record import Job
 from stemsvc.jobstore import JobStore
 from stemsvc.kinds.separate.cost import predict_seconds
 from stemsvc.kinds.separate.options import SeparationOptions
+from stemsvc.models.catalog import Catalog, ModelEntry
 
 log = structlog.get_logger()
 MOVED_AT_A_TIME = 100  # jobs of a pool that is gone, at each sweep

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stemsvc.catalog import Catalog, load_catalog
 from stemsvc.dispatch import Dispatcher
 from stemsvc.errors import FatalError
 from stemsvc.guard import Guard
@@ -13,6 +12,7 @@ from stemsvc.jobs.pools import Pool, parse_pools
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.kinds.separate.cost import Limits
+from stemsvc.models.catalog import Catalog, load_catalog
 from stemsvc.news import News
 from stemsvc.queue import Publisher
 from stemsvc.reception import Reception, Rules

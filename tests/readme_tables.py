@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from stemsvc.catalog import load_catalog
+from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 
 README = Path(__file__).parent.parent / "README.md"

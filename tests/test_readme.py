@@ -13,18 +13,18 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from stemsvc.catalog import load_catalog
-from stemsvc.cli import main
+from stemsvc.cli.main import main
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.embedded.stack import running
 from stemsvc.jobs.pools import parse_pools
+from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 from tests.processes import plain_environment, stemsvc, wait_for
 from tests.readme_tables import README, fill
 
 ROOT = README.parent
 TEXT = README.read_text()
-# Run by `.ci/run` (make test) and by tests/stemsvc/test_command_line.py (what `make demo` calls).
+# Run by `.ci/run` (make test) and by tests/stemsvc/cli/test_main.py (what `make demo` calls).
 RUN_ELSEWHERE = {"make demo", "make test"}
 # What each command must show.
 SHOWN = {

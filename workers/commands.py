@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-from stemsvc.catalog import load_catalog
 from stemsvc.errors import FatalError, UsageError
 from stemsvc.jobs.pools import ANY_MODEL, DEVICE, FETCH, KINDS, TELL, Pool, parse_pools, queues_of, single
 from stemsvc.jobs.record import FORMATS, JobOptions, check_encoding
@@ -19,8 +18,9 @@ from stemsvc.kinds.separate.options import PRECISIONS, SeparationOptions
 from stemsvc.kinds.separate.stems import choose
 from stemsvc.logs import configure_logs
 from stemsvc.metrics import folder_for_children
+from stemsvc.models.catalog import load_catalog
+from stemsvc.models.weights_show import pull_for
 from stemsvc.settings import Settings, process_environment
-from stemsvc.weights.show import pull_for
 
 DEFAULTS = SeparationOptions()
 

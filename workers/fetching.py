@@ -7,10 +7,10 @@ from pathlib import Path
 
 import structlog
 
-from stemsvc.catalog import Catalog
 from stemsvc.jobs.probe import track_seconds
 from stemsvc.jobs.record import Job, Lease
 from stemsvc.jobstore import JobStore
+from stemsvc.models.catalog import Catalog
 from stemsvc.router import predicted_cost
 from stemsvc.services import job_limits
 from stemsvc.settings import Settings

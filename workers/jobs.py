@@ -14,7 +14,6 @@ from celery.exceptions import SoftTimeLimitExceeded
 from opentelemetry.trace import SpanKind
 
 from stemsvc import metrics
-from stemsvc.catalog import Catalog, ModelEntry
 from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
 from stemsvc.folders import sweep
 from stemsvc.jobs.pools import Pool, find_pool
@@ -22,6 +21,7 @@ from stemsvc.jobs.record import Job, JobState, Lease
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.leases import Origin
 from stemsvc.kinds.separate.cache_key import cache_key
+from stemsvc.models.catalog import Catalog, ModelEntry
 from stemsvc.router import choose_pool
 from stemsvc.services import job_limits
 from stemsvc.settings import Settings

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stemsvc.catalog import ModelEntry
 from stemsvc.jobs.record import Job
+from stemsvc.models.catalog import ModelEntry
 from workers.audio.encode import Encoded
 from workers.pipeline import Separated
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from stemsvc import metrics
-from stemsvc.catalog import ModelEntry
+from stemsvc.models.catalog import ModelEntry
+from stemsvc.models.pull import Puller, open_puller
+from stemsvc.models.source import WeightFile
+from stemsvc.models.store import WeightStore, sha256_of
 from stemsvc.settings import Settings
-from stemsvc.weights.pull import Puller, open_puller
-from stemsvc.weights.source import WeightFile
-from stemsvc.weights.store import WeightStore, sha256_of
 from workers import presence
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stemsvc.catalog import ModelEntry
 from stemsvc.jobs.record import EXTENSIONS, JobOptions
 from stemsvc.kinds.separate.stems import MINUS, find, needed
+from stemsvc.models.catalog import ModelEntry
 from workers.audio.apart import decode_apart
 from workers.audio.decode import Limits
 from workers.audio.encode import Encoded, Encoder

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import structlog
 
-from stemsvc.catalog import load_catalog
 from stemsvc.errors import StemsvcError
 from stemsvc.jobs.pools import find_pool, parse_pools
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.workers import Worker
+from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 from workers.lost import worker_name
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from celery import shared_task
 
-from stemsvc.catalog import load_catalog
 from stemsvc.jobs.pools import parse_pools
 from stemsvc.jobstore import JobStore
+from stemsvc.models.catalog import load_catalog
 from stemsvc.news import News
 from stemsvc.queue import Publisher, Tasks
 from stemsvc.sender import Sender

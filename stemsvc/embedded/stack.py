@@ -16,12 +16,12 @@ from typing import Any
 
 import httpx
 
-from stemsvc.catalog import load_catalog
 from stemsvc.embedded.flower import flower_command
 from stemsvc.embedded.processes import Child, wait_until
 from stemsvc.embedded.redis_server import RedisServer, free_port
 from stemsvc.errors import FatalError
 from stemsvc.jobs.pools import FILES, parse_pools
+from stemsvc.models.catalog import load_catalog
 from stemsvc.queue import make_celery
 from stemsvc.settings import Settings
 

@@ -13,9 +13,9 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from stemsvc.catalog import load_catalog
-from stemsvc.cli import main
+from stemsvc.cli.main import main
 from stemsvc.jobs.pools import parse_pools
+from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 from tests.processes import plain_environment
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import redis
 
-from stemsvc.catalog import load_catalog
 from stemsvc.dispatch import Dispatcher
 from stemsvc.jobs.pools import Pool, single
 from stemsvc.jobs.record import Job, JobOptions
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.kinds.separate.cost import Limits
+from stemsvc.models.catalog import load_catalog
 from stemsvc.queue import Publisher
 from stemsvc.reception import Reception, Request, Rules
 from stemsvc.router import Router

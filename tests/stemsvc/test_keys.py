@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from stemsvc.cli import main
+from stemsvc.cli.main import main
 from stemsvc.keys import parse_token
 
 

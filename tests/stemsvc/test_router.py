@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from stemsvc.catalog import load_catalog
 from stemsvc.errors import TransientError, UsageError
 from stemsvc.jobs.pools import Pool, single
 from stemsvc.jobs.record import JobOptions
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.workers import Worker
+from stemsvc.models.catalog import load_catalog
 from stemsvc.reception import Request
 from stemsvc.router import Router, choose_pool
 from stemsvc.settings import Settings

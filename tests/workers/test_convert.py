@@ -20,12 +20,12 @@ from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
 from demucs.states import get_state, load_model, save_with_checksum
 
-from stemsvc.catalog import ModelEntry
 from stemsvc.errors import FatalError
-from stemsvc.weights.convert import convert as convert_in_a_child
-from stemsvc.weights.pull import Puller
-from stemsvc.weights.source import WeightFile
-from stemsvc.weights.store import WeightStore
+from stemsvc.models.catalog import ModelEntry
+from stemsvc.models.convert import convert as convert_in_a_child
+from stemsvc.models.pull import Puller
+from stemsvc.models.source import WeightFile
+from stemsvc.models.store import WeightStore
 from workers.convert import convert
 from workers.engine import weights
 

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
-from stemsvc.catalog import load_catalog
 from stemsvc.errors import TransientError, UsageError
 from stemsvc.jobs.pools import FETCH, Pool, single
 from stemsvc.jobs.record import Job, JobOptions, JobState, new_job_id
@@ -21,6 +20,7 @@ from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.kinds.separate import cost
 from stemsvc.kinds.separate.options import SeparationOptions
+from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 from stemsvc.storage.local import LocalStorage
 from tests.sounds import tone, write_sound

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from stemsvc.catalog import load_catalog
 from stemsvc.demo.render import STEMS, render_song
 from stemsvc.errors import TransientError
 from stemsvc.jobs.record import JobOptions
 from stemsvc.kinds.separate.stems import choose
+from stemsvc.models.catalog import load_catalog
 from tests.sounds import Sound, write_sound
 from tests.workers.engine.reference import assert_faithful, snr, upstream
 from workers.audio.decode import Limits, decode

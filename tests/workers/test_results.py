@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stemsvc.catalog import load_catalog
 from stemsvc.jobs.record import Job, JobOptions, JobState, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
+from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
 from tests.sounds import tone, write_sound

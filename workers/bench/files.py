@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stemsvc.catalog import Catalog, ModelEntry, load_catalog
 from stemsvc.jobs.record import Job, JobOptions, JobState, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
+from stemsvc.models.catalog import Catalog, ModelEntry, load_catalog
 from stemsvc.settings import Settings, first_on_path
 from stemsvc.storage.local import LocalStorage
 from workers.audio.decode import Limits

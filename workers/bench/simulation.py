@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from stemsvc.catalog import Catalog
 from stemsvc.jobs.pools import Pool, queue_of
 from stemsvc.jobs.record import Job, JobOptions, JobState, Lease, Priority, new_job_id
 from stemsvc.jobstore import JobStore
@@ -21,6 +20,7 @@ from stemsvc.jobstore.bounds import Bounds
 from stemsvc.jobstore.engine import migrate
 from stemsvc.jobstore.outbox import Claimed
 from stemsvc.jobstore.workers import Worker
+from stemsvc.models.catalog import Catalog
 from stemsvc.queue import Publisher
 from stemsvc.router import Router, predicted_cost
 from stemsvc.sender import Sender

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from stemsvc.catalog import ModelEntry
 from stemsvc.errors import FatalError
+from stemsvc.models.catalog import ModelEntry
 
 if TYPE_CHECKING:
     from demucs.apply import BagOfModels

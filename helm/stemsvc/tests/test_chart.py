@@ -15,9 +15,9 @@ import yaml
 from click.testing import CliRunner
 
 from api.app import create_app
-from stemsvc.catalog import load_catalog
-from stemsvc.cli import main
+from stemsvc.cli.main import main
 from stemsvc.jobs.pools import parse_pools
+from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 
 CHART = Path(__file__).parent.parent

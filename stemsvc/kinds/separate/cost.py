@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stemsvc.catalog import ModelEntry
 from stemsvc.errors import UsageError
 from stemsvc.kinds.separate.options import SeparationOptions
+from stemsvc.models.catalog import ModelEntry
 
 LEAST_LIMIT_SECONDS = 300.0  # what loading and converting a network may take, however short the track
 

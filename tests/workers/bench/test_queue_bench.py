@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stemsvc.catalog import load_catalog
 from stemsvc.jobs.pools import Pool
 from stemsvc.jobs.record import Priority
+from stemsvc.models.catalog import load_catalog
 from workers.bench.queue import _jain
 from workers.bench.simulation import Arrival, Simulation, fresh_store
 

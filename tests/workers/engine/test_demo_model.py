@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stemsvc.catalog import DEMO_WEIGHTS
 from stemsvc.demo.dataset import HELD_OUT, SAMPLE_SEED, TRAINING_SEED
+from stemsvc.models.catalog import DEMO_WEIGHTS
 from tests.bench.demo_model import score
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from stemsvc.catalog import DEMO_WEIGHTS, load_catalog
 from stemsvc.errors import FatalError, StemsvcError, TransientError
 from stemsvc.kinds.separate.options import SeparationOptions
+from stemsvc.models.catalog import DEMO_WEIGHTS, load_catalog
 from tests.workers.engine.reference import FOUR, RATE, Sound, assert_faithful, bag, htdemucs, music, snr, upstream
 from workers.engine.mixture import ArrayMixture, loudness
 from workers.engine.networks import Pending, Ready, TorchNetwork

@@ -16,11 +16,11 @@ import torch
 from demucs.htdemucs import HTDemucs
 from safetensors.torch import save
 
-from stemsvc.catalog import DEMO_WEIGHTS, ModelEntry, load_catalog
 from stemsvc.demo.measure import read_sound
 from stemsvc.demo.render import STEMS, render_song
 from stemsvc.errors import FatalError
-from stemsvc.weights.source import WeightFile
+from stemsvc.models.catalog import DEMO_WEIGHTS, ModelEntry, load_catalog
+from stemsvc.models.source import WeightFile
 from tests.hub import COMMIT, hub
 from tests.processes import plain_environment, stemsvc
 from tests.sounds import write_sound

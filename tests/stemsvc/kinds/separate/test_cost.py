@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from stemsvc.catalog import load_catalog
 from stemsvc.errors import UsageError
 from stemsvc.kinds.separate.cost import LEAST_LIMIT_SECONDS, Limits, predict_seconds
 from stemsvc.kinds.separate.options import SeparationOptions
+from stemsvc.models.catalog import load_catalog
 
 ENTRY = load_catalog().get("htdemucs")
 LIMITS = Limits(track_seconds=14400, work_seconds=7200, slack=10)

@@ -10,8 +10,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stemsvc.errors import FatalError
-from stemsvc.marked_yaml import read_marked
-from stemsvc.weights.source import WeightFile
+from stemsvc.models.marked_yaml import read_marked
+from stemsvc.models.source import WeightFile
 
 HEAD = """# What `stemsvc models lock` saw at {when}. Look it over: from now on nothing else is loaded.
 # A file is named as in the catalog; `commit` is what its revision meant then.

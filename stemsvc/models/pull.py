@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from stemsvc.errors import FatalError, StemsvcError, TransientError
-from stemsvc.weights import transfer
-from stemsvc.weights.convert import convert
-from stemsvc.weights.hub import HubMetadata
-from stemsvc.weights.lock import Locked
-from stemsvc.weights.source import WeightFile
-from stemsvc.weights.store import State, WeightStore, sha256_of
+from stemsvc.models import transfer
+from stemsvc.models.convert import convert
+from stemsvc.models.hub import HubMetadata
+from stemsvc.models.lock import Locked
+from stemsvc.models.source import WeightFile
+from stemsvc.models.store import State, WeightStore, sha256_of
 
 if TYPE_CHECKING:
-    from stemsvc.catalog import ModelEntry
+    from stemsvc.models.catalog import ModelEntry
     from stemsvc.settings import Settings
 
 log = structlog.get_logger()

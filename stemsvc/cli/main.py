@@ -9,14 +9,14 @@ from pathlib import Path
 
 import click
 
+from stemsvc.cli.jobs import jobs, pools, recover
+from stemsvc.cli.keys import keys
+from stemsvc.cli.models import models
+from stemsvc.cli.reports import report
+from stemsvc.cli.terminal import make_table, plain_settings, show
+from stemsvc.cli.webhooks import webhooks
 from stemsvc.embedded.flower import flower
 from stemsvc.errors import StemsvcError
-from stemsvc.job_commands import jobs, pools, recover
-from stemsvc.key_commands import keys
-from stemsvc.report_commands import report
-from stemsvc.terminal import make_table, plain_settings, show
-from stemsvc.webhook_commands import webhooks
-from stemsvc.weights.commands import models
 
 
 class _Commands(click.Group):
@@ -75,10 +75,10 @@ def up(
                "flower_port": flower_port}  # fmt: skip
     settings = plain_settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
     if download_models:
-        from stemsvc.catalog import load_catalog
         from stemsvc.jobs.pools import parse_pools
         from stemsvc.logs import configure_logs
-        from stemsvc.weights.show import pull_for
+        from stemsvc.models.catalog import load_catalog
+        from stemsvc.models.weights_show import pull_for
 
         configure_logs(settings)
         catalog = load_catalog(settings.catalog)
@@ -171,7 +171,7 @@ def dispatcher() -> None:
 @main.command()
 def doctor() -> None:
     """Check each part of the installation; exits with 1 when one is broken."""
-    from stemsvc.doctor import examine
+    from stemsvc.cli.doctor import examine
 
     findings = examine(plain_settings())
     table = make_table("part", "state", "what", "to do")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from stemsvc.weights.source import WeightFile
+from stemsvc.models.source import WeightFile
 from tests.hub import Hub, hub
-from tests.stemsvc.weights.cases import FILES, hub_file, url_file
+from tests.stemsvc.models.cases import FILES, hub_file, url_file
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
             constants, "HUGGINGFACE_CO_URL_TEMPLATE", each.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
         )
         monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 1)
-        monkeypatch.setattr("stemsvc.weights.transfer.SILENCE_SECONDS", 1.0)
+        monkeypatch.setattr("stemsvc.models.transfer.SILENCE_SECONDS", 1.0)
         yield each
 
 

@@ -7,10 +7,10 @@ import random
 from pathlib import Path
 from typing import Any
 
-from stemsvc.catalog import ModelEntry
-from stemsvc.weights.pull import Puller
-from stemsvc.weights.source import WeightFile
-from stemsvc.weights.store import WeightStore
+from stemsvc.models.catalog import ModelEntry
+from stemsvc.models.pull import Puller
+from stemsvc.models.source import WeightFile
+from stemsvc.models.store import WeightStore
 from tests.hub import COMMIT, Hub
 
 DATA = random.Random(5).randbytes(400_000)

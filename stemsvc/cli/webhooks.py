@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import click
 
+from stemsvc.cli.keys import open_store
 from stemsvc.errors import UsageError
-from stemsvc.key_commands import open_store
 
 KEY = click.argument("key_id", required=False, default="")
 

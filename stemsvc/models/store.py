@@ -17,7 +17,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from stemsvc.errors import FatalError, TransientError
-from stemsvc.weights.source import SAFE, WeightFile
+from stemsvc.models.source import SAFE, WeightFile
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}

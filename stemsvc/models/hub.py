@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from stemsvc.errors import FatalError
-from stemsvc.weights import transfer
-from stemsvc.weights.source import WeightFile
-from stemsvc.weights.transfer import Seen
+from stemsvc.models import transfer
+from stemsvc.models.source import WeightFile
+from stemsvc.models.transfer import Seen
 
 KEEP_SECONDS = 24 * 3600.0
 GONE = ("revision_gone", "weights_not_found", "weights_denied")

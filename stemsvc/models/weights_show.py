@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from stemsvc.errors import StemsvcError
-from stemsvc.weights.pull import OnPull, Puller, open_puller
-from stemsvc.weights.source import WeightFile
+from stemsvc.models.pull import OnPull, Puller, open_puller
+from stemsvc.models.source import WeightFile
 
 if TYPE_CHECKING:
-    from stemsvc.catalog import Catalog, ModelEntry
     from stemsvc.jobs.pools import Pool
+    from stemsvc.models.catalog import Catalog, ModelEntry
     from stemsvc.settings import Settings
 
 LINE_SECONDS = 10.0  # between two lines of progress where there is no terminal

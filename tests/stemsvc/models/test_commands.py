@@ -11,11 +11,11 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from stemsvc.catalog import DEMO_WEIGHTS
-from stemsvc.cli import main
+from stemsvc.cli.main import main
+from stemsvc.models.catalog import DEMO_WEIGHTS
 from tests.hub import COMMIT, Hub
 from tests.processes import plain_environment, stemsvc, wait_for
-from tests.stemsvc.weights.cases import DATA, SHA256
+from tests.stemsvc.models.cases import DATA, SHA256
 
 MINE = {
     "summary": "s", "family": "htdemucs", "stems": ["drums", "bass", "other", "vocals"], "sample_rate": 44100,
@@ -30,7 +30,7 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write(path, {"hub": "someone/songs", "file": "net.safetensors"})
     monkeypatch.setenv("STEMSVC_CATALOG", str(path))
     monkeypatch.setenv("STEMSVC_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr("stemsvc.weights.pull.PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr("stemsvc.models.pull.PAUSES", (0.01, 0.01, 0.01))
     return path
 
 
@@ -163,7 +163,7 @@ def test_a_worker_takes_no_job_before_its_weights_are_here(redis_url: str, serve
     # given a hub that stops in the middle of the weights
     served.files["someone/songs/net.safetensors"] = DEMO_WEIGHTS.read_bytes()
     catalog, ready = tmp_path / "mine.yaml", tmp_path / "run" / "ready"
-    from stemsvc.weights.store import sha256_of
+    from stemsvc.models.store import sha256_of
 
     write(catalog, {"hub": "someone/songs", "file": "net.safetensors", "sha256": sha256_of(DEMO_WEIGHTS)})
     served.moods.append("stall:1000000")

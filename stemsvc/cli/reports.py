@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from stemsvc.key_commands import open_store
+from stemsvc.cli.keys import open_store
 
 
 @click.command()

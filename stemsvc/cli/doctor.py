@@ -20,7 +20,6 @@ from pathlib import Path
 
 import httpx
 
-from stemsvc.catalog import load_catalog
 from stemsvc.embedded.redis_server import find_redis_server
 from stemsvc.embedded.stack import running
 from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
@@ -28,13 +27,14 @@ from stemsvc.jobs.pools import FETCH, Pool, parse_pools
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import revisions
 from stemsvc.jobstore.pool_status import PoolStatus, pool_statuses
+from stemsvc.models.catalog import load_catalog
+from stemsvc.models.pull import open_puller
+from stemsvc.models.store import State
 from stemsvc.queue import Publisher
 from stemsvc.settings import Settings, process_environment
 from stemsvc.storage import open_storage
-from stemsvc.weights.pull import open_puller
-from stemsvc.weights.store import State
 
-SONG = Path(__file__).parent / "demo" / "song" / "mixture.flac"
+SONG = Path(__file__).parent.parent / "demo" / "song" / "mixture.flac"
 LEAST_FREE_BYTES = 2 * 1024**3
 
 

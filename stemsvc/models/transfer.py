@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from stemsvc.errors import FatalError, StemsvcError, TransientError
-from stemsvc.weights.source import WeightFile
+from stemsvc.models.source import WeightFile
 
 CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 30.0
 CHUNK = 1 << 16  # bytes at most that a cut costs

@@ -11,10 +11,10 @@ import click
 from stemsvc.errors import FatalError, StemsvcError, UsageError
 
 if TYPE_CHECKING:
-    from stemsvc.catalog import Catalog, ModelEntry
+    from stemsvc.models.catalog import Catalog, ModelEntry
+    from stemsvc.models.lock import Locked
+    from stemsvc.models.pull import Puller
     from stemsvc.settings import Settings
-    from stemsvc.weights.lock import Locked
-    from stemsvc.weights.pull import Puller
 
 
 @click.group(invoke_without_command=True)
@@ -37,7 +37,7 @@ def list_(online: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="every model of the catalog")
 def pull(names: tuple[str, ...], everything: bool) -> None:
     """Have the weights of NAME... here: fetched where they lack, every byte checked."""
-    from stemsvc.weights.show import pull_all
+    from stemsvc.models.weights_show import pull_all
 
     _, catalog, puller = _open()
     if everything == bool(names):
@@ -55,7 +55,7 @@ def verify(names: tuple[str, ...]) -> None:
 
     Exits with 1 where a file is damaged, or one of NAME... is missing.
     """
-    from stemsvc.weights.store import State
+    from stemsvc.models.store import State
 
     _, catalog, puller = _open()
     bad = False
@@ -103,9 +103,9 @@ def lock(names: tuple[str, ...], output: Path | None) -> None:
     By default beside STEMSVC_CATALOG, where it is read from; files that the lock file knows and that are not asked
     for stay in it. Exits with 1 where a source has other weights than the catalog says.
     """
-    from stemsvc.catalog import lock_path
-    from stemsvc.weights.lock import read_lock, write_lock
-    from stemsvc.weights.locking import observe
+    from stemsvc.models.catalog import lock_path
+    from stemsvc.models.lock import read_lock, write_lock
+    from stemsvc.models.locking import observe
 
     settings, catalog, puller = _open(locked=False)
     target = output or (lock_path(settings.catalog) if settings.catalog else Path("catalog.lock.yaml"))
@@ -134,8 +134,8 @@ def convert(file: Path, output: Path | None) -> None:
 
     It is read in a process of its own that refuses every class but demucs' networks.
     """
-    from stemsvc.weights.convert import convert as convert_file
-    from stemsvc.weights.store import sha256_of
+    from stemsvc.models.convert import convert as convert_file
+    from stemsvc.models.store import sha256_of
 
     target = output or file.with_suffix(".safetensors")
     draft = target.with_name(f".{target.name}.draft")
@@ -150,10 +150,10 @@ def convert(file: Path, output: Path | None) -> None:
 
 
 def _open(*, locked: bool = True) -> tuple[Settings, Catalog, Puller]:
-    from stemsvc.catalog import load_catalog
     from stemsvc.logs import configure_logs
+    from stemsvc.models.catalog import load_catalog
+    from stemsvc.models.pull import open_puller
     from stemsvc.settings import Settings
-    from stemsvc.weights.pull import open_puller
 
     settings = Settings()
     configure_logs(settings)
@@ -185,7 +185,7 @@ def _list(online: bool) -> None:
 
 def _state(puller: Puller, entry: ModelEntry) -> str:
     """What a glance at the model's files tells: the worst of them."""
-    from stemsvc.weights.store import State
+    from stemsvc.models.store import State
 
     states = [puller.store.glance(file) for file in entry.files]
     return next((state.value for state in (State.CORRUPT, State.MISSING) if state in states), State.HERE.value)

@@ -16,11 +16,11 @@ from typing import NamedTuple
 import pytest
 
 from stemsvc.errors import FatalError, StemsvcError, TransientError
-from stemsvc.weights.source import WeightFile
-from stemsvc.weights.store import State
+from stemsvc.models.source import WeightFile
+from stemsvc.models.store import State
 from tests.hub import Hub
 from tests.processes import plain_environment, wait_for
-from tests.stemsvc.weights.cases import DATA, SHA256, entry_of, hub_file, puller_in, url_file
+from tests.stemsvc.models.cases import DATA, SHA256, entry_of, hub_file, puller_in, url_file
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -315,8 +315,8 @@ PULL = """
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from tests.stemsvc.weights.cases import entry_of, puller_in
-from stemsvc.weights.source import WeightFile
+from tests.stemsvc.models.cases import entry_of, puller_in
+from stemsvc.models.source import WeightFile
 puller_in(Path(sys.argv[1])).ensure(entry_of(WeightFile.model_validate_json(sys.argv[2])))
 """
 

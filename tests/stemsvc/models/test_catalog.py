@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stemsvc.catalog import BUNDLED, ModelEntry, load_catalog, lock_path, schema
 from stemsvc.errors import FatalError, UsageError
-from stemsvc.weights.lock import Locked, read_lock, write_lock
-from stemsvc.weights.store import sha256_of
+from stemsvc.models.catalog import BUNDLED, ModelEntry, load_catalog, lock_path, schema
+from stemsvc.models.lock import Locked, read_lock, write_lock
+from stemsvc.models.store import sha256_of
 
 MINE = """# my own
 models:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from stemsvc.errors import FatalError
-from stemsvc.weights.lock import Locked
-from stemsvc.weights.pull import Puller
-from stemsvc.weights.source import WeightFile
-from stemsvc.weights.store import sha256_of
+from stemsvc.models.lock import Locked
+from stemsvc.models.pull import Puller
+from stemsvc.models.source import WeightFile
+from stemsvc.models.store import sha256_of
 
 
 def observe(puller: Puller, file: WeightFile) -> Locked:

@@ -8,12 +8,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stemsvc.errors import FatalError, UsageError
-from stemsvc.marked_yaml import Marked, read_marked
-from stemsvc.weights.lock import Locked, filled_in, read_lock
-from stemsvc.weights.source import WeightFile
+from stemsvc.models.lock import Locked, filled_in, read_lock
+from stemsvc.models.marked_yaml import Marked, read_marked
+from stemsvc.models.source import WeightFile
 
 BUNDLED = Path(__file__).parent / "catalog.yaml"
-DEMO_WEIGHTS = Path(__file__).parent / "demo" / "demo.safetensors"
+DEMO_WEIGHTS = Path(__file__).parent.parent / "demo" / "demo.safetensors"
 
 
 class ModelEntry(BaseModel):

@@ -6,8 +6,8 @@ import sys
 
 import click
 
+from stemsvc.cli.terminal import make_table, plain_settings, settings_of_what_runs, show
 from stemsvc.jobs.record import Priority
-from stemsvc.terminal import make_table, plain_settings, settings_of_what_runs, show
 
 
 @click.command()

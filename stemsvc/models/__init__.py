@@ -1,0 +1,1 @@
+"""The catalog of models, and their weights: found, pulled, verified, locked."""
