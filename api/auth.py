@@ -17,9 +17,9 @@ from flask import Flask, g, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
+from stemsvc.accounts.keys import Key, Scope, fits, parse_token
 from stemsvc.errors import UsageError
 from stemsvc.jobstore.keys import Keys
-from stemsvc.keys import Key, Scope, fits, parse_token
 
 log = structlog.get_logger()
 KEEP_SECONDS = 2.0  # a revoked key works no longer than this

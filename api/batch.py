@@ -16,8 +16,8 @@ from api.jobs import JSON_EXAMPLE, shown
 from api.options import asked_by, read_options, read_source
 from api.schemas import BatchSchema
 from api.services import services
+from stemsvc.accounts.keys import Scope
 from stemsvc.errors import StemsvcError, UsageError
-from stemsvc.keys import Scope
 
 blueprint = BodyBlueprint("batch", __name__, description="Several tracks at once")
 

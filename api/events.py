@@ -15,10 +15,10 @@ from api.gate import gate
 from api.schemas import ProblemSchema
 from api.services import services
 from api.waiting import LIVE
+from stemsvc.accounts.keys import Scope
 from stemsvc.errors import StemsvcError, UsageError
 from stemsvc.jobs.record import JobView
 from stemsvc.jobstore.snapshots import Glance
-from stemsvc.keys import Scope
 from stemsvc.present import eta, line
 from stemsvc.services import Services
 

@@ -8,10 +8,10 @@ from flask_smorest.fields import Upload
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates, validates_schema
 
 from api.fields import MOST_METADATA, MetadataField, MomentField, NamesField, TypedSchema
+from stemsvc.accounts.webhooks import EventType
 from stemsvc.jobs.pools import KINDS
 from stemsvc.jobs.record import FORMATS, JobState, Priority
 from stemsvc.kinds.separate.options import MAX_OVERLAP, MAX_SEED, MAX_SHIFTS, PRECISIONS, SeparationOptions
-from stemsvc.webhooks import EventType
 
 DEFAULTS = SeparationOptions()
 DEFAULT_PRIORITY = Priority.NORMAL.word

@@ -13,9 +13,9 @@ from api.options import asked_by, read_options, read_source
 from api.schemas import JobPageSchema, JobSchema, ProblemSchema
 from api.services import services
 from api.waiting import PREFER, awaited
+from stemsvc.accounts.keys import Scope
 from stemsvc.jobs.record import JobView
 from stemsvc.jobstore.listing import Filter
-from stemsvc.keys import Scope
 from stemsvc.present import Links, job_body, summary
 
 IDEMPOTENCY_KEY = {

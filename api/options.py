@@ -8,15 +8,15 @@ from api.auth import Caller
 from api.bodies import the_file
 from api.requests import idempotency_key, request_id
 from api.services import services
+from stemsvc.accounts.keys import Scope
+from stemsvc.accounts.webhooks import ENDS
 from stemsvc.jobs.filenames import check_template
 from stemsvc.jobs.record import JobOptions, check_encoding
-from stemsvc.keys import Scope
 from stemsvc.kinds.separate import stems
 from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.reception import Request
 from stemsvc.sources import Link, Source
 from stemsvc.telemetry import current_parent
-from stemsvc.webhooks import ENDS
 
 SEPARATION = ("overlap", "shifts", "seed", "segment", "precision")
 

@@ -10,11 +10,11 @@ from flask_smorest import Blueprint
 from api.auth import caller
 from api.schemas import PoolSchema, PoolsSchema, ProblemSchema
 from api.services import services
+from stemsvc.accounts.keys import Scope
 from stemsvc.errors import UsageError
 from stemsvc.jobs.record import Priority
 from stemsvc.jobstore.pool_status import PoolStatus, pool_statuses
 from stemsvc.jobstore.workers import Seen
-from stemsvc.keys import Scope
 
 blueprint = Blueprint("pools", __name__, url_prefix="/v1/pools", description="Workers and their lines")
 

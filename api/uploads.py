@@ -14,9 +14,9 @@ from api.forms import UploadForm
 from api.options import asked_by
 from api.schemas import ProblemSchema, UploadSchema
 from api.services import services
+from stemsvc.accounts.keys import Scope
 from stemsvc.errors import UsageError
 from stemsvc.jobs.filenames import clean_filename
-from stemsvc.keys import Scope
 
 URL_SECONDS = 3600  # to begin sending; the upload itself lives longer
 

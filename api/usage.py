@@ -12,7 +12,7 @@ from api.auth import caller
 from api.forms import UsageQuery
 from api.schemas import UsageSchema
 from api.services import services
-from stemsvc.keys import Scope
+from stemsvc.accounts.keys import Scope
 from stemsvc.reports import bill
 
 DEFAULT_SECONDS = 30 * 86400.0

@@ -14,6 +14,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from standardwebhooks import Webhook
 
+from stemsvc.accounts.webhooks import Delivery, pause
 from stemsvc.errors import StemsvcError, TransientError, UsageError
 from stemsvc.guard import Guard, guarded_client
 from stemsvc.jobstore import JobStore
@@ -21,7 +22,6 @@ from stemsvc.present import Links, job_body
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
 from stemsvc.telemetry import Attributes, span
-from stemsvc.webhooks import Delivery, pause
 
 log = structlog.get_logger()
 ANSWER_SECONDS = 15.0  # the convention's advice for how long to wait for an answer

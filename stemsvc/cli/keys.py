@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stemsvc.accounts.keys import DEFAULT_SCOPES, Scope, new_key
 from stemsvc.errors import UsageError
-from stemsvc.keys import DEFAULT_SCOPES, Scope, new_key
 
 if TYPE_CHECKING:
     from stemsvc.jobstore import JobStore

@@ -79,7 +79,7 @@ class JobOptions:
     sample_rate: int | None = None  # Hz of the stems; the source's where None
     source_url: str = ""  # where the track is fetched from; empty where it was sent
     webhook_url: str = ""
-    webhook_events: tuple[str, ...] = ()  # names of `stemsvc.webhooks`
+    webhook_events: tuple[str, ...] = ()  # names of `stemsvc.accounts.webhooks`
     priority: str = Priority.NORMAL.word
     cache: bool = True  # whether an earlier job's stems may be taken
     separation: SeparationOptions = field(default_factory=SeparationOptions)

@@ -7,9 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from stemsvc.accounts.keys import Key, Scope
 from stemsvc.jobstore.engine import snapshot, translated
 from stemsvc.jobstore.tables import api_keys, db_now
-from stemsvc.keys import Key, Scope
 
 
 class Keys:

@@ -7,9 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from stemsvc.accounts.webhooks import GIVE_UP_SECONDS, Delivery, new_secret
 from stemsvc.jobstore.engine import snapshot, translated
 from stemsvc.jobstore.tables import db_now, webhook_deliveries, webhook_secrets
-from stemsvc.webhooks import GIVE_UP_SECONDS, Delivery, new_secret
 
 CLAIM_SECONDS = 60.0  # how long a claimed delivery is one process's; longer than a try may take
 

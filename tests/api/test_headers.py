@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from api.app import create_app
+from stemsvc.accounts.keys import DEFAULT_SCOPES, new_key
 from stemsvc.errors import FatalError
-from stemsvc.keys import DEFAULT_SCOPES, new_key
 from stemsvc.settings import Settings
 
 

@@ -6,8 +6,8 @@ import io
 
 from flask.testing import FlaskClient
 
+from stemsvc.accounts.keys import Scope, new_key
 from stemsvc.jobstore.workers import Worker
-from stemsvc.keys import Scope, new_key
 from stemsvc.services import Services
 
 POOL = "separate.demo.cpu"

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from stemsvc.accounts.keys import Scope
 from stemsvc.errors import UsageError
-from stemsvc.keys import Scope
 from stemsvc.services import Services
 from stemsvc.storage.local import LocalStorage, SignedUpload
 from tests.api.test_jobs import refused, song
@@ -244,7 +244,7 @@ def test_a_batch_has_a_size(client: Any, jobs: Any) -> None:
 def test_a_key_has_quotas_of_its_own(client: Any, parts: Services) -> None:
     from dataclasses import replace
 
-    from stemsvc.keys import DEFAULT_SCOPES, new_key
+    from stemsvc.accounts.keys import DEFAULT_SCOPES, new_key
 
     key, token = new_key("small", frozenset({*DEFAULT_SCOPES, Scope.URL_SOURCE}))
     parts.store.keys.add(replace(key, max_waiting=2))
@@ -255,7 +255,7 @@ def test_a_key_has_quotas_of_its_own(client: Any, parts: Services) -> None:
 def test_minutes_of_a_day_run_out(client: Any, parts: Services, tmp_path: Any) -> None:
     from dataclasses import replace
 
-    from stemsvc.keys import DEFAULT_SCOPES, new_key
+    from stemsvc.accounts.keys import DEFAULT_SCOPES, new_key
     from tests.sounds import tone, write_sound
 
     key, token = new_key("small", frozenset(DEFAULT_SCOPES))

@@ -22,11 +22,11 @@ from pathlib import Path
 
 import httpx
 
+from stemsvc.accounts.keys import Scope, new_key
 from stemsvc.client import Client
 from stemsvc.embedded import background
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.jobstore import JobStore
-from stemsvc.keys import Scope, new_key
 from stemsvc.settings import Settings
 from tests.hostile.calls import Call, calls
 from tests.hostile.media import liars, mutants, wishers

@@ -13,13 +13,13 @@ import pytest
 import sqlalchemy as sa
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from stemsvc.accounts.webhooks import ENDS, Delivery, pause
 from stemsvc.guard import Guard
 from stemsvc.jobs.record import Job, JobOptions, JobState, Lease, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
-from stemsvc.webhooks import ENDS, Delivery, pause
 from workers.telling import Teller
 
 

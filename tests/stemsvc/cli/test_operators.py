@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from stemsvc.accounts.keys import parse_token
 from stemsvc.cli.main import main
 from stemsvc.jobs.record import Job, JobOptions, JobState, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
-from stemsvc.keys import parse_token
 from stemsvc.settings import Settings
 
 

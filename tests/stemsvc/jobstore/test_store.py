@@ -10,6 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from stemsvc.accounts.keys import Scope, fits, new_key, parse_token
 from stemsvc.errors import TransientError, UsageError
 from stemsvc.jobs.record import MOVES, Event, Job, JobOptions, JobState, Lease, input_key, new_job_id
 from stemsvc.jobstore import JobStore
@@ -17,7 +18,6 @@ from stemsvc.jobstore.engine import connect, migrate
 from stemsvc.jobstore.listing import Filter
 from stemsvc.jobstore.outbox import Claimed
 from stemsvc.jobstore.tables import metadata
-from stemsvc.keys import Scope, fits, new_key, parse_token
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
 from tests.stemsvc.parts import make

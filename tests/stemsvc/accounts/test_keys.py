@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from stemsvc.accounts.keys import parse_token
 from stemsvc.cli.main import main
-from stemsvc.keys import parse_token
 
 
 @pytest.fixture(autouse=True)
