@@ -10,8 +10,8 @@ import structlog
 
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
-from stemsvc.logs import configure_logs
-from stemsvc.metrics import folder_for_children
+from stemsvc.observe.logs import configure_logs
+from stemsvc.observe.metrics import folder_for_children
 from stemsvc.settings import Settings
 
 log = structlog.get_logger()

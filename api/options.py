@@ -14,9 +14,9 @@ from stemsvc.jobs.filenames import check_template
 from stemsvc.jobs.record import JobOptions, check_encoding
 from stemsvc.kinds.separate import stems
 from stemsvc.kinds.separate.options import SeparationOptions
+from stemsvc.observe.traces import current_parent
 from stemsvc.reception import Request
 from stemsvc.sources import Link, Source
-from stemsvc.telemetry import current_parent
 
 SEPARATION = ("overlap", "shifts", "seed", "segment", "precision")
 

@@ -11,9 +11,9 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from api.requests import request_id
 from api.services import services
-from stemsvc import metrics
+from stemsvc.observe import metrics
+from stemsvc.observe.traces import PARENT, configure_traces, span
 from stemsvc.settings import Settings
-from stemsvc.telemetry import PARENT, configure_traces, span
 
 QUIET = ("/healthz/live", "/healthz/ready", "/metrics")  # asked every few seconds, by machines
 

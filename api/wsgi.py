@@ -7,7 +7,7 @@ import gc
 from flask import Flask
 
 from api.app import create_app
-from stemsvc.logs import configure_logs
+from stemsvc.observe.logs import configure_logs
 from stemsvc.settings import Settings
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from stemsvc import metrics
 from stemsvc.errors import StemsvcError, TransientError, UsageError
 from stemsvc.jobs.pools import queue_of
 from stemsvc.jobs.record import JobState, Lease, Priority
 from stemsvc.jobstore import JobStore
+from stemsvc.observe import metrics
 from stemsvc.queue import Publisher
 from stemsvc.router import Router
 from stemsvc.sender import Sender

@@ -19,8 +19,8 @@ from stemsvc.errors import TransientError
 from stemsvc.jobs.pools import FETCH, TELL
 from stemsvc.jobs.record import Priority
 from stemsvc.jobstore.outbox import Claimed
+from stemsvc.observe.traces import PARENT, Attributes, current_parent, span
 from stemsvc.settings import Settings
-from stemsvc.telemetry import PARENT, Attributes, current_parent, span
 
 # What kombu, py-amqp and redis-py raise where the broker is away or refuses, as an overfull Redis does.
 AWAY = (OperationalError, ConnectionError, OSError, RedisError)

@@ -7,7 +7,6 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
 
-from stemsvc import metrics
 from stemsvc.errors import StemsvcError, TransientError, UsageError
 from stemsvc.guard import Guard
 from stemsvc.jobs.pools import FETCH
@@ -18,6 +17,7 @@ from stemsvc.jobstore.intake import UNKNOWN, IdempotencyKey
 from stemsvc.jobstore.uploads import Upload
 from stemsvc.kinds.separate.cost import Limits
 from stemsvc.models.catalog import Catalog, ModelEntry
+from stemsvc.observe import metrics
 from stemsvc.router import Router, predicted_cost
 from stemsvc.sender import Sender
 from stemsvc.sources import Source, UploadedFile

@@ -19,11 +19,11 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from stemsvc import metrics
-from stemsvc.logs import configure_logs
+from stemsvc.observe import metrics
+from stemsvc.observe.logs import configure_logs
+from stemsvc.observe.traces import configure_traces, flush
 from stemsvc.queue import make_celery
 from stemsvc.settings import Settings
-from stemsvc.telemetry import configure_traces, flush
 from workers import stopping
 from workers import tasks as tasks
 from workers.lost import end_leases_of_the_dead

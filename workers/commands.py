@@ -16,10 +16,10 @@ from stemsvc.jobs.pools import ANY_MODEL, DEVICE, FETCH, KINDS, TELL, Pool, pars
 from stemsvc.jobs.record import FORMATS, JobOptions, check_encoding
 from stemsvc.kinds.separate.options import PRECISIONS, SeparationOptions
 from stemsvc.kinds.separate.stems import choose
-from stemsvc.logs import configure_logs
-from stemsvc.metrics import folder_for_children
 from stemsvc.models.catalog import load_catalog
 from stemsvc.models.weights_show import pull_for
+from stemsvc.observe.logs import configure_logs
+from stemsvc.observe.metrics import folder_for_children
 from stemsvc.settings import Settings, process_environment
 
 DEFAULTS = SeparationOptions()

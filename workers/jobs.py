@@ -13,7 +13,6 @@ import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from opentelemetry.trace import SpanKind
 
-from stemsvc import metrics
 from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
 from stemsvc.folders import sweep
 from stemsvc.jobs.pools import Pool, find_pool
@@ -22,11 +21,12 @@ from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.leases import Origin
 from stemsvc.kinds.separate.cache_key import cache_key
 from stemsvc.models.catalog import Catalog, ModelEntry
+from stemsvc.observe import metrics
+from stemsvc.observe.traces import Attributes, past_span, span
 from stemsvc.router import choose_pool
 from stemsvc.services import job_limits
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
-from stemsvc.telemetry import Attributes, past_span, span
 from workers import presence, scratch
 from workers.audio.decode import Limits
 from workers.audio.track import Track

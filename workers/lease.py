@@ -12,11 +12,11 @@ from types import TracebackType
 
 import structlog
 
-from stemsvc import metrics
 from stemsvc.accounts.webhooks import EventType
 from stemsvc.errors import FatalError, StemsvcError
 from stemsvc.jobs.record import Lease
 from stemsvc.jobstore import JobStore
+from stemsvc.observe import metrics
 
 log = structlog.get_logger()
 POLL_SECONDS = 1.0  # how soon a cancel is noticed

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from stemsvc import metrics
 from stemsvc.models.catalog import ModelEntry
 from stemsvc.models.pull import Puller, open_puller
 from stemsvc.models.source import WeightFile
 from stemsvc.models.store import WeightStore, sha256_of
+from stemsvc.observe import metrics
 from stemsvc.settings import Settings
 from workers import presence
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from opentelemetry.trace import Span
 
-from stemsvc.telemetry import span
+from stemsvc.observe.traces import span
 from workers.lease import LeaseKeeper
 
 

@@ -12,12 +12,12 @@ from stemsvc.jobs.pools import parse_pools
 from stemsvc.jobstore import JobStore
 from stemsvc.models.catalog import load_catalog
 from stemsvc.news import News
+from stemsvc.observe.traces import PARENT
 from stemsvc.queue import Publisher, Tasks
 from stemsvc.sender import Sender
 from stemsvc.services import open_guard
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
-from stemsvc.telemetry import PARENT
 from workers.jobs import Runner
 from workers.lost import worker_name
 from workers.models import Models

@@ -18,10 +18,10 @@ from stemsvc.accounts.webhooks import Delivery, pause
 from stemsvc.errors import StemsvcError, TransientError, UsageError
 from stemsvc.guard import Guard, guarded_client
 from stemsvc.jobstore import JobStore
+from stemsvc.observe.traces import Attributes, span
 from stemsvc.present import Links, job_body
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
-from stemsvc.telemetry import Attributes, span
 
 log = structlog.get_logger()
 ANSWER_SECONDS = 15.0  # the convention's advice for how long to wait for an answer

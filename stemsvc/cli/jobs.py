@@ -75,7 +75,7 @@ def recover(job_id: tuple[str, ...]) -> None:
 
     Running jobs given by JOB_ID are taken from their workers too and tried again.
     """
-    from stemsvc.logs import configure_logs
+    from stemsvc.observe.logs import configure_logs
     from stemsvc.services import open_services
 
     services = open_services(settings_of_what_runs())

@@ -76,9 +76,9 @@ def up(
     settings = plain_settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
     if download_models:
         from stemsvc.jobs.pools import parse_pools
-        from stemsvc.logs import configure_logs
         from stemsvc.models.catalog import load_catalog
         from stemsvc.models.weights_show import pull_for
+        from stemsvc.observe.logs import configure_logs
 
         configure_logs(settings)
         catalog = load_catalog(settings.catalog)
@@ -133,11 +133,11 @@ def dispatcher() -> None:
     """Keep queued jobs' messages alive and take jobs back from silent workers."""
     import signal
 
-    from stemsvc import metrics
     from stemsvc.dispatch import repeat
-    from stemsvc.logs import configure_logs
+    from stemsvc.observe import metrics
+    from stemsvc.observe.logs import configure_logs
+    from stemsvc.observe.traces import configure_traces
     from stemsvc.services import open_services
-    from stemsvc.telemetry import configure_traces
 
     settings = plain_settings()
     configure_logs(settings)

@@ -150,9 +150,9 @@ def convert(file: Path, output: Path | None) -> None:
 
 
 def _open(*, locked: bool = True) -> tuple[Settings, Catalog, Puller]:
-    from stemsvc.logs import configure_logs
     from stemsvc.models.catalog import load_catalog
     from stemsvc.models.pull import open_puller
+    from stemsvc.observe.logs import configure_logs
     from stemsvc.settings import Settings
 
     settings = Settings()

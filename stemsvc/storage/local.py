@@ -18,8 +18,8 @@ from typing import BinaryIO
 from urllib.parse import quote, urlencode
 
 from stemsvc.errors import FatalError, TransientError, UsageError
+from stemsvc.observe.timing import timed
 from stemsvc.storage.base import FULL, SignedPut, scratch_errors
-from stemsvc.timing import timed
 
 ROUTE = "/v1/files/"
 CHUNK = 1 << 20

@@ -16,8 +16,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from stemsvc.errors import FatalError, StemsvcError, TransientError
+from stemsvc.observe.timing import timed
 from stemsvc.storage.base import SignedPut, scratch_errors
-from stemsvc.timing import timed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

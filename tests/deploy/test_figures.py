@@ -12,13 +12,13 @@ import promql_parser
 import pytest
 import yaml
 
-from stemsvc import metrics
 from stemsvc.jobs.pools import single
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.jobstore.workers import Worker
+from stemsvc.observe import metrics
+from stemsvc.observe.timing import storage_seconds
 from stemsvc.settings import Settings
-from stemsvc.timing import storage_seconds
 
 FILES = Path("helm/stemsvc/files")
 DASHBOARD = json.loads((FILES / "dashboard.json").read_text())

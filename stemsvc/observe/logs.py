@@ -7,8 +7,8 @@ import sys
 
 import structlog
 
+from stemsvc.observe.traces import add_trace_id
 from stemsvc.settings import Settings
-from stemsvc.telemetry import add_trace_id
 
 
 def configure_logs(settings: Settings) -> None:

@@ -7,17 +7,17 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from stemsvc import telemetry
 from stemsvc.errors import TransientError
+from stemsvc.observe import traces
+from stemsvc.observe.traces import add_trace_id, configure_traces, current_parent, past_span, span, trace_id
 from stemsvc.settings import Settings
-from stemsvc.telemetry import add_trace_id, configure_traces, current_parent, past_span, span, trace_id
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 @pytest.fixture
 def exporter(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> InMemorySpanExporter:
-    monkeypatch.setattr(telemetry, "_provider", None)
+    monkeypatch.setattr(traces, "_provider", None)
     exporter = InMemorySpanExporter()
     configure_traces(settings, "test", exporter)
     return exporter
@@ -29,7 +29,7 @@ def test_spans_hang_together_across_processes(exporter: InMemorySpanExporter) ->
         assert add_trace_id(None, "info", {})["trace_id"] == "0af7651916cd43dd8448eb211c80319c" == trace_id(told)
     with span("job", parent=told):  # elsewhere, later
         past_span("wait", 10.0, 12.5)
-    telemetry.flush()
+    traces.flush()
 
     request, wait, job = exporter.get_finished_spans()
     assert {each.context.trace_id for each in (request, wait, job)} == {int("0af7651916cd43dd8448eb211c80319c", 16)}
@@ -43,7 +43,7 @@ def test_spans_hang_together_across_processes(exporter: InMemorySpanExporter) ->
 def test_an_error_names_its_code_and_tells_no_more(exporter: InMemorySpanExporter) -> None:
     with pytest.raises(TransientError), span("upload"):
         raise TransientError("storage_unavailable", "https://bucket/key?signature=abc")
-    telemetry.flush()
+    traces.flush()
 
     (made,) = exporter.get_finished_spans()
     assert (made.status.status_code, made.status.description) == (StatusCode.ERROR, "storage_unavailable")
@@ -55,7 +55,7 @@ def test_an_error_names_its_code_and_tells_no_more(exporter: InMemorySpanExporte
 def test_without_an_endpoint_there_are_trace_ids_and_no_spans(
     monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    monkeypatch.setattr(telemetry, "_provider", None)
+    monkeypatch.setattr(traces, "_provider", None)
     configure_traces(settings, "test")
     with span("request") as made:
         assert trace_id()
@@ -66,7 +66,7 @@ def test_without_an_endpoint_there_are_trace_ids_and_no_spans(
 def test_a_collector_that_is_away_costs_nobody_anything() -> None:
     code = """
 from stemsvc.settings import Settings
-from stemsvc.telemetry import configure_traces, span
+from stemsvc.observe.traces import configure_traces, span
 configure_traces(Settings(otlp_endpoint="http://127.0.0.1:9"), "test")
 with span("request"):
     print("done")

@@ -25,8 +25,8 @@ from stemsvc.jobs.pools import Pool
 from stemsvc.jobs.record import Priority
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.pool_status import pool_statuses
+from stemsvc.observe.timing import BUCKETS, storage_seconds
 from stemsvc.settings import Settings
-from stemsvc.timing import BUCKETS, storage_seconds
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's own
 LOAD_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
