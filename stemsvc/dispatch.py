@@ -14,7 +14,7 @@ from stemsvc.jobs.pools import queue_of
 from stemsvc.jobs.record import JobState, Lease, Priority
 from stemsvc.jobstore import JobStore
 from stemsvc.observe import metrics
-from stemsvc.queue import Publisher
+from stemsvc.queue.celery import Publisher
 from stemsvc.router import Router
 from stemsvc.sender import Sender
 from stemsvc.storage import Storage

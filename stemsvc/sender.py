@@ -10,7 +10,7 @@ import structlog
 
 from stemsvc.errors import StemsvcError, TransientError
 from stemsvc.jobstore.outbox import Claimed, Outbox
-from stemsvc.queue import Publisher
+from stemsvc.queue.celery import Publisher
 
 log = structlog.get_logger()
 BATCH = 100  # jobs claimed at a time

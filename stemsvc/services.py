@@ -13,8 +13,8 @@ from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.kinds.separate.cost import Limits
 from stemsvc.models.catalog import Catalog, load_catalog
-from stemsvc.news import News
-from stemsvc.queue import Publisher
+from stemsvc.queue.celery import Publisher
+from stemsvc.queue.changes import News
 from stemsvc.reception import Reception, Rules
 from stemsvc.router import Router
 from stemsvc.sender import Sender

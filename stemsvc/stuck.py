@@ -10,7 +10,7 @@ from stemsvc.errors import TransientError
 from stemsvc.jobs.pools import queue_of
 from stemsvc.jobs.record import Job, JobState, Priority
 from stemsvc.jobstore import JobStore
-from stemsvc.queue import Publisher
+from stemsvc.queue.celery import Publisher
 from stemsvc.settings import Settings
 
 SWEEPS = 5  # of the dispatcher: what it has not mended by then, it does not mend

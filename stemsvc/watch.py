@@ -12,7 +12,7 @@ import structlog
 from stemsvc.errors import StemsvcError
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.snapshots import Glance
-from stemsvc.news import News
+from stemsvc.queue.changes import News
 
 log = structlog.get_logger()
 LOOK_SECONDS = 1.0  # between two looks at all rows that somebody waits for: what a lost message costs

@@ -22,7 +22,7 @@ from celery.signals import (
 from stemsvc.observe import metrics
 from stemsvc.observe.logs import configure_logs
 from stemsvc.observe.traces import configure_traces, flush
-from stemsvc.queue import make_celery
+from stemsvc.queue.celery import make_celery
 from stemsvc.settings import Settings
 from workers import stopping
 from workers import tasks as tasks

@@ -11,9 +11,9 @@ from celery import shared_task
 from stemsvc.jobs.pools import parse_pools
 from stemsvc.jobstore import JobStore
 from stemsvc.models.catalog import load_catalog
-from stemsvc.news import News
 from stemsvc.observe.traces import PARENT
-from stemsvc.queue import Publisher, Tasks
+from stemsvc.queue.celery import Publisher, Tasks
+from stemsvc.queue.changes import News
 from stemsvc.sender import Sender
 from stemsvc.services import open_guard
 from stemsvc.settings import Settings

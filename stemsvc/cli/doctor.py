@@ -30,7 +30,7 @@ from stemsvc.jobstore.pool_status import PoolStatus, pool_statuses
 from stemsvc.models.catalog import load_catalog
 from stemsvc.models.pull import open_puller
 from stemsvc.models.store import State
-from stemsvc.queue import Publisher
+from stemsvc.queue.celery import Publisher
 from stemsvc.settings import Settings, process_environment
 from stemsvc.storage import open_storage
 

@@ -22,7 +22,7 @@ def flower_command(settings: Settings) -> tuple[list[str], dict[str, str]]:
     if importlib.util.find_spec("flower") is None:
         raise FatalError("no_flower", "Flower is not installed: pip install 'stemsvc[flower]'")
     command = [
-        sys.executable, "-m", "celery", "-A", "stemsvc.celery_app", "flower", f"--address={settings.api_host}",
+        sys.executable, "-m", "celery", "-A", "stemsvc.queue.flower_app", "flower", f"--address={settings.api_host}",
         f"--port={settings.flower_port}",
     ]  # fmt: skip
     environment = settings.environment()

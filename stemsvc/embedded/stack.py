@@ -22,7 +22,7 @@ from stemsvc.embedded.redis_server import RedisServer, free_port
 from stemsvc.errors import FatalError
 from stemsvc.jobs.pools import FILES, parse_pools
 from stemsvc.models.catalog import load_catalog
-from stemsvc.queue import make_celery
+from stemsvc.queue.celery import make_celery
 from stemsvc.settings import Settings
 
 LOCK_SECONDS = 1.0

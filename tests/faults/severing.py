@@ -5,7 +5,7 @@ from __future__ import annotations
 from stemsvc.errors import TransientError
 from stemsvc.jobs.record import Priority
 from stemsvc.jobstore.outbox import Claimed
-from stemsvc.queue import Publisher
+from stemsvc.queue.celery import Publisher
 from stemsvc.settings import Settings
 from tests.faults.stage import LONG, Stage, submit_until_accepted
 

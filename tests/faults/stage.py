@@ -25,7 +25,7 @@ from stemsvc.client import Client
 from stemsvc.demo.render import render_song
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.errors import TransientError
-from stemsvc.queue import AWAY, make_celery
+from stemsvc.queue.celery import AWAY, make_celery
 from stemsvc.settings import Settings
 from tests.conftest import ACCESS_KEY, SECRET_KEY, rclone_command
 from tests.faults.answers import Answers

@@ -18,7 +18,7 @@ from pytest_celery import (
 
 from stemsvc.client import Client
 from stemsvc.embedded.redis_server import RedisServer, free_port
-from stemsvc.queue import make_celery
+from stemsvc.queue.celery import make_celery
 from stemsvc.settings import Settings
 from tests.conftest import ACCESS_KEY, SECRET_KEY
 from tests.processes import LocalProcess, plain_environment, stemsvc

@@ -15,7 +15,7 @@ import pytest
 from pytest_celery import CeleryTestSetup
 
 from stemsvc.client import Client
-from stemsvc.queue import make_celery
+from stemsvc.queue.celery import make_celery
 from stemsvc.settings import Settings
 from tests.flow.conftest import Service
 from tests.processes import LocalProcess, stemsvc, wait_for

@@ -20,7 +20,7 @@ from standardwebhooks import Webhook
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.errors import UsageError
 from stemsvc.jobstore import JobStore
-from stemsvc.queue import make_celery
+from stemsvc.queue.celery import make_celery
 from stemsvc.settings import Settings
 from tests.flow.collector import Collector, KeptSpan, collecting
 from tests.flow.conftest import Service

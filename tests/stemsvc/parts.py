@@ -14,7 +14,7 @@ from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.kinds.separate.cost import Limits
 from stemsvc.models.catalog import load_catalog
-from stemsvc.queue import Publisher
+from stemsvc.queue.celery import Publisher
 from stemsvc.reception import Reception, Request, Rules
 from stemsvc.router import Router
 from stemsvc.sender import Sender

@@ -10,7 +10,7 @@ import pytest
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.jobs.record import Job, JobOptions, JobState, input_key, new_job_id
 from stemsvc.jobstore import JobStore
-from stemsvc.news import News
+from stemsvc.queue.changes import News
 from stemsvc.settings import Settings
 from stemsvc.watch import Watch
 from tests.stemsvc.conftest import sqlite_of

@@ -21,7 +21,7 @@ from stemsvc.jobstore.engine import migrate
 from stemsvc.jobstore.outbox import Claimed
 from stemsvc.jobstore.workers import Worker
 from stemsvc.models.catalog import Catalog
-from stemsvc.queue import Publisher
+from stemsvc.queue.celery import Publisher
 from stemsvc.router import Router, predicted_cost
 from stemsvc.sender import Sender
 

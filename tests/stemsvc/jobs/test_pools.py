@@ -7,7 +7,7 @@ import pytest
 from stemsvc.errors import UsageError
 from stemsvc.jobs.pools import Pool, find_pool, parse_pools, queue_of, queues_of, single
 from stemsvc.jobs.record import Priority
-from stemsvc.queue import HighFirst
+from stemsvc.queue.celery import HighFirst
 
 FILE = """
 pools:

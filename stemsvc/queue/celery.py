@@ -37,7 +37,8 @@ class Tasks:
 
 def make_celery(settings: Settings) -> Celery:
     """The Celery app; opens no connection."""
-    app = Celery("stemsvc", set_as_current=False, amqp="stemsvc.rabbitmq:Topology" if is_rabbitmq(settings) else None)
+    topology = "stemsvc.queue.rabbitmq:Topology" if is_rabbitmq(settings) else None
+    app = Celery("stemsvc", set_as_current=False, amqp=topology)
     app.conf.update(celery_config(settings))
     return app
 
@@ -90,7 +91,7 @@ def celery_config(settings: Settings) -> dict[str, Any]:
     }
     if redis:
         options = {
-            "queue_order_strategy": "stemsvc.queue:HighFirst",
+            "queue_order_strategy": "stemsvc.queue.celery:HighFirst",
             "visibility_timeout": limit + grace + 60,  # shorter, and a long job is delivered twice
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,

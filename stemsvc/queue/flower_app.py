@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stemsvc.queue import make_celery
+from stemsvc.queue.celery import make_celery
 from stemsvc.settings import Settings
 
 app = make_celery(Settings())

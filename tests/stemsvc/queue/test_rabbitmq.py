@@ -9,8 +9,8 @@ import pytest
 
 from stemsvc.errors import TransientError
 from stemsvc.jobstore.outbox import Claimed
-from stemsvc.queue import Publisher, make_celery
-from stemsvc.rabbitmq import DEAD, POOL_ARGUMENTS
+from stemsvc.queue.celery import Publisher, make_celery
+from stemsvc.queue.rabbitmq import DEAD, POOL_ARGUMENTS
 from stemsvc.settings import Settings
 from tests import rabbitmq
 from tests.processes import wait_for
