@@ -30,7 +30,7 @@ from api import (
     usage,
 )
 from api.bodies import FIELDS_LIMIT
-from stemsvc.services import open_services
+from stemsvc.control.services import open_services
 from stemsvc.settings import Settings
 
 SPOOL_BYTES = 64 * 1024  # of an upload that are kept in memory while it comes

@@ -13,9 +13,9 @@ from webargs.multidictproxy import MultiDictProxy
 from werkzeug.datastructures import CombinedMultiDict
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
+from stemsvc.control.sources import SentFile
 from stemsvc.errors import UsageError
 from stemsvc.jobs.filenames import clean_filename
-from stemsvc.sources import SentFile
 
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 FIELDS_LIMIT = 1024 * 1024  # bytes of JSON, or of a form's fields besides the file and the multipart framing

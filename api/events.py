@@ -16,11 +16,11 @@ from api.schemas import ProblemSchema
 from api.services import services
 from api.waiting import LIVE
 from stemsvc.accounts.keys import Scope
+from stemsvc.control.present import eta, line
+from stemsvc.control.services import Services
 from stemsvc.errors import StemsvcError, UsageError
 from stemsvc.jobs.record import JobView
 from stemsvc.jobstore.snapshots import Glance
-from stemsvc.present import eta, line
-from stemsvc.services import Services
 
 HEARTBEAT_SECONDS = 15.0
 RETRY_MILLISECONDS = 2000  # how soon a client that was cut off comes back

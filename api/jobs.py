@@ -14,9 +14,9 @@ from api.schemas import JobPageSchema, JobSchema, ProblemSchema
 from api.services import services
 from api.waiting import PREFER, awaited
 from stemsvc.accounts.keys import Scope
+from stemsvc.control.present import Links, job_body, summary
 from stemsvc.jobs.record import JobView
 from stemsvc.jobstore.listing import Filter
-from stemsvc.present import Links, job_body, summary
 
 IDEMPOTENCY_KEY = {
     "in": "header",

@@ -10,13 +10,13 @@ from api.requests import idempotency_key, request_id
 from api.services import services
 from stemsvc.accounts.keys import Scope
 from stemsvc.accounts.webhooks import ENDS
+from stemsvc.control.accept import Request
+from stemsvc.control.sources import Link, Source
 from stemsvc.jobs.filenames import check_template
 from stemsvc.jobs.record import JobOptions, check_encoding
 from stemsvc.kinds.separate import stems
 from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.observe.traces import current_parent
-from stemsvc.reception import Request
-from stemsvc.sources import Link, Source
 
 SEPARATION = ("overlap", "shifts", "seed", "segment", "precision")
 

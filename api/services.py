@@ -6,7 +6,7 @@ from typing import cast
 
 from flask import current_app
 
-from stemsvc.services import Services
+from stemsvc.control.services import Services
 
 
 def services() -> Services:

@@ -13,7 +13,7 @@ from api.forms import UsageQuery
 from api.schemas import UsageSchema
 from api.services import services
 from stemsvc.accounts.keys import Scope
-from stemsvc.reports import bill
+from stemsvc.control.bill import bill
 
 DEFAULT_SECONDS = 30 * 86400.0
 

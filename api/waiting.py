@@ -9,9 +9,9 @@ from flask import after_this_request, request
 
 from api.gate import gate
 from api.services import services
+from stemsvc.control.follow import Follower
 from stemsvc.errors import TransientError
 from stemsvc.jobs.record import JobState, JobView
-from stemsvc.watch import Follower
 
 LIVE = (JobState.QUEUED, JobState.RUNNING)
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)

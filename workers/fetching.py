@@ -7,12 +7,12 @@ from pathlib import Path
 
 import structlog
 
+from stemsvc.control.route import predicted_cost
+from stemsvc.control.services import job_limits
 from stemsvc.jobs.probe import track_seconds
 from stemsvc.jobs.record import Job, Lease
 from stemsvc.jobstore import JobStore
 from stemsvc.models.catalog import Catalog
-from stemsvc.router import predicted_cost
-from stemsvc.services import job_limits
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
 from workers import scratch, stopping

@@ -13,6 +13,8 @@ import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from opentelemetry.trace import SpanKind
 
+from stemsvc.control.route import choose_pool
+from stemsvc.control.services import job_limits
 from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
 from stemsvc.folders import sweep
 from stemsvc.jobs.pools import Pool, find_pool
@@ -23,8 +25,6 @@ from stemsvc.kinds.separate.cache_key import cache_key
 from stemsvc.models.catalog import Catalog, ModelEntry
 from stemsvc.observe import metrics
 from stemsvc.observe.traces import Attributes, past_span, span
-from stemsvc.router import choose_pool
-from stemsvc.services import job_limits
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
 from workers import presence, scratch

@@ -8,14 +8,14 @@ from typing import Any
 
 from celery import shared_task
 
+from stemsvc.control.publish import Sender
+from stemsvc.control.services import open_guard
 from stemsvc.jobs.pools import parse_pools
 from stemsvc.jobstore import JobStore
 from stemsvc.models.catalog import load_catalog
 from stemsvc.observe.traces import PARENT
 from stemsvc.queue.celery import Publisher, Tasks
 from stemsvc.queue.changes import News
-from stemsvc.sender import Sender
-from stemsvc.services import open_guard
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
 from workers.jobs import Runner

@@ -15,11 +15,11 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from standardwebhooks import Webhook
 
 from stemsvc.accounts.webhooks import Delivery, pause
+from stemsvc.control.present import Links, job_body
 from stemsvc.errors import StemsvcError, TransientError, UsageError
 from stemsvc.guard import Guard, guarded_client
 from stemsvc.jobstore import JobStore
 from stemsvc.observe.traces import Attributes, span
-from stemsvc.present import Links, job_body
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
 

@@ -13,8 +13,8 @@ from stemsvc.jobs.record import Priority
 @click.command()
 def pools() -> None:
     """List the pools: what they serve, who lives, how many jobs wait and run."""
+    from stemsvc.control.services import open_services
     from stemsvc.jobstore.pool_status import pool_statuses
-    from stemsvc.services import open_services
 
     services = open_services(settings_of_what_runs())
     found = pool_statuses(services.store, services.pools)
@@ -50,8 +50,8 @@ def jobs(context: click.Context, limit: int) -> None:
 @jobs.command()
 def stuck() -> None:
     """List jobs that are overdue, with the reason; exits with 1 where there are any. `stemsvc recover` mends them."""
-    from stemsvc.services import open_services
-    from stemsvc.stuck import find_stuck
+    from stemsvc.control.overdue import find_stuck
+    from stemsvc.control.services import open_services
 
     services = open_services(settings_of_what_runs())
     found = find_stuck(services.store, services.publisher, services.settings)
@@ -75,8 +75,8 @@ def recover(job_id: tuple[str, ...]) -> None:
 
     Running jobs given by JOB_ID are taken from their workers too and tried again.
     """
+    from stemsvc.control.services import open_services
     from stemsvc.observe.logs import configure_logs
-    from stemsvc.services import open_services
 
     services = open_services(settings_of_what_runs())
     configure_logs(services.settings)

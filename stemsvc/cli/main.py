@@ -133,11 +133,11 @@ def dispatcher() -> None:
     """Keep queued jobs' messages alive and take jobs back from silent workers."""
     import signal
 
-    from stemsvc.dispatch import repeat
+    from stemsvc.control.dispatcher import repeat
+    from stemsvc.control.services import open_services
     from stemsvc.observe import metrics
     from stemsvc.observe.logs import configure_logs
     from stemsvc.observe.traces import configure_traces
-    from stemsvc.services import open_services
 
     settings = plain_settings()
     configure_logs(settings)

@@ -16,7 +16,7 @@ def report(days: float) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from stemsvc.reports import bill
+    from stemsvc.control.bill import bill
     from stemsvc.settings import Settings
 
     settings, store = Settings(), open_store()

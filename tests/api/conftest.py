@@ -8,8 +8,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.app import create_app
+from stemsvc.control.services import Services
 from stemsvc.jobstore.engine import migrate
-from stemsvc.services import Services
 from stemsvc.settings import Settings
 
 

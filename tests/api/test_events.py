@@ -14,8 +14,8 @@ import pytest
 from werkzeug.serving import make_server
 
 from api import events
+from stemsvc.control.services import Services
 from stemsvc.jobs.record import Lease
-from stemsvc.services import Services
 from tests.api.test_jobs import song
 from tests.api.test_jobs import submit as post
 from tests.api.test_keys import code, make

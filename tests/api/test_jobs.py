@@ -10,9 +10,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.app import create_app
+from stemsvc.control.services import Services
 from stemsvc.jobs.record import Lease
 from stemsvc.kinds.separate.options import SeparationOptions
-from stemsvc.services import Services
 from stemsvc.settings import Settings
 
 

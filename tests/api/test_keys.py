@@ -9,7 +9,7 @@ import pytest
 from api import auth
 from api.app import create_app
 from stemsvc.accounts.keys import DEFAULT_SCOPES, Scope, new_key
-from stemsvc.services import Services
+from stemsvc.control.services import Services
 from stemsvc.settings import Settings
 from tests.api.test_jobs import song
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stemsvc.services import Services
+from stemsvc.control.services import Services
 from tests.api.test_jobs import song
 
 

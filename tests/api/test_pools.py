@@ -7,8 +7,8 @@ import io
 from flask.testing import FlaskClient
 
 from stemsvc.accounts.keys import Scope, new_key
+from stemsvc.control.services import Services
 from stemsvc.jobstore.workers import Worker
-from stemsvc.services import Services
 
 POOL = "separate.demo.cpu"
 

@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from stemsvc.accounts.keys import Scope
+from stemsvc.control.services import Services
 from stemsvc.errors import UsageError
-from stemsvc.services import Services
 from stemsvc.storage.local import LocalStorage, SignedUpload
 from tests.api.test_jobs import refused, song
 from tests.api.test_keys import code, make

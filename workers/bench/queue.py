@@ -11,10 +11,10 @@ import random
 import statistics
 from dataclasses import replace
 
+from stemsvc.control.route import predicted_cost
 from stemsvc.jobs.pools import Pool
 from stemsvc.jobs.record import JobOptions, Priority
 from stemsvc.models.catalog import Catalog, load_catalog
-from stemsvc.router import predicted_cost
 from workers.bench.simulation import Arrival, Outcome, Simulation, fresh_store
 from workers.bench.table import Figure, Say
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+from stemsvc.control.publish import Sender
+from stemsvc.control.route import Router, predicted_cost
 from stemsvc.jobs.pools import Pool, queue_of
 from stemsvc.jobs.record import Job, JobOptions, JobState, Lease, Priority, new_job_id
 from stemsvc.jobstore import JobStore
@@ -22,8 +24,6 @@ from stemsvc.jobstore.outbox import Claimed
 from stemsvc.jobstore.workers import Worker
 from stemsvc.models.catalog import Catalog
 from stemsvc.queue.celery import Publisher
-from stemsvc.router import Router, predicted_cost
-from stemsvc.sender import Sender
 
 ENDLESS = 10.0**9  # seconds: leases and workers outlive the simulation
 ROOMY = Bounds(10**9, 10**9)

@@ -20,7 +20,7 @@ from stemsvc.jobstore.outbox import Claimed
 from stemsvc.jobstore.tables import metadata
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
-from tests.stemsvc.parts import make
+from tests.stemsvc.control.parts import make
 
 
 def new_job(**changes: object) -> Job:

@@ -7,6 +7,9 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
 
+from stemsvc.control.publish import Sender
+from stemsvc.control.route import Router, predicted_cost
+from stemsvc.control.sources import Source, UploadedFile
 from stemsvc.errors import StemsvcError, TransientError, UsageError
 from stemsvc.guard import Guard
 from stemsvc.jobs.pools import FETCH
@@ -18,9 +21,6 @@ from stemsvc.jobstore.uploads import Upload
 from stemsvc.kinds.separate.cost import Limits
 from stemsvc.models.catalog import Catalog, ModelEntry
 from stemsvc.observe import metrics
-from stemsvc.router import Router, predicted_cost
-from stemsvc.sender import Sender
-from stemsvc.sources import Source, UploadedFile
 from stemsvc.storage import Storage
 
 

@@ -9,12 +9,12 @@ import pytest
 import redis
 import sqlalchemy as sa
 
+from stemsvc.control.overdue import find_stuck
+from stemsvc.control.services import Services, open_services
 from stemsvc.jobs.record import Job, JobOptions, JobState, input_key, new_job_id
 from stemsvc.jobstore.engine import connect, migrate
 from stemsvc.jobstore.tables import jobs
-from stemsvc.services import Services, open_services
 from stemsvc.settings import Settings
-from stemsvc.stuck import find_stuck
 from tests.processes import plain_environment, stemsvc
 
 POOL = "separate.demo.cpu"

@@ -7,12 +7,12 @@ import time
 
 import pytest
 
+from stemsvc.control.follow import Watch
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.jobs.record import Job, JobOptions, JobState, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.queue.changes import News
 from stemsvc.settings import Settings
-from stemsvc.watch import Watch
 from tests.stemsvc.conftest import sqlite_of
 
 

@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from stemsvc.control.publish import Sender
+from stemsvc.control.route import Router
 from stemsvc.errors import StemsvcError, TransientError, UsageError
 from stemsvc.jobs.pools import queue_of
 from stemsvc.jobs.record import JobState, Lease, Priority
 from stemsvc.jobstore import JobStore
 from stemsvc.observe import metrics
 from stemsvc.queue.celery import Publisher
-from stemsvc.router import Router
-from stemsvc.sender import Sender
 from stemsvc.storage import Storage
 
 log = structlog.get_logger()

@@ -14,7 +14,7 @@ from stemsvc.settings import Settings
 from stemsvc.storage import Storage
 from tests.processes import wait_for
 from tests.stemsvc.conftest import sqlite_of
-from tests.stemsvc.parts import accept, make, waiting
+from tests.stemsvc.control.parts import accept, make, waiting
 
 
 @pytest.fixture

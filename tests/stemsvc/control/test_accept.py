@@ -12,21 +12,21 @@ import pytest
 import redis
 import sqlalchemy as sa
 
+from stemsvc.control.accept import Request
+from stemsvc.control.janitor import Janitor
+from stemsvc.control.sources import SentFile
 from stemsvc.errors import TransientError, UsageError
-from stemsvc.janitor import Janitor
 from stemsvc.jobs.pools import single
 from stemsvc.jobs.record import Job, JobOptions, JobState, JobView
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.jobstore.intake import UNKNOWN
 from stemsvc.kinds.separate.options import SeparationOptions
-from stemsvc.reception import Request
 from stemsvc.settings import Settings
-from stemsvc.sources import SentFile
 from stemsvc.storage import Storage
 from tests.sounds import tone, write_sound
 from tests.stemsvc.conftest import sqlite_of
-from tests.stemsvc.parts import OPTIONS, accept, body, make, upload
+from tests.stemsvc.control.parts import OPTIONS, accept, body, make, upload
 
 
 @pytest.fixture

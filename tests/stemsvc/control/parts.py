@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 import redis
 
-from stemsvc.dispatch import Dispatcher
+from stemsvc.control.accept import Reception, Request, Rules
+from stemsvc.control.dispatcher import Dispatcher
+from stemsvc.control.publish import Sender
+from stemsvc.control.route import Router
+from stemsvc.control.sources import SentFile
 from stemsvc.jobs.pools import Pool, single
 from stemsvc.jobs.record import Job, JobOptions
 from stemsvc.jobstore import JobStore
@@ -15,11 +19,7 @@ from stemsvc.jobstore.bounds import Bounds
 from stemsvc.kinds.separate.cost import Limits
 from stemsvc.models.catalog import load_catalog
 from stemsvc.queue.celery import Publisher
-from stemsvc.reception import Reception, Request, Rules
-from stemsvc.router import Router
-from stemsvc.sender import Sender
 from stemsvc.settings import Settings
-from stemsvc.sources import SentFile
 from stemsvc.storage import Storage
 
 OPTIONS = JobOptions("demo", stems=("vocals",))

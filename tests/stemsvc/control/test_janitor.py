@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from stemsvc.janitor import Janitor
+from stemsvc.control.janitor import Janitor
 from stemsvc.jobs.record import Job, JobOptions, JobState, Lease, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate

@@ -2,18 +2,18 @@ from __future__ import annotations
 
 import pytest
 
+from stemsvc.control.accept import Request
+from stemsvc.control.route import Router, choose_pool
 from stemsvc.errors import TransientError, UsageError
 from stemsvc.jobs.pools import Pool, single
 from stemsvc.jobs.record import JobOptions
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.workers import Worker
 from stemsvc.models.catalog import load_catalog
-from stemsvc.reception import Request
-from stemsvc.router import Router, choose_pool
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
 from tests.stemsvc.conftest import sqlite_of
-from tests.stemsvc.parts import OPTIONS, accept, make, upload
+from tests.stemsvc.control.parts import OPTIONS, accept, make, upload
 
 DEMO = load_catalog().get("demo")
 CPU, CUDA = single("demo", "cpu"), single("demo", "cuda")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stemsvc.dispatch import Dispatcher
+from stemsvc.control.accept import Reception, Rules
+from stemsvc.control.dispatcher import Dispatcher
+from stemsvc.control.follow import Watch
+from stemsvc.control.janitor import Janitor
+from stemsvc.control.publish import Sender
+from stemsvc.control.route import Router
 from stemsvc.errors import FatalError
 from stemsvc.guard import Guard
-from stemsvc.janitor import Janitor
 from stemsvc.jobs.pools import Pool, parse_pools
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
@@ -15,12 +19,8 @@ from stemsvc.kinds.separate.cost import Limits
 from stemsvc.models.catalog import Catalog, load_catalog
 from stemsvc.queue.celery import Publisher
 from stemsvc.queue.changes import News
-from stemsvc.reception import Reception, Rules
-from stemsvc.router import Router
-from stemsvc.sender import Sender
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage, open_storage
-from stemsvc.watch import Watch
 
 
 @dataclass(frozen=True)

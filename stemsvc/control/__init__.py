@@ -1,0 +1,1 @@
+"""What keeps jobs going: accepting, routing, publishing, taking back, cleaning, following, showing."""
