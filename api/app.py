@@ -9,27 +9,9 @@ from flask import Flask, Request, Response, jsonify
 from flask_smorest import Api
 from flask_swagger_ui import get_swaggerui_blueprint
 
-from api import (
-    auth,
-    batch,
-    contract,
-    errors,
-    events,
-    files,
-    gate,
-    headers,
-    health,
-    jobs,
-    limits,
-    models,
-    pools,
-    requests,
-    schemas,
-    telemetry,
-    uploads,
-    usage,
-)
-from api.bodies import FIELDS_LIMIT
+from api import batch, events, files, health, jobs, models, openapi, pools, schemas, uploads, usage
+from api.edge import auth, concurrency, headers, problems, rate_limits, request_id, telemetry
+from api.edge.bodies import FIELDS_LIMIT
 from stemsvc.control.services import open_services
 from stemsvc.settings import Settings
 
@@ -54,7 +36,7 @@ class _Rest(Api):
     ERROR_SCHEMA = schemas.ProblemSchema
 
     def _openapi_json(self) -> Response:
-        return jsonify(contract.complete(self.spec.to_dict()))
+        return jsonify(openapi.complete(self.spec.to_dict()))
 
 
 def create_app(settings: Settings) -> Flask:
@@ -74,11 +56,11 @@ def create_app(settings: Settings) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["stemsvc"] = open_services(settings)
     telemetry.install(app, settings)
-    requests.install(app, settings.min_free_bytes)
+    request_id.install(app, settings.min_free_bytes)
     headers.install(app, settings)
     auth.install(app)
-    limits.install(app, settings)
-    gate.install(app, settings)
+    rate_limits.install(app, settings)
+    concurrency.install(app, settings)
     rest = _Rest(
         app,
         spec_kwargs={
@@ -87,7 +69,7 @@ def create_app(settings: Settings) -> Flask:
         },
     )
     rest.spec.components.security_scheme("key", auth.SECURITY)
-    errors.install(app)
+    problems.install(app)
     for each in (jobs, batch, events, uploads, usage, models, pools, health):
         rest.register_blueprint(each.blueprint)
     app.register_blueprint(files.blueprint)

@@ -8,9 +8,9 @@ from flask import json
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException, UnprocessableEntity
 
-from api.auth import Caller, caller
-from api.bodies import BodyBlueprint
-from api.errors import problem_of
+from api.edge.auth import Caller, caller
+from api.edge.bodies import BodyBlueprint
+from api.edge.problems import problem_of
 from api.forms import BatchForm, JobForm
 from api.jobs import JSON_EXAMPLE, shown
 from api.options import asked_by, read_options, read_source

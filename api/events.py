@@ -10,11 +10,11 @@ from typing import Any
 from flask import Response, request
 from flask_smorest import Blueprint
 
-from api.auth import caller
-from api.gate import gate
+from api.edge.auth import caller
+from api.edge.concurrency import gate
+from api.edge.prefer_wait import LIVE
 from api.schemas import ProblemSchema
 from api.services import services
-from api.waiting import LIVE
 from stemsvc.accounts.keys import Scope
 from stemsvc.control.present import eta, line
 from stemsvc.control.services import Services

@@ -6,13 +6,13 @@ from typing import Any
 
 from flask import request, url_for
 
-from api.auth import caller
-from api.bodies import BodyBlueprint
+from api.edge.auth import caller
+from api.edge.bodies import BodyBlueprint
+from api.edge.prefer_wait import PREFER, awaited
 from api.forms import JobForm, JobQuery
 from api.options import asked_by, read_options, read_source
 from api.schemas import JobPageSchema, JobSchema, ProblemSchema
 from api.services import services
-from api.waiting import PREFER, awaited
 from stemsvc.accounts.keys import Scope
 from stemsvc.control.present import Links, job_body, summary
 from stemsvc.jobs.record import JobView

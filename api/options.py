@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.auth import Caller
-from api.bodies import the_file
-from api.requests import idempotency_key, request_id
+from api.edge.auth import Caller
+from api.edge.bodies import the_file
+from api.edge.request_id import idempotency_key, request_id
 from api.services import services
 from stemsvc.accounts.keys import Scope
 from stemsvc.accounts.webhooks import ENDS

@@ -8,8 +8,8 @@ from urllib.parse import urljoin
 
 from flask import request, url_for
 
-from api.auth import caller
-from api.bodies import BodyBlueprint
+from api.edge.auth import caller
+from api.edge.bodies import BodyBlueprint
 from api.forms import UploadForm
 from api.options import asked_by
 from api.schemas import ProblemSchema, UploadSchema

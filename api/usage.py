@@ -8,7 +8,7 @@ from typing import Any
 
 from flask_smorest import Blueprint
 
-from api.auth import caller
+from api.edge.auth import caller
 from api.forms import UsageQuery
 from api.schemas import UsageSchema
 from api.services import services

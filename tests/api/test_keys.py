@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from api import auth
 from api.app import create_app
+from api.edge import auth
 from stemsvc.accounts.keys import DEFAULT_SCOPES, Scope, new_key
 from stemsvc.control.services import Services
 from stemsvc.settings import Settings

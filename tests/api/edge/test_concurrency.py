@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api import gate
+from api.edge import concurrency
 from tests.api.test_jobs import song
 from tests.api.test_keys import code
 
@@ -38,7 +38,7 @@ def test_a_body_that_stops_coming_ends_the_request(client: Any, error: Exception
 
 
 def test_a_body_must_keep_up_a_pace(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "PATIENCE_SECONDS", -1.0)
+    monkeypatch.setattr(concurrency, "PATIENCE_SECONDS", -1.0)
     form = {"file": song()}
     assert code(client.post("/v1/jobs", data=form, content_type="multipart/form-data")) == (408, "request_timeout")
 

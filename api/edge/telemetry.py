@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, Response, g, request
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from api.requests import request_id
+from api.edge.request_id import request_id
 from api.services import services
 from stemsvc.observe import metrics
 from stemsvc.observe.traces import PARENT, configure_traces, span

@@ -16,7 +16,7 @@ from typing import Any
 from flask import Flask, current_app, g, request
 from werkzeug.exceptions import BadRequest, HTTPException, RequestTimeout
 
-from api.bodies import FIELDS_LIMIT, FORMS
+from api.edge.bodies import FIELDS_LIMIT, FORMS
 from stemsvc.errors import TransientError
 from stemsvc.settings import Settings
 

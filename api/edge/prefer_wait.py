@@ -7,7 +7,7 @@ import time
 
 from flask import after_this_request, request
 
-from api.gate import gate
+from api.edge.concurrency import gate
 from api.services import services
 from stemsvc.control.follow import Follower
 from stemsvc.errors import TransientError

@@ -6,7 +6,7 @@ from flask import Flask, g, request
 from flask_limiter import Limiter
 from flask_limiter.constants import HeaderNames
 
-from api.auth import OPEN
+from api.edge.auth import OPEN
 from stemsvc.errors import FatalError
 from stemsvc.settings import Settings
 

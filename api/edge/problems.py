@@ -9,7 +9,7 @@ import structlog
 from flask import Flask, Response, json, request
 from werkzeug.exceptions import HTTPException
 
-from api.requests import request_id
+from api.edge.request_id import request_id
 from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
 
 log = structlog.get_logger()
