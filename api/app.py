@@ -9,9 +9,10 @@ from flask import Flask, Request, Response, jsonify
 from flask_smorest import Api
 from flask_swagger_ui import get_swaggerui_blueprint
 
-from api import batch, events, files, health, jobs, models, openapi, pools, schemas, uploads, usage
+from api import batch, events, files, health, jobs, models, openapi, pools, uploads, usage
 from api.edge import auth, concurrency, headers, problems, rate_limits, request_id, telemetry
 from api.edge.bodies import FIELDS_LIMIT
+from api.schemas.answers import answers
 from stemsvc.control.services import open_services
 from stemsvc.settings import Settings
 
@@ -33,7 +34,7 @@ class _Request(Request):
 
 
 class _Rest(Api):
-    ERROR_SCHEMA = schemas.ProblemSchema
+    ERROR_SCHEMA = answers.ProblemSchema
 
     def _openapi_json(self) -> Response:
         return jsonify(openapi.complete(self.spec.to_dict()))

@@ -13,7 +13,7 @@ from flask_smorest import Blueprint
 from api.edge.auth import caller
 from api.edge.concurrency import gate
 from api.edge.prefer_wait import LIVE
-from api.schemas import ProblemSchema
+from api.schemas.answers import ProblemSchema
 from api.services import services
 from stemsvc.accounts.keys import Scope
 from stemsvc.control.present import eta, line

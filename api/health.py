@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_smorest import Blueprint
 
-from api.schemas import HealthSchema
+from api.schemas.answers import HealthSchema
 from api.services import services
 from stemsvc.errors import StemsvcError
 

@@ -9,9 +9,9 @@ from flask import request, url_for
 from api.edge.auth import caller
 from api.edge.bodies import BodyBlueprint
 from api.edge.prefer_wait import PREFER, awaited
-from api.forms import JobForm, JobQuery
-from api.options import asked_by, read_options, read_source
-from api.schemas import JobPageSchema, JobSchema, ProblemSchema
+from api.schemas.answers import JobPageSchema, JobSchema, ProblemSchema
+from api.schemas.forms import JobForm, JobQuery
+from api.schemas.read import asked_by, read_options, read_source
 from api.services import services
 from stemsvc.accounts.keys import Scope
 from stemsvc.control.present import Links, job_body, summary

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask_smorest import Blueprint
 
-from api.schemas import ModelsSchema
+from api.schemas.answers import ModelsSchema
 from api.services import services
 
 SHOWN = {

@@ -8,7 +8,7 @@ from typing import Any
 from flask_smorest import Blueprint
 
 from api.edge.auth import caller
-from api.schemas import PoolSchema, PoolsSchema, ProblemSchema
+from api.schemas.answers import PoolSchema, PoolsSchema, ProblemSchema
 from api.services import services
 from stemsvc.accounts.keys import Scope
 from stemsvc.errors import UsageError

@@ -10,9 +10,9 @@ from flask import request, url_for
 
 from api.edge.auth import caller
 from api.edge.bodies import BodyBlueprint
-from api.forms import UploadForm
-from api.options import asked_by
-from api.schemas import ProblemSchema, UploadSchema
+from api.schemas.answers import ProblemSchema, UploadSchema
+from api.schemas.forms import UploadForm
+from api.schemas.read import asked_by
 from api.services import services
 from stemsvc.accounts.keys import Scope
 from stemsvc.errors import UsageError

@@ -9,8 +9,8 @@ from typing import Any
 from flask_smorest import Blueprint
 
 from api.edge.auth import caller
-from api.forms import UsageQuery
-from api.schemas import UsageSchema
+from api.schemas.answers import UsageSchema
+from api.schemas.forms import UsageQuery
 from api.services import services
 from stemsvc.accounts.keys import Scope
 from stemsvc.control.bill import bill

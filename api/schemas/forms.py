@@ -7,7 +7,7 @@ from typing import Any
 from flask_smorest.fields import Upload
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates, validates_schema
 
-from api.fields import MOST_METADATA, MetadataField, MomentField, NamesField, TypedSchema
+from api.schemas.fields import MOST_METADATA, MetadataField, MomentField, NamesField, TypedSchema
 from stemsvc.accounts.webhooks import EventType
 from stemsvc.jobs.pools import KINDS
 from stemsvc.jobs.record import FORMATS, JobState, Priority
