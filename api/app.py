@@ -9,10 +9,11 @@ from flask import Flask, Request, Response, jsonify
 from flask_smorest import Api
 from flask_swagger_ui import get_swaggerui_blueprint
 
-from api import batch, events, files, health, jobs, models, openapi, pools, uploads, usage
+from api import openapi
 from api.edge import auth, concurrency, headers, problems, rate_limits, request_id, telemetry
 from api.edge.bodies import FIELDS_LIMIT
 from api.schemas.answers import answers
+from api.views import batch, events, files, health, jobs, models, pools, uploads, usage
 from stemsvc.control.services import open_services
 from stemsvc.settings import Settings
 

@@ -63,7 +63,7 @@ def server(tmp_path: Path) -> Iterator[str]:
 
 
 def test_the_server_does_what_is_described(server: str, tmp_path: Path) -> None:
-    # the stream of events has no end while its job has none; tests/api/test_events.py reads it
+    # the stream of events has no end while its job has none; tests/api/views/test_events.py reads it
     config = Path(__file__).with_name("schemathesis.toml")
     done = subprocess.run(
         [

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from api.edge import concurrency
-from tests.api.test_jobs import song
-from tests.api.test_keys import code
+from tests.api.views.test_jobs import song
+from tests.api.views.test_keys import code
 
 
 class Breaking(io.BytesIO):

@@ -11,7 +11,7 @@ from api.edge import auth
 from stemsvc.accounts.keys import DEFAULT_SCOPES, Scope, new_key
 from stemsvc.control.services import Services
 from stemsvc.settings import Settings
-from tests.api.test_jobs import song
+from tests.api.views.test_jobs import song
 
 
 @pytest.fixture(autouse=True)

@@ -13,12 +13,12 @@ import httpx
 import pytest
 from werkzeug.serving import make_server
 
-from api import events
+from api.views import events
 from stemsvc.control.services import Services
 from stemsvc.jobs.record import Lease
-from tests.api.test_jobs import song
-from tests.api.test_jobs import submit as post
-from tests.api.test_keys import code, make
+from tests.api.views.test_jobs import song
+from tests.api.views.test_jobs import submit as post
+from tests.api.views.test_keys import code, make
 from tests.processes import wait_for
 
 

@@ -11,11 +11,11 @@ from werkzeug.exceptions import HTTPException, UnprocessableEntity
 from api.edge.auth import Caller, caller
 from api.edge.bodies import BodyBlueprint
 from api.edge.problems import problem_of
-from api.jobs import JSON_EXAMPLE, shown
 from api.schemas.answers import BatchSchema
 from api.schemas.forms import BatchForm, JobForm
 from api.schemas.read import asked_by, read_options, read_source
 from api.services import services
+from api.views.jobs import JSON_EXAMPLE, shown
 from stemsvc.accounts.keys import Scope
 from stemsvc.errors import StemsvcError, UsageError
 

@@ -13,8 +13,8 @@ from stemsvc.accounts.keys import Scope
 from stemsvc.control.services import Services
 from stemsvc.errors import UsageError
 from stemsvc.storage.local import LocalStorage, SignedUpload
-from tests.api.test_jobs import refused, song
-from tests.api.test_keys import code, make
+from tests.api.views.test_jobs import refused, song
+from tests.api.views.test_keys import code, make
 
 URL = "https://example.org/song.mp3"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stemsvc.control.services import Services
-from tests.api.test_jobs import song
+from tests.api.views.test_jobs import song
 
 
 def submit(client: Any, **fields: str) -> str:
