@@ -12,7 +12,7 @@ from flask_swagger_ui import get_swaggerui_blueprint
 from api import openapi
 from api.edge import auth, concurrency, headers, problems, rate_limits, request_id, telemetry
 from api.edge.bodies import FIELDS_LIMIT
-from api.schemas.answers import answers
+from api.schemas import answers
 from api.views import batch, events, files, health, jobs, models, pools, uploads, usage
 from stemsvc.control.services import open_services
 from stemsvc.settings import Settings

@@ -24,11 +24,11 @@ from stemsvc.observe.logs import configure_logs
 from stemsvc.observe.traces import configure_traces, flush
 from stemsvc.queue.celery import make_celery
 from stemsvc.settings import Settings
-from workers import stopping
 from workers import tasks as tasks
-from workers.lost import end_leases_of_the_dead
-from workers.presence import Presence
-from workers.pulse import Pulse
+from workers.host import shutdown
+from workers.host.dead import end_leases_of_the_dead
+from workers.host.liveness import Pulse
+from workers.host.presence import Presence
 
 app = make_celery(Settings())
 app.steps["worker"].add(Pulse)
@@ -81,7 +81,7 @@ def _ready(sender: Any, **_: Any) -> None:
 @worker_shutting_down.connect
 def _not_ready(**_: Any) -> None:
     _go()
-    stopping.tell()  # to the threads of a fetcher; children of a prefork pool are told by Celery
+    shutdown.tell()  # to the threads of a fetcher; children of a prefork pool are told by Celery
     if path := Settings().ready_file:
         path.unlink(missing_ok=True)
 

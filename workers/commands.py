@@ -97,7 +97,7 @@ def _become_celery(
         "-l", settings.log_level, "--without-gossip", "--without-mingle",
     ]  # fmt: skip
     # SIGTERM shall mean Celery's soft shutdown, and billiard reads this before anything is imported. Threads are told
-    # to give back what they have (workers.stopping) by the warm one.
+    # to give back what they have (workers.host.shutdown) by the warm one.
     remapped = {"REMAP_SIGTERM": "SIGQUIT"} if pool == "prefork" else {}
     told = {"STEMSVC_SERVES": ",".join(serves), "STEMSVC_CONCURRENCY": str(concurrency)}
     os.execve(sys.executable, arguments, process_environment(**told, **remapped, **folder_for_children(settings)))
@@ -149,8 +149,8 @@ def separate(
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     from workers.audio.decode import Limits
-    from workers.models import Models
-    from workers.pipeline import separate_file
+    from workers.kinds.separate.models import Models
+    from workers.kinds.separate.separate import separate_file
 
     settings = Settings()
     entry = load_catalog(settings.catalog).get(model or settings.default_model)

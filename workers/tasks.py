@@ -18,10 +18,10 @@ from stemsvc.queue.celery import Publisher, Tasks
 from stemsvc.queue.changes import News
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
-from workers.jobs import Runner
-from workers.lost import worker_name
-from workers.models import Models
-from workers.telling import Teller
+from workers.attempt.runner import Runner
+from workers.host.dead import worker_name
+from workers.kinds.separate.models import Models
+from workers.webhooks import Teller
 
 
 @shared_task(name=Tasks.SEPARATE, bind=True, max_retries=2, default_retry_delay=1)

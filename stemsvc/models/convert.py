@@ -10,7 +10,7 @@ from pathlib import Path
 from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
 
 SECONDS = 600.0
-CHILD = "workers.convert"  # by name: only the workers have torch
+CHILD = "workers.engine.convert"  # by name: only the workers have torch
 _KINDS: dict[str, type[StemsvcError]] = {
     "UsageError": UsageError, "TransientError": TransientError, "FatalError": FatalError,
 }  # fmt: skip

@@ -51,7 +51,7 @@ def is_rabbitmq(settings: Settings) -> bool:
 def celery_config(settings: Settings) -> dict[str, Any]:
     """Celery's settings, each with the reason where it is not the default."""
     redis = not is_rabbitmq(settings)
-    # A worker ends a job that computes too long by itself (workers.lease) and doesn't count its wait for the device;
+    # A worker ends a job that computes too long by itself (workers.attempt.lease), its wait for the device not counted;
     # Celery's limit is for a process where even that fails.
     limit, grace = 2 * settings.job_time_limit_seconds + 600, settings.shutdown_grace_seconds
     config: dict[str, Any] = {

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from stemsvc.errors import TransientError, UsageError
 from workers.audio.headers import declared_frames, ends_in_half_a_frame
 from workers.audio.track import CHANNELS, FRAME_BYTES, Track
-from workers.scratch import check_room
+from workers.host.scratch import check_room
 
 # Demuxers that read one local file. Playlists (hls, concat, dash) would open what a stranger's file names.
 CONTAINERS = (

@@ -19,15 +19,15 @@ from stemsvc.jobstore.engine import migrate
 from stemsvc.models.catalog import Catalog, ModelEntry, load_catalog
 from stemsvc.settings import Settings, first_on_path
 from stemsvc.storage.local import LocalStorage
+from workers.attempt.runner import Runner
 from workers.audio.decode import Limits
 from workers.audio.encode import encode
 from workers.bench.engine import RATE, STEMS, Size, bag, music, network
 from workers.bench.table import Figure, Say, in_turn
 from workers.engine.mixture import ArrayMixture
 from workers.engine.separate import Separator
-from workers.jobs import Runner
-from workers.models import Models
-from workers.pipeline import separate_file
+from workers.kinds.separate.models import Models
+from workers.kinds.separate.separate import separate_file
 
 MODEL = "random"
 

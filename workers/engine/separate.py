@@ -13,13 +13,13 @@ from stemsvc.errors import FatalError
 from stemsvc.kinds.separate.options import SeparationOptions
 from workers.engine.batches import BatchSize
 from workers.engine.blend import Blend
-from workers.engine.flights import Flights, OnSegment
-from workers.engine.leaving import Leaving
+from workers.engine.in_flight import Flights, OnSegment
 from workers.engine.mixture import ArrayMixture, Mixture, Reader, Sound, loudness
 from workers.engine.networks import Network
 from workers.engine.precision import resolve
 from workers.engine.prepare import prepare
 from workers.engine.segments import plan
+from workers.engine.to_host import Leaving
 
 if TYPE_CHECKING:
     from demucs.apply import BagOfModels

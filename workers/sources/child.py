@@ -7,11 +7,11 @@ import time
 
 from stemsvc.errors import FatalError, StemsvcError
 from stemsvc.guard import Guard
-from workers.children import be_child
+from workers.host.sandbox import be_child
 from workers.sources import ytdlp
-from workers.sources.confine import confine
 from workers.sources.direct import fetch_direct
-from workers.sources.order import Fetched, Order, write
+from workers.sources.protocol import Fetched, Order, write
+from workers.sources.sandbox import confine
 
 SAY_SECONDS = 0.5
 

@@ -14,7 +14,7 @@ import httpx
 from stemsvc.errors import StemsvcError, TransientError, UsageError
 from stemsvc.guard import MOST_REDIRECTS, Guard, guarded_client
 from stemsvc.jobs.filenames import clean_filename
-from workers.sources.order import Fetched, Order
+from workers.sources.protocol import Fetched, Order
 
 SILENCE_SECONDS = 20.0
 CHUNK = 64 * 1024

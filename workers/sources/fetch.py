@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from stemsvc.errors import FatalError, StemsvcError
-from workers.children import ChildDied, talk
-from workers.sources.order import Fetched, Order, read
+from workers.host.sandbox import ChildDied, talk
+from workers.sources.protocol import Fetched, Order, read
 
 
 def fetch(order: Order, on_progress: Callable[[int, int | None], None]) -> Fetched:

@@ -10,7 +10,7 @@ from typing import Any
 
 from stemsvc.errors import StemsvcError, TransientError, UsageError
 from stemsvc.jobs.filenames import clean_filename
-from workers.sources.order import Fetched, Order
+from workers.sources.protocol import Fetched, Order
 
 # What the messages of yt-dlp 2026.10 and of the sites it quotes come to, the first that fits. Sites reword theirs:
 # what fits nothing is `source_broken`, which operators see rise.

@@ -211,7 +211,7 @@ def test_a_checkpoint_is_converted_beside_itself(tmp_path: Path) -> None:
     import torch
     from demucs.demucs import Demucs
 
-    from tests.workers.test_convert import checkpoint
+    from tests.workers.engine.test_convert import checkpoint
 
     torch.manual_seed(1)
     path = checkpoint(tmp_path, Demucs)

@@ -18,7 +18,7 @@ from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
 from tests.sounds import tone, write_sound
 from workers.sources import ytdlp
 from workers.sources.fetch import fetch
-from workers.sources.order import Fetched, Order, read, write
+from workers.sources.protocol import Fetched, Order, read, write
 
 Handle = Callable[[BaseHTTPRequestHandler], None]
 

@@ -10,8 +10,8 @@ import pytest
 
 from stemsvc.errors import TransientError, UsageError
 from tests.sounds import tone, write_sound
-from workers.audio.apart import decode_apart
 from workers.audio.decode import Limits, decode
+from workers.audio.decode_process import decode_apart
 
 
 def nothing() -> None:

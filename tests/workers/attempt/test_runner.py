@@ -24,13 +24,13 @@ from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 from stemsvc.storage.local import LocalStorage
 from tests.sounds import tone, write_sound
-from workers.device import DeviceTurns
+from workers.attempt.lease import LeaseKeeper
+from workers.attempt.retry import backoff
+from workers.attempt.runner import Runner
 from workers.engine.separate import Separator
-from workers.jobs import Runner
-from workers.lease import LeaseKeeper
-from workers.models import Models
-from workers.patience import backoff
-from workers.sources.order import Fetched, Order
+from workers.host.device import DeviceTurns
+from workers.kinds.separate.models import Models
+from workers.sources.protocol import Fetched, Order
 
 
 class Moody(LocalStorage):
@@ -215,7 +215,7 @@ def test_a_commit_whose_answer_was_lost_stands_though_the_row_is_seen_to_have_mo
     runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # the pause before the next try is longer than a heartbeat, which finds the row no longer running
-    monkeypatch.setattr("workers.patience.backoff", lambda *_: 2.5)
+    monkeypatch.setattr("workers.attempt.retry.backoff", lambda *_: 2.5)
     job_id = accept(runner, song)
     store = Forgetful(runner.settings.resolved_database_url)
     store.after = 1
@@ -275,8 +275,8 @@ def test_a_fetched_track_is_kept_though_the_answer_was_lost(
         path = shutil.copy(song, Path(order.folder) / "song.flac")
         return Fetched(str(path), "song.flac", 3.0)
 
-    monkeypatch.setattr("workers.fetching.fetch", fetched)
-    monkeypatch.setattr("workers.patience.backoff", lambda *_: 2.5)
+    monkeypatch.setattr("workers.attempt.fetch.fetch", fetched)
+    monkeypatch.setattr("workers.attempt.retry.backoff", lambda *_: 2.5)
     options = replace(OPTIONS, source_url="https://example.org/song.flac")
     job_id = accept(runner, song, options, pool=FETCH, next_pool="separate.demo.cpu")
     store = store_is(runner.settings.resolved_database_url)
@@ -503,7 +503,7 @@ def test_without_memory_on_its_accelerator_a_job_goes_on_on_a_cpu(
     def full(*_: Any, **__: Any) -> None:
         raise TransientError("device_out_of_memory", "the device has no memory for a single segment")
 
-    monkeypatch.setattr("workers.jobs.separate_file", full)
+    monkeypatch.setattr("workers.attempt.runner.separate_file", full)
     pools = (single("demo", "cuda"), single("demo", "cpu"))
     lowering = replace(runner, settings=runner.settings.model_copy(update={"fallback_to_cpu": True}), pools=pools)
     wish = replace(OPTIONS, device="cuda")
@@ -530,7 +530,7 @@ def test_a_pool_s_precision_is_that_of_jobs_that_leave_it_open(
         seen.append((options.separation.precision, device))
         raise UsageError("not_audio", "enough seen")
 
-    monkeypatch.setattr("workers.jobs.separate_file", look)
+    monkeypatch.setattr("workers.attempt.runner.separate_file", look)
     pool = Pool(name="gpu", models=("demo",), device="cuda:1", precision="mixed")
     exact = replace(OPTIONS, separation=replace(OPTIONS.separation, precision="fp32"))
     for options in (OPTIONS, exact):

@@ -15,12 +15,12 @@ from stemsvc.jobstore import JobStore
 from stemsvc.models.catalog import Catalog
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
-from workers import scratch, stopping
-from workers.lease import LeaseKeeper, LeaseLost
-from workers.patience import patiently
+from workers.attempt.lease import LeaseKeeper, LeaseLost
+from workers.attempt.retry import patiently
+from workers.attempt.stopwatch import Stopwatch
+from workers.host import scratch, shutdown
 from workers.sources.fetch import fetch
-from workers.sources.order import Order
-from workers.stopwatch import Stopwatch
+from workers.sources.protocol import Order
 
 log = structlog.get_logger()
 
@@ -49,7 +49,7 @@ class Fetching:
 
     def _fetch(self, job: Job, lease: Lease, folder: Path, keeper: LeaseKeeper, watch: Stopwatch) -> None:
         def on_progress(done: int, total: int | None) -> None:
-            stopping.check()
+            shutdown.check()
             watch.report("fetching", done, total or 0)
 
         fetched = fetch(self._order(job, folder), on_progress)

@@ -19,8 +19,8 @@ from tests.sounds import Sound, write_sound
 from tests.workers.engine.reference import assert_faithful, snr, upstream
 from workers.audio.decode import Limits, decode
 from workers.audio.rate import resample
-from workers.models import Models
-from workers.pipeline import Separated, separate_file
+from workers.kinds.separate.models import Models
+from workers.kinds.separate.separate import Separated, separate_file
 
 ENTRY = load_catalog().get("demo")
 RATE = 44100

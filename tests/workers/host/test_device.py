@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.processes import wait_for
-from workers.device import DeviceTurns
+from workers.host.device import DeviceTurns
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from workers.device import DeviceTurns
+from workers.host.device import DeviceTurns
 with DeviceTurns(Path(sys.argv[1]), "cpu", 1).turn(lambda: None):
     Path(sys.argv[2]).touch()
     time.sleep(600)

@@ -18,7 +18,7 @@ from stemsvc.models.source import WeightFile
 from stemsvc.models.store import WeightStore, sha256_of
 from stemsvc.observe import metrics
 from stemsvc.settings import Settings
-from workers import presence
+from workers.host import presence
 
 if TYPE_CHECKING:
     from workers.engine.separate import Separator

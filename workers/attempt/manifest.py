@@ -12,7 +12,7 @@ from typing import Any
 from stemsvc.jobs.record import Job
 from stemsvc.models.catalog import ModelEntry
 from workers.audio.encode import Encoded
-from workers.pipeline import Separated
+from workers.kinds.separate.separate import Separated
 
 SCHEMA = "https://stemsvc.dev/manifest/1"
 PACKAGES = ("stemsvc", "demucs", "torch", "openvino", "numpy", "av", "soxr", "safetensors")

@@ -19,8 +19,8 @@ from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
 from tests.processes import wait_for
-from workers.lease import LeaseKeeper, LeaseLost
-from workers.lost import end_leases_of_the_dead, worker_name
+from workers.attempt.lease import LeaseKeeper, LeaseLost
+from workers.host.dead import end_leases_of_the_dead, worker_name
 
 
 @pytest.fixture

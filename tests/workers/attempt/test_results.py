@@ -19,9 +19,9 @@ from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
 from tests.sounds import tone, write_sound
+from workers.attempt.runner import Runner
 from workers.audio.decode import Limits, decode
-from workers.jobs import Runner
-from workers.models import Models
+from workers.kinds.separate.models import Models
 
 OPTIONS = JobOptions("demo", stems=("vocals", "drums"), format="flac", bit_depth="16")
 

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from stemsvc.jobs.record import EXTENSIONS, JobOptions
 from stemsvc.kinds.separate.stems import MINUS, find, needed
 from stemsvc.models.catalog import ModelEntry
-from workers.audio.apart import decode_apart
 from workers.audio.decode import Limits
+from workers.audio.decode_process import decode_apart
 from workers.audio.encode import Encoded, Encoder
 from workers.audio.rate import RateConverter, resample_track
 from workers.audio.track import FRAME_BYTES, Track
-from workers.models import Models
-from workers.scratch import check_room
-from workers.writers import Writers
+from workers.host.scratch import check_room
+from workers.kinds.separate.models import Models
+from workers.kinds.separate.writers import Writers
 
 # Called with the stage's name and, while separating, finished and all segments. What it raises ends the job.
 OnProgress = Callable[[str, int, int], None]
@@ -37,7 +37,7 @@ class Separated:
     """What a file turned out to be, and the files made of it by name."""
 
     track: Track
-    stems: dict[str, Encoded]
+    outputs: dict[str, Encoded]
 
 
 def separate_file(

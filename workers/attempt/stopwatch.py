@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from opentelemetry.trace import Span
 
 from stemsvc.observe.traces import span
-from workers.lease import LeaseKeeper
+from workers.attempt.lease import LeaseKeeper
 
 
 class Stopwatch:

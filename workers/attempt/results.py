@@ -16,11 +16,11 @@ from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.leases import Origin
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
-from workers import manifest
+from workers.attempt import manifest
+from workers.attempt.lease import LeaseKeeper
+from workers.attempt.retry import patiently
 from workers.audio.track import Track
-from workers.lease import LeaseKeeper
-from workers.patience import patiently
-from workers.pipeline import Separated
+from workers.kinds.separate.separate import Separated
 
 log = structlog.get_logger()
 MANIFEST = "manifest.json"

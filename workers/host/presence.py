@@ -19,7 +19,7 @@ from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.workers import Worker
 from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
-from workers.lost import worker_name
+from workers.host.dead import worker_name
 
 log = structlog.get_logger()
 LIVES = 3.0  # so many beats may be missed before a worker is taken for dead

@@ -12,12 +12,12 @@ import pytest
 from stemsvc.errors import TransientError
 from stemsvc.folders import sweep
 from tests.processes import wait_for
-from workers.scratch import check_room, scratch_folder
+from workers.host.scratch import check_room, scratch_folder
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from workers.scratch import scratch_folder
+from workers.host.scratch import scratch_folder
 with scratch_folder(Path(sys.argv[1]), "job-1") as folder:
     (folder / "decoded.f32").write_bytes(bytes(1000))
     time.sleep(600)

@@ -27,18 +27,18 @@ from stemsvc.observe import metrics
 from stemsvc.observe.traces import Attributes, past_span, span
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
-from workers import presence, scratch
+from workers.attempt.fetch import Fetching
+from workers.attempt.lease import LeaseKeeper, LeaseLost
+from workers.attempt.manifest import manifest
+from workers.attempt.results import Result, Results
+from workers.attempt.retry import backoff, patiently
+from workers.attempt.stopwatch import Stopwatch
 from workers.audio.decode import Limits
 from workers.audio.track import Track
-from workers.device import DeviceTurns
-from workers.fetching import Fetching
-from workers.lease import LeaseKeeper, LeaseLost
-from workers.manifest import manifest
-from workers.models import Models
-from workers.patience import backoff, patiently
-from workers.pipeline import Separated, separate_file
-from workers.results import Result, Results
-from workers.stopwatch import Stopwatch
+from workers.host import presence, scratch
+from workers.host.device import DeviceTurns
+from workers.kinds.separate.models import Models
+from workers.kinds.separate.separate import Separated, separate_file
 
 log = structlog.get_logger()
 

@@ -1,6 +1,6 @@
 """Decoding in a child process with limits: whatever a stranger's file does to FFmpeg, it does it there.
 
-`python -m workers.audio.apart` is the child: an order on its input, a line of JSON on its output.
+`python -m workers.audio.decode_process` is the child: an order on its input, a line of JSON on its output.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
 from workers.audio.decode import Limits, decode
 from workers.audio.track import Track
-from workers.children import ChildDied, be_child, talk
+from workers.host.sandbox import ChildDied, be_child, talk
 
 MEMORY_BYTES = 1024 * 1024 * 1024  # of address space beyond what the libraries take: frames are small, tables may lie
 CPU_SECONDS = 120  # for any file, and as much again for each hour that a track may have
@@ -26,7 +26,7 @@ def decode_apart(path: Path, spool: Path, limits: Limits, on_tick: Callable[[], 
     """`decode` in a child; raises what it does, and `UsageError` `decoder_died` where the file ended the child."""
     order = json.dumps({"path": str(path), "spool": str(spool), "limits": asdict(limits)})
     try:
-        return talk("workers.audio.apart", order, spool.parent, _read, on_tick)
+        return talk("workers.audio.decode_process", order, spool.parent, _read, on_tick)
     except ChildDied as error:
         raise UsageError("decoder_died", f"this file ended its decoder ({error.code})") from error
 

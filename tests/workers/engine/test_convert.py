@@ -26,8 +26,8 @@ from stemsvc.models.convert import convert as convert_in_a_child
 from stemsvc.models.pull import Puller
 from stemsvc.models.source import WeightFile
 from stemsvc.models.store import WeightStore
-from workers.convert import convert
 from workers.engine import weights
+from workers.engine.convert import convert
 
 STEMS = ["drums", "bass", "other", "vocals"]
 SMALL: dict[type, dict[str, Any]] = {

@@ -8,8 +8,8 @@ from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
 from tests.processes import wait_for
-from workers.lost import worker_name
-from workers.presence import Presence, at_work, holds
+from workers.host.dead import worker_name
+from workers.host.presence import Presence, at_work, holds
 
 
 def test_a_child_tells_of_itself_until_it_stops(settings: Settings) -> None:

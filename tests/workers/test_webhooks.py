@@ -20,7 +20,7 @@ from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
-from workers.telling import Teller
+from workers.webhooks import Teller
 
 
 @dataclass

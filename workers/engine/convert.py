@@ -1,4 +1,4 @@
-"""`python -m workers.convert IN.th OUT.safetensors`: read a checkpoint of demucs' without trusting it.
+"""`python -m workers.engine.convert IN.th OUT.safetensors`: read a checkpoint of demucs' without trusting it.
 
 torch's own restricted reader runs the pickle; of classes it may name demucs' networks, which are only named here and
 never called, and fractions. Limits on memory, time and file size hold what a hostile file may cost. The last line on
