@@ -64,7 +64,7 @@ train-demo: $(READY)  ## Render the songs and train the demo model again (about 
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[train]'
 	# large tensors stay in the heap: handing them back to the system at each step costs half the speed
 	MALLOC_MMAP_THRESHOLD_=17179869184 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=1073741824 \
-	  $(BIN)/python -m stemsvc.demo.train
+	  $(BIN)/python -m training.train
 
 lock: $(READY)  ## Write the installed versions into requirements.lock
 	$(BIN)/pip freeze --exclude-editable | sed -E 's/^(torch==[0-9.]+)\+.*/\1/' > requirements.lock

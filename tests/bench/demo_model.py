@@ -12,10 +12,10 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from stemsvc.demo.dataset import HELD_OUT
 from stemsvc.demo.measure import si_sdr
 from stemsvc.demo.render import STEMS, render_song
 from stemsvc.models.catalog import DEMO_WEIGHTS, load_catalog
+from training.dataset import HELD_OUT
 from workers.engine.separate import Separator
 from workers.engine.weights import load_model
 

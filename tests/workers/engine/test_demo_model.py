@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stemsvc.demo.dataset import HELD_OUT, SAMPLE_SEED, TRAINING_SEED
 from stemsvc.models.catalog import DEMO_WEIGHTS
 from tests.bench.demo_model import score
+from training.dataset import HELD_OUT, SAMPLE_SEED, TRAINING_SEED
 
 
 @pytest.mark.long

@@ -1,4 +1,4 @@
-"""Train the demo model: `python -m stemsvc.demo.train` renders the songs, fits the model, writes the weights.
+"""Train the demo model: `python -m training.train` renders the songs, fits the model, writes the weights.
 
 Needs the `worker` and `train` extras and, for the sampled songs, Debian's `fluidsynth` and `fluid-soundfont-gm`.
 This is a recipe run by hand: nothing of the product imports it, so it may import torch (see `.importlinter`).
@@ -22,16 +22,17 @@ import torch
 from demucs.htdemucs import HTDemucs
 from safetensors.torch import save_file
 
-from stemsvc.demo.dataset import HELD_OUT, Excerpts, render_training_songs
+import stemsvc.demo
 from stemsvc.demo.render import STEMS
 from stemsvc.demo.voices import RATE
+from training.dataset import HELD_OUT, Excerpts, render_training_songs
 
 SEGMENT = 3  # seconds
 ARCHITECTURE: dict[str, Any] = {
     "sources": list(STEMS), "channels": 16, "depth": 4, "nfft": 2048, "t_layers": 2, "t_heads": 4,
     "bottom_channels": 0, "segment": SEGMENT, "samplerate": RATE,
 }  # fmt: skip
-HERE = Path(__file__).parent
+HERE = Path(stemsvc.demo.__file__).parent
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Render the bundled song and its true stems again: `python -m stemsvc.demo.song`."""
+"""Render the bundled song and its true stems again: `python -m training.song`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from stemsvc.demo.dataset import SAMPLE_SEED
+import stemsvc.demo
 from stemsvc.demo.render import STEMS, render_song
 from stemsvc.demo.voices import RATE
+from training.dataset import SAMPLE_SEED
 
 SECONDS = 24.0
 
@@ -24,4 +25,4 @@ def write_song(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write_song(Path(__file__).parent / "song")
+    write_song(Path(stemsvc.demo.__file__).parent / "song")
