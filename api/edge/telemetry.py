@@ -11,6 +11,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from api.edge.request_id import request_id
 from api.services import services
+from stemsvc.control.exposition import exposition
 from stemsvc.observe import metrics
 from stemsvc.observe.traces import PARENT, configure_traces, span
 from stemsvc.settings import Settings
@@ -46,7 +47,7 @@ def install(app: Flask, settings: Settings) -> None:
 
     @app.get("/metrics")
     def _metrics() -> Response:
-        text = metrics.exposition(services().store, services().pools)
+        text = exposition(services().store, services().pools)
         return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -1,7 +1,7 @@
 """What our processes measure, for Prometheus.
 
 Children write into files of a folder that they share, and their parent shows the sum: a child may die at any time.
-What the store knows of all processes is asked of it, when the api is scraped.
+What the store knows of all processes is `stemsvc.control.exposition`'s.
 """
 
 from __future__ import annotations
@@ -10,28 +10,29 @@ import contextlib
 import fcntl
 import functools
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from stemsvc.errors import FatalError, StemsvcError
 from stemsvc.folders import LOCK, sweep
-from stemsvc.jobs.pools import Pool
-from stemsvc.jobs.record import Priority
-from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.pool_status import pool_statuses
-from stemsvc.observe.timing import BUCKETS, storage_seconds
 from stemsvc.settings import Settings
 
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30)  # seconds
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's own
 LOAD_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 JOB_BUCKETS = (1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120)
 PACE_BUCKETS = (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,14 @@ class _Instruments:
     memory_bytes: Gauge
     storage_seconds: Histogram
     http_seconds: Histogram
+
+
+@functools.cache
+def storage_seconds() -> Histogram:
+    """The instrument of `timed`."""
+    return Histogram(
+        "stemsvc_storage_seconds", "Time of a call of the storage", ("operation", "outcome"), buckets=BUCKETS
+    )
 
 
 @functools.cache
@@ -113,6 +122,26 @@ def answered(method: str, route: str, status: int, seconds: float) -> None:
     _instruments().http_seconds.labels(method, route, str(status)).observe(seconds)
 
 
+def timed(operation: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Measure a call of the storage; an error's code is its outcome."""
+
+    def wrap(call: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(call)
+        def measured(*args: P.args, **kwargs: P.kwargs) -> R:
+            start, outcome = time.perf_counter(), "ok"
+            try:
+                return call(*args, **kwargs)
+            except StemsvcError as error:
+                outcome = error.code
+                raise
+            finally:
+                storage_seconds().labels(operation, outcome).observe(time.perf_counter() - start)
+
+        return measured
+
+    return wrap
+
+
 def folder_for_children(settings: Settings) -> dict[str, str]:
     """What a process's environment needs so that its children's figures come together.
 
@@ -139,30 +168,23 @@ def serve(settings: Settings) -> None:
         return
     from prometheus_client import start_http_server
 
-    _instruments()
     try:
-        start_http_server(settings.metrics_port, settings.metrics_host, _registry())
+        start_http_server(settings.metrics_port, settings.metrics_host, registry())
     except OSError as error:
         detail = f"metrics can't be shown on {settings.metrics_host}:{settings.metrics_port}: {error.strerror}"
         raise FatalError("port_taken", detail) from error
 
 
-def exposition(store: JobStore, pools: list[Pool]) -> bytes:
-    """The figures of this process and those beside it, and what the store knows, in Prometheus' text format."""
+def registry() -> CollectorRegistry:
+    """The figures of this process and those beside it."""
     _instruments()
-    known = CollectorRegistry()
-    known.register(_Known(store, pools))
-    return generate_latest(_registry()) + generate_latest(known)
-
-
-def _registry() -> CollectorRegistry:
     try:
         living = _Living()
     except ValueError:  # no folder: there are no processes beside this one
         return REGISTRY
-    registry = CollectorRegistry()
-    registry.register(living)
-    return registry
+    found = CollectorRegistry()
+    found.register(living)
+    return found
 
 
 class _Living(Collector):
@@ -181,42 +203,3 @@ class _Living(Collector):
                 with contextlib.suppress(OSError):
                     path.unlink()
         yield from self._collector.collect()
-
-
-class _Known(Collector):
-    """What the rows tell: the same from whichever process is asked."""
-
-    def __init__(self, store: JobStore, pools: list[Pool]) -> None:
-        self._store = store
-        self._pools = pools
-
-    def collect(self) -> Iterator[Metric]:
-        """What Prometheus' registry calls. A store that is away shows in `stemsvc_store_up` alone."""
-        up = GaugeMetricFamily("stemsvc_store_up", "Whether the job store answers")
-        try:
-            statuses, ages = pool_statuses(self._store, self._pools), self._store.oldest_waiting()
-        except StemsvcError:
-            up.add_metric([], 0)
-            yield up
-            return
-        up.add_metric([], 1)
-        depth = GaugeMetricFamily("demucs_queue_depth", "Jobs that wait", labels=("pool", "priority"))
-        age = GaugeMetricFamily("demucs_queue_age_seconds", "Of the oldest job next in line", labels=("pool",))
-        active = GaugeMetricFamily("demucs_active_jobs", "Jobs that run", labels=("pool",))
-        slots = GaugeMetricFamily("demucs_live_slots", "Jobs that living workers can do at a time", labels=("pool",))
-        memory = GaugeMetricFamily(
-            "demucs_device_free_memory_bytes", "Of a worker's device", labels=("pool", "worker", "device")
-        )
-        told = set()
-        for status in statuses:
-            for priority in Priority:
-                depth.add_metric([status.name, priority.word], status.waiting.get(priority, 0))
-            age.add_metric([status.name], ages.get(status.name, 0.0))
-            active.add_metric([status.name], status.running)
-            slots.add_metric([status.name], status.slots)
-            for seen in status.workers:
-                free = seen.worker.free_memory_mb
-                if free is not None and seen.worker.id not in told:
-                    told.add(seen.worker.id)
-                    memory.add_metric([status.name, seen.worker.id, seen.worker.device], free << 20)
-        yield from (up, depth, age, active, slots, memory)

@@ -18,7 +18,7 @@ from typing import BinaryIO
 from urllib.parse import quote, urlencode
 
 from stemsvc.errors import FatalError, TransientError, UsageError
-from stemsvc.observe.timing import timed
+from stemsvc.observe.metrics import timed
 from stemsvc.storage.base import FULL, SignedPut, scratch_errors
 
 ROUTE = "/v1/files/"

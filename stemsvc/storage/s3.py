@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from stemsvc.errors import FatalError, StemsvcError, TransientError
-from stemsvc.observe.timing import timed
+from stemsvc.observe.metrics import timed
 from stemsvc.storage.base import SignedPut, scratch_errors
 
 if TYPE_CHECKING:

@@ -12,12 +12,13 @@ import promql_parser
 import pytest
 import yaml
 
+from stemsvc.control.exposition import exposition
 from stemsvc.jobs.pools import single
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.jobstore.workers import Worker
 from stemsvc.observe import metrics
-from stemsvc.observe.timing import storage_seconds
+from stemsvc.observe.metrics import storage_seconds
 from stemsvc.settings import Settings
 
 FILES = Path("helm/stemsvc/files")
@@ -48,7 +49,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     metrics.model_loaded("demo", "cpu", 1.0, 1)
     metrics.answered("GET", "/v1/jobs", 200, 0.1)
     storage_seconds().labels("put", "ok").observe(0.1)
-    text = metrics.exposition(store, [pool]).decode()
+    text = exposition(store, [pool]).decode()
     store.close()
     found: dict[str, set[str]] = {}
     for name, labels in re.findall(r"^(\w+)(?:{(.*)})? \S+$", text, re.MULTILINE):

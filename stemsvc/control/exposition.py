@@ -1,0 +1,62 @@
+"""The api's `/metrics`: what its processes measured, and what the store knows of all processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from stemsvc.errors import StemsvcError
+from stemsvc.jobs.pools import Pool
+from stemsvc.jobs.record import Priority
+from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.pool_status import pool_statuses
+from stemsvc.observe import metrics
+
+
+def exposition(store: JobStore, pools: list[Pool]) -> bytes:
+    """The figures of this process and those beside it, and what the store knows, in Prometheus' text format."""
+    known = CollectorRegistry()
+    known.register(_Known(store, pools))
+    return generate_latest(metrics.registry()) + generate_latest(known)
+
+
+class _Known(Collector):
+    """What the rows tell: the same from whichever process is asked."""
+
+    def __init__(self, store: JobStore, pools: list[Pool]) -> None:
+        self._store = store
+        self._pools = pools
+
+    def collect(self) -> Iterator[Metric]:
+        """What Prometheus' registry calls. A store that is away shows in `stemsvc_store_up` alone."""
+        up = GaugeMetricFamily("stemsvc_store_up", "Whether the job store answers")
+        try:
+            statuses, ages = pool_statuses(self._store, self._pools), self._store.oldest_waiting()
+        except StemsvcError:
+            up.add_metric([], 0)
+            yield up
+            return
+        up.add_metric([], 1)
+        depth = GaugeMetricFamily("demucs_queue_depth", "Jobs that wait", labels=("pool", "priority"))
+        age = GaugeMetricFamily("demucs_queue_age_seconds", "Of the oldest job next in line", labels=("pool",))
+        active = GaugeMetricFamily("demucs_active_jobs", "Jobs that run", labels=("pool",))
+        slots = GaugeMetricFamily("demucs_live_slots", "Jobs that living workers can do at a time", labels=("pool",))
+        memory = GaugeMetricFamily(
+            "demucs_device_free_memory_bytes", "Of a worker's device", labels=("pool", "worker", "device")
+        )
+        told = set()
+        for status in statuses:
+            for priority in Priority:
+                depth.add_metric([status.name, priority.word], status.waiting.get(priority, 0))
+            age.add_metric([status.name], ages.get(status.name, 0.0))
+            active.add_metric([status.name], status.running)
+            slots.add_metric([status.name], status.slots)
+            for seen in status.workers:
+                free = seen.worker.free_memory_mb
+                if free is not None and seen.worker.id not in told:
+                    told.add(seen.worker.id)
+                    memory.add_metric([status.name, seen.worker.id, seen.worker.device], free << 20)
+        yield from (up, depth, age, active, slots, memory)
