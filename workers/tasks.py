@@ -10,6 +10,7 @@ from celery import shared_task
 
 from stemsvc.control.publish import Sender
 from stemsvc.control.services import open_guard
+from stemsvc.control.subscribers import open_store
 from stemsvc.jobs.pools import parse_pools
 from stemsvc.jobstore import JobStore
 from stemsvc.models.catalog import load_catalog
@@ -65,8 +66,9 @@ def runner() -> Runner:
 
         torch.set_num_threads(settings.threads)
     catalog = load_catalog(settings.catalog)
-    store = JobStore(settings.resolved_database_url, News(settings.broker_url).tell, settings.publish_ahead)
+    storage = open_storage(settings)
+    store = open_store(settings, storage, News(settings.broker_url))
     pools = parse_pools(settings.pools, catalog.names)
     # who takes a message makes room for the next: an idle pool need not wait for the dispatcher's round
     refill = Sender(store.outbox, Publisher(settings)).wake
-    return Runner(settings, catalog, store, open_storage(settings), Models.of(settings), tuple(pools), refill)
+    return Runner(settings, catalog, store, storage, Models.of(settings), tuple(pools), refill)

@@ -20,7 +20,6 @@ from stemsvc.jobstore.intake import UNKNOWN, IdempotencyKey
 from stemsvc.jobstore.uploads import Upload
 from stemsvc.kinds.separate.cost import Limits
 from stemsvc.models.catalog import Catalog, ModelEntry
-from stemsvc.observe import metrics
 from stemsvc.storage import Storage
 
 
@@ -176,20 +175,16 @@ class Reception:
 
         Raises `UsageError` `job_not_found`, or `job_finished` where there is nothing left to cancel.
         """
-        job = self._check_owner(job_id, owner)
-        if self._store.cancel(job_id, "canceled by the client"):
-            metrics.job_ended(job.options.model, "canceled")
-        else:
+        self._check_owner(job_id, owner)
+        if not self._store.cancel(job_id, "canceled by the client"):
             state = self._check_owner(job_id, owner).state
             if state is not JobState.CANCELED:
                 raise UsageError("job_finished", f"the job is {state} already")
-        self._erase(job_id)
 
     def erase(self, job_id: str, owner: str | None = None) -> None:
         """Stop a job, delete its file and stems, forget it. Raises `UsageError` `job_not_found`."""
-        job = self._check_owner(job_id, owner)  # before a stranger's text becomes part of a key
-        if self._store.cancel(job_id, "deleted by the client"):
-            metrics.job_ended(job.options.model, "canceled")
+        self._check_owner(job_id, owner)  # before a stranger's text becomes part of a key
+        self._store.cancel(job_id, "deleted by the client")
         self._storage.delete(f"jobs/{job_id}/")
         self._store.delete(job_id)
 
@@ -200,9 +195,7 @@ class Reception:
         return job
 
     def _erase(self, job_id: str) -> None:
-        # What a worker stores after this, it erases itself when it sees that the job is not its own any more. What
-        # can't be deleted now is an orphan, which the janitor finds.
-        with contextlib.suppress(StemsvcError):
+        with contextlib.suppress(StemsvcError):  # what can't be deleted now is an orphan, which the janitor finds
             self._storage.delete(f"jobs/{job_id}/")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,11 +12,10 @@ from stemsvc.control.publish import Sender
 from stemsvc.control.route import Router
 from stemsvc.errors import StemsvcError, TransientError, UsageError
 from stemsvc.jobs.pools import queue_of
-from stemsvc.jobs.record import JobState, Lease, Priority
+from stemsvc.jobs.record import Lease, Priority
 from stemsvc.jobstore import JobStore
 from stemsvc.observe import metrics
 from stemsvc.queue.celery import Publisher
-from stemsvc.storage import Storage
 
 log = structlog.get_logger()
 
@@ -30,7 +28,6 @@ class Dispatcher:
         store: JobStore,
         publisher: Publisher,
         sender: Sender,
-        storage: Storage,
         router: Router,
         republish_seconds: float,
         settle_seconds: float = 3.0,
@@ -38,7 +35,6 @@ class Dispatcher:
         self._store = store
         self._publisher = publisher
         self._sender = sender
-        self._storage = storage
         self._router = router
         self._republish_seconds = republish_seconds
         self._settle_seconds = settle_seconds
@@ -70,7 +66,7 @@ class Dispatcher:
         for job_id in job_ids:
             job = self._store.get(job_id)
             lease = Lease(job_id, job.attempt, job.lease_owner or "") if job else None
-            if lease is None or not self._store.take_back(lease, "taken back by the operator", counted=False):
+            if lease is None or not self._store.leases.take_back(lease, "taken back by the operator", counted=False):
                 raise UsageError("not_running", f"{job_id} is no running job")
         self._store.recount()
         reaped = self._reap()
@@ -78,14 +74,10 @@ class Dispatcher:
         return len(job_ids) + reaped, self._sender.send_due()
 
     def _reap(self) -> int:
-        reaped = self._store.reap()
+        reaped = self._store.leases.reap()
         metrics.leases_lost(len(reaped))
         for job in reaped:
             log.warning("lease expired", job_id=job.id, state=str(job.state), attempt=job.attempt)
-            if job.state is JobState.FAILED:
-                metrics.job_ended(job.options.model, "failed", job.error_code or "")
-                with contextlib.suppress(StemsvcError):  # what is left is an orphan, which the janitor finds
-                    self._storage.delete(f"jobs/{job.id}/")
         return len(reaped)
 
     def _send_webhooks(self) -> None:

@@ -40,7 +40,6 @@ class Janitor:
         """Do all of it once. Raises the store's and the storage's `TransientError`."""
         if self.stems_ttl:
             for job_id in self.store.expire(self.stems_ttl):
-                self.storage.delete(f"jobs/{job_id}/")
                 log.info("stems expired", job_id=job_id)
         if self.rows_ttl and (count := self.store.forget(self.rows_ttl)):
             log.info("old jobs forgotten", jobs=count)

@@ -10,6 +10,7 @@ from stemsvc.control.follow import Watch
 from stemsvc.control.janitor import Janitor
 from stemsvc.control.publish import Sender
 from stemsvc.control.route import Router
+from stemsvc.control.subscribers import open_store
 from stemsvc.errors import FatalError
 from stemsvc.guard import Guard
 from stemsvc.jobs.pools import Pool, parse_pools
@@ -53,8 +54,9 @@ def open_services(settings: Settings) -> Services:
     """Wire the services; no connection is opened yet."""
     catalog = load_catalog(settings.catalog)
     news = News(settings.broker_url)
-    store = JobStore(settings.resolved_database_url, news.tell, settings.publish_ahead)
-    publisher, storage = Publisher(settings), open_storage(settings)
+    storage = open_storage(settings)
+    store = open_store(settings, storage, news)
+    publisher = Publisher(settings)
     pools = parse_pools(settings.pools, catalog.names)
     rules = Rules(
         Bounds(settings.max_waiting_per_pool, settings.max_waiting_per_key),
@@ -66,7 +68,7 @@ def open_services(settings: Settings) -> Services:
     sender = Sender(store.outbox, publisher)
     router = Router(store, catalog, pools, patience=settings.reroute_seconds, refuse=settings.refuse_without_worker)
     reception = Reception(store, sender, storage, catalog, router, rules)
-    dispatcher = Dispatcher(store, publisher, sender, storage, router, settings.republish_seconds)
+    dispatcher = Dispatcher(store, publisher, sender, router, settings.republish_seconds)
     janitor = Janitor(
         store, storage, settings.stems_ttl_seconds, settings.rows_ttl_seconds, settings.idempotency_ttl_seconds,
         settings.usage_ttl_seconds,

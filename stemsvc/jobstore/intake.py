@@ -15,6 +15,7 @@ from stemsvc.jobstore import fair_queue, rows
 from stemsvc.jobstore.bounds import Bounds, Counts, check_quota, check_room
 from stemsvc.jobstore.engine import snapshot, translated
 from stemsvc.jobstore.tables import db_now, events, idempotency_keys, jobs, usage
+from stemsvc.jobstore.transition import Moved, Moves
 
 FULL_SECONDS = 10.0  # how long after a refusal it is worth a look whether there is room, before a file is stored
 UNKNOWN = "acceptance_unknown"
@@ -44,8 +45,9 @@ class _Item:
 class Intake:
     """Accepts jobs. Safe to share between threads: those who come while a commit is under way share the next one."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, moves: Moves) -> None:
         self._engine = engine
+        self._moves = moves
         self._items: list[_Item] = []
         self._guard = threading.Lock()
         self._turn = threading.Lock()
@@ -114,6 +116,8 @@ class Intake:
         else:
             for item, result in zip(batch, results, strict=True):
                 item.result = result
+            views = ((item, view) for item, view in zip(batch, results, strict=True) if isinstance(view, JobView))
+            self._moves.tell([Moved(view.job, None, item.why) for item, view in views if view.job.id == item.job.id])
 
     def _write(self, batch: list[_Item]) -> list[JobView | StemsvcError]:
         committing = False

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from stemsvc.errors import TransientError
 from stemsvc.jobs.record import Job, JobState, Lease
-from stemsvc.jobstore import fair_queue
-from stemsvc.jobstore.endings import announce
-from stemsvc.jobstore.engine import translated
-from stemsvc.jobstore.rows import append, find, is_due, move
+from stemsvc.jobstore.engine import snapshot, translated
+from stemsvc.jobstore.fair_queue import Place, Turns
+from stemsvc.jobstore.rows import find, is_due, to_job
 from stemsvc.jobstore.tables import db_now, jobs, usage
+from stemsvc.jobstore.transition import Moved, Moves, Transaction, announce
 
+_WORKER_LOST = "the worker fell silent and its lease ran out"
 UNLEASED: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None, "published_at": None}
 
 
@@ -28,13 +31,15 @@ class Origin:
     manifest_key: str | None = None
 
 
-class WorkerSide:
-    """The half of `JobStore` that workers use."""
+class Leases:
+    """What an attempt may write, from taking the job to its end. `progressed` is told of a job that got on."""
 
-    _engine: sa.Engine
-    _tell: Callable[[str], None]
+    def __init__(self, engine: sa.Engine, moves: Moves, progressed: Callable[[str], None]) -> None:
+        self._engine = engine
+        self._moves = moves
+        self._progressed = progressed
 
-    def take_lease(self, job_id: str, worker: str, seconds: float) -> tuple[Job, Lease] | None:
+    def take(self, job_id: str, worker: str, seconds: float) -> tuple[Job, Lease] | None:
         """queued -> running for exactly one caller; None for everyone else, who must drop the message.
 
         A job that pauses before its next attempt is nobody's: its message is sent when the pause is over.
@@ -43,33 +48,33 @@ class WorkerSide:
             "attempt": jobs.c.attempt + 1, "lease_owner": worker, "lease_expires_at": db_now() + seconds,
             "started_at": db_now(), "fraction": 0.0, "stage": "starting", "not_before": None,
         }  # fmt: skip
-        with translated(), self._engine.begin() as connection:
-            due = sa.and_(jobs.c.id == job_id, is_due())
-            if not move(connection, due, JobState.QUEUED, JobState.RUNNING, values):
-                return None
-            job = load(connection, job_id)
-            append(connection, job_id, "queued", JobState.RUNNING, f"attempt {job.attempt} started", worker)
-        self._tell(job_id)
-        return job, Lease(job_id, job.attempt, worker)
+        due = sa.and_(jobs.c.id == job_id, is_due())
+        with self._moves.begin() as moving:
+            job = moving.transition(
+                due, JobState.QUEUED, JobState.RUNNING, lambda job: f"attempt {job.attempt} started",
+                worker=worker, values=values,
+            )  # fmt: skip
+        return None if job is None else (job, Lease(job_id, job.attempt, worker))
 
     def heartbeat(self, lease: Lease, seconds: float, fraction: float, stage: str) -> bool:
         """Extend the lease and record progress; False means that the job is no longer the caller's."""
         values = {"lease_expires_at": db_now() + seconds, "fraction": fraction, "stage": stage}
         with translated(), self._engine.begin() as connection:
             kept = connection.execute(jobs.update().where(held(lease)).values(values)).rowcount == 1
-        self._tell(lease.job_id)
+        self._progressed(lease.job_id)
         return kept
 
     def announce(self, lease: Lease, type: str) -> None:
         """Have the client told of something on the way, if it asked for that and the job is still the caller's."""
         with translated(), self._engine.begin() as connection:
-            if connection.execute(sa.select(jobs.c.id).where(held(lease))).first():
-                announce(connection, lease.job_id, type)
+            job = find(connection, lease.job_id)
+            if job is not None and job.state is JobState.RUNNING and job.attempt == lease.attempt:
+                announce(connection, job, type)
 
     def hand_on(
         self, lease: Lease, key: str, name: str, bytes: int, seconds: float | None, cost: float | None = None
     ) -> bool:
-        """running -> queued in the pool that separates, the track being fetched; False where the lease is stale.
+        """running -> queued in the pool that does the work, the track being fetched; False where the lease is stale.
 
         The attempt does not count. `seconds` is the track's length where it is known, `cost` what it will cost.
         """
@@ -77,22 +82,23 @@ class WorkerSide:
             **UNLEASED, "pool": jobs.c.next_pool, "next_pool": None, "input_key": key, "input_name": name,
             "input_bytes": bytes, "stage": "queued", "fraction": 0.0, "max_attempts": jobs.c.max_attempts + 1,
         }  # fmt: skip
-        with translated(), self._engine.begin() as connection:
-            fetched = sa.and_(held(lease), jobs.c.next_pool.is_not(None))
-            job = find(connection, lease.job_id)
+        fetched = sa.and_(held(lease), jobs.c.next_pool.is_not(None))
+        with self._moves.begin() as moving:
+            job = find(moving.connection, lease.job_id)
             if job is None or job.next_pool is None:
                 return False
-            turns = fair_queue.Turns(connection)
+            turns = Turns(moving.connection)
             values["cost"] = cost or job.cost
-            values["turn"] = turns.take(fair_queue.Place(job.next_pool, job.priority, job.owner), values["cost"])
-            if not move(connection, fetched, JobState.RUNNING, JobState.QUEUED, values):
+            values["turn"] = turns.take(Place(job.next_pool, job.priority, job.owner), values["cost"])
+            why = f"fetched {bytes} bytes"
+            if not moving.transition(
+                fetched, JobState.RUNNING, JobState.QUEUED, why, worker=lease.owner, values=values
+            ):
                 return False
             turns.keep()
-            append(connection, lease.job_id, "running", JobState.QUEUED, f"fetched {bytes} bytes", lease.owner)
             if seconds is not None:
                 account = usage.update().where(usage.c.job_id == lease.job_id)
-                connection.execute(account.values(track_seconds=seconds))
-        self._tell(lease.job_id)
+                moving.connection.execute(account.values(track_seconds=seconds))
         return True
 
     def succeed(
@@ -108,6 +114,13 @@ class WorkerSide:
         account = {"track_seconds": float(source.get("duration_seconds", 0.0)), "cached": origin.cached}
         why = f"{len(outputs)} stems stored" + (", taken from an earlier job" if origin.cached else "")
         return self._end(lease, JobState.SUCCEEDED, why, values, account)
+
+    def is_committed(self, lease: Lease) -> bool:
+        """Whether this attempt's success stands, as that of a commit without an answer may."""
+        self._moves.settle()
+        with snapshot(self._engine) as connection:
+            job = find(connection, lease.job_id)
+        return job is not None and job.state is JobState.SUCCEEDED and job.attempt == lease.attempt
 
     def fail(self, lease: Lease, code: str, detail: str) -> bool:
         """running -> failed with a stable code; False where the lease is stale."""
@@ -127,6 +140,35 @@ class WorkerSide:
             values["pool"] = pool
         return self._leave(lease, JobState.QUEUED, why, values)
 
+    def take_back(self, lease: Lease, why: str, *, counted: bool = True) -> Job | None:
+        """Take a running job from the worker that holds this lease, as `reap` does; None for a stale lease."""
+        with self._moves.begin() as moving:
+            job = find(moving.connection, lease.job_id)
+            return _take_back(moving, job, held(lease), why, counted) if job else None
+
+    def reap(self, patience: float = 1.0) -> list[Job]:
+        """Return jobs whose lease ran out to the queue, or fail them as `worker_lost` after the last attempt.
+
+        Raises `TransientError` `store_busy`, and reaps nothing, where it had to wait for the store for more than
+        `patience` seconds: the workers waited too, to renew their leases.
+        """
+        ran_out = sa.and_(jobs.c.state == "running", jobs.c.lease_expires_at < db_now())
+        with snapshot(self._engine) as connection:
+            found = [to_job(row) for row in connection.execute(sa.select(jobs).where(ran_out)).mappings().all()]
+        moved: list[Moved] = []
+        try:
+            for job in found:  # each in a transaction of its own: see `fair_queue` on who locks what
+                asked = time.monotonic()
+                with self._moves.begin(moved) as moving:
+                    if time.monotonic() - asked > patience:
+                        detail = "the job store was busy for so long that no lease can be told lost"
+                        raise TransientError("store_busy", detail)
+                    same = sa.and_(ran_out, jobs.c.id == job.id, jobs.c.attempt == job.attempt)
+                    _take_back(moving, job, same, _WORKER_LOST)
+        finally:  # of what was committed, whatever became of the rest
+            self._moves.tell(moved)
+        return [each.job for each in moved]
+
     def _end(
         self, lease: Lease, state: JobState, why: str, values: dict[str, Any], account: dict[str, Any] | None = None
     ) -> bool:
@@ -136,15 +178,11 @@ class WorkerSide:
     def _leave(
         self, lease: Lease, state: JobState, why: str, values: dict[str, Any], account: dict[str, Any] | None = None
     ) -> bool:
-        with translated(), self._engine.begin() as connection:
-            moved = move(connection, held(lease), JobState.RUNNING, state, values)
-            if moved:
-                if account:
-                    connection.execute(usage.update().where(usage.c.job_id == lease.job_id).values(account))
-                append(connection, lease.job_id, "running", state, why, lease.owner)
-        if moved:
-            self._tell(lease.job_id)
-        return moved
+        with self._moves.begin() as moving:
+            job = moving.transition(
+                held(lease), JobState.RUNNING, state, why, worker=lease.owner, values=values, account=account
+            )
+        return job is not None
 
 
 def held(lease: Lease) -> sa.ColumnElement[bool]:
@@ -152,8 +190,18 @@ def held(lease: Lease) -> sa.ColumnElement[bool]:
     return sa.and_(jobs.c.id == lease.job_id, jobs.c.state == "running", jobs.c.attempt == lease.attempt)
 
 
-def load(connection: sa.Connection, job_id: str) -> Job:
-    """A job that was written in this very transaction."""
-    job = find(connection, job_id)
-    assert job is not None
-    return job
+def _take_back(
+    moving: Transaction, job: Job, which: sa.ColumnElement[bool], why: str, counted: bool = True
+) -> Job | None:
+    """running -> queued, or -> failed where the attempt counts and was the last; None where `which` fits no more."""
+    if job.attempt < job.max_attempts or not counted:
+        state, values = JobState.QUEUED, {**UNLEASED, "stage": "queued", "fraction": 0.0}
+        if not counted:
+            values["max_attempts"] = jobs.c.max_attempts + 1
+    else:
+        state, why = JobState.FAILED, f"worker_lost: {why}, {job.attempt} times"
+        values = {
+            "error_code": "worker_lost", "error_detail": why, "stage": "failed", "finished_at": db_now(),
+            "lease_expires_at": None,
+        }  # fmt: skip
+    return moving.transition(which, JobState.RUNNING, state, why, worker=job.lease_owner, values=values)

@@ -2,47 +2,49 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from stemsvc.errors import TransientError
-from stemsvc.jobs.record import WAITING_FOR_POOL, Job, JobState, JobView, Lease
+from stemsvc.jobs.record import WAITING_FOR_POOL, Job, JobState, JobView
 from stemsvc.jobstore import fair_queue
 from stemsvc.jobstore.engine import connect, snapshot, translated
 from stemsvc.jobstore.fair_queue import Place
 from stemsvc.jobstore.intake import Intake
 from stemsvc.jobstore.keys import Keys
-from stemsvc.jobstore.leases import UNLEASED, WorkerSide, held, load
+from stemsvc.jobstore.leases import Leases
 from stemsvc.jobstore.listing import Filter, Page, page
 from stemsvc.jobstore.outbox import Outbox
 from stemsvc.jobstore.result_cache import find_cached
-from stemsvc.jobstore.rows import append, find, move, to_job, view
+from stemsvc.jobstore.rows import append, find, to_job, view
 from stemsvc.jobstore.snapshots import Glance, glances
 from stemsvc.jobstore.tables import db_now, jobs
+from stemsvc.jobstore.transition import Moves, Subscriber
 from stemsvc.jobstore.uploads import Uploads
 from stemsvc.jobstore.usage import Usage
 from stemsvc.jobstore.webhooks import Webhooks
 from stemsvc.jobstore.workers import Workers
 
-_WORKER_LOST = "the worker fell silent and its lease ran out"
 
-
-class JobStore(WorkerSide):
+class JobStore:
     """Jobs and their timelines in SQL. Safe to share between threads; make one per process, after any fork.
 
-    `intake` makes the rows of new jobs, `outbox` knows which of them have a message, `keys` are the clients', as are
-    `uploads`, `usage` and `webhooks`, `workers` are those that live; the moves are here. `tell` is called with a job's
-    id after each change of it. `ahead` is `Outbox`'s.
+    `intake` makes the rows of new jobs, `outbox` knows which of them have a message, `leases` is what workers write,
+    `keys` are the clients', as are `uploads`, `usage` and `webhooks`, `workers` are those that live. `subscribers` hear
+    of each move after its commit, `progressed` of a job that got on or changed its pool. `ahead` is `Outbox`'s.
     """
 
-    def __init__(self, url: str, tell: Callable[[str], None] | None = None, ahead: int = 100) -> None:
+    def __init__(
+        self, url: str, subscribers: Sequence[Subscriber] = (), progressed: Callable[[str], None] | None = None,
+        ahead: int = 100,
+    ) -> None:  # fmt: skip
         self._engine = connect(url)
-        self._tell = tell or (lambda job_id: None)
-        self.intake = Intake(self._engine)
+        self._progressed = progressed or (lambda job_id: None)
+        self._moves = Moves(self._engine, subscribers)
+        self.intake = Intake(self._engine, self._moves)
+        self.leases = Leases(self._engine, self._moves, self._progressed)
         self.workers = Workers(self._engine)
         self.outbox = Outbox(self._engine, self.workers, ahead)
         self.keys = Keys(self._engine)
@@ -148,16 +150,12 @@ class JobStore(WorkerSide):
     def cancel(self, job_id: str, why: str) -> bool:
         """Move a queued or running job to canceled; its worker learns of it at the next heartbeat."""
         values = {"finished_at": db_now(), "stage": "canceled", "lease_expires_at": None}
-        canceled = False
-        with translated(), self._engine.begin() as connection:
-            for state in (JobState.QUEUED, JobState.RUNNING):
-                if move(connection, jobs.c.id == job_id, state, JobState.CANCELED, values):
-                    append(connection, job_id, state, JobState.CANCELED, why, None)
-                    canceled = True
-                    break
-        if canceled:
-            self._tell(job_id)
-        return canceled
+        this = jobs.c.id == job_id
+        with self._moves.begin() as moving:
+            return any(
+                moving.transition(this, state, JobState.CANCELED, why, values=values)
+                for state in (JobState.QUEUED, JobState.RUNNING)
+            )
 
     def delete(self, job_id: str) -> bool:
         """Forget a job and its timeline; False where there is none."""
@@ -167,14 +165,15 @@ class JobStore(WorkerSide):
     def expire(self, seconds: float) -> list[str]:
         """succeeded -> expired for jobs that ended longer than `seconds` ago; returns the ids of those moved here."""
         old = sa.and_(jobs.c.state == "succeeded", jobs.c.finished_at < db_now() - seconds)
-        moved: list[str] = []
-        with translated(), self._engine.begin() as connection:
-            for job_id in connection.execute(sa.select(jobs.c.id).where(old)).scalars().all():
-                values: dict[str, Any] = {"outputs": {}, "stage": "expired", "manifest_key": None}
-                if move(connection, jobs.c.id == job_id, JobState.SUCCEEDED, JobState.EXPIRED, values):
-                    append(connection, job_id, "succeeded", JobState.EXPIRED, "the stems had their time", None)
-                    moved.append(job_id)
-        return moved
+        values: dict[str, Any] = {"outputs": {}, "stage": "expired", "manifest_key": None}
+        why = "the stems had their time"
+        with self._moves.begin() as moving:
+            found = moving.connection.execute(sa.select(jobs.c.id).where(old)).scalars().all()
+            moved = (
+                moving.transition(jobs.c.id == job_id, JobState.SUCCEEDED, JobState.EXPIRED, why, values=values)
+                for job_id in found
+            )
+            return [job.id for job in moved if job]
 
     def forget(self, seconds: float) -> int:
         """Delete the rows of jobs without stems that ended longer than `seconds` ago; returns how many."""
@@ -182,32 +181,6 @@ class JobStore(WorkerSide):
         with translated(), self._engine.begin() as connection:
             old = sa.and_(ended, jobs.c.finished_at < db_now() - seconds)
             return connection.execute(jobs.delete().where(old)).rowcount
-
-    def take_back(self, lease: Lease, why: str, *, counted: bool = True) -> Job | None:
-        """Take a running job from the worker that holds this lease, as `reap` does; None for a stale lease."""
-        with translated(), self._engine.begin() as connection:
-            job = find(connection, lease.job_id)
-            return _take_back(connection, job, held(lease), why, counted) if job else None
-
-    def reap(self, patience: float = 1.0) -> list[Job]:
-        """Return jobs whose lease ran out to the queue, or fail them as `worker_lost` after the last attempt.
-
-        Raises `TransientError` `store_busy`, and reaps nothing, where it had to wait for the store for more than
-        `patience` seconds: the workers waited too, to renew their leases.
-        """
-        expired = sa.and_(jobs.c.state == "running", jobs.c.lease_expires_at < db_now())
-        with snapshot(self._engine) as connection:
-            found = [to_job(row) for row in connection.execute(sa.select(jobs).where(expired)).mappings().all()]
-        taken = []
-        for job in found:  # each in a transaction of its own: see `line` on who locks what
-            asked = time.monotonic()
-            with translated(), self._engine.begin() as connection:
-                if time.monotonic() - asked > patience:
-                    detail = "the job store was busy for so long that no lease can be told lost"
-                    raise TransientError("store_busy", detail)
-                same = sa.and_(expired, jobs.c.id == job.id, jobs.c.attempt == job.attempt)
-                taken.append(_take_back(connection, job, same, _WORKER_LOST))
-        return [job for job in taken if job]
 
     def reroute(self, job_id: str, pool: str, new: str, why: str) -> bool:
         """Have a job that waits in `pool` wait in the pool `new`; False where it does not wait there any more."""
@@ -232,7 +205,7 @@ class JobStore(WorkerSide):
             )
             turns.keep()
             append(connection, job_id, "queued", JobState.QUEUED, why, None)
-        self._tell(job_id)
+        self._progressed(job_id)
         return True
 
     def first_in_line(self, pool: str, limit: int) -> list[Job]:
@@ -252,26 +225,6 @@ class JobStore(WorkerSide):
         """Count the jobs that wait anew."""
         with translated(), self._engine.begin() as connection:
             fair_queue.recount(connection)
-
-
-def _take_back(
-    connection: sa.Connection, job: Job, which: sa.ColumnElement[bool], why: str, counted: bool = True
-) -> Job | None:
-    """running -> queued, or -> failed where the attempt counts and was the last; None where `which` fits no more."""
-    if job.attempt < job.max_attempts or not counted:
-        state, values = JobState.QUEUED, {**UNLEASED, "stage": "queued", "fraction": 0.0}
-        if not counted:
-            values["max_attempts"] = jobs.c.max_attempts + 1
-    else:
-        state, why = JobState.FAILED, f"worker_lost: {why}, {job.attempt} times"
-        values = {
-            "error_code": "worker_lost", "error_detail": why, "stage": "failed", "finished_at": db_now(),
-            "lease_expires_at": None,
-        }  # fmt: skip
-    if not move(connection, which, JobState.RUNNING, state, values):
-        return None
-    append(connection, job.id, "running", state, why, job.lease_owner)
-    return load(connection, job.id)
 
 
 _NEXT_FEW = (

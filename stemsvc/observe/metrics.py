@@ -82,9 +82,8 @@ def job_ended(model: str, state: str, code: str = "") -> None:
     _instruments().jobs.labels(model, state, code).inc()
 
 
-def job_succeeded(model: str, device: str, seconds: float) -> None:
+def processed(model: str, device: str, seconds: float) -> None:
     """A job was committed, so long after it was begun."""
-    job_ended(model, "succeeded")
     _instruments().processing_seconds.labels(model, device).observe(seconds)
 
 

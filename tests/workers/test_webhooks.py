@@ -75,7 +75,7 @@ def running(store: JobStore, url: str, events: tuple[str, ...] = tuple(ENDS), ow
     options = JobOptions("demo", stems=("vocals",), webhook_url=url, webhook_events=tuple(map(str, events)))
     job = Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "song.mp3", 1, owner=owner)
     store.intake.put(job, "accepted")
-    taken = store.take_lease(job_id, "worker", 60)
+    taken = store.leases.take(job_id, "worker", 60)
     assert taken is not None
     return taken[1]
 
@@ -95,7 +95,7 @@ def only(store: JobStore) -> Delivery:
 def test_an_end_is_told_once_and_signed(teller: Teller, store: JobStore, listener: Listener) -> None:
     lease = running(store, listener.url)
     assert store.webhooks.claim() == []
-    store.succeed(lease, {}, {"vocals": {"key": f"{lease.prefix}/vocals.flac", "bytes": 1, "sha256": "x"}})
+    store.leases.succeed(lease, {}, {"vocals": {"key": f"{lease.prefix}/vocals.flac", "bytes": 1, "sha256": "x"}})
     (delivery_id,) = store.webhooks.claim()
     assert store.webhooks.claim() == []  # it is ours for a while
     teller.deliver(delivery_id)
@@ -113,7 +113,7 @@ def test_an_end_is_told_once_and_signed(teller: Teller, store: JobStore, listene
 
 def test_each_end_has_its_own_type(teller: Teller, store: JobStore, listener: Listener) -> None:
     failed, canceled = running(store, listener.url), running(store, listener.url)
-    store.fail(failed, "not_audio", "no")
+    store.leases.fail(failed, "not_audio", "no")
     store.cancel(canceled.job_id, "canceled by the client")
     for delivery_id in store.webhooks.claim():
         teller.deliver(delivery_id)
@@ -121,24 +121,24 @@ def test_each_end_has_its_own_type(teller: Teller, store: JobStore, listener: Li
 
 
 def test_who_asked_for_none_or_for_others_is_not_told(store: JobStore, listener: Listener) -> None:
-    store.succeed(running(store, ""), {}, {})
-    store.succeed(running(store, listener.url, ("job.failed",)), {}, {})
+    store.leases.succeed(running(store, ""), {}, {})
+    store.leases.succeed(running(store, listener.url, ("job.failed",)), {}, {})
     assert store.webhooks.recent() == []
 
 
 def test_progress_is_told_on_request(store: JobStore, listener: Listener) -> None:
     asked, silent = running(store, listener.url, ("job.progress",)), running(store, listener.url)
     for lease in (asked, silent):
-        store.announce(lease, "job.progress")
+        store.leases.announce(lease, "job.progress")
     assert only(store).type == "job.progress"
-    store.announce(Lease(asked.job_id, asked.attempt + 1, "other"), "job.progress")  # a stale worker
+    store.leases.announce(Lease(asked.job_id, asked.attempt + 1, "other"), "job.progress")  # a stale worker
     assert only(store).type == "job.progress"
 
 
 def test_a_client_that_fails_is_told_again_with_growing_pauses(
     teller: Teller, store: JobStore, listener: Listener
 ) -> None:
-    store.succeed(running(store, listener.url), {}, {})
+    store.leases.succeed(running(store, listener.url), {}, {})
     listener.status = 503
     teller.deliver(due(store)[0])
     first = only(store)
@@ -154,7 +154,7 @@ def test_a_client_that_fails_is_told_again_with_growing_pauses(
 
 
 def test_a_day_is_enough(teller: Teller, store: JobStore, listener: Listener) -> None:
-    store.succeed(running(store, listener.url), {}, {})
+    store.leases.succeed(running(store, listener.url), {}, {})
     listener.status = 500
     with store._engine.begin() as connection:
         connection.execute(sa.text("UPDATE webhook_deliveries SET first_at = first_at - 86400"))
@@ -172,28 +172,28 @@ def test_a_day_is_enough(teller: Teller, store: JobStore, listener: Listener) ->
 def test_redirects_are_not_followed_and_refusals_are_tried_again(
     teller: Teller, store: JobStore, listener: Listener, status: int
 ) -> None:
-    store.succeed(running(store, listener.url), {}, {})
+    store.leases.succeed(running(store, listener.url), {}, {})
     listener.status = status
     teller.deliver(due(store)[0])
     assert (only(store).state, only(store).detail) == ("pending", f"answered {status}")
 
 
 def test_gone_means_never_again(teller: Teller, store: JobStore, listener: Listener) -> None:
-    store.succeed(running(store, listener.url), {}, {})
+    store.leases.succeed(running(store, listener.url), {}, {})
     listener.status = 410
     teller.deliver(due(store)[0])
     assert only(store).state == "dead"
 
 
 def test_private_addresses_are_refused_at_delivery_too(settings: Settings, store: JobStore, listener: Listener) -> None:
-    store.succeed(running(store, listener.url), {}, {})
+    store.leases.succeed(running(store, listener.url), {}, {})
     Teller(settings, store, open_storage(settings), Guard()).deliver(due(store)[0])
     assert (only(store).state, listener.got) == ("dead", [])
     assert "url_refused" in str(only(store).detail)
 
 
 def test_nobody_there_is_a_failure_like_any_other(teller: Teller, store: JobStore) -> None:
-    store.succeed(running(store, "http://127.0.0.1:9/"), {}, {})
+    store.leases.succeed(running(store, "http://127.0.0.1:9/"), {}, {})
     teller.deliver(due(store)[0])
     assert (only(store).state, only(store).detail) == ("pending", "no answer (ConnectError)")
 
@@ -201,7 +201,7 @@ def test_nobody_there_is_a_failure_like_any_other(teller: Teller, store: JobStor
 def test_secrets_rotate_without_a_gap(teller: Teller, store: JobStore, listener: Listener) -> None:
     (old,) = store.webhooks.secrets("alice")
     new = store.webhooks.rotate("alice", 3600)
-    store.succeed(running(store, listener.url, owner="alice"), {}, {})
+    store.leases.succeed(running(store, listener.url, owner="alice"), {}, {})
     teller.deliver(due(store)[0])
 
     ((headers, body),) = listener.got
@@ -215,6 +215,6 @@ def test_secrets_rotate_without_a_gap(teller: Teller, store: JobStore, listener:
 
 def test_an_erased_jobs_message_is_erased_with_it(store: JobStore, listener: Listener) -> None:
     lease = running(store, listener.url)
-    store.succeed(lease, {}, {})
+    store.leases.succeed(lease, {}, {})
     store.delete(lease.job_id)
     assert store.webhooks.recent() == []

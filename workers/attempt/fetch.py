@@ -82,7 +82,7 @@ class Fetching:
 
     def _handed_on(self, job: Job, lease: Lease, key: str, name: str, size: int, seconds: float | None) -> bool:
         cost = predicted_cost(self.catalog.get(job.options.model), job.options.separation, seconds)
-        if self.store.hand_on(lease, key, name, size, seconds, cost):
+        if self.store.leases.hand_on(lease, key, name, size, seconds, cost):
             return True
         now = self.store.get(job.id)  # a commit whose answer was lost is found done when it is tried again
         return now is not None and now.input_key == key

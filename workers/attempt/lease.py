@@ -16,7 +16,6 @@ from stemsvc.accounts.webhooks import EventType
 from stemsvc.errors import FatalError, StemsvcError
 from stemsvc.jobs.record import Lease
 from stemsvc.jobstore import JobStore
-from stemsvc.observe import metrics
 
 log = structlog.get_logger()
 POLL_SECONDS = 1.0  # how soon a cancel is noticed
@@ -31,10 +30,9 @@ class LeaseLost(Exception):
 class LeaseKeeper:
     """Renews the lease and reports progress from a thread of its own, so that a long segment can't cost the lease."""
 
-    def __init__(self, store: JobStore, lease: Lease, seconds: float, model: str) -> None:
+    def __init__(self, store: JobStore, lease: Lease, seconds: float) -> None:
         self._store = store
         self._lease = lease
-        self._model = model
         self._seconds = seconds
         self._interval = min(seconds / 4, POLL_SECONDS)
         self._fraction = 0.0
@@ -96,7 +94,7 @@ class LeaseKeeper:
             if self._lost.is_set():
                 continue
             try:
-                held = self._store.heartbeat(self._lease, self._seconds, self._fraction, self._stage)
+                held = self._store.leases.heartbeat(self._lease, self._seconds, self._fraction, self._stage)
             except StemsvcError as error:  # the lease outlives a short outage of the store
                 log.warning("heartbeat failed", job_id=self._lease.job_id, code=error.code)
                 continue
@@ -109,15 +107,14 @@ class LeaseKeeper:
     def _announce(self, quarter: int) -> None:
         self._quarter = quarter
         try:
-            self._store.announce(self._lease, EventType.PROGRESS)
+            self._store.leases.announce(self._lease, EventType.PROGRESS)
         except StemsvcError as error:
             log.warning("progress not announced", job_id=self._lease.job_id, code=error.code)
 
     def _end_process(self) -> None:
         log.error("job hangs; ending this process", job_id=self._lease.job_id, stage=self._stage)
         try:
-            if self._store.fail(self._lease, "time_limit", self._too_long()):
-                metrics.job_ended(self._model, "failed", "time_limit")
+            self._store.leases.fail(self._lease, "time_limit", self._too_long())
         except StemsvcError as error:  # then the lease runs out
             log.warning("not failed", job_id=self._lease.job_id, code=error.code)
         os.kill(os.getpid(), signal.SIGKILL)

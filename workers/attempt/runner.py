@@ -60,7 +60,7 @@ class Runner:
 
         `parent` is the traceparent that came with the message.
         """
-        taken = self.store.take_lease(job_id, worker, self.settings.lease_seconds)
+        taken = self.store.leases.take(job_id, worker, self.settings.lease_seconds)
         self.refill()
         if taken is None:
             log.info("not ours to run", job_id=job_id)
@@ -96,14 +96,14 @@ class Runner:
                     job, lease, "internal_error", f"the fault is ours ({type(error).__name__}); the log says more"
                 )
             except BaseException:  # the process is told to end: another worker shall go on at once
-                self.store.give_back(lease, "the worker is shutting down", pause=0.0, counted=False)
+                self.store.leases.give_back(lease, "the worker is shutting down", pause=0.0, counted=False)
                 raise
 
     def _attempt(self, job: Job, lease: Lease) -> None:
         sweep(self.settings.resolved_scratch_dir)
         with (
             scratch.scratch_folder(self.settings.resolved_scratch_dir, f"{job.id}-{job.attempt}") as folder,
-            LeaseKeeper(self.store, lease, self.settings.lease_seconds, job.options.model) as keeper,
+            LeaseKeeper(self.store, lease, self.settings.lease_seconds) as keeper,
         ):
             if job.next_pool is not None:
                 Fetching(self.settings, self.catalog, self.store, self.storage).run(job, lease, folder, keeper)
@@ -150,7 +150,7 @@ class Runner:
             result = results.keep(job, lease, separated, told, origin, keeper)
         watch.stop()
         self._commit(job, lease, result, keeper)
-        metrics.job_succeeded(entry.name, device, time.time() - (job.started_at or time.time()))
+        metrics.processed(entry.name, device, time.time() - (job.started_at or time.time()))
         track_seconds = float(result.source.get("duration_seconds", 0.0))
         self._measure(entry.name, device, watch, track_seconds)
 
@@ -193,29 +193,20 @@ class Runner:
     def _commit(self, job: Job, lease: Lease, result: Result, keeper: LeaseKeeper) -> None:
         def succeed() -> bool:
             # a commit whose answer was lost is found done when it is tried again
-            done = self.store.succeed(lease, result.source, result.outputs, result.origin)
-            return done or self._is_committed(lease)
+            done = self.store.leases.succeed(lease, result.source, result.outputs, result.origin)
+            return done or self.store.leases.is_committed(lease)
 
         try:
             done = patiently(self.settings, succeed, keeper.wait)
         except LeaseLost:  # the row has moved: perhaps by a commit of ours whose answer was lost
-            done = patiently(self.settings, lambda: self._is_committed(lease), time.sleep)
+            done = patiently(self.settings, lambda: self.store.leases.is_committed(lease), time.sleep)
         if not done:
             raise LeaseLost(job.id)
-        self._erase(job.input_key)
-        for attempt in range(1, lease.attempt):  # a worker that was killed has erased nothing
-            self._erase(f"jobs/{job.id}/attempt-{attempt}/")
         seconds = float(result.source.get("duration_seconds", 0.0))
         log.info("job succeeded", seconds=round(seconds, 2), stems=list(result.outputs))
 
-    def _is_committed(self, lease: Lease) -> bool:
-        job = self.store.get(lease.job_id)
-        return job is not None and job.state is JobState.SUCCEEDED and job.attempt == lease.attempt
-
     def _fail(self, job: Job, lease: Lease, code: str, detail: str) -> None:
-        if patiently(self.settings, lambda: self.store.fail(lease, code, detail), time.sleep):
-            self._erase(f"jobs/{job.id}/")
-            metrics.job_ended(job.options.model, "failed", code)
+        if patiently(self.settings, lambda: self.store.leases.fail(lease, code, detail), time.sleep):
             log.warning("job failed", code=code, detail=detail)
         else:
             self._erase_attempt(lease)
@@ -237,7 +228,7 @@ class Runner:
             return False
         why = f"{error.code}: {error.detail}; on the CPU instead, {choice.why}"
         return choice.pool.name != job.pool and patiently(
-            self.settings, lambda: self.store.give_back(lease, why, 0.0, counted=False, pool=choice.pool.name),
+            self.settings, lambda: self.store.leases.give_back(lease, why, 0.0, counted=False, pool=choice.pool.name),
             time.sleep,
         )  # fmt: skip
 
@@ -253,7 +244,7 @@ class Runner:
             return
         pause = backoff(job.attempt, self.settings.retry_base_seconds, self.settings.retry_cap_seconds)
         why = f"{error.code}: {error.detail}; again in {pause:.1f} s"
-        if patiently(self.settings, lambda: self.store.give_back(lease, why, pause), time.sleep):
+        if patiently(self.settings, lambda: self.store.leases.give_back(lease, why, pause), time.sleep):
             metrics.retried(error.code)
             log.warning("job will be tried again", code=error.code, detail=error.detail, pause=round(pause, 1))
         self._erase_attempt(lease)
@@ -268,10 +259,6 @@ class Runner:
             committed = job is not None and job.state is JobState.SUCCEEDED and job.attempt == lease.attempt
             if not committed and not (job and job.input_key.startswith(f"{lease.prefix}/")):
                 self.storage.delete(f"{lease.prefix}/")
-
-    def _erase(self, prefix: str) -> None:
-        with suppress(StemsvcError):  # what is left behind here is an orphan, not a wrong answer
-            self.storage.delete(prefix)
 
 
 def _as_the_pool_does(job: Job, pool: Pool) -> Job:

@@ -106,7 +106,7 @@ class Simulation:
                     pools.add(self._accept(coming.popleft()))
             else:
                 now, _, lease, pool = heapq.heappop(self._running)
-                self._store.succeed(lease, {}, {})
+                self._store.leases.succeed(lease, {}, {})
                 self._idle[pool] += 1
                 pools = {pool}
             self._begin(pools, now, outcome, left)
@@ -131,7 +131,7 @@ class Simulation:
         self._sender.send_due()
         for pool in pools:
             while self._idle[pool] and (job_id := self._broker.take(pool)):
-                taken = self._store.take_lease(job_id, f"{pool}-worker", ENDLESS)
+                taken = self._store.leases.take(job_id, f"{pool}-worker", ENDLESS)
                 self._sender.send_due()
                 assert taken is not None
                 job, lease = taken

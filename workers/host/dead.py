@@ -12,10 +12,12 @@ from pathlib import Path
 
 import structlog
 
+from stemsvc.control.subscribers import open_store
 from stemsvc.errors import StemsvcError
 from stemsvc.jobs.record import Job, JobState, Lease
-from stemsvc.jobstore import JobStore
+from stemsvc.queue.changes import News
 from stemsvc.settings import Settings
+from stemsvc.storage import open_storage
 
 log = structlog.get_logger()
 _FIRST_PIDS = "pid:[4026531836]"  # the kernel's own pid namespace (linux/proc_ns.h); each container has another
@@ -31,16 +33,18 @@ def end_leases_of_the_dead(settings: Settings, job_id: str | None = None) -> int
 
     Their jobs are queued again, or failed after the last attempt. What can't be ended now runs out by itself.
     """
-    store = JobStore(settings.resolved_database_url)
+    changes = News(settings.broker_url)
+    store = open_store(settings, open_storage(settings), changes)
     try:
         found = store.running() if job_id is None else [job for job in (store.get(job_id),) if job]
         leases = [Lease(job.id, job.attempt, str(job.lease_owner)) for job in found if _is_orphaned(job)]
-        ended = sum(store.take_back(lease, "the worker's process is gone") is not None for lease in leases)
+        ended = sum(store.leases.take_back(lease, "the worker's process is gone") is not None for lease in leases)
     except StemsvcError as error:
         log.warning("leases of the dead not ended", code=error.code, detail=error.detail)
         return 0
     finally:
         store.close()
+        changes.close()
     if ended:
         log.info("leases of dead processes ended", jobs=ended)
     return ended

@@ -60,7 +60,7 @@ def submitted(client: Any) -> str:
 
 
 def run(parts: Services, job_id: str) -> Lease:
-    taken = parts.store.take_lease(job_id, "worker", 60)
+    taken = parts.store.leases.take(job_id, "worker", 60)
     assert taken is not None
     return taken[1]
 
@@ -74,10 +74,10 @@ def test_moves_and_progress_come_as_they_happen(client: Any, parts: Services, ur
         moved = next(seen)
         assert (moved["event"], moved["data"]["from"], moved["data"]["to"]) == ("state", "queued", "running")
         assert moved["data"]["attempt"] == 1
-        parts.store.heartbeat(lease, 60, 0.5, "separating")
+        parts.store.leases.heartbeat(lease, 60, 0.5, "separating")
         progress = [next(seen) for _ in range(2)][-1]
         assert (progress["event"], progress["data"]["fraction"]) == ("progress", 0.5)
-        parts.store.succeed(lease, {}, {})
+        parts.store.leases.succeed(lease, {}, {})
         rest = list(seen)
     assert [each["data"].get("to") for each in rest] == ["succeeded", None]
     assert rest[-1]["data"]["fraction"] == 1.0
@@ -88,7 +88,7 @@ def test_nothing_is_lost_when_a_client_comes_back(client: Any, parts: Services, 
     with stream(url, job_id) as seen:
         first = int(next(seen)["id"])
     lease = run(parts, job_id)
-    parts.store.fail(lease, "not_audio", "no")
+    parts.store.leases.fail(lease, "not_audio", "no")
 
     with stream(url, job_id, last=first) as seen:
         assert [each["data"]["to"] for each in seen if each["event"] == "state"] == ["running", "failed"]
@@ -145,7 +145,7 @@ def test_strangers_see_no_events(client: Any, parts: Services) -> None:
 
 def test_waiting_for_a_job_that_ends(client: Any, parts: Services, url: str) -> None:
     job_id = submitted(client)
-    threading.Timer(0.5, lambda: parts.store.succeed(run(parts, job_id), {}, {})).start()
+    threading.Timer(0.5, lambda: parts.store.leases.succeed(run(parts, job_id), {}, {})).start()
     start = time.monotonic()
     answer = httpx.get(f"{url}/v1/jobs/{job_id}", headers={"Prefer": "respond-async, wait=20"}, timeout=30)
 

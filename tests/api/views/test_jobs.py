@@ -182,9 +182,9 @@ def test_a_finished_job_offers_fresh_signed_urls_that_work(client: FlaskClient, 
 
 def test_a_failed_job_says_why(client: FlaskClient, parts: Services) -> None:
     job_id = submit(client, file=song()).json["id"]
-    taken = parts.store.take_lease(job_id, "worker", 60)
+    taken = parts.store.leases.take(job_id, "worker", 60)
     assert taken
-    parts.store.fail(taken[1], "not_audio", "this is a letter")
+    parts.store.leases.fail(taken[1], "not_audio", "this is a letter")
 
     job = get(client, f"/v1/jobs/{job_id}").json
     assert (job["state"], job["error"]) == ("failed", {"code": "not_audio", "detail": "this is a letter"})
@@ -217,9 +217,9 @@ def test_a_bug_is_a_problem_without_a_traceback(
 
 
 def finish(parts: Services, job_id: str, outputs: dict[str, Any]) -> Lease:
-    taken = parts.store.take_lease(job_id, "worker", 60)
+    taken = parts.store.leases.take(job_id, "worker", 60)
     assert taken
-    assert parts.store.succeed(taken[1], {}, outputs)
+    assert parts.store.leases.succeed(taken[1], {}, outputs)
     return taken[1]
 
 
@@ -229,16 +229,16 @@ def test_a_queued_job_can_be_canceled_and_stays_so(client: FlaskClient, parts: S
 
     assert (answer.status_code, answer.json["state"], answer.json["error"]) == (200, "canceled", None)
     assert parts.storage.keys("") == []
-    assert parts.store.take_lease(job["id"], "worker", 60) is None
+    assert parts.store.leases.take(job["id"], "worker", 60) is None
     again: Any = client.post(f"/v1/jobs/{job['id']}/cancel")
     assert (again.status_code, again.json) == (200, answer.json)
 
 
 def test_a_job_that_has_ended_can_not_be_canceled(client: FlaskClient, parts: Services) -> None:
     job = submit(client, file=song()).json
-    taken = parts.store.take_lease(job["id"], "worker", 60)
+    taken = parts.store.leases.take(job["id"], "worker", 60)
     assert taken is not None
-    parts.store.fail(taken[1], "not_audio", "no")
+    parts.store.leases.fail(taken[1], "not_audio", "no")
 
     answer: Any = client.post(f"/v1/jobs/{job['id']}/cancel")
     assert (answer.status_code, answer.json["code"]) == (409, "job_finished")
@@ -248,11 +248,11 @@ def test_a_job_that_has_ended_can_not_be_canceled(client: FlaskClient, parts: Se
 def test_a_deleted_job_leaves_nothing(client: FlaskClient, parts: Services, state: str) -> None:
     job = submit(client, file=song()).json
     if state in ("running", "succeeded"):
-        taken = parts.store.take_lease(job["id"], "worker", 60)
+        taken = parts.store.leases.take(job["id"], "worker", 60)
         assert taken is not None
         parts.storage.put(f"{taken[1].prefix}/vocals.flac", io.BytesIO(b"la"), "audio/flac")
         if state == "succeeded":
-            parts.store.succeed(taken[1], {}, {"vocals": {"key": f"{taken[1].prefix}/vocals.flac"}})
+            parts.store.leases.succeed(taken[1], {}, {"vocals": {"key": f"{taken[1].prefix}/vocals.flac"}})
     elif state == "canceled":
         client.post(f"/v1/jobs/{job['id']}/cancel")
 

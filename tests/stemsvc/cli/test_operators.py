@@ -34,10 +34,10 @@ def finished(owner: str = "") -> str:
     options = JobOptions("demo", webhook_url="https://example.org/hook", webhook_events=("job.succeeded",))
     job = Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "a.mp3", 1, owner=owner)
     store.intake.put(job, "accepted")
-    taken = store.take_lease(job_id, "worker", 60)
+    taken = store.leases.take(job_id, "worker", 60)
     assert taken is not None
     store.usage.spend(job_id, 100.0)
-    store.succeed(taken[1], {"duration_seconds": 120.0}, {})
+    store.leases.succeed(taken[1], {"duration_seconds": 120.0}, {})
     store.close()
     return job_id
 

@@ -41,7 +41,7 @@ def make(
     sender = Sender(store.outbox, publisher)
     router = Router(store, load_catalog(), pools or [single("demo", "cpu")], patience=patience)
     reception = Reception(store, sender, storage, load_catalog(), router, rules)
-    return Parts(reception, sender, Dispatcher(store, publisher, sender, storage, router, grace, settle_seconds=0))
+    return Parts(reception, sender, Dispatcher(store, publisher, sender, router, grace, settle_seconds=0))
 
 
 def accept(work: Parts, count: int = 1) -> list[Job]:

@@ -69,7 +69,7 @@ def test_a_running_jobs_message_is_not_missed(
     (job,) = accept(work)
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
-    assert store.take_lease(job.id, "worker", 60)
+    assert store.leases.take(job.id, "worker", 60)
 
     assert work.dispatcher.sweep() == 0
 
@@ -93,7 +93,7 @@ def test_a_poison_job_ends_as_worker_lost_and_leaves_no_file(
     work = make(settings, store, storage, redis_url)
     (job,) = accept(work)
     for _ in range(2):
-        assert store.take_lease(job.id, "doomed", -1)
+        assert store.leases.take(job.id, "doomed", -1)
         work.dispatcher.sweep()
 
     failed = store.get(job.id)
@@ -109,7 +109,7 @@ def test_leases_get_a_moment_after_the_store_was_away(
     work = make(settings, store, storage)
     work.dispatcher._settle_seconds = 0.5
     (job,) = accept(work)
-    taken = store.take_lease(job.id, "worker", -1)
+    taken = store.leases.take(job.id, "worker", -1)
     assert taken is not None
 
     def away(seconds: float) -> dict[str, int]:
@@ -120,7 +120,7 @@ def test_leases_get_a_moment_after_the_store_was_away(
         work.dispatcher.sweep()
     monkeypatch.undo()
     work.dispatcher.sweep()
-    assert store.heartbeat(taken[1], -1, 0.5, "separating")
+    assert store.leases.heartbeat(taken[1], -1, 0.5, "separating")
 
     # when the moment is over and it is still silent
     wait_for("the job to be taken back", lambda: work.dispatcher.sweep() or _state(store, job.id) is JobState.QUEUED)

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from stemsvc.control.follow import Watch
+from stemsvc.control.subscribers import Followers
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.jobs.record import Job, JobOptions, JobState, input_key, new_job_id
 from stemsvc.jobstore import JobStore
@@ -46,7 +47,7 @@ def seconds_until_told(store: JobStore, watch: Watch, act: JobStore) -> float:
 
 def test_news_wake_who_waits(store: JobStore, settings: Settings, redis_url: str) -> None:
     news = News(redis_url)
-    watch, telling = Watch(store, news), JobStore(settings.resolved_database_url, news.tell)
+    watch, telling = Watch(store, news), JobStore(settings.resolved_database_url, (Followers(news),), news.tell)
     took = [seconds_until_told(store, watch, telling) for _ in range(3)]
     for each in (watch, telling, news):
         each.close()

@@ -38,7 +38,7 @@ class World:
         ).job
 
     def lease(self, job: Job) -> Lease:
-        taken = self.store.take_lease(job.id, "worker", 60)
+        taken = self.store.leases.take(job.id, "worker", 60)
         assert taken is not None
         return taken[1]
 
@@ -46,7 +46,7 @@ class World:
         job = self.job()
         lease = self.lease(job)
         key = self.put(f"{lease.prefix}/vocals.flac")
-        self.store.succeed(lease, {}, {"vocals": {"key": key}})
+        self.store.leases.succeed(lease, {}, {"vocals": {"key": key}})
         self.storage.delete(job.input_key)
         return job, key
 
@@ -102,7 +102,7 @@ def test_what_a_row_has_no_use_for_goes_at_once(world: World) -> None:
     running = world.job()
     first = world.lease(running)
     world.put(f"{first.prefix}/vocals.flac")
-    world.store.give_back(first, "worker gone", -1)
+    world.store.leases.give_back(first, "worker gone", -1)
     world.lease(running)
     world.store.cancel(world.job().id, "by the client")
     done, stem = world.finished()

@@ -53,7 +53,7 @@ def reasons(services: Services) -> dict[str, str]:
 def test_fresh_jobs_are_not_stuck(services: Services) -> None:
     job(services)
     running = job(services)
-    assert services.store.take_lease(running.id, "worker", 60)
+    assert services.store.leases.take(running.id, "worker", 60)
 
     assert reasons(services) == {}
 
@@ -61,13 +61,13 @@ def test_fresh_jobs_are_not_stuck(services: Services) -> None:
 def test_each_way_of_being_overdue_is_told(services: Services) -> None:
     silent, slow, unpublished, pausing = (job(services) for _ in range(4))
     for each in (silent, slow, pausing):
-        assert services.store.take_lease(each.id, "worker", 60)
+        assert services.store.leases.take(each.id, "worker", 60)
     an_hour_ago(services, silent.id, "lease_expires_at", "started_at")
     for _ in range(3):
         an_hour_ago(services, slow.id, "started_at")
-    lease = services.store.take_lease(unpublished.id, "worker", 60)
+    lease = services.store.leases.take(unpublished.id, "worker", 60)
     assert lease
-    services.store.give_back(lease[1], "storage away", -1.0)
+    services.store.leases.give_back(lease[1], "storage away", -1.0)
     an_hour_ago(services, unpublished.id, "created_at", "not_before")
     an_hour_ago(services, pausing.id, "created_at")
     found = reasons(services)
@@ -93,7 +93,7 @@ def test_the_commands_list_what_is_stuck_and_mend_it(services: Services) -> None
     silent, lost, slow = (job(services) for _ in range(3))
     services.dispatcher.sweep()
     for each in (silent, slow):
-        assert services.store.take_lease(each.id, "worker", 60)
+        assert services.store.leases.take(each.id, "worker", 60)
     an_hour_ago(services, silent.id, "lease_expires_at")
     an_hour_ago(services, lost.id, "created_at", "published_at")
     with redis.Redis.from_url(services.settings.broker_url) as client:

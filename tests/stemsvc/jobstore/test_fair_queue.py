@@ -36,10 +36,10 @@ def serve(store: JobStore, count: int) -> list[str]:
     owners = []
     for _ in range(count):
         for claimed in store.outbox.claim():
-            taken = store.take_lease(claimed.job_id, "worker", 60)
+            taken = store.leases.take(claimed.job_id, "worker", 60)
             assert taken
             owners.append(taken[0].owner)
-            store.succeed(taken[1], {}, {})
+            store.leases.succeed(taken[1], {}, {})
     return owners
 
 
@@ -101,9 +101,9 @@ def test_a_high_job_gets_its_message_although_others_have_theirs(narrow: JobStor
 def test_jobs_that_pause_keep_no_lower_ones_waiting(narrow: JobStore) -> None:
     high, low = put(narrow, "a", Priority.HIGH), put(narrow, "a", Priority.LOW)
     (claimed,) = narrow.outbox.claim()
-    taken = narrow.take_lease(claimed.job_id, "worker", 60)
+    taken = narrow.leases.take(claimed.job_id, "worker", 60)
     assert taken
-    assert narrow.give_back(taken[1], "storage is away", 600.0)
+    assert narrow.leases.give_back(taken[1], "storage is away", 600.0)
 
     assert [each.job_id for each in narrow.outbox.claim()] == [low.id]
     assert taken[0].id == high.id
@@ -122,7 +122,7 @@ def test_messages_run_ahead_by_one_for_each_slot(narrow: JobStore) -> None:
     assert sorted(each.pool for each in claimed) == ["nobody", POOL, POOL, POOL]
     assert narrow.outbox.claim() == []
     assert narrow.outbox.rooms() == set()
-    narrow.take_lease(next(each.job_id for each in claimed if each.pool == POOL), "one", 60)
+    narrow.leases.take(next(each.job_id for each in claimed if each.pool == POOL), "one", 60)
     assert narrow.outbox.rooms() == {POOL}
 
 
@@ -138,12 +138,12 @@ def test_a_place_in_line_is_what_goes_before(narrow: JobStore) -> None:
 
 def test_every_move_keeps_the_count_and_a_recount_agrees(narrow: JobStore) -> None:
     kept = [put(narrow, owner, priority) for owner in "ab" for priority in Priority]
-    taken = narrow.take_lease(kept[0].id, "worker", 60)
+    taken = narrow.leases.take(kept[0].id, "worker", 60)
     assert taken
     narrow.cancel(kept[1].id, "no")
     narrow.delete(kept[1].id)
     assert narrow.waiting() == {POOL: {0: 1, 1: 1, 2: 2}}
-    narrow.give_back(taken[1], "again", 0.0, pool="other")
+    narrow.leases.give_back(taken[1], "again", 0.0, pool="other")
     assert narrow.waiting() == {POOL: {0: 1, 1: 1, 2: 2}, "other": {0: 1}}
     assert narrow.reroute(kept[0].id, "other", POOL, "there is room")
     assert not narrow.reroute(kept[0].id, "other", POOL, "it is there no more")

@@ -64,7 +64,7 @@ def test_the_queue_of_a_pool_takes_so_many_and_no_more(store: JobStore, url: str
     assert store.intake.put(new_job(pool="separate.other.cpu"), "accepted", bounds)
     with pytest.raises(TransientError):
         store.intake.check_room(POOL, "", bounds)
-    assert store.take_lease(store.recent(100)[-1].id, "worker", 60)
+    assert store.leases.take(store.recent(100)[-1].id, "worker", 60)
     store.intake.check_room(POOL, "", bounds)
     assert store.intake.put(new_job(), "accepted", bounds)
 
@@ -82,9 +82,9 @@ def test_when_to_come_back_follows_the_pace_of_the_pool(store: JobStore) -> None
     for _ in range(30):
         job = new_job()
         store.intake.put(job, "accepted")
-        taken = store.take_lease(job.id, "worker", 60)
+        taken = store.leases.take(job.id, "worker", 60)
         assert taken
-        store.succeed(taken[1], {}, {})
+        store.leases.succeed(taken[1], {}, {})
     store.intake.put(new_job(), "accepted", bounds)
     refusal = attempt(store, new_job(), bounds)
 

@@ -83,7 +83,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        for job in self.store.reap():
+        for job in self.store.leases.reap():
             assert job.id in self.ids
         waiting = self.store.outbox.waiting(-1).get((POOL, 1), 0)
         if self.messages.total() < waiting:
@@ -92,7 +92,7 @@ class Interleavings(RuleBasedStateMachine):
     @rule(lease=leases, counted=st.booleans())
     def take_back(self, lease: Lease, counted: bool) -> None:
         holds = self.holds(lease)
-        taken = self.store.take_back(lease, "its process is gone", counted=counted)
+        taken = self.store.leases.take_back(lease, "its process is gone", counted=counted)
         assert (taken is not None) == holds
         if taken and not counted:
             assert taken.state is JobState.QUEUED
@@ -105,7 +105,7 @@ class Interleavings(RuleBasedStateMachine):
             return multiple()
         self.messages[job_id] -= 1
         before = self.job(job_id)
-        taken = self.store.take_lease(job_id, worker, seconds)
+        taken = self.store.leases.take(job_id, worker, seconds)
         assert (taken is not None) == (before.state is JobState.QUEUED)
         if taken is None:
             return multiple()
@@ -114,12 +114,12 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule(lease=leases)
     def heartbeat(self, lease: Lease) -> None:
-        assert self.store.heartbeat(lease, 60, 0.5, "separating") == self.holds(lease)
+        assert self.store.leases.heartbeat(lease, 60, 0.5, "separating") == self.holds(lease)
 
     @rule(lease=consumes(leases))
     def succeed(self, lease: Lease) -> None:
         holds = self.holds(lease)
-        done = self.store.succeed(lease, {}, {"vocals": {"key": f"{lease.prefix}/vocals.flac"}})
+        done = self.store.leases.succeed(lease, {}, {"vocals": {"key": f"{lease.prefix}/vocals.flac"}})
         assert done == holds
         if done:
             self.commits[lease.job_id] += 1
@@ -128,7 +128,7 @@ class Interleavings(RuleBasedStateMachine):
     @rule(lease=consumes(leases))
     def fail(self, lease: Lease) -> None:
         holds = self.holds(lease)
-        assert self.store.fail(lease, "not_audio", "no") == holds
+        assert self.store.leases.fail(lease, "not_audio", "no") == holds
 
     @rule(lease=consumes(leases))
     def give_back_after_an_error(self, lease: Lease) -> None:
@@ -136,12 +136,12 @@ class Interleavings(RuleBasedStateMachine):
             self.fail(lease)
             return
         holds = self.holds(lease)
-        assert self.store.give_back(lease, "storage away", -1.0) == holds
+        assert self.store.leases.give_back(lease, "storage away", -1.0) == holds
 
     @rule(lease=consumes(leases))
     def give_back_at_shutdown(self, lease: Lease) -> None:
         holds = self.holds(lease)
-        assert self.store.give_back(lease, "shutting down", -1.0, counted=False) == holds
+        assert self.store.leases.give_back(lease, "shutting down", -1.0, counted=False) == holds
 
     # --- what always holds
 
@@ -183,14 +183,14 @@ class Interleavings(RuleBasedStateMachine):
             for job_id in self.ids:
                 if self.job(job_id).state is JobState.RUNNING:  # its worker is gone for good
                     job = self.job(job_id)
-                    self.store.heartbeat(Lease(job_id, job.attempt, "gone"), -1, 0.0, "gone")
+                    self.store.leases.heartbeat(Lease(job_id, job.attempt, "gone"), -1, 0.0, "gone")
             self.messages.clear()
             self.sweep()
             self.publish(1000, "no")
             for job_id in list(self.messages):
-                taken = self.store.take_lease(job_id, "last", 60)
+                taken = self.store.leases.take(job_id, "last", 60)
                 if taken is not None:
-                    self.store.succeed(taken[1], {}, {})
+                    self.store.leases.succeed(taken[1], {}, {})
         assert {self.job(job_id).state for job_id in self.ids} <= ENDED
         for job_id in self.ids:
             self.store.delete(job_id)

@@ -48,7 +48,7 @@ def test_an_unknown_job_is_none(store: JobStore) -> None:
 def test_of_many_workers_one_gets_the_lease(store: JobStore) -> None:
     job = store.intake.put(new_job(), "accepted").job
     with ThreadPoolExecutor(8) as pool:
-        taken = list(pool.map(lambda i: store.take_lease(job.id, f"worker-{i}", 60), range(16)))
+        taken = list(pool.map(lambda i: store.leases.take(job.id, f"worker-{i}", 60), range(16)))
 
     winners = [entry for entry in taken if entry]
     assert len(winners) == 1
@@ -61,8 +61,8 @@ def test_a_finished_job_carries_its_outputs(store: JobStore) -> None:
     job = store.intake.put(new_job(), "accepted").job
     _, lease = _take(store, job.id)
 
-    assert store.heartbeat(lease, 60, 0.5, "separating")
-    assert store.succeed(lease, {"frames": 10}, {"drums": {"key": "k"}})
+    assert store.leases.heartbeat(lease, 60, 0.5, "separating")
+    assert store.leases.succeed(lease, {"frames": 10}, {"drums": {"key": "k"}})
 
     done = _get(store, job.id)
     assert (done.state, done.fraction, done.source, done.outputs) == (
@@ -77,22 +77,22 @@ def test_a_stale_lease_changes_nothing(store: JobStore) -> None:
     # given a job whose first worker fell silent and whose second runs it
     job = store.intake.put(new_job(), "accepted").job
     _, stale = _take(store, job.id, seconds=-1)
-    store.reap()
+    store.leases.reap()
     _, fresh = _take(store, job.id)
     before = _get(store, job.id)
 
     # when the first one wakes up and writes
     written = [
-        store.heartbeat(stale, 60, 0.9, "uploading"),
-        store.succeed(stale, {}, {"drums": {"key": "stale"}}),
-        store.fail(stale, "x", "y"),
-        store.give_back(stale, "z", 0),
+        store.leases.heartbeat(stale, 60, 0.9, "uploading"),
+        store.leases.succeed(stale, {}, {"drums": {"key": "stale"}}),
+        store.leases.fail(stale, "x", "y"),
+        store.leases.give_back(stale, "z", 0),
     ]
 
     # then nothing of it is seen, and the second one commits
     assert written == [False] * 4
     assert _get(store, job.id) == before
-    assert store.succeed(fresh, {}, {})
+    assert store.leases.succeed(fresh, {}, {})
 
 
 def test_a_silent_worker_costs_an_attempt_and_the_last_one_the_job(store: JobStore) -> None:
@@ -101,7 +101,7 @@ def test_a_silent_worker_costs_an_attempt_and_the_last_one_the_job(store: JobSto
         store.outbox.claim()
         running, _ = _take(store, job.id, seconds=-1)
         assert running.attempt == attempt
-        reaped = store.reap()
+        reaped = store.leases.reap()
         assert [entry.id for entry in reaped] == [job.id]
 
     failed = _get(store, job.id)
@@ -113,24 +113,24 @@ def test_a_silent_worker_costs_an_attempt_and_the_last_one_the_job(store: JobSto
         "running",
         "failed",
     ]
-    assert store.reap() == []
+    assert store.leases.reap() == []
 
 
 def test_a_live_lease_is_not_reaped(store: JobStore) -> None:
     job = store.intake.put(new_job(), "accepted").job
     _take(store, job.id, seconds=60)
 
-    assert store.reap() == []
+    assert store.leases.reap() == []
     assert _get(store, job.id).state is JobState.RUNNING
 
 
 def test_a_job_that_pauses_is_given_to_nobody(store: JobStore) -> None:
     job = store.intake.put(new_job(), "accepted").job
     _, lease = _take(store, job.id)
-    store.give_back(lease, "storage is away", 600.0)
+    store.leases.give_back(lease, "storage is away", 600.0)
 
     # a message that comes twice must not cut the pause short
-    assert store.take_lease(job.id, "worker", 60) is None
+    assert store.leases.take(job.id, "worker", 60) is None
 
 
 def test_of_many_dispatchers_one_may_publish(store: JobStore) -> None:
@@ -160,7 +160,7 @@ def test_messages_of_waiting_jobs_are_counted_and_can_be_forgotten(store: JobSto
 def test_old_stems_expire_and_old_records_go(store: JobStore) -> None:
     done, live = store.intake.put(new_job(), "accepted").job, store.intake.put(new_job(), "accepted").job
     _, lease = _take(store, done.id)
-    store.succeed(lease, {}, {"drums": {"key": "k"}})
+    store.leases.succeed(lease, {}, {"drums": {"key": "k"}})
 
     assert store.expire(60) == []
     assert store.forget(-1) == 0  # stems that are still there keep their record
@@ -181,8 +181,8 @@ def test_a_deleted_job_is_forgotten_with_its_timeline(store: JobStore) -> None:
     assert store.delete(job.id)
     assert not store.delete(job.id)
     assert store.view(job.id) is None
-    assert not store.heartbeat(lease, 60, 0.5, "separating")
-    assert not store.succeed(lease, {}, {})
+    assert not store.leases.heartbeat(lease, 60, 0.5, "separating")
+    assert not store.leases.succeed(lease, {}, {})
 
 
 def test_a_job_given_back_is_published_again_after_its_pause(store: JobStore) -> None:
@@ -190,7 +190,7 @@ def test_a_job_given_back_is_published_again_after_its_pause(store: JobStore) ->
     for job, pause in ((waiting, 600.0), (due, -1.0)):
         store.outbox.claim()
         _, lease = _take(store, job.id)
-        assert store.give_back(lease, "storage is down", pause)
+        assert store.leases.give_back(lease, "storage is down", pause)
 
     assert store.outbox.due() == [due.id]
     store.outbox.claim()
@@ -205,8 +205,8 @@ def test_cancel_ends_a_live_job_once(store: JobStore, running: bool) -> None:
     assert store.cancel(job.id, "the client asked")
     assert not store.cancel(job.id, "again")
     assert _get(store, job.id).state is JobState.CANCELED
-    assert store.take_lease(job.id, "late", 60) is None
-    assert lease is None or not store.heartbeat(lease, 60, 0.5, "separating")
+    assert store.leases.take(job.id, "late", 60) is None
+    assert lease is None or not store.leases.heartbeat(lease, 60, 0.5, "separating")
 
 
 def test_the_queue_position_counts_earlier_jobs_of_the_pool(store: JobStore) -> None:
@@ -270,7 +270,7 @@ def test_every_move_not_in_the_table_is_refused() -> None:
 
 
 def _take(store: JobStore, job_id: str, seconds: float = 60) -> tuple[Job, Lease]:
-    taken = store.take_lease(job_id, "worker", seconds)
+    taken = store.leases.take(job_id, "worker", seconds)
     assert taken is not None
     return taken
 
@@ -344,13 +344,13 @@ def test_a_fetched_track_goes_on_where_it_is_separated(store: JobStore) -> None:
     options = JobOptions("demo", stems=("vocals",), source_url="https://example.org/a.mp3")
     job = Job(job_id, JobState.QUEUED, options, "fetch", input_key(job_id), "track", 0, next_pool="separate.demo.cpu")
     store.intake.put(job, "accepted")
-    taken = store.take_lease(job_id, "fetcher", 60)
+    taken = store.leases.take(job_id, "fetcher", 60)
     assert taken is not None
     lease = taken[1]
 
-    assert not store.hand_on(Lease(job_id, 7, "another"), "k", "n", 1, None)
-    assert store.hand_on(lease, f"{lease.prefix}/input", "a.mp3", 9, 2.5)
-    assert not store.hand_on(lease, "again", "n", 1, None)  # once
+    assert not store.leases.hand_on(Lease(job_id, 7, "another"), "k", "n", 1, None)
+    assert store.leases.hand_on(lease, f"{lease.prefix}/input", "a.mp3", 9, 2.5)
+    assert not store.leases.hand_on(lease, "again", "n", 1, None)  # once
 
     found = store.get(job_id)
     assert found is not None
@@ -364,9 +364,9 @@ def test_only_what_was_to_be_fetched_is_handed_on(store: JobStore) -> None:
     job_id = new_job_id()
     options = JobOptions("demo", stems=("vocals",))
     store.intake.put(Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "a", 1), "accepted")
-    taken = store.take_lease(job_id, "worker", 60)
+    taken = store.leases.take(job_id, "worker", 60)
     assert taken is not None
-    assert not store.hand_on(taken[1], "k", "n", 1, None)
+    assert not store.leases.hand_on(taken[1], "k", "n", 1, None)
 
 
 def test_usage_outlives_its_job_and_ends_in_its_time(store: JobStore) -> None:
@@ -374,11 +374,11 @@ def test_usage_outlives_its_job_and_ends_in_its_time(store: JobStore) -> None:
     options = JobOptions("demo", stems=("vocals",))
     job = Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "a", 1, owner="alice")
     store.intake.put(job, "accepted", seconds=60.0)
-    taken = store.take_lease(job_id, "worker", 60)
+    taken = store.leases.take(job_id, "worker", 60)
     assert taken is not None
     store.usage.spend(job_id, 1.5)
     store.usage.spend(job_id, 2.0)
-    store.succeed(taken[1], {"duration_seconds": 61.0}, {})
+    store.leases.succeed(taken[1], {"duration_seconds": 61.0}, {})
     store.delete(job_id)
 
     (account,) = store.usage.accounts(0, owner="alice")

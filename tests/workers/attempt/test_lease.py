@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from stemsvc.errors import FatalError
@@ -18,6 +20,7 @@ from stemsvc.jobs.record import Job, JobOptions, JobState, Lease, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
+from stemsvc.storage import open_storage
 from tests.processes import wait_for
 from workers.attempt.lease import LeaseKeeper, LeaseLost
 from workers.host.dead import end_leases_of_the_dead, worker_name
@@ -37,18 +40,19 @@ def store(url: str) -> Iterator[JobStore]:
     store.close()
 
 
-def running(store: JobStore, worker: str = "worker", seconds: float = 60.0) -> Lease:
+def running(store: JobStore, worker: str = "worker", max_attempts: int = 3) -> Lease:
     job_id = new_job_id()
     options = JobOptions("demo", stems=("vocals",))
-    store.intake.put(Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", f"jobs/{job_id}/input", "a", 1), "new")
-    taken = store.take_lease(job_id, worker, seconds)
+    job = Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", f"jobs/{job_id}/input", "a", 1)
+    store.intake.put(replace(job, max_attempts=max_attempts), "new")
+    taken = store.leases.take(job_id, worker, 60.0)
     assert taken is not None
     return taken[1]
 
 
 def test_a_lost_lease_is_told_at_the_next_report(store: JobStore) -> None:
     lease = running(store)
-    with LeaseKeeper(store, lease, 0.2, "demo") as keeper:
+    with LeaseKeeper(store, lease, 0.2) as keeper:
         keeper.report("separating", 0, 10)
         store.cancel(lease.job_id, "by the client")
         with pytest.raises(LeaseLost):
@@ -58,7 +62,7 @@ def test_a_lost_lease_is_told_at_the_next_report(store: JobStore) -> None:
 
 
 def test_a_job_past_its_limit_is_told_so(store: JobStore) -> None:
-    with LeaseKeeper(store, running(store), 0.2, "demo") as keeper:
+    with LeaseKeeper(store, running(store), 0.2) as keeper:
         keeper.limit(600)
         keeper.report("separating", 1, 10)
         keeper.limit(-1)
@@ -75,9 +79,10 @@ HANGING = """
     import re, sys, threading
     from stemsvc.jobs.record import Lease
     from stemsvc.jobstore import JobStore
-    from workers import lease
+    from stemsvc.control.subscribers import count_end
+    from workers.attempt import lease
     lease.OBEY_SECONDS, lease.DEAF_SECONDS = 0.3, 2.0
-    with lease.LeaseKeeper(JobStore(sys.argv[1]), Lease(sys.argv[2], 1, "worker"), 0.4, "demo") as keeper:
+    with lease.LeaseKeeper(JobStore(sys.argv[1], (count_end,)), Lease(sys.argv[2], 1, "worker"), 0.4) as keeper:
         keeper.limit(1.0 if sys.argv[3] == "waiting" else 600)
         keeper.report("separating", 1, 10)
         threading.Event().wait(0.5)
@@ -106,11 +111,11 @@ def test_a_process_that_hangs_ends(store: JobStore, url: str, how: str, tmp_path
         MultiProcessCollector(registry, str(figures))  # type: ignore[no-untyped-call]
         assert registry.get_sample_value("demucs_jobs_total", labels) == 1
     else:
-        assert [each.id for each in wait_for("the lease to run out", store.reap)] == [lease.job_id]
+        assert [each.id for each in wait_for("the lease to run out", store.leases.reap)] == [lease.job_id]
 
 
-def test_leases_of_dead_processes_end_at_once_and_no_others(store: JobStore, url: str) -> None:
-    settings = Settings(database_url=url)
+def test_leases_of_dead_processes_end_at_once_and_no_others(store: JobStore, url: str, tmp_path: Path) -> None:
+    settings = Settings(database_url=url, data_dir=tmp_path / "data")
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
     names = (worker_name(child.pid), worker_name(child.pid), worker_name(os.getpid()), f"elsewhere:{child.pid}", "odd")
@@ -121,6 +126,27 @@ def test_leases_of_dead_processes_end_at_once_and_no_others(store: JobStore, url
     assert end_leases_of_the_dead(settings) == 1
     assert set(store.outbox.due()) == {first, second}
     assert end_leases_of_the_dead(settings, "nobody") == 0
+
+
+def test_a_job_that_the_cleaner_of_the_dead_fails_is_counted_and_erased(
+    store: JobStore, url: str, tmp_path: Path
+) -> None:
+    settings = Settings(database_url=url, data_dir=tmp_path / "data")
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    lease = running(store, worker_name(child.pid), max_attempts=1)
+    storage = open_storage(settings)
+    for key in (f"jobs/{lease.job_id}/input", f"{lease.prefix}/vocals.flac"):
+        storage.put(key, io.BytesIO(b"music"), "audio/flac")
+    labels = {"model": "demo", "state": "failed", "code": "worker_lost"}
+    before = REGISTRY.get_sample_value("demucs_jobs_total", labels) or 0.0
+
+    assert end_leases_of_the_dead(settings, lease.job_id) == 1
+    job = store.get(lease.job_id)
+    assert job is not None
+    assert (job.state, job.error_code) == (JobState.FAILED, "worker_lost")
+    assert storage.keys("") == []
+    assert REGISTRY.get_sample_value("demucs_jobs_total", labels) == before + 1
 
 
 def test_a_store_that_is_away_leaves_the_dead_to_time(tmp_path: Path) -> None:

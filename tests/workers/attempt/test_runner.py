@@ -7,17 +7,19 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
+from stemsvc.control.subscribers import Eraser, count_end
 from stemsvc.errors import TransientError, UsageError
 from stemsvc.jobs.pools import FETCH, Pool, single
-from stemsvc.jobs.record import Job, JobOptions, JobState, new_job_id
+from stemsvc.jobs.record import Job, JobOptions, JobState, Lease, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
+from stemsvc.jobstore.leases import Leases
 from stemsvc.kinds.separate import cost
 from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.models.catalog import load_catalog
@@ -31,6 +33,8 @@ from workers.engine.separate import Separator
 from workers.host.device import DeviceTurns
 from workers.kinds.separate.models import Models
 from workers.sources.protocol import Fetched, Order
+
+T = TypeVar("T")
 
 
 class Moody(LocalStorage):
@@ -61,8 +65,9 @@ def models() -> Models:
 def runner(settings: Settings, models: Models) -> Iterator[Runner]:
     settings.data_dir.mkdir()
     migrate(settings.resolved_database_url)
-    store = JobStore(settings.resolved_database_url)
-    yield Runner(settings, load_catalog(), store, Moody(settings.data_dir / "objects", b"key"), models)
+    storage = Moody(settings.data_dir / "objects", b"key")
+    store = JobStore(settings.resolved_database_url, (Eraser(storage), count_end))
+    yield Runner(settings, load_catalog(), store, storage, models)
     store.close()
 
 
@@ -175,7 +180,7 @@ def test_a_cancel_ends_the_wait_for_an_absent_storage(runner: Runner, song: Path
     assert [key for key in storage.keys("") if "attempt" in key] == []
 
 
-class Forgetful(JobStore):
+class Forgetful(Leases):
     """A store that is away for the next commits, before or after it has done them."""
 
     before = after = 0
@@ -198,16 +203,61 @@ class Forgetful(JobStore):
         return done
 
 
+class Vanishing(Leases):
+    """A store that answers nothing any more once it has done a commit."""
+
+    gone = False
+
+    def _answer(self, done: Callable[[], T]) -> T:
+        if self.gone:
+            raise TransientError("store_unavailable", "away for good")
+        return done()
+
+    def succeed(self, *arguments: Any) -> bool:
+        self._answer(lambda: Leases.succeed(self, *arguments))
+        self.gone = True
+        raise TransientError("store_unavailable", "the answer was lost")
+
+    def hand_on(self, *arguments: Any) -> bool:
+        self._answer(lambda: Leases.hand_on(self, *arguments))
+        self.gone = True
+        raise TransientError("store_unavailable", "the answer was lost")
+
+    def is_committed(self, lease: Lease) -> bool:
+        return self._answer(lambda: Leases.is_committed(self, lease))
+
+    def give_back(self, *arguments: Any, **how: Any) -> bool:
+        return self._answer(lambda: Leases.give_back(self, *arguments, **how))
+
+    def heartbeat(self, *arguments: Any) -> bool:
+        return self._answer(lambda: Leases.heartbeat(self, *arguments))
+
+
+class MoodyStore(JobStore):
+    """A store whose leases are of another class, and which answers as they do."""
+
+    def __init__(self, runner: Runner, leases: type[Leases]) -> None:
+        super().__init__(runner.settings.resolved_database_url, (Eraser(runner.storage),))
+        self.leases = leases(self._engine, self._moves, lambda job_id: None)
+
+    def get(self, job_id: str) -> Job | None:
+        if getattr(self.leases, "gone", False):
+            raise TransientError("store_unavailable", "away for good")
+        return super().get(job_id)
+
+
 @pytest.mark.parametrize(("before", "after"), [(3, 0), (0, 1), (1, 1)])
 def test_a_store_that_is_away_at_the_commit_loses_nothing(runner: Runner, song: Path, before: int, after: int) -> None:
     job_id = accept(runner, song)
-    store = Forgetful(runner.settings.resolved_database_url)
-    store.before, store.after = before, after
+    store = MoodyStore(runner, Forgetful)
+    leases = store.leases
+    assert isinstance(leases, Forgetful)
+    leases.before, leases.after = before, after
     patient(runner, store=store).run(job_id, "worker")
     store.close()
 
     assert state(runner, job_id) == ("succeeded", None)
-    assert (store.before, store.after) == (0, 0)
+    assert (leases.before, leases.after) == (0, 0)
     assert stored(runner, job_id) == ["attempt-1/manifest.json", "attempt-1/vocals.flac"]
 
 
@@ -217,8 +267,9 @@ def test_a_commit_whose_answer_was_lost_stands_though_the_row_is_seen_to_have_mo
     # the pause before the next try is longer than a heartbeat, which finds the row no longer running
     monkeypatch.setattr("workers.attempt.retry.backoff", lambda *_: 2.5)
     job_id = accept(runner, song)
-    store = Forgetful(runner.settings.resolved_database_url)
-    store.after = 1
+    store = MoodyStore(runner, Forgetful)
+    assert isinstance(store.leases, Forgetful)
+    store.leases.after = 1
     patient(runner, store=store).run(job_id, "worker")
     store.close()
 
@@ -226,39 +277,9 @@ def test_a_commit_whose_answer_was_lost_stands_though_the_row_is_seen_to_have_mo
     assert stored(runner, job_id) == ["attempt-1/manifest.json", "attempt-1/vocals.flac"]
 
 
-class Vanishing(JobStore):
-    """A store that answers nothing any more once it has done a commit."""
-
-    gone = False
-
-    def _answer(self, done: Callable[[], Any]) -> Any:
-        if self.gone:
-            raise TransientError("store_unavailable", "away for good")
-        return done()
-
-    def succeed(self, *arguments: Any) -> bool:
-        self._answer(lambda: JobStore.succeed(self, *arguments))
-        self.gone = True
-        raise TransientError("store_unavailable", "the answer was lost")
-
-    def hand_on(self, *arguments: Any) -> bool:
-        self._answer(lambda: JobStore.hand_on(self, *arguments))
-        self.gone = True
-        raise TransientError("store_unavailable", "the answer was lost")
-
-    def get(self, job_id: str) -> Job | None:
-        return self._answer(lambda: JobStore.get(self, job_id))  # type: ignore[no-any-return]
-
-    def give_back(self, *arguments: Any, **how: Any) -> bool:
-        return self._answer(lambda: JobStore.give_back(self, *arguments, **how))  # type: ignore[no-any-return]
-
-    def heartbeat(self, *arguments: Any) -> bool:
-        return self._answer(lambda: JobStore.heartbeat(self, *arguments))  # type: ignore[no-any-return]
-
-
 def test_nothing_is_erased_while_nobody_can_tell_whether_the_commit_was_done(runner: Runner, song: Path) -> None:
     job_id = accept(runner, song)
-    store = Vanishing(runner.settings.resolved_database_url)
+    store = MoodyStore(runner, Vanishing)
     with pytest.raises(TransientError):
         replace(runner, store=store).run(job_id, "worker")
     store.close()
@@ -267,9 +288,9 @@ def test_nothing_is_erased_while_nobody_can_tell_whether_the_commit_was_done(run
     assert {"attempt-1/manifest.json", "attempt-1/vocals.flac"} <= set(stored(runner, job_id))
 
 
-@pytest.mark.parametrize("store_is", [Forgetful, Vanishing])
+@pytest.mark.parametrize("leases_are", [Forgetful, Vanishing])
 def test_a_fetched_track_is_kept_though_the_answer_was_lost(
-    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch, store_is: type[JobStore]
+    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch, leases_are: type[Leases]
 ) -> None:
     def fetched(order: Order, on_progress: object) -> Fetched:
         path = shutil.copy(song, Path(order.folder) / "song.flac")
@@ -279,9 +300,9 @@ def test_a_fetched_track_is_kept_though_the_answer_was_lost(
     monkeypatch.setattr("workers.attempt.retry.backoff", lambda *_: 2.5)
     options = replace(OPTIONS, source_url="https://example.org/song.flac")
     job_id = accept(runner, song, options, pool=FETCH, next_pool="separate.demo.cpu")
-    store = store_is(runner.settings.resolved_database_url)
-    if isinstance(store, Forgetful):
-        store.after = 1
+    store = MoodyStore(runner, leases_are)
+    if isinstance(store.leases, Forgetful):
+        store.leases.after = 1
         patient(runner, store=store).run(job_id, "worker")
     else:
         with pytest.raises(TransientError):
@@ -486,11 +507,11 @@ def test_a_job_that_is_too_old_is_not_tried_again(runner: Runner, song: Path) ->
 
 def test_the_attempt_that_commits_erases_what_a_killed_one_left(runner: Runner, song: Path) -> None:
     job_id = accept(runner, song)
-    taken = runner.store.take_lease(job_id, "killed", -1)
+    taken = runner.store.leases.take(job_id, "killed", -1)
     assert taken is not None
     with song.open("rb") as file:
         runner.storage.put(f"{taken[1].prefix}/vocals.flac", file, "audio/flac")
-    runner.store.reap()
+    runner.store.leases.reap()
     runner.run(job_id, "worker")
 
     assert state(runner, job_id) == ("succeeded", None)
