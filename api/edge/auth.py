@@ -18,7 +18,7 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
 from stemsvc.accounts.keys import Key, Scope, fits, parse_token
-from stemsvc.errors import UsageError
+from stemsvc.errors import Forbidden
 from stemsvc.jobstore.keys import Keys
 
 log = structlog.get_logger()
@@ -47,7 +47,7 @@ class Caller:
     def need(self, scope: Scope) -> None:
         """Raise `UsageError` `forbidden` unless the caller has the scope."""
         if self.key is not None and not self.key.may(scope):
-            raise UsageError("forbidden", f"this key lacks the scope `{scope}`")
+            raise Forbidden(f"this key lacks the scope `{scope}`")
 
 
 class Doorkeeper:

@@ -14,7 +14,7 @@ from werkzeug.datastructures import CombinedMultiDict
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from stemsvc.control.sources import SentFile
-from stemsvc.errors import UsageError
+from stemsvc.errors import EmptyFile, FileTooLarge, MissingFile, TooManyFiles
 from stemsvc.jobs.filenames import clean_filename
 
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
@@ -67,14 +67,14 @@ def the_file(max_bytes: int) -> SentFile:
     """
     files = request.files.getlist("file")
     if not files:
-        raise UsageError("missing_file", "send the track as the multipart field `file`, or JSON with a `source`")
+        raise MissingFile("send the track as the multipart field `file`, or JSON with a `source`")
     if len(files) > 1:
-        raise UsageError("too_many_files", f"one track a job; this request has {len(files)}")
+        raise TooManyFiles(f"one track a job; this request has {len(files)}")
     stream = files[0].stream
     size = stream.seek(0, os.SEEK_END)
     if size == 0:
-        raise UsageError("empty_file", "the file has no bytes")
+        raise EmptyFile("the file has no bytes")
     if size > max_bytes:
-        raise UsageError("file_too_large", f"the file has {size} bytes; at most {max_bytes} are taken")
+        raise FileTooLarge(f"the file has {size} bytes; at most {max_bytes} are taken")
     stream.seek(0)
     return SentFile(stream, clean_filename(files[0].filename or ""))  # type: ignore[arg-type]

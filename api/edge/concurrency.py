@@ -17,7 +17,7 @@ from flask import Flask, current_app, g, request
 from werkzeug.exceptions import BadRequest, HTTPException, RequestTimeout
 
 from api.edge.bodies import FIELDS_LIMIT, FORMS
-from stemsvc.errors import TransientError
+from stemsvc.errors import TooManyStreams
 from stemsvc.settings import Settings
 
 SILENCE_SECONDS = 30.0  # without a byte of a body that is announced
@@ -48,7 +48,7 @@ class Gate:
     def waiting(self) -> Iterator[None]:
         """Wait without holding a place to work. Raises `TransientError` `too_many_streams`."""
         if not self._open or not self._waiting.acquire(blocking=False):
-            raise TransientError("too_many_streams", "too many requests wait for jobs already", retry_after=10.0)
+            raise TooManyStreams("too many requests wait for jobs already", retry_after=10.0)
         worked = g.get("working", False)
         self.leave()
         try:
@@ -61,7 +61,7 @@ class Gate:
     def hold_stream(self) -> _Held:
         """A place for an answer that goes on after its request's end. Raises `TransientError` `too_many_streams`."""
         if not self._open or not self._waiting.acquire(blocking=False):
-            raise TransientError("too_many_streams", "too many event streams are open already", retry_after=10.0)
+            raise TooManyStreams("too many event streams are open already", retry_after=10.0)
         return _Held(self._waiting)
 
 

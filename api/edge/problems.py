@@ -10,31 +10,37 @@ from flask import Flask, Response, json, request
 from werkzeug.exceptions import HTTPException
 
 from api.edge.request_id import request_id
-from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
+from stemsvc.errors import (
+    AcceptanceUnknown,
+    BadRequest,
+    FatalError,
+    FileTooLarge,
+    InvalidFields,
+    MethodNotAllowed,
+    NotFound,
+    RateLimited,
+    RequestTimeout,
+    StemsvcError,
+    StorageFull,
+    TransientError,
+    Unauthorized,
+    UnsupportedMediaType,
+    UsageError,
+)
 
 log = structlog.get_logger()
 
 READ_ON_BYTES = 64 * 1024 * 1024
 
-# Usage errors are 422 unless named here.
-STATUS = {
-    "job_not_found": 404, "job_finished": 409, "object_missing": 404, "url_expired": 403, "url_invalid": 403,
-    "file_too_large": 413, "missing_file": 400, "too_many_files": 400, "empty_file": 400,
-    "idempotency_conflict": 409, "bad_idempotency_key": 400, "forbidden": 403, "upload_not_found": 404,
-    "pool_not_found": 404,
-    "length_required": 411, "wrong_length": 400, "upload_incomplete": 400, "request_timeout": 408,
-}  # fmt: skip
-# Transient errors are 503; these are the client's to slow down for. What others say names our insides: it is logged.
-BUSY = ("queue_full", "key_queue_full", "quota_exceeded", "too_many_uploads")
 UNANSWERED = "a part of the service does not answer; try again"
-DETAILS = {
-    "storage_full": "the service has too little disk space left to take a job; try again later",
-    "acceptance_unknown": "the job may have been accepted or not; with an Idempotency-Key it is safe to send it again",
+# What others say of a part of ours names our insides: it is logged, and the client gets this instead.
+DETAILS: dict[type[StemsvcError], str] = {
+    StorageFull: "the service has too little disk space left to take a job; try again later",
+    AcceptanceUnknown: "the job may have been accepted or not; with an Idempotency-Key it is safe to send it again",
 }
-CODES = {
-    400: "bad_request", 401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 408: "request_timeout",
-    413: "file_too_large",
-    415: "unsupported_media_type", 422: "invalid_fields", 429: "rate_limited",
+BY_STATUS: dict[int, type[StemsvcError]] = {
+    400: BadRequest, 401: Unauthorized, 404: NotFound, 405: MethodNotAllowed, 408: RequestTimeout, 413: FileTooLarge,
+    415: UnsupportedMediaType, 422: InvalidFields, 429: RateLimited,
 }  # fmt: skip
 
 
@@ -63,7 +69,7 @@ def install(app: Flask) -> None:
 
 def _from_ours(error: StemsvcError) -> Response:
     if isinstance(error, UsageError):
-        status = STATUS.get(error.code, 422)
+        status = error.status or 422
         return problem(status, _title(status), error.code, error.detail)
     if isinstance(error, TransientError):
         return _from_transient(error)
@@ -73,12 +79,12 @@ def _from_ours(error: StemsvcError) -> Response:
 
 
 def _from_transient(error: TransientError) -> Response:
-    if error.code in BUSY:
+    if error.status == 429:  # the client's to slow down for
         log.warning("refused", code=error.code, detail=error.detail)
         response = problem(429, "Too Many Requests", error.code, error.detail)
     else:
         log.error("request failed", code=error.code, detail=error.detail)
-        response = problem(503, "Service Unavailable", error.code, DETAILS.get(error.code, UNANSWERED))
+        response = problem(503, "Service Unavailable", error.code, DETAILS.get(type(error), UNANSWERED))
     response.headers["Retry-After"] = str(math.ceil(error.retry_after or 5.0))
     return response
 
@@ -90,7 +96,8 @@ def _from_http(error: HTTPException) -> Response:
     data = getattr(error, "data", None) or {}
     closing = {"Connection": "close"} if status == 408 else {}  # the rest of its body is not waited for
     messages = data.get("messages")
-    code = CODES.get(status, _title(status).lower().replace(" ", "_"))
+    known = BY_STATUS.get(status)
+    code = known.code if known else _title(status).lower().replace(" ", "_")
     if messages:
         flat = _flatten(messages)
         detail = "; ".join(f"{name}: {text}" for name, text in flat.items())

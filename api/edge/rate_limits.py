@@ -7,7 +7,7 @@ from flask_limiter import Limiter
 from flask_limiter.constants import HeaderNames
 
 from api.edge.auth import OPEN
-from stemsvc.errors import FatalError
+from stemsvc.errors import BadSettings
 from stemsvc.settings import Settings
 
 # draft-ietf-httpapi-ratelimit-headers, the form with three headers that clients know
@@ -32,7 +32,7 @@ def install(app: Flask, settings: Settings) -> None:
     try:
         parse_many(settings.rate_limit)
     except ValueError as error:
-        raise FatalError("bad_settings", f"STEMSVC_RATE_LIMIT: {error}; write `600 per minute`") from error
+        raise BadSettings(f"STEMSVC_RATE_LIMIT: {error}; write `600 per minute`") from error
     shared = settings.broker_url.startswith(("redis://", "rediss://"))
     limiter = Limiter(
         _who,

@@ -12,7 +12,7 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from stemsvc.errors import TransientError, UsageError
+from stemsvc.errors import BadIdempotencyKey, StorageFull
 
 HEADER = "X-Request-Id"
 _KEY = re.compile(r"[!-~]{1,255}")
@@ -37,7 +37,7 @@ def install(app: Flask, min_free_bytes: int) -> None:
                 raise RequestEntityTooLarge
             free = shutil.disk_usage(tempfile.gettempdir()).free
             if free < request.content_length + min_free_bytes:
-                raise TransientError("storage_full", f"{free >> 20} MB are free for uploads")
+                raise StorageFull(f"{free >> 20} MB are free for uploads")
 
     @app.after_request
     def _return_id(response: Response) -> Response:
@@ -50,7 +50,7 @@ def idempotency_key() -> str | None:
     """The client's own name for this request. Raises `UsageError` `bad_idempotency_key`."""
     key = request.headers.get("Idempotency-Key")
     if key is not None and not _KEY.fullmatch(key):
-        raise UsageError("bad_idempotency_key", "an Idempotency-Key has 1 to 255 visible ASCII characters")
+        raise BadIdempotencyKey("an Idempotency-Key has 1 to 255 visible ASCII characters")
     return key
 
 

@@ -17,7 +17,7 @@ from api.schemas.read import asked_by, read_options, read_source
 from api.services import services
 from api.views.jobs import JSON_EXAMPLE, shown
 from stemsvc.accounts.keys import Scope
-from stemsvc.errors import StemsvcError, UsageError
+from stemsvc.errors import MissingFile, StemsvcError
 
 blueprint = BodyBlueprint("batch", __name__, description="Several tracks at once")
 
@@ -38,7 +38,7 @@ def submit(form: dict[str, Any]) -> dict[str, Any]:
 def _submit(body: dict[str, Any], who: Caller) -> dict[str, Any]:
     try:
         if not body.get("source") or "file" in body:
-            raise UsageError("missing_file", "a job of a batch needs a `source`: a url or an upload_id")
+            raise MissingFile("a job of a batch needs a `source`: a url or an upload_id")
         try:
             fields = JobForm().load(body)
         except ValidationError as error:

@@ -18,7 +18,7 @@ from api.services import services
 from stemsvc.accounts.keys import Scope
 from stemsvc.control.present import eta, line
 from stemsvc.control.services import Services
-from stemsvc.errors import StemsvcError, UsageError
+from stemsvc.errors import BadLastEventId, StemsvcError
 from stemsvc.jobs.record import JobView
 from stemsvc.jobstore.snapshots import Glance
 
@@ -73,7 +73,7 @@ def follow(job_id: str) -> Response:
 def _last_event() -> int:
     given = request.headers.get("Last-Event-ID", "").strip()
     if given and not _ID.fullmatch(given):
-        raise UsageError("bad_last_event_id", "send the `id` of the last event that came")
+        raise BadLastEventId("send the `id` of the last event that came")
     return int(given or 0)
 
 

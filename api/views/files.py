@@ -7,7 +7,7 @@ from typing import BinaryIO, cast
 from flask import Blueprint, Response, request, send_file
 
 from api.services import services
-from stemsvc.errors import UsageError
+from stemsvc.errors import ObjectMissing, UrlInvalid
 from stemsvc.storage.local import ROUTE, LocalStorage, SignedQuery, SignedUpload
 
 blueprint = Blueprint("files", __name__)
@@ -40,7 +40,7 @@ def receive(key: str) -> Response:
 def _storage() -> LocalStorage:
     storage = services().storage
     if not isinstance(storage, LocalStorage):
-        raise UsageError("object_missing", "this service keeps its files elsewhere")
+        raise ObjectMissing("this service keeps its files elsewhere")
     return storage
 
 
@@ -49,4 +49,4 @@ def _number(name: str) -> int:
     try:
         return int(text) if len(text) < 20 else int("")
     except ValueError:
-        raise UsageError("url_invalid", "this URL is not signed") from None
+        raise UrlInvalid("this URL is not signed") from None

@@ -11,7 +11,7 @@ from api.edge.auth import caller
 from api.schemas.answers import PoolSchema, PoolsSchema, ProblemSchema
 from api.services import services
 from stemsvc.accounts.keys import Scope
-from stemsvc.errors import UsageError
+from stemsvc.errors import PoolNotFound
 from stemsvc.jobs.record import Priority
 from stemsvc.jobstore.pool_status import PoolStatus, pool_statuses
 from stemsvc.jobstore.workers import Seen
@@ -39,7 +39,7 @@ def show(name: str) -> dict[str, Any]:
     for each in pool_statuses(services().store, services().pools):
         if each.name == name:
             return _shown(each, sees_all)
-    raise UsageError("pool_not_found", "no such pool")
+    raise PoolNotFound("no such pool")
 
 
 def _shown(status: PoolStatus, sees_all: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from api.schemas.forms import UploadForm
 from api.schemas.read import asked_by
 from api.services import services
 from stemsvc.accounts.keys import Scope
-from stemsvc.errors import UsageError
+from stemsvc.errors import FileTooLarge
 from stemsvc.jobs.filenames import clean_filename
 
 URL_SECONDS = 3600  # to begin sending; the upload itself lives longer
@@ -37,7 +37,7 @@ def announce(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]
     who, settings = caller(Scope.SUBMIT), services().settings
     size = form["bytes"]
     if size is not None and size > settings.max_upload_bytes:
-        raise UsageError("file_too_large", f"{size} bytes; at most {settings.max_upload_bytes} are taken")
+        raise FileTooLarge(f"{size} bytes; at most {settings.max_upload_bytes} are taken")
     upload = services().reception.announce_upload(
         clean_filename(form["filename"]), settings.max_upload_bytes, asked_by(who, key=False),
         settings.upload_ttl_seconds, settings.max_uploads_per_key,

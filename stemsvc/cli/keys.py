@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stemsvc.accounts.keys import DEFAULT_SCOPES, Scope, new_key
-from stemsvc.errors import UsageError
+from stemsvc.errors import BadName, KeyNotFound
 
 if TYPE_CHECKING:
     from stemsvc.jobstore import JobStore
@@ -31,7 +31,7 @@ def keys() -> None:
 def create(name: str, scopes: tuple[str, ...], max_waiting: int | None, minutes_per_day: float | None) -> None:
     """Make a key for NAME and print it. It is shown this once only."""
     if not name.strip() or len(name) > 200 or not name.isprintable():
-        raise UsageError("bad_name", "a name has 1 to 200 printable characters")
+        raise BadName("a name has 1 to 200 printable characters")
     key, token = new_key(name.strip(), frozenset(Scope(scope) for scope in scopes))
     key = replace(key, max_waiting=max_waiting, minutes_per_day=minutes_per_day)
     store = open_store()
@@ -69,7 +69,7 @@ def revoke(key_id: str) -> None:
     revoked = store.keys.revoke(key_id)
     store.close()
     if not revoked:
-        raise UsageError("key_not_found", f"no key {key_id} holds")
+        raise KeyNotFound(f"no key {key_id} holds")
     click.echo(f"revoked {key_id}")
 
 

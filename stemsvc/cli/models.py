@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stemsvc.errors import FatalError, StemsvcError, UsageError
+from stemsvc.errors import (
+    BadArguments,
+    BadOutput,
+    StemsvcError,
+    WeightsChanged,
+)
 
 if TYPE_CHECKING:
     from stemsvc.models.catalog import Catalog, ModelEntry
@@ -41,7 +46,7 @@ def pull(names: tuple[str, ...], everything: bool) -> None:
 
     _, catalog, puller = _open()
     if everything == bool(names):
-        raise UsageError("bad_arguments", f"name models to pull, or --all: {', '.join(catalog.names)}")
+        raise BadArguments(f"name models to pull, or --all: {', '.join(catalog.names)}")
     entries = catalog.entries if everything else [catalog.get(name) for name in dict.fromkeys(names)]
     failed = pull_all(puller, entries)
     if failed:
@@ -123,7 +128,7 @@ def lock(names: tuple[str, ...], output: Path | None) -> None:
     write_lock(target, files)
     click.echo(f"written to {target}: look it over")
     if changed:
-        raise FatalError("weights_changed", "a source has other weights than the catalog says; see above")
+        raise WeightsChanged("a source has other weights than the catalog says; see above")
 
 
 @models.command()
@@ -143,7 +148,7 @@ def convert(file: Path, output: Path | None) -> None:
         convert_file(file, draft)
         draft.replace(target)
     except OSError as error:
-        raise FatalError("bad_output", f"{target} can't be written: {error.strerror}") from error
+        raise BadOutput(f"{target} can't be written: {error.strerror}") from error
     finally:
         draft.unlink(missing_ok=True)
     click.echo(f"{target}\n  sha256: {sha256_of(target)}\n  size: {target.stat().st_size}")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from stemsvc.cli.keys import open_store
-from stemsvc.errors import UsageError
+from stemsvc.errors import DeliveryNotFound, KeyNotFound
 
 KEY = click.argument("key_id", required=False, default="")
 
@@ -48,7 +48,7 @@ def replay(delivery_ids: tuple[str, ...]) -> None:
     store.close()
     click.echo(f"{len(delivery_ids) - len(unknown)} will be sent again")
     if unknown:
-        raise UsageError("delivery_not_found", f"no delivery {unknown[0]}")
+        raise DeliveryNotFound(f"no delivery {unknown[0]}")
 
 
 @webhooks.command()
@@ -79,4 +79,4 @@ def _check_key(key_id: str) -> None:
     known = not key_id or store.keys.find(key_id)
     store.close()
     if not known:
-        raise UsageError("key_not_found", f"no key {key_id}")
+        raise KeyNotFound(f"no key {key_id}")

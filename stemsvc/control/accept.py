@@ -10,13 +10,21 @@ from dataclasses import asdict, dataclass, field, replace
 from stemsvc.control.publish import Sender
 from stemsvc.control.route import Router, predicted_cost
 from stemsvc.control.sources import Source, UploadedFile
-from stemsvc.errors import StemsvcError, TransientError, UsageError
+from stemsvc.errors import (
+    AcceptanceUnknown,
+    JobFinished,
+    JobNotFound,
+    StemsvcError,
+    TooManyUploads,
+    TransientError,
+    UploadNotFound,
+)
 from stemsvc.guard import Guard
 from stemsvc.jobs.pools import FETCH
 from stemsvc.jobs.record import Job, JobOptions, JobState, JobView, Priority, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
-from stemsvc.jobstore.intake import UNKNOWN, IdempotencyKey
+from stemsvc.jobstore.intake import IdempotencyKey
 from stemsvc.jobstore.uploads import Upload
 from stemsvc.kinds.separate.cost import Limits
 from stemsvc.models.catalog import Catalog, ModelEntry
@@ -88,10 +96,7 @@ class Reception:
             job = replace(job, next_pool=choice.pool.name)
         try:
             view = self._store.intake.put(job, f"accepted; {choice.why}", bounds, key, seconds or 0.0)
-        except TransientError as error:
-            if error.code != UNKNOWN:
-                self._erase(job.id)
-                raise
+        except AcceptanceUnknown:
             recorded = self._recorded(job.id)
             if recorded is None:  # the commit may yet be done; if it is not, the file is an orphan for the janitor
                 raise
@@ -109,7 +114,7 @@ class Reception:
         """The file that a client stored by itself. Raises `UsageError` `upload_not_found`."""
         upload = self._store.uploads.find(upload_id) if upload_id.isalnum() else None
         if upload is None or owner not in (None, upload.owner):
-            raise UsageError("upload_not_found", "no such upload, or its time is over")
+            raise UploadNotFound("no such upload, or its time is over")
         return UploadedFile(upload)
 
     def announce_upload(self, name: str, max_bytes: int, request: Request, seconds: float, most: int) -> Upload:
@@ -117,7 +122,7 @@ class Reception:
         self._storage.check_room(self._rules.min_free_bytes)
         made = self._store.uploads.add(Upload(new_job_id(), request.owner, name, max_bytes), seconds, most)
         if made is None:
-            raise TransientError("too_many_uploads", f"{most} uploads are open already", retry_after=60.0)
+            raise TooManyUploads(f"{most} uploads are open already", retry_after=60.0)
         return made
 
     def erase_upload(self, upload_id: str, owner: str | None) -> None:
@@ -161,13 +166,13 @@ class Reception:
         try:
             return self._store.view(job_id)
         except TransientError as error:
-            raise TransientError(UNKNOWN, error.detail) from error
+            raise AcceptanceUnknown(error.detail) from error
 
     def view(self, job_id: str, owner: str | None) -> JobView:
         """The job, if it is the owner's; None as owner may see everybody's. Raises `UsageError` `job_not_found`."""
         view = self._store.view(job_id) if job_id.isalnum() else None
         if view is None or owner not in (None, view.job.owner):
-            raise UsageError("job_not_found", "no such job")
+            raise JobNotFound("no such job")
         return view
 
     def cancel(self, job_id: str, owner: str | None = None) -> None:
@@ -179,7 +184,7 @@ class Reception:
         if not self._store.cancel(job_id, "canceled by the client"):
             state = self._check_owner(job_id, owner).state
             if state is not JobState.CANCELED:
-                raise UsageError("job_finished", f"the job is {state} already")
+                raise JobFinished(f"the job is {state} already")
 
     def erase(self, job_id: str, owner: str | None = None) -> None:
         """Stop a job, delete its file and stems, forget it. Raises `UsageError` `job_not_found`."""
@@ -191,7 +196,7 @@ class Reception:
     def _check_owner(self, job_id: str, owner: str | None) -> Job:
         job = self._store.get(job_id) if job_id.isalnum() else None
         if job is None or owner not in (None, job.owner):
-            raise UsageError("job_not_found", "no such job")
+            raise JobNotFound("no such job")
         return job
 
     def _erase(self, job_id: str) -> None:

@@ -10,7 +10,7 @@ import structlog
 
 from stemsvc.control.publish import Sender
 from stemsvc.control.route import Router
-from stemsvc.errors import StemsvcError, TransientError, UsageError
+from stemsvc.errors import NotRunning, StemsvcError, TransientError
 from stemsvc.jobs.pools import queue_of
 from stemsvc.jobs.record import Lease, Priority
 from stemsvc.jobstore import JobStore
@@ -67,7 +67,7 @@ class Dispatcher:
             job = self._store.get(job_id)
             lease = Lease(job_id, job.attempt, job.lease_owner or "") if job else None
             if lease is None or not self._store.leases.take_back(lease, "taken back by the operator", counted=False):
-                raise UsageError("not_running", f"{job_id} is no running job")
+                raise NotRunning(f"{job_id} is no running job")
         self._store.recount()
         reaped = self._reap()
         self._find_lost_messages(0.0)

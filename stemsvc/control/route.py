@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from stemsvc.errors import TransientError, UsageError
+from stemsvc.errors import (
+    NoLivePool,
+    NoPool,
+    NotEnoughMemory,
+    TooMuchWork,
+    UsageError,
+)
 from stemsvc.jobs.pools import Pool
 from stemsvc.jobs.record import Job
 from stemsvc.jobstore import JobStore
@@ -67,17 +73,17 @@ def choose_pool(
 def _serving(pools: list[Pool], entry: ModelEntry, device: str, seconds: float | None) -> list[Pool]:
     serving = [pool for pool in pools if entry.name in pool.models and _is_wished(pool, device)]
     if not serving:
-        raise UsageError("no_pool", f"no worker pool is configured for model {entry.name} on device {device}")
+        raise NoPool(f"no worker pool is configured for model {entry.name} on device {device}")
     fitting = [pool for pool in serving if pool.memory_mb is None or pool.memory_mb >= entry.memory_mb]
     if not fitting:
         most = max(pool.memory_mb or 0 for pool in serving)
         detail = f"{entry.name} needs about {entry.memory_mb} MB; the pools for it have at most {most} MB"
-        raise UsageError("not_enough_memory", detail)
+        raise NotEnoughMemory(detail)
     quick = [pool for pool in fitting if pool.time_limit is None or (seconds or 0.0) <= pool.time_limit]
     if not quick:
         longest = max(pool.time_limit or 0.0 for pool in fitting)
         detail = f"it would compute for about {seconds:.0f} s; the pools for it give at most {longest:.0f} s"
-        raise UsageError("too_much_work", detail)
+        raise TooMuchWork(detail)
     return quick
 
 
@@ -105,7 +111,7 @@ class Router:
             self._pools, entry, device, seconds=seconds, slots=self._store.workers.slots(), waiting=self._waiting
         )
         if self._refuse and not choice.alive:
-            raise TransientError("no_live_pool", f"no worker of {choice.pool.name} lives", retry_after=30.0)
+            raise NoLivePool(f"no worker of {choice.pool.name} lives", retry_after=30.0)
         return choice
 
     def sweep(self) -> int:

@@ -11,7 +11,7 @@ from stemsvc.control.janitor import Janitor
 from stemsvc.control.publish import Sender
 from stemsvc.control.route import Router
 from stemsvc.control.subscribers import open_store
-from stemsvc.errors import FatalError
+from stemsvc.errors import BadSettings
 from stemsvc.guard import Guard
 from stemsvc.jobs.pools import Pool, parse_pools
 from stemsvc.jobstore import JobStore
@@ -84,7 +84,7 @@ def open_guard(settings: Settings) -> Guard:
     try:
         return Guard(settings.allowed_networks)
     except ValueError as error:
-        raise FatalError("bad_settings", f"STEMSVC_ALLOWED_NETWORKS: {error}") from error
+        raise BadSettings(f"STEMSVC_ALLOWED_NETWORKS: {error}") from error
 
 
 def job_limits(settings: Settings, pool: Pool | None = None) -> Limits:

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from stemsvc.errors import UsageError
+from stemsvc.errors import EmptyFile, FileTooLarge, UploadMissing
 from stemsvc.jobs.probe import track_seconds
 from stemsvc.jobs.record import input_key
 from stemsvc.jobstore.uploads import Upload
@@ -84,14 +84,12 @@ class UploadedFile:
         """See `Source`. Raises `UsageError` `upload_missing`, `empty_file` or `file_too_large`."""
         size = storage.size(self.upload.key)
         if size is None:
-            raise UsageError("upload_missing", "nothing was sent to this upload's URL yet")
+            raise UploadMissing("nothing was sent to this upload's URL yet")
         if size == 0:
-            raise UsageError("empty_file", "the file has no bytes")
+            raise EmptyFile("the file has no bytes")
         if size > self.upload.max_bytes:
             storage.delete(self.upload.key)
-            raise UsageError(
-                "file_too_large", f"the upload has {size} bytes; at most {self.upload.max_bytes} are taken"
-            )
+            raise FileTooLarge(f"the upload has {size} bytes; at most {self.upload.max_bytes} are taken")
         storage.copy(self.upload.key, input_key(job_id))
         return size
 

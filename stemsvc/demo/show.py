@@ -16,7 +16,7 @@ from stemsvc.client import Client
 from stemsvc.demo.measure import loudness, read_sound, si_sdr
 from stemsvc.demo.picture import draw_waveforms
 from stemsvc.embedded import background
-from stemsvc.errors import FatalError
+from stemsvc.errors import revived
 from stemsvc.settings import Settings
 
 HERE = Path(__file__).parent
@@ -58,8 +58,7 @@ def _separate(url: str, song: Path, output: Path, model: str, key: str | None = 
         console.print(f"sent {song.name} as job {job['id']}")
         job = _follow(client, job["id"])
         if job["state"] != "succeeded":
-            error = job["error"] or {"code": job["state"], "detail": "the job was ended by someone else"}
-            raise FatalError(error["code"], error["detail"])
+            raise revived(job["error"] or {"code": job["state"], "detail": "the job was ended by someone else"})
         files = {name: client.download(stem["url"], output / f"{name}.flac") for name, stem in job["stems"].items()}
     stems = {name: read_sound(path) for name, path in files.items()}
     _print_table(song, job, stems)

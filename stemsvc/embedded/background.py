@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from stemsvc.embedded.stack import Running, running
-from stemsvc.errors import FatalError
+from stemsvc.errors import AlreadyRunning, NoStack, StartFailed, StopFailed
 from stemsvc.settings import Settings
 
 STOP_SECONDS = 120.0
@@ -23,7 +23,7 @@ def start(settings: Settings) -> Running:
     """
     stack = running(settings)
     if stack is not None:
-        raise FatalError("already_running", f"a stack runs over {settings.data_dir} already: {stack.url}")
+        raise AlreadyRunning(f"a stack runs over {settings.data_dir} already: {stack.url}")
     log = settings.data_dir / "logs" / "up.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = settings.environment()
@@ -40,19 +40,19 @@ def start(settings: Settings) -> Running:
             process.returncode = 0  # it goes on without us: not a child that was forgotten
             return stack
         time.sleep(0.1)
-    raise FatalError("start_failed", _end(log))
+    raise StartFailed(_end(log))
 
 
 def stop(settings: Settings) -> Running:
     """Stop the stack over these settings and wait until it has ended. Raises `FatalError` `not_running`."""
     stack = running(settings)
     if stack is None:
-        raise FatalError("not_running", f"no stack runs over {settings.data_dir}")
+        raise NoStack(f"no stack runs over {settings.data_dir}")
     os.kill(stack.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
     while _alive(stack.pid):
         if time.monotonic() > deadline:
-            raise FatalError("stop_failed", f"process {stack.pid} does not end")
+            raise StopFailed(f"process {stack.pid} does not end")
         time.sleep(0.1)
     return stack
 

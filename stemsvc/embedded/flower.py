@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stemsvc.errors import FatalError
+from stemsvc.errors import BadSettings, NoFlower
 
 if TYPE_CHECKING:
     from stemsvc.settings import Settings
@@ -20,7 +20,7 @@ def flower_command(settings: Settings) -> tuple[list[str], dict[str, str]]:
     from stemsvc.settings import process_environment
 
     if importlib.util.find_spec("flower") is None:
-        raise FatalError("no_flower", "Flower is not installed: pip install 'stemsvc[flower]'")
+        raise NoFlower("Flower is not installed: pip install 'stemsvc[flower]'")
     command = [
         sys.executable, "-m", "celery", "-A", "stemsvc.queue.flower_app", "flower", f"--address={settings.api_host}",
         f"--port={settings.flower_port}",
@@ -41,6 +41,6 @@ def flower(host: str | None, port: int) -> None:
     changes = {"flower_port": port, **({"api_host": host} if host else {})}
     settings = Settings().model_copy(update=changes)
     if settings.api_host not in ("127.0.0.1", "::1", "localhost") and not settings.flower_password.get_secret_value():
-        raise FatalError("bad_settings", "beyond the loopback Flower needs STEMSVC_FLOWER_PASSWORD")
+        raise BadSettings("beyond the loopback Flower needs STEMSVC_FLOWER_PASSWORD")
     command, environment = flower_command(settings)
     os.execve(command[0], command, environment)

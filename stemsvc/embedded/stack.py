@@ -19,7 +19,7 @@ import httpx
 from stemsvc.embedded.flower import flower_command
 from stemsvc.embedded.processes import Child, wait_until
 from stemsvc.embedded.redis_server import RedisServer, free_port
-from stemsvc.errors import FatalError
+from stemsvc.errors import AlreadyRunning
 from stemsvc.jobs.pools import FILES, parse_pools
 from stemsvc.models.catalog import load_catalog
 from stemsvc.queue.celery import make_celery
@@ -190,7 +190,7 @@ def _only_one(settings: Settings) -> Iterator[None]:
             except OSError as error:  # another stack, or someone who looks whether there is one
                 if time.monotonic() > deadline:
                     detail = f"a stack runs over {settings.data_dir} already"
-                    raise FatalError("already_running", detail) from error
+                    raise AlreadyRunning(detail) from error
             time.sleep(0.02)
         yield
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from pathlib import PurePosixPath
 
-from stemsvc.errors import UsageError
+from stemsvc.errors import BadTemplate
 from stemsvc.jobs.record import EXTENSIONS, Job
 
 MAX_LENGTH = 150
@@ -33,13 +33,13 @@ def check_template(template: str) -> str:
     unknown = [name for name in fields if name not in FIELDS]
     if unknown or "{" in rest or "}" in rest:
         what = f"{{{unknown[0]}}}" if unknown else "a lone brace"
-        raise UsageError("bad_template", f"{what} is none of {', '.join(f'{{{name}}}' for name in FIELDS)}")
+        raise BadTemplate(f"{what} is none of {', '.join(f'{{{name}}}' for name in FIELDS)}")
     if template and "stem" not in fields:
-        raise UsageError("bad_template", "without {stem} all stems would have one name")
+        raise BadTemplate("without {stem} all stems would have one name")
     if not template.isprintable():
-        raise UsageError("bad_template", "a template has printable characters only")
+        raise BadTemplate("a template has printable characters only")
     if len(template) > MAX_LENGTH:
-        raise UsageError("bad_template", f"a template has at most {MAX_LENGTH} characters")
+        raise BadTemplate(f"a template has at most {MAX_LENGTH} characters")
     return template
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from stemsvc.errors import UsageError
+from stemsvc.errors import BadPools
 from stemsvc.jobs.record import Priority
 from stemsvc.kinds.separate.options import PRECISIONS
 
@@ -107,9 +107,7 @@ def _parse_item(item: str, models: list[str]) -> list[Pool]:
     known = match and (match[1] == ANY_MODEL or match[1] in models)
     if not match or not known or isinstance(memory, str):
         devices = "cpu, cuda, cuda:0 or mps"
-        raise UsageError(
-            "bad_pools", f"{item!r} is not model:device or model:device:8G with a model of the catalog and {devices}"
-        )
+        raise BadPools(f"{item!r} is not model:device or model:device:8G with a model of the catalog and {devices}")
     return [single(model, match[2], memory) for model in (models if match[1] == ANY_MODEL else [match[1]])]  # type: ignore[arg-type]
 
 
@@ -117,15 +115,15 @@ def _read_file(path: Path, models: list[str]) -> list[Pool]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UsageError("bad_pools", f"{path}: {' '.join(str(error).split())}") from error
+        raise BadPools(f"{path}: {' '.join(str(error).split())}") from error
     entries = content.get("pools") if isinstance(content, dict) else None
     if not isinstance(entries, list) or not entries or set(content) != {"pools"}:
-        raise UsageError("bad_pools", f"{path}: a list under the one key `pools` is expected")
+        raise BadPools(f"{path}: a list under the one key `pools` is expected")
     pools: dict[str, Pool] = {}
     for number, entry in enumerate(entries, 1):
         pool = _read_entry(f"{path}: pool {number}", entry, models)
         if pool.name in pools:
-            raise UsageError("bad_pools", f"{path}: pool {number}: another one is called {pool.name}")
+            raise BadPools(f"{path}: pool {number}: another one is called {pool.name}")
         pools[pool.name] = pool
     return list(pools.values())
 
@@ -135,8 +133,8 @@ def _read_entry(where: str, entry: Any, models: list[str]) -> Pool:
         pool = Pool.model_validate(entry)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise UsageError("bad_pools", f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise BadPools(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     every = pool.models == (ANY_MODEL,)
     if unknown := [] if every else [model for model in pool.models if model not in models]:
-        raise UsageError("bad_pools", f"{where}: the catalog has no model {unknown[0]!r}")
+        raise BadPools(f"{where}: the catalog has no model {unknown[0]!r}")
     return pool.model_copy(update={"models": tuple(models)}) if every else pool

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from stemsvc.errors import UsageError
+from stemsvc.errors import ImpossibleFormat
 from stemsvc.kinds.separate.options import SeparationOptions
 
 
@@ -93,13 +93,13 @@ class JobOptions:
 def check_encoding(format: str, bit_depth: str | None) -> str | None:
     """The depth that `format` will carry; raises `UsageError` `impossible_format` where the pair can't exist."""
     if format not in FORMATS:
-        raise UsageError("impossible_format", f"format {format!r} is none of {', '.join(FORMATS)}")
+        raise ImpossibleFormat(f"format {format!r} is none of {', '.join(FORMATS)}")
     depths = FORMATS[format]
     if bit_depth is None:
         return depths[0] if depths else None
     if bit_depth not in depths:
         can = f"one of {', '.join(depths)}" if depths else "no bit_depth, it is lossy"
-        raise UsageError("impossible_format", f"{format} cannot carry bit_depth {bit_depth}; it takes {can}")
+        raise ImpossibleFormat(f"{format} cannot carry bit_depth {bit_depth}; it takes {can}")
     return bit_depth
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from stemsvc.errors import TransientError
+from stemsvc.errors import KeyQueueFull, QueueFull, QuotaExceeded
 from stemsvc.jobstore.tables import db_now, jobs
 from stemsvc.jobstore.usage import day
 
@@ -38,10 +38,10 @@ def check_room(connection: sa.Connection, pool: str, owner: str, bounds: Bounds,
     """Raise `TransientError` `queue_full` or `key_queue_full` where one job more is too many."""
     if counts.pools[pool] >= bounds.pool:
         detail = f"{counts.pools[pool]} jobs wait for {pool} already"
-        raise TransientError("queue_full", detail, retry_after=_pace(connection, pool))
+        raise QueueFull(detail, retry_after=_pace(connection, pool))
     if counts.owners[owner] >= bounds.owner:
         detail = f"{counts.owners[owner]} of your jobs wait already"
-        raise TransientError("key_queue_full", detail, retry_after=_pace(connection, pool))
+        raise KeyQueueFull(detail, retry_after=_pace(connection, pool))
 
 
 def check_quota(connection: sa.Connection, owner: str, seconds: float, bounds: Bounds, counts: Counts) -> None:
@@ -53,7 +53,7 @@ def check_quota(connection: sa.Connection, owner: str, seconds: float, bounds: B
     sent += counts.seconds[owner]
     if sent + seconds > most or sent >= most:
         detail = f"{sent / 60:.1f} of {most / 60:.1f} minutes of audio were sent within a day"
-        raise TransientError("quota_exceeded", detail, retry_after=max(1.0, free_in))
+        raise QuotaExceeded(detail, retry_after=max(1.0, free_in))
 
 
 def _pace(connection: sa.Connection, pool: str) -> float:

@@ -13,7 +13,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from stemsvc.errors import FatalError, TransientError, UsageError
+from stemsvc.errors import (
+    NoRevision,
+    StoreError,
+    StoreUnavailable,
+)
 
 READING = "stemsvc_reading"
 # A server that went away without a word is noticed, and one of our processes that froze in a transaction does not keep
@@ -72,9 +76,9 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
-        raise TransientError("store_unavailable", f"the job store does not answer: {_first_line(error)}") from error
+        raise StoreUnavailable(f"the job store does not answer: {_first_line(error)}") from error
     except sa.exc.SQLAlchemyError as error:
-        raise FatalError("store_error", f"the job store refused: {_first_line(error)}") from error
+        raise StoreError(f"the job store refused: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:
@@ -122,7 +126,7 @@ def _move(config: Config, connection: sa.Connection, revision: str) -> str:
         return now
     wanted = known[-1] if revision == "head" else revision
     if wanted not in known:
-        raise UsageError("no_revision", f"{revision} is none of {', '.join(known)}")
+        raise NoRevision(f"{revision} is none of {', '.join(known)}")
     older = now is not None and known.index(wanted) < known.index(now)
     (command.downgrade if older else command.upgrade)(config, wanted)
     return wanted

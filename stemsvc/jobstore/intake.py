@@ -9,7 +9,18 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
+from stemsvc.errors import (
+    AcceptanceUnknown,
+    FatalError,
+    IdempotencyConflict,
+    KeyQueueFull,
+    QueueFull,
+    QuotaExceeded,
+    StemsvcError,
+    StoreError,
+    TransientError,
+    UsageError,
+)
 from stemsvc.jobs.record import Event, Job, JobState, JobView
 from stemsvc.jobstore import fair_queue, rows
 from stemsvc.jobstore.bounds import Bounds, Counts, check_quota, check_room
@@ -18,8 +29,7 @@ from stemsvc.jobstore.tables import db_now, events, idempotency_keys, jobs, usag
 from stemsvc.jobstore.transition import Moved, Moves
 
 FULL_SECONDS = 10.0  # how long after a refusal it is worth a look whether there is room, before a file is stored
-UNKNOWN = "acceptance_unknown"
-NO_ROOM = ("queue_full", "key_queue_full", "quota_exceeded")
+NO_ROOM = (QueueFull, KeyQueueFull, QuotaExceeded)
 _NOW = sa.select(db_now())
 _LOCK = 7350232  # of PostgreSQL's advisory locks: arbitrary, but the same everywhere
 
@@ -73,7 +83,7 @@ class Intake:
                     batch, self._items = self._items, []
                 self._commit(batch)
         if isinstance(item.result, StemsvcError):
-            if item.result.code in NO_ROOM:
+            if isinstance(item.result, NO_ROOM):
                 self._full_until = time.monotonic() + FULL_SECONDS
             raise item.result
         assert item.result is not None
@@ -108,10 +118,10 @@ class Intake:
             batch[0].result = error
         except TransientError as error:
             for item in batch:
-                item.result = TransientError(error.code, error.detail)
+                item.result = error.saying(error.detail)
         except BaseException as error:
             for item in batch:
-                item.result = FatalError("store_error", f"the job could not be recorded: {type(error).__name__}")
+                item.result = StoreError(f"the job could not be recorded: {type(error).__name__}")
             raise
         else:
             for item, result in zip(batch, results, strict=True):
@@ -127,7 +137,7 @@ class Intake:
                 committing = True
         except TransientError as error:
             if committing:
-                raise TransientError(UNKNOWN, f"the answer of the job store was lost: {error.detail}") from error
+                raise AcceptanceUnknown(f"the answer of the job store was lost: {error.detail}") from error
             raise
         return results
 
@@ -230,4 +240,4 @@ def _earlier(connection: sa.Connection, owner: str, key: IdempotencyKey) -> JobV
 
 def _check_same(fingerprint: str, key: IdempotencyKey) -> None:
     if fingerprint != key.fingerprint:
-        raise UsageError("idempotency_conflict", "this Idempotency-Key came before with another request")
+        raise IdempotencyConflict("this Idempotency-Key came before with another request")

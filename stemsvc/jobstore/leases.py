@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stemsvc.errors import TransientError
+from stemsvc.errors import StoreBusy, WorkerLost
 from stemsvc.jobs.record import Job, JobState, Lease
 from stemsvc.jobstore.engine import snapshot, translated
 from stemsvc.jobstore.fair_queue import Place, Turns
@@ -162,7 +162,7 @@ class Leases:
                 with self._moves.begin(moved) as moving:
                     if time.monotonic() - asked > patience:
                         detail = "the job store was busy for so long that no lease can be told lost"
-                        raise TransientError("store_busy", detail)
+                        raise StoreBusy(detail)
                     same = sa.and_(ran_out, jobs.c.id == job.id, jobs.c.attempt == job.attempt)
                     _take_back(moving, job, same, _WORKER_LOST)
         finally:  # of what was committed, whatever became of the rest
@@ -199,9 +199,9 @@ def _take_back(
         if not counted:
             values["max_attempts"] = jobs.c.max_attempts + 1
     else:
-        state, why = JobState.FAILED, f"worker_lost: {why}, {job.attempt} times"
+        state, why = JobState.FAILED, f"{WorkerLost.code}: {why}, {job.attempt} times"
         values = {
-            "error_code": "worker_lost", "error_detail": why, "stage": "failed", "finished_at": db_now(),
+            "error_code": WorkerLost.code, "error_detail": why, "stage": "failed", "finished_at": db_now(),
             "lease_expires_at": None,
         }  # fmt: skip
     return moving.transition(which, JobState.RUNNING, state, why, worker=job.lease_owner, values=values)

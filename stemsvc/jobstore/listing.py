@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from stemsvc.errors import UsageError
+from stemsvc.errors import BadCursor
 from stemsvc.jobs.record import Job, JobState
 from stemsvc.jobstore import rows
 from stemsvc.jobstore.tables import jobs
@@ -67,7 +67,7 @@ def _read(cursor: str) -> tuple[float, str]:
         at: float = struct.unpack(">d", data[:8])[0]
         job_id = data[8:].decode("ascii")
     except (ValueError, binascii.Error, struct.error) as error:
-        raise UsageError("bad_cursor", "take `next_cursor` from the page before") from error
+        raise BadCursor("take `next_cursor` from the page before") from error
     if not job_id.isalnum() or at != at or abs(at) == float("inf"):
-        raise UsageError("bad_cursor", "take `next_cursor` from the page before")
+        raise BadCursor("take `next_cursor` from the page before")
     return at, job_id

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from stemsvc.errors import FatalError, UsageError
+from stemsvc.errors import BadCatalog, FatalError, UnknownModel
 from stemsvc.models.lock import Locked, filled_in, read_lock
 from stemsvc.models.marked_yaml import Marked, read_marked
 from stemsvc.models.source import WeightFile
@@ -79,7 +79,7 @@ class Catalog:
     def get(self, name: str) -> ModelEntry:
         """The model of that name; raises `UsageError` `unknown_model`."""
         if name not in self._entries:
-            raise UsageError("unknown_model", f"model {name!r} is none of {', '.join(self._entries)}")
+            raise UnknownModel(f"model {name!r} is none of {', '.join(self._entries)}")
         return self._entries[name]
 
 
@@ -150,6 +150,4 @@ def _entry(text: Marked, name: str, fields: Any, locked: dict[str, Locked]) -> M
 
 def _bad(text: Marked, where: tuple[str | int, ...], what: str) -> FatalError:
     key = ".".join(str(part) for part in where)
-    return FatalError(
-        "bad_catalog", f"{text.path}:{text.line(where)}: {key}: {what}" if key else f"{text.path}: {what}"
-    )
+    return BadCatalog(f"{text.path}:{text.line(where)}: {key}: {what}" if key else f"{text.path}: {what}")

@@ -7,13 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
+from stemsvc.errors import ConvertUnavailable, WeightsUnreadable, revived
 
 SECONDS = 600.0
 CHILD = "workers.engine.convert"  # by name: only the workers have torch
-_KINDS: dict[str, type[StemsvcError]] = {
-    "UsageError": UsageError, "TransientError": TransientError, "FatalError": FatalError,
-}  # fmt: skip
 
 
 def convert(source: Path, target: Path) -> None:
@@ -26,19 +23,17 @@ def convert(source: Path, target: Path) -> None:
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise FatalError(
-            "weights_unreadable", f"{source.name}: the conversion took longer than {SECONDS:.0f} s"
-        ) from error
+        raise WeightsUnreadable(f"{source.name}: the conversion took longer than {SECONDS:.0f} s") from error
     try:
         answer = json.loads(done.stdout.splitlines()[-1])
     except (ValueError, IndexError) as error:
         words = done.stderr.decode(errors="replace").strip().splitlines()
         if any("No module named" in line for line in words):
-            raise FatalError(
-                "convert_unavailable", f"{source.name} must be converted, which needs the worker's packages here: "
+            raise ConvertUnavailable(
+                f"{source.name} must be converted, which needs the worker's packages here: "
                 "pip install 'stemsvc[worker]'",
             ) from error  # fmt: skip
         last = words[-1] if words else f"exit status {done.returncode}"
-        raise FatalError("weights_unreadable", f"{source.name}: the conversion ended: {last[:300]}") from error
-    if answer["code"]:
-        raise _KINDS[answer["kind"]](answer["code"], f"{source.name}: {answer['detail']}")
+        raise WeightsUnreadable(f"{source.name}: the conversion ended: {last[:300]}") from error
+    if refusal := answer["error"]:
+        raise revived({**refusal, "detail": f"{source.name}: {refusal['detail']}"})

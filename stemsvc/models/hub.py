@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stemsvc.errors import FatalError
+from stemsvc.errors import RevisionGone, WeightsDenied, WeightsNotFound
 from stemsvc.models import transfer
 from stemsvc.models.source import WeightFile
 from stemsvc.models.transfer import Seen
 
 KEEP_SECONDS = 24 * 3600.0
-GONE = ("revision_gone", "weights_not_found", "weights_denied")
+GONE = (RevisionGone, WeightsNotFound, WeightsDenied)
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,7 @@ class HubMetadata:
         """Ask now, and keep the answer."""
         try:
             known = Known(transfer.look(file), "", time.time())
-        except FatalError as error:
-            if error.code not in GONE:
-                raise
+        except GONE as error:
             known = Known(None, error.code, time.time())
         self._keep(file.address, known)
         return known

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from stemsvc.errors import FatalError
+from stemsvc.errors import BadCatalog, BadOutput
 from stemsvc.models.marked_yaml import read_marked
 from stemsvc.models.source import WeightFile
 
@@ -36,7 +36,7 @@ def read_lock(path: Path) -> dict[str, Locked]:
     try:
         return {address: Locked(**fields) for address, fields in text.value["files"].items()}
     except (ValidationError, TypeError, KeyError, AttributeError) as error:
-        raise FatalError("bad_catalog", f"{path} is no lock file of ours: write it again with `models lock`") from error
+        raise BadCatalog(f"{path} is no lock file of ours: write it again with `models lock`") from error
 
 
 def write_lock(path: Path, files: dict[str, Locked]) -> None:
@@ -49,7 +49,7 @@ def write_lock(path: Path, files: dict[str, Locked]) -> None:
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise FatalError("bad_output", f"{path} can't be written: {error.strerror}") from error
+        raise BadOutput(f"{path} can't be written: {error.strerror}") from error
 
 
 def filled_in(file: WeightFile, locked: dict[str, Locked]) -> WeightFile:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stemsvc.errors import FatalError
+from stemsvc.errors import WeightsMissing
 from stemsvc.models.lock import Locked
 from stemsvc.models.pull import Puller
 from stemsvc.models.source import WeightFile
@@ -18,9 +18,9 @@ def observe(puller: Puller, file: WeightFile) -> Locked:
         try:
             return Locked(sha256=sha256_of(file.path), size=file.path.stat().st_size)
         except OSError as error:
-            raise FatalError("weights_missing", f"{file.path} can't be read: {error.strerror}") from error
+            raise WeightsMissing(f"{file.path} can't be read: {error.strerror}") from error
     if puller.offline:
-        raise FatalError("weights_missing", "STEMSVC_OFFLINE is set: the sources can't be asked")
+        raise WeightsMissing("STEMSVC_OFFLINE is set: the sources can't be asked")
     if file.hub:
         seen = puller.look(file)
         if seen.sha256 and seen.size:

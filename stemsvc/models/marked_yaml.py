@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from stemsvc.errors import FatalError
+from stemsvc.errors import BadCatalog
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ def read_marked(path: Path) -> Marked:
         _refuse_twins(path, root)
         return Marked(path, yaml.safe_load(text), root)
     except (OSError, UnicodeDecodeError) as error:
-        raise FatalError("bad_catalog", f"{path} can't be read: {error}") from error
+        raise BadCatalog(f"{path} can't be read: {error}") from error
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise FatalError("bad_catalog", f"{path}{line}: {error.problem}") from error
+        raise BadCatalog(f"{path}{line}: {error.problem}") from error
     except (yaml.YAMLError, RecursionError) as error:
-        raise FatalError("bad_catalog", f"{path}: {error}") from error
+        raise BadCatalog(f"{path}: {error}") from error
 
 
 def _step(node: yaml.Node | None, part: str | int, line: int) -> tuple[yaml.Node | None, int]:
@@ -59,7 +59,7 @@ def _refuse_twins(path: Path, node: yaml.Node | None) -> None:
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-                    raise FatalError("bad_catalog", f"{path}:{key.start_mark.line + 1}: {key.value} stands here twice")
+                    raise BadCatalog(f"{path}:{key.start_mark.line + 1}: {key.value} stands here twice")
                 seen.add(key.value)
             _refuse_twins(path, value)
     elif isinstance(node, yaml.SequenceNode):

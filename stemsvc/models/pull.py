@@ -10,10 +10,23 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from stemsvc.errors import FatalError, StemsvcError, TransientError
+from stemsvc.errors import (
+    CacheFull,
+    FatalError,
+    RevisionGone,
+    StemsvcError,
+    TransientError,
+    WeightsChanged,
+    WeightsCorrupt,
+    WeightsDenied,
+    WeightsMissing,
+    WeightsNotFound,
+    WeightsUnavailable,
+    WeightsUnpinned,
+)
 from stemsvc.models import transfer
 from stemsvc.models.convert import convert
-from stemsvc.models.hub import HubMetadata
+from stemsvc.models.hub import GONE, HubMetadata
 from stemsvc.models.lock import Locked
 from stemsvc.models.source import WeightFile
 from stemsvc.models.store import State, WeightStore, sha256_of
@@ -58,7 +71,7 @@ class Puller:
         try:
             return [self._file(file, on_pull) for file in entry.files]
         except (FatalError, TransientError) as error:
-            raise type(error)(error.code, _advised(entry, error)) from error
+            raise error.saying(_advised(entry, error)) from error
 
     def look(self, file: WeightFile) -> transfer.Seen:
         """What the hub says of the file now. Raises `FatalError` where it can't be had, `weights_unavailable`."""
@@ -96,14 +109,14 @@ class Puller:
     def _may_pull(self, file: WeightFile, state: State) -> None:
         if self.offline:
             word = "are damaged" if state is State.CORRUPT else "are not"
-            code = "weights_corrupt" if state is State.CORRUPT else "weights_missing"
-            raise FatalError(
-                code, f"the weights {file.label} {word} on this machine, and STEMSVC_OFFLINE is set. Fill the folder "
+            lacking = WeightsCorrupt if state is State.CORRUPT else WeightsMissing
+            raise lacking(
+                f"the weights {file.label} {word} on this machine, and STEMSVC_OFFLINE is set. Fill the folder "
                 f"{self.store.folder} with `stemsvc models pull` on a machine that has a network, and copy it here",
             )  # fmt: skip
         if file.sha256 is None:
-            raise FatalError(
-                "weights_unpinned", f"nothing says what {file.label} must be: give its sha256 in the catalog, or let "
+            raise WeightsUnpinned(
+                f"nothing says what {file.label} must be: give its sha256 in the catalog, or let "
                 "`stemsvc models lock` write a lock file and look that over",
             )  # fmt: skip
 
@@ -116,7 +129,9 @@ class Puller:
             with self.store.guarded(file.label):
                 self._download(file, part, on_pull)
         except StemsvcError as error:
-            going_on = isinstance(error, TransientError) and error.code != "cache_full"  # a full disk is not left full
+            going_on = isinstance(error, TransientError) and not isinstance(
+                error, CacheFull
+            )  # a full disk is not left full
             if not going_on or (part.exists() and not part.stat().st_size):
                 part.unlink(missing_ok=True)
             raise
@@ -138,8 +153,8 @@ class Puller:
                 part.unlink(missing_ok=True)
                 whole_tries -= fresh  # what was gathered in several goes may be of several files: that one is free
                 if whole_tries <= 0:
-                    raise FatalError(
-                        "weights_corrupt", f"{file.label} is not what the catalog says, however often it is fetched: "
+                    raise WeightsCorrupt(
+                        f"{file.label} is not what the catalog says, however often it is fetched: "
                         f"{damage}",
                     ) from damage  # fmt: skip
                 log.warning("wrong weights came, fetching them anew", file=file.label, why=str(damage))
@@ -149,9 +164,9 @@ class Puller:
         for pause in self._pauses:
             try:
                 return do()
+            except CacheFull:
+                raise
             except TransientError as error:
-                if error.code == "cache_full":
-                    raise
                 seconds = min(max(pause, error.retry_after or 0.0), LONGEST_PAUSE)
                 seconds *= (
                     random.uniform(1, 1 + 2 * JITTER) if error.retry_after else random.uniform(1 - JITTER, 1 + JITTER)
@@ -168,8 +183,8 @@ class Puller:
             if seen is None or seen.sha256 not in (None, file.sha256):  # what was so yesterday may not be so today
                 seen = self._asked(file)
             if seen.sha256 not in (None, file.sha256):
-                raise FatalError(
-                    "weights_changed", f"the hub has other weights as {file.label} than the catalog: sha256 "
+                raise WeightsChanged(
+                    f"the hub has other weights as {file.label} than the catalog: sha256 "
                     f"{seen.sha256}, not {file.sha256}",
                 )  # fmt: skip
             size = size or seen.size
@@ -190,9 +205,9 @@ class Puller:
         try:
             found = sha256_of(source)
         except OSError as error:
-            raise FatalError("weights_missing", f"{source} can't be read: {error.strerror}") from error
+            raise WeightsMissing(f"{source} can't be read: {error.strerror}") from error
         if file.sha256 not in (None, found):
-            raise FatalError("weights_corrupt", f"{source} is not what the catalog says: its sha256 is {found}")
+            raise WeightsCorrupt(f"{source} is not what the catalog says: its sha256 is {found}")
         target = self.store.part(file).with_suffix(".safetensors")
         try:
             convert(source, target)
@@ -203,24 +218,24 @@ class Puller:
 
 def _of_ones_own(file: WeightFile, place: Path, state: State) -> StemsvcError:
     if state is State.MISSING:
-        return FatalError("weights_missing", f"{place} does not exist, but the catalog names it")
-    return FatalError("weights_corrupt", f"{place} is not what the catalog says: its sha256 is {sha256_of(place)}")
+        return WeightsMissing(f"{place} does not exist, but the catalog names it")
+    return WeightsCorrupt(f"{place} is not what the catalog says: its sha256 is {sha256_of(place)}")
 
 
 def _refusal(file: WeightFile, code: str) -> StemsvcError:
-    words = {
-        "revision_gone": f"{file.hub} has no revision {file.revision} any more",
-        "weights_not_found": f"{file.label} is not there any more",
-    }
-    return FatalError(code, words.get(code, f"{file.label} is refused: {transfer.HUB_TOKEN_ADVICE}"))
+    if code == RevisionGone.code:
+        return RevisionGone(f"{file.hub} has no revision {file.revision} any more")
+    if code == WeightsNotFound.code:
+        return WeightsNotFound(f"{file.label} is not there any more")
+    return WeightsDenied(f"{file.label} is refused: {transfer.HUB_TOKEN_ADVICE}")
 
 
 def _advised(entry: ModelEntry, error: FatalError | TransientError) -> str:
     """The error's words, and what to do instead where the model can't be had any more."""
     detail = error.detail
-    if entry.fallback and error.code in ("revision_gone", "weights_not_found", "weights_denied", "weights_changed"):
+    if entry.fallback and isinstance(error, (*GONE, WeightsChanged)):
         detail += f". Take the model `{entry.fallback}` instead, or pin another revision with STEMSVC_CATALOG"
-    if error.code == "weights_unavailable":
+    if isinstance(error, WeightsUnavailable):
         detail += (
             ". Connect this machine to the network, or copy a folder of weights to it (`stemsvc models path`) that "
             f"holds {entry.name}; the model `demo` needs no network"

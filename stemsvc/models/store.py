@@ -16,7 +16,12 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from stemsvc.errors import FatalError, TransientError
+from stemsvc.errors import (
+    CacheBroken,
+    CacheFull,
+    CacheReadOnly,
+    WeightsCorrupt,
+)
 from stemsvc.models.source import SAFE, WeightFile
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -86,7 +91,7 @@ class WeightStore:
         except FileNotFoundError:
             return State.MISSING
         except OSError as error:
-            raise FatalError("weights_corrupt", f"{place} can't be read: {error.strerror}") from error
+            raise WeightsCorrupt(f"{place} can't be read: {error.strerror}") from error
 
     def digest(self, file: WeightFile) -> str | None:
         """The sha256 that the file in place must have; None where nothing vouches for it."""
@@ -138,8 +143,7 @@ class WeightStore:
         with self.guarded(name):
             free = shutil.disk_usage(self.folder).free
         if free < 2 * size:
-            raise TransientError(
-                "cache_full",
+            raise CacheFull(
                 f"{name} needs {2 * size / 1e6:.0f} MB (twice its size) in {self.folder}, {free / 1e6:.0f} MB are "
                 "free: free some or move STEMSVC_CACHE_DIR",
             )
@@ -200,16 +204,16 @@ class WeightStore:
             yield
         except OSError as error:
             if error.errno in FULL:
-                raise TransientError(
-                    "cache_full", f"the disk of {self.folder} is full: {name} does not fit; free some space or move "
+                raise CacheFull(
+                    f"the disk of {self.folder} is full: {name} does not fit; free some space or move "
                     "STEMSVC_CACHE_DIR",
                 ) from error  # fmt: skip
             if error.errno in READ_ONLY:
-                raise FatalError(
-                    "cache_read_only", f"{self.folder} can't be written and lacks {name}: fill it with `stemsvc models "
+                raise CacheReadOnly(
+                    f"{self.folder} can't be written and lacks {name}: fill it with `stemsvc models "
                     "pull` from where it can be, or set STEMSVC_CACHE_DIR",
                 ) from error  # fmt: skip
-            raise FatalError("cache_broken", f"{self.folder} does not take {name}: {error.strerror}") from error
+            raise CacheBroken(f"{self.folder} does not take {name}: {error.strerror}") from error
 
 
 def _settle(path: Path, place: Path) -> None:

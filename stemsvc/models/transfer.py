@@ -11,12 +11,18 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from stemsvc.errors import FatalError, StemsvcError, TransientError
+from stemsvc.errors import (
+    RevisionGone,
+    StemsvcError,
+    WeightsDenied,
+    WeightsMissing,
+    WeightsNotFound,
+    WeightsUnavailable,
+)
 from stemsvc.models.source import WeightFile
 
 CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 30.0
 CHUNK = 1 << 16  # bytes at most that a cut costs
-UNAVAILABLE = "weights_unavailable"
 HUB_TOKEN_ADVICE = "set HF_TOKEN to a token that may read it"  # nosec B105
 
 # Called with bytes that are here and bytes of the whole, None where the whole is not known.
@@ -105,7 +111,7 @@ def download(file: WeightFile, part: Path, size: int | None, on_bytes: OnBytes) 
         else:
             _from_url(file, target)
         if size is not None and target.tell() < size:
-            raise TransientError(UNAVAILABLE, f"{file.label} broke off after {target.tell()} of {size} bytes")
+            raise WeightsUnavailable(f"{file.label} broke off after {target.tell()} of {size} bytes")
 
 
 def _hub_url(file: WeightFile) -> str:
@@ -162,8 +168,8 @@ def _from_url(file: WeightFile, target: _Part) -> None:
         raise _refused(file, response.status_code, response.headers.get("Retry-After")) from error
     except requests.RequestException as error:
         if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
-            raise FatalError("weights_not_found", f"{file.label} is no address: {error}") from error
-        raise TransientError(UNAVAILABLE, f"{file.label} did not come: {_words(error)}") from error
+            raise WeightsNotFound(f"{file.label} is no address: {error}") from error
+        raise WeightsUnavailable(f"{file.label} did not come: {_words(error)}") from error
     finally:
         for answer in answers:
             answer.close()
@@ -177,20 +183,18 @@ def _hub_errors(file: WeightFile) -> Iterator[None]:
     try:
         yield
     except errors.OfflineModeIsEnabled as error:
-        raise FatalError(
-            "weights_missing", f"{file.label} is not on this machine, and HF_HUB_OFFLINE is set"
-        ) from error
+        raise WeightsMissing(f"{file.label} is not on this machine, and HF_HUB_OFFLINE is set") from error
     except errors.RevisionNotFoundError as error:
-        raise FatalError("revision_gone", f"{file.hub} has no revision {file.revision} any more") from error
+        raise RevisionGone(f"{file.hub} has no revision {file.revision} any more") from error
     except errors.GatedRepoError as error:
-        raise FatalError("weights_denied", f"{file.label} is gated: accept its terms and {HUB_TOKEN_ADVICE}") from error
+        raise WeightsDenied(f"{file.label} is gated: accept its terms and {HUB_TOKEN_ADVICE}") from error
     except errors.HfHubHTTPError as error:
         response = error.response
         raise _refused(file, response.status_code, response.headers.get("Retry-After")) from error
     except errors.FileMetadataError as error:
-        raise TransientError(UNAVAILABLE, f"{file.label} did not come: {_words(error)}") from error
+        raise WeightsUnavailable(f"{file.label} did not come: {_words(error)}") from error
     except httpx2.HTTPError as error:
-        raise TransientError(UNAVAILABLE, f"{file.label} did not come: {_words(error)}") from error
+        raise WeightsUnavailable(f"{file.label} did not come: {_words(error)}") from error
     except OSError as error:
         if error.errno is not None:
             raise
@@ -200,13 +204,13 @@ def _hub_errors(file: WeightFile) -> Iterator[None]:
 def _refused(file: WeightFile, status: int, retry_after: str | None) -> StemsvcError:
     if status in (408, 425, 429) or status >= 500:
         detail = f"{file.label} did not come: the server answers {status}"
-        return TransientError(UNAVAILABLE, detail, retry_after=_seconds(retry_after))
+        return WeightsUnavailable(detail, retry_after=_seconds(retry_after))
     if status in (401, 403):
         advice = f": {HUB_TOKEN_ADVICE}, or look whether the repository still exists" if file.hub else ""
-        return FatalError("weights_denied", f"{file.label} is refused ({status}){advice}")
+        return WeightsDenied(f"{file.label} is refused ({status}){advice}")
     if status == 416:  # more lies here than there: what lies here is of something else
         raise Damaged("the file got shorter")
-    return FatalError("weights_not_found", f"{file.label} is not there (the server answers {status})")
+    return WeightsNotFound(f"{file.label} is not there (the server answers {status})")
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -20,7 +20,7 @@ from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from stemsvc.errors import FatalError, StemsvcError
+from stemsvc.errors import BadSettings, PortTaken, StemsvcError
 from stemsvc.folders import LOCK, sweep
 from stemsvc.settings import Settings
 
@@ -155,7 +155,7 @@ def folder_for_children(settings: Settings) -> dict[str, str]:
             old.unlink()
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise FatalError("bad_settings", f"the data folder can't be written: {error.strerror}") from error
+        raise BadSettings(f"the data folder can't be written: {error.strerror}") from error
     os.set_inheritable(lock, True)
     fcntl.flock(lock, fcntl.LOCK_EX)
     return {FOLDER: str(folder)}
@@ -171,7 +171,7 @@ def serve(settings: Settings) -> None:
         start_http_server(settings.metrics_port, settings.metrics_host, registry())
     except OSError as error:
         detail = f"metrics can't be shown on {settings.metrics_host}:{settings.metrics_port}: {error.strerror}"
-        raise FatalError("port_taken", detail) from error
+        raise PortTaken(detail) from error
 
 
 def registry() -> CollectorRegistry:

@@ -15,7 +15,7 @@ from kombu.utils.scheduling import round_robin_cycle
 from opentelemetry.trace import SpanKind
 from redis.exceptions import RedisError
 
-from stemsvc.errors import TransientError
+from stemsvc.errors import BrokerUnavailable
 from stemsvc.jobs.pools import FETCH, TELL
 from stemsvc.jobs.record import Priority
 from stemsvc.jobstore.outbox import Claimed
@@ -162,7 +162,7 @@ class Publisher:
             headers = {PARENT: parent} if parent else None
             self._app.send_task(task, kwargs=kwargs, queue=queue, task_id=task_id, headers=headers, **self._options)
         except AWAY as error:
-            raise TransientError("broker_unavailable", f"the broker does not answer: {error}") from error
+            raise BrokerUnavailable(f"the broker does not answer: {error}") from error
 
     def backlog(self, queue: str) -> int:
         """Messages that wait in a queue; raises `TransientError` `broker_unavailable`."""
@@ -172,14 +172,14 @@ class Publisher:
         except ChannelError:  # no such queue: nothing was ever published, or the broker was wiped
             return 0
         except AWAY as error:
-            raise TransientError("broker_unavailable", f"the broker does not answer: {error}") from error
+            raise BrokerUnavailable(f"the broker does not answer: {error}") from error
 
     def consumers(self, queue: str) -> list[str]:
         """Names of the workers that answer and take from a queue; raises `TransientError` `broker_unavailable`."""
         try:
             replies = self._app.control.inspect(timeout=2.0).active_queues() or {}
         except AWAY as error:
-            raise TransientError("broker_unavailable", f"the broker does not answer: {error}") from error
+            raise BrokerUnavailable(f"the broker does not answer: {error}") from error
         return [worker for worker, queues in replies.items() if any(each["name"] == queue for each in queues)]
 
     def ping(self) -> None:
@@ -188,7 +188,7 @@ class Publisher:
             with self._app.connection_for_write() as connection:
                 connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
         except AWAY as error:
-            raise TransientError("broker_unavailable", f"the broker does not answer: {error}") from error
+            raise BrokerUnavailable(f"the broker does not answer: {error}") from error
 
     def close(self) -> None:
         """Close every connection to the broker."""

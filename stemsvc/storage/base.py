@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from stemsvc.errors import TransientError
+from stemsvc.errors import ScratchFull
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -21,7 +21,7 @@ def scratch_errors() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in FULL:
-            raise TransientError("scratch_full", f"the scratch disk refuses: {error.strerror}") from error
+            raise ScratchFull(f"the scratch disk refuses: {error.strerror}") from error
         raise
 
 

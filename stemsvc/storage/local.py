@@ -17,7 +17,18 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, urlencode
 
-from stemsvc.errors import FatalError, TransientError, UsageError
+from stemsvc.errors import (
+    FileTooLarge,
+    LengthRequired,
+    ObjectMissing,
+    StorageDenied,
+    StorageFull,
+    StorageUnavailable,
+    UploadIncomplete,
+    UrlExpired,
+    UrlInvalid,
+    WrongLength,
+)
 from stemsvc.observe.metrics import timed
 from stemsvc.storage.base import FULL, SignedPut, scratch_errors
 
@@ -48,13 +59,12 @@ def translated() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise FatalError("object_missing", f"no such object: {Path(error.filename or '').name}") from error
+        raise ObjectMissing(f"no such object: {Path(error.filename or '').name}") from error
     except PermissionError as error:
-        raise FatalError("storage_denied", f"the object folder refuses access: {error.strerror}") from error
+        raise StorageDenied(f"the object folder refuses access: {error.strerror}") from error
     except OSError as error:
-        raise TransientError(
-            "storage_full" if error.errno in FULL else "storage_unavailable", str(error.strerror)
-        ) from error
+        away = StorageFull if error.errno in FULL else StorageUnavailable
+        raise away(str(error.strerror)) from error
 
 
 @dataclass(frozen=True)
@@ -99,7 +109,7 @@ class LocalStorage:
                     shutil.copyfileobj(data, file, CHUNK)
                     size = file.tell()
                     if length not in (None, size):
-                        raise UsageError("upload_incomplete", f"{size} of {length} bytes came; send them again")
+                        raise UploadIncomplete(f"{size} of {length} bytes came; send them again")
                     file.flush()
                     os.fsync(file.fileno())
                 os.replace(draft, target)
@@ -159,11 +169,11 @@ class LocalStorage:
         expected = self._sign_put(key, query.expires, query.max_bytes, query.bytes)
         _check_signature(expected, query.signature, query.expires, "ask for another upload")
         if length is None:
-            raise UsageError("length_required", "an upload says its length beforehand: send Content-Length")
+            raise LengthRequired("an upload says its length beforehand: send Content-Length")
         if length > query.max_bytes:
-            raise UsageError("file_too_large", f"{length} bytes; at most {query.max_bytes} are taken here")
+            raise FileTooLarge(f"{length} bytes; at most {query.max_bytes} are taken here")
         if query.bytes not in (-1, length):
-            raise UsageError("wrong_length", f"{length} bytes are sent where {query.bytes} were announced")
+            raise WrongLength(f"{length} bytes are sent where {query.bytes} were announced")
         self.check_room(length)
         return self._write(key, data, length)
 
@@ -196,7 +206,7 @@ class LocalStorage:
         _check_signature(expected, query.signature, query.expires, "read the job again for a fresh one")
         path = self._path(key)
         if not path.is_file():
-            raise UsageError("object_missing", "the file behind this URL is gone")
+            raise ObjectMissing("the file behind this URL is gone")
         return path
 
     def check_room(self, bytes: int) -> None:
@@ -205,7 +215,7 @@ class LocalStorage:
             self._root.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self._root).free
         if free < bytes:
-            raise TransientError("storage_full", f"{free >> 20} MB are free for objects, {bytes >> 20} MB are needed")
+            raise StorageFull(f"{free >> 20} MB are free for objects, {bytes >> 20} MB are needed")
 
     @timed("check")
     def check(self) -> None:
@@ -226,15 +236,15 @@ class LocalStorage:
     def _path(self, key: str) -> Path:
         parts = key.split("/")
         if any(part in ("", ".", "..") or "\0" in part or "\\" in part for part in parts):
-            raise UsageError("object_missing", "no such object")
+            raise ObjectMissing("no such object")
         return self._root.joinpath(*parts)
 
 
 def _check_signature(expected: str, signature: str, expires: int, remedy: str) -> None:
     if not hmac.compare_digest(expected.encode(), signature.encode(errors="replace")):
-        raise UsageError("url_invalid", "the signature does not fit this URL")
+        raise UrlInvalid("the signature does not fit this URL")
     if expires < time.time():
-        raise UsageError("url_expired", f"this URL has expired; {remedy}")
+        raise UrlExpired(f"this URL has expired; {remedy}")
 
 
 def _draft_beside(target: Path) -> tuple[int, str]:

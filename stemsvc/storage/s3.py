@@ -15,7 +15,14 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from stemsvc.errors import FatalError, StemsvcError, TransientError
+from stemsvc.errors import (
+    ObjectMissing,
+    StemsvcError,
+    StorageDenied,
+    StorageError,
+    StorageMissing,
+    StorageUnavailable,
+)
 from stemsvc.observe.metrics import timed
 from stemsvc.storage.base import SignedPut, scratch_errors
 
@@ -37,28 +44,28 @@ def translated(bucket: str) -> Iterator[None]:
     except ClientError as error:
         raise _from_response(error, bucket) from error
     except NoCredentialsError as error:
-        raise FatalError("storage_denied", "no S3 credentials are set") from error
+        raise StorageDenied("no S3 credentials are set") from error
     except Boto3Error as error:  # S3UploadFailedError carries the ClientError only as its context
         cause = error.__context__ or error.__cause__
         if isinstance(cause, ClientError):
             raise _from_response(cause, bucket) from error
-        raise TransientError("storage_unavailable", str(error)) from error
+        raise StorageUnavailable(str(error)) from error
     except BotoCoreError as error:
-        raise TransientError("storage_unavailable", str(error)) from error
+        raise StorageUnavailable(str(error)) from error
 
 
 def _from_response(error: ClientError, bucket: str) -> StemsvcError:
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if code in MISSING_BUCKET:
-        return FatalError("storage_missing", f"the bucket {bucket!r} does not exist")
+        return StorageMissing(f"the bucket {bucket!r} does not exist")
     if code in MISSING_OBJECT:
-        return FatalError("object_missing", "no such object")
+        return ObjectMissing("no such object")
     if code in DENIED or status in (401, 403):
-        return FatalError("storage_denied", f"the S3 endpoint refuses these credentials ({code})")
+        return StorageDenied(f"the S3 endpoint refuses these credentials ({code})")
     if status >= 500 or status == 429 or code in ("SlowDown", "RequestTimeout"):
-        return TransientError("storage_unavailable", f"the S3 endpoint answers {status} {code}")
-    return FatalError("storage_error", f"the S3 endpoint answers {status} {code}")
+        return StorageUnavailable(f"the S3 endpoint answers {status} {code}")
+    return StorageError(f"the S3 endpoint answers {status} {code}")
 
 
 class S3Storage:
@@ -171,7 +178,7 @@ class S3Storage:
                 self._client(self._endpoint_url).head_bucket(Bucket=self._bucket)
             except ClientError as error:
                 if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
-                    raise FatalError("storage_missing", f"the bucket {self._bucket!r} does not exist") from error
+                    raise StorageMissing(f"the bucket {self._bucket!r} does not exist") from error
                 raise
 
     def _client(self, endpoint: str | None) -> S3Client:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import pickle
 
 import pytest
 from pydantic import ValidationError
 
 from stemsvc.embedded.stack import running, state_file
-from stemsvc.errors import FatalError, TransientError, UsageError
+from stemsvc.errors import UsageError
 from stemsvc.jobs.filenames import check_template, clean_filename, stem_filename
 from stemsvc.jobs.record import Job, JobOptions, JobState, check_encoding
 from stemsvc.settings import Settings
@@ -108,13 +107,6 @@ def test_settings_come_from_the_environment_and_go_to_children(monkeypatch: pyte
 def test_settings_that_can_not_work_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Settings(**change)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("kind", [UsageError, TransientError, FatalError])
-def test_errors_survive_the_way_between_processes(kind: type[UsageError]) -> None:
-    error = pickle.loads(pickle.dumps(kind("code", "detail")))
-
-    assert (type(error), error.code, error.detail, str(error)) == (kind, "code", "detail", "code: detail")
 
 
 def test_a_state_file_that_a_killed_stack_left_is_not_believed(settings: Settings) -> None:

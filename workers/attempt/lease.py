@@ -13,7 +13,7 @@ from types import TracebackType
 import structlog
 
 from stemsvc.accounts.webhooks import EventType
-from stemsvc.errors import FatalError, StemsvcError
+from stemsvc.errors import StemsvcError, TimeLimit
 from stemsvc.jobs.record import Lease
 from stemsvc.jobstore import JobStore
 
@@ -73,7 +73,7 @@ class LeaseKeeper:
         if self._lost.is_set():
             raise LeaseLost(self._lease.job_id)
         if self._over() > 0:
-            raise FatalError("time_limit", self._too_long())
+            raise TimeLimit(self._too_long())
 
     def wait(self, seconds: float) -> None:
         """Sleep; raises `LeaseLost` as soon as the job is not ours."""
@@ -114,7 +114,7 @@ class LeaseKeeper:
     def _end_process(self) -> None:
         log.error("job hangs; ending this process", job_id=self._lease.job_id, stage=self._stage)
         try:
-            self._store.leases.fail(self._lease, "time_limit", self._too_long())
+            self._store.leases.fail(self._lease, TimeLimit.code, self._too_long())
         except StemsvcError as error:  # then the lease runs out
             log.warning("not failed", job_id=self._lease.job_id, code=error.code)
         os.kill(os.getpid(), signal.SIGKILL)

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from stemsvc.errors import FatalError
+from stemsvc.errors import ObjectMissing
 from stemsvc.jobs.record import CONTENT_TYPES, Job, Lease
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.leases import Origin
@@ -78,9 +78,7 @@ class Results:
         try:
             outputs = {name: self._copied(output, lease, keeper) for name, output in found.outputs.items()}
             key = self._copied_manifest(found, job, lease, keeper)
-        except FatalError as error:
-            if error.code != "object_missing":  # it was deleted, or expired, in this moment
-                raise
+        except ObjectMissing:  # it was deleted, or expired, in this moment
             self.storage.delete(f"{lease.prefix}/")
             return None
         log.info("taken from an earlier job", earlier=found.id)

@@ -10,13 +10,13 @@ from typing import TypeVar
 
 import structlog
 
-from stemsvc.errors import TransientError
+from stemsvc.errors import StorageFull, StorageUnavailable, StoreUnavailable
 from stemsvc.settings import Settings
 
 log = structlog.get_logger()
 T = TypeVar("T")
 HELD_SECONDS = 4.0  # longest pause between two tries of a worker that has a job in hand
-AWAY = ("storage_unavailable", "storage_full", "store_unavailable")  # what is worth waiting for with a job in hand
+AWAY = (StorageUnavailable, StorageFull, StoreUnavailable)  # what is worth waiting for with a job in hand
 
 
 def patiently(settings: Settings, act: Callable[[], T], wait: Callable[[float], None]) -> T:
@@ -25,8 +25,8 @@ def patiently(settings: Settings, act: Callable[[], T], wait: Callable[[float], 
     for attempt in itertools.count(1):
         try:
             return act()
-        except TransientError as error:
-            if error.code not in AWAY or time.monotonic() >= deadline:
+        except AWAY as error:
+            if time.monotonic() >= deadline:
                 raise
             pause = backoff(attempt, settings.retry_base_seconds, min(HELD_SECONDS, settings.retry_cap_seconds))
             log.warning("trying again", code=error.code, detail=error.detail, pause=round(pause, 1))

@@ -15,7 +15,15 @@ from opentelemetry.trace import SpanKind
 
 from stemsvc.control.route import choose_pool
 from stemsvc.control.services import job_limits
-from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
+from stemsvc.errors import (
+    DeviceOutOfMemory,
+    InternalError,
+    StemsvcError,
+    TimeLimit,
+    TransientError,
+    UnknownPool,
+    UsageError,
+)
 from stemsvc.folders import sweep
 from stemsvc.jobs.pools import Pool, find_pool
 from stemsvc.jobs.record import Job, JobState, Lease
@@ -85,16 +93,14 @@ class Runner:
                 self._erase_attempt(lease)
             except SoftTimeLimitExceeded:
                 seconds = self.settings.job_time_limit_seconds
-                self._fail(job, lease, "time_limit", f"the job took longer than {seconds} s")
+                self._fail(job, lease, TimeLimit(f"the job took longer than {seconds} s"))
             except TransientError as error:
                 self._retry(job, lease, error)
             except StemsvcError as error:
-                self._fail(job, lease, error.code, error.detail)
+                self._fail(job, lease, error)
             except Exception as error:
                 log.exception("unexpected error")
-                self._fail(
-                    job, lease, "internal_error", f"the fault is ours ({type(error).__name__}); the log says more"
-                )
+                self._fail(job, lease, InternalError(f"the fault is ours ({type(error).__name__}); the log says more"))
             except BaseException:  # the process is told to end: another worker shall go on at once
                 self.store.leases.give_back(lease, "the worker is shutting down", pause=0.0, counted=False)
                 raise
@@ -205,21 +211,25 @@ class Runner:
         seconds = float(result.source.get("duration_seconds", 0.0))
         log.info("job succeeded", seconds=round(seconds, 2), stems=list(result.outputs))
 
-    def _fail(self, job: Job, lease: Lease, code: str, detail: str) -> None:
-        if patiently(self.settings, lambda: self.store.leases.fail(lease, code, detail), time.sleep):
-            log.warning("job failed", code=code, detail=detail)
+    def _fail(self, job: Job, lease: Lease, error: StemsvcError) -> None:
+        if patiently(self.settings, lambda: self.store.leases.fail(lease, error.code, error.detail), time.sleep):
+            log.warning("job failed", code=error.code, detail=error.detail)
         else:
             self._erase_attempt(lease)
 
     def _pool(self, job: Job) -> Pool:
         pool = find_pool(self.pools, job.pool)
         if pool is None:
-            raise FatalError("no_pool", f"this worker's settings know no pool {job.pool}")
+            raise UnknownPool(f"this worker's settings know no pool {job.pool}")
         return pool
 
     def _lowered(self, job: Job, lease: Lease, error: TransientError) -> bool:
         """Whether the job goes on on a CPU, where its accelerator is too small for it and the settings say so."""
-        if error.code != "device_out_of_memory" or not self.settings.fallback_to_cpu or job.options.device != "auto":
+        if (
+            not isinstance(error, DeviceOutOfMemory)
+            or not self.settings.fallback_to_cpu
+            or job.options.device != "auto"
+        ):
             return False
         entry = self.catalog.get(job.options.model)
         try:
@@ -240,7 +250,9 @@ class Runner:
             return
         age = (job.started_at or job.created_at) - job.created_at
         if job.attempt >= job.max_attempts or age > self.settings.retry_age_seconds:
-            self._fail(job, lease, error.code, f"{error.detail} (attempt {job.attempt}, {age:.0f} s after it was sent)")
+            self._fail(
+                job, lease, type(error)(f"{error.detail} (attempt {job.attempt}, {age:.0f} s after it was sent)")
+            )
             return
         pause = backoff(job.attempt, self.settings.retry_base_seconds, self.settings.retry_cap_seconds)
         why = f"{error.code}: {error.detail}; again in {pause:.1f} s"

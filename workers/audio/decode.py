@@ -15,7 +15,18 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from stemsvc.errors import TransientError, UsageError
+from stemsvc.errors import (
+    AudioCorrupt,
+    AudioTruncated,
+    LengthMismatch,
+    NoAudioStream,
+    NoSamples,
+    NotAudio,
+    SamplesNotFinite,
+    ScratchFull,
+    TrackTooLong,
+    UnsupportedAudio,
+)
 from workers.audio.headers import declared_frames, ends_in_half_a_frame
 from workers.audio.track import CHANNELS, FRAME_BYTES, Track
 from workers.host.scratch import check_room
@@ -49,21 +60,19 @@ def decode(path: Path, spool: Path, limits: Limits) -> Track:
         rate, channels, codec = _check_stream(stream)
         expected = declared_frames(container, stream, path)
         if expected is not None and expected > limits.max_seconds * rate:
-            raise UsageError("track_too_long", _too_long(expected / rate, limits))
+            raise TrackTooLong(_too_long(expected / rate, limits))
         check_room(spool.parent, (expected or 0) * FRAME_BYTES + limits.min_free_bytes)
         packets = _Packets(container, stream)
         frames = _spool(packets, spool, rate, limits)
         if packets.end is not None and "mov" in container.format.name and frames > packets.end:
             frames = packets.end  # mp4 says by its last packet's duration how much of the last frame is padding
     if frames == 0:
-        raise UsageError(
-            "audio_corrupt" if packets.broken else "no_samples", "no sample could be decoded from this file"
-        )
+        raise (AudioCorrupt if packets.broken else NoSamples)("no sample could be decoded from this file")
     _check_length(frames, expected, rate)
     if expected is None and (packets.ended_broken or ends_in_half_a_frame(path, codec)):
-        raise UsageError("audio_truncated", "the file breaks off in the middle of a frame")
+        raise AudioTruncated("the file breaks off in the middle of a frame")
     if packets.broken > BROKEN_SHARE * packets.count:
-        raise UsageError("audio_corrupt", f"{packets.broken} of {packets.count} packets can't be decoded")
+        raise AudioCorrupt(f"{packets.broken} of {packets.count} packets can't be decoded")
     return Track(spool, codec, rate, channels, frames, packets.broken)
 
 
@@ -74,11 +83,9 @@ def _spool(packets: _Packets, spool: Path, rate: int, limits: Limits) -> int:
         for chunk in _stereo_chunks(packets, rate):
             frames += len(chunk)
             if frames > limits.max_seconds * rate:
-                raise UsageError("track_too_long", _too_long(frames / rate, limits))
+                raise TrackTooLong(_too_long(frames / rate, limits))
             if not (np.abs(chunk) < LOUDEST).all():  # not a number compares as false
-                raise UsageError(
-                    "samples_not_finite", "the file holds samples that are no numbers, or beyond any sound"
-                )
+                raise SamplesNotFinite("the file holds samples that are no numbers, or beyond any sound")
             file.write(chunk.tobytes())
     return frames
 
@@ -117,14 +124,14 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
     try:
         container = av.open(str(path.resolve()), options=options, metadata_errors="replace")
     except (av.FFmpegError, ValueError) as error:
-        raise UsageError("not_audio", "this is no audio or video file that we can read") from error
+        raise NotAudio("this is no audio or video file that we can read") from error
     with container:
         if not container.streams.audio:
-            raise UsageError("no_audio_stream", "this file has no audio stream")
+            raise NoAudioStream("this file has no audio stream")
         try:
             yield container, container.streams.best("audio") or container.streams.audio[0]  # type: ignore[misc]
         except av.FFmpegError as error:
-            raise UsageError("audio_corrupt", f"this file can't be decoded: {error.strerror}") from error
+            raise AudioCorrupt(f"this file can't be decoded: {error.strerror}") from error
 
 
 @contextlib.contextmanager
@@ -134,18 +141,18 @@ def _scratch_errors() -> Iterator[None]:
     except av.FFmpegError:
         raise
     except OSError as error:
-        raise TransientError("scratch_full", f"the scratch disk refuses: {error.strerror}") from error
+        raise ScratchFull(f"the scratch disk refuses: {error.strerror}") from error
 
 
 def _check_stream(stream: AudioStream) -> tuple[int, int, str]:
     context = stream.codec_context
     if context is None:
-        raise UsageError("unsupported_audio", "no decoder for this file's codec")
+        raise UnsupportedAudio("no decoder for this file's codec")
     rate, channels = context.sample_rate, context.channels
     if not MIN_RATE <= rate <= MAX_RATE:
-        raise UsageError("unsupported_audio", f"the sample rate is {rate} Hz; {MIN_RATE} to {MAX_RATE} can be handled")
+        raise UnsupportedAudio(f"the sample rate is {rate} Hz; {MIN_RATE} to {MAX_RATE} can be handled")
     if not 1 <= channels <= MAX_CHANNELS:
-        raise UsageError("unsupported_audio", f"{channels} channels; 1 to {MAX_CHANNELS} can be handled")
+        raise UnsupportedAudio(f"{channels} channels; 1 to {MAX_CHANNELS} can be handled")
     return rate, channels, context.name
 
 
@@ -158,7 +165,7 @@ def _stereo_chunks(packets: _Packets, rate: int) -> Iterator[NDArray[np.float32]
     resampler: AudioResampler | None = None
     for frame in packets.frames():
         if frame.sample_rate != rate:
-            raise UsageError("unsupported_audio", "the sample rate changes within the file")
+            raise UnsupportedAudio("the sample rate changes within the file")
         if resampler is None:
             layout = "stereo" if len(frame.layout.channels) > CHANNELS else frame.layout
             resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
@@ -171,7 +178,7 @@ def _convert(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[ND
     try:
         converted = resampler.resample(frame)
     except (av.FFmpegError, ValueError) as error:
-        raise UsageError("unsupported_audio", "the channel layout of this file can't be mixed to stereo") from error
+        raise UnsupportedAudio("the channel layout of this file can't be mixed to stereo") from error
     for part in converted:
         planes = part.to_ndarray().astype(np.float32, copy=False)  # [channels, frames]
         stereo = np.repeat(planes, CHANNELS, axis=0) if len(planes) == 1 else planes[:CHANNELS]
@@ -184,10 +191,6 @@ def _check_length(frames: int, expected: int | None, rate: int) -> None:
         return
     slack = 0.3 * rate + 0.001 * expected
     if frames < expected - slack:
-        raise UsageError(
-            "audio_truncated", f"the header promises {expected / rate:.2f} s, the file holds {frames / rate:.2f} s"
-        )
+        raise AudioTruncated(f"the header promises {expected / rate:.2f} s, the file holds {frames / rate:.2f} s")
     if frames > expected + slack:
-        raise UsageError(
-            "length_mismatch", f"the header says {expected / rate:.2f} s, the file holds {frames / rate:.2f} s"
-        )
+        raise LengthMismatch(f"the header says {expected / rate:.2f} s, the file holds {frames / rate:.2f} s")

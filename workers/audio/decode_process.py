@@ -12,14 +12,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
+from stemsvc.errors import AudioCorrupt, DecoderDied, StemsvcError, revived, to_wire
 from workers.audio.decode import Limits, decode
 from workers.audio.track import Track
 from workers.host.sandbox import ChildDied, be_child, talk
 
 MEMORY_BYTES = 1024 * 1024 * 1024  # of address space beyond what the libraries take: frames are small, tables may lie
 CPU_SECONDS = 120  # for any file, and as much again for each hour that a track may have
-KINDS: dict[str, type[StemsvcError]] = {"usage": UsageError, "transient": TransientError, "fatal": FatalError}
 
 
 def decode_apart(path: Path, spool: Path, limits: Limits, on_tick: Callable[[], None]) -> Track:
@@ -28,14 +27,13 @@ def decode_apart(path: Path, spool: Path, limits: Limits, on_tick: Callable[[], 
     try:
         return talk("workers.audio.decode_process", order, spool.parent, _read, on_tick)
     except ChildDied as error:
-        raise UsageError("decoder_died", f"this file ended its decoder ({error.code})") from error
+        raise DecoderDied(f"this file ended its decoder ({error.code})") from error
 
 
 def _read(line: str) -> Track | None:
     found = json.loads(line)
     if "error" in found:
-        kind, code, detail = found["error"]
-        raise KINDS[kind](code, detail)
+        raise revived(found["error"])
     return Track(**{**found["track"], "path": Path(found["track"]["path"])})
 
 
@@ -48,10 +46,9 @@ def main() -> None:
         track = decode(Path(order["path"]), Path(order["spool"]), limits)
         answer: dict[str, Any] = {"track": {**asdict(track), "path": str(track.path)}}
     except StemsvcError as error:
-        kind = next(name for name, each in KINDS.items() if isinstance(error, each))
-        answer = {"error": [kind, error.code, error.detail]}
+        answer = {"error": to_wire(error)}
     except MemoryError:
-        answer = {"error": ["usage", "audio_corrupt", "this file claims more memory than any track needs"]}
+        answer = {"error": to_wire(AudioCorrupt("this file claims more memory than any track needs"))}
     print(json.dumps(answer), flush=True)
 
 

@@ -16,7 +16,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
-from stemsvc.errors import FatalError, TransientError
+from stemsvc.errors import EncodeFailed, ScratchFull
 from workers.audio.loudness import Loudness
 from workers.audio.rate import RateConverter
 
@@ -146,8 +146,8 @@ def _encoding(codec: Codec) -> Iterator[None]:
         yield
     except av.FFmpegError as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise TransientError("scratch_full", "the scratch disk is full") from error
-        raise FatalError("encode_failed", f"{codec.encoder}: {error}") from error
+            raise ScratchFull("the scratch disk is full") from error
+        raise EncodeFailed(f"{codec.encoder}: {error}") from error
 
 
 def encode(samples: NDArray[np.float32], rate: int, path: Path, format: str, bit_depth: str | None) -> Encoded:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stemsvc.errors import TransientError
+from stemsvc.errors import ScratchFull
 
 CHANNELS = 2
 FRAME_BYTES = CHANNELS * 4
@@ -48,4 +48,4 @@ def scratch_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise TransientError("scratch_full", f"the scratch disk refuses: {error.strerror}") from error
+        raise ScratchFull(f"the scratch disk refuses: {error.strerror}") from error

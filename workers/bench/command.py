@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stemsvc.errors import UsageError
+from stemsvc.errors import NoDevice
 
 if TYPE_CHECKING:
     from workers.bench.table import Figure
@@ -68,7 +68,7 @@ def engine(
     networks = SIZES[size]
     if device.startswith("cuda"):
         if not torch.cuda.is_available():
-            raise UsageError("no_device", "this machine has no CUDA device that torch can use")
+            raise NoDevice("this machine has no CUDA device that torch can use")
         figures += cuda_figures(networks, track, repeats, device, say, compiled=compiled)
     elif device == "cpu":
         if "engine" in parts:
@@ -83,7 +83,7 @@ def engine(
             if "memory" in parts:
                 figures += memory_figures(min(180.0, long / 2), long, say)
     else:
-        raise UsageError("no_device", f"figures are of cpu or cuda, not of {device!r}")
+        raise NoDevice(f"figures are of cpu or cuda, not of {device!r}")
     _show(f"{machine(device)}; networks: {size}", figures, output)
 
 

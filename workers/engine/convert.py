@@ -2,7 +2,7 @@
 
 torch's own restricted reader runs the pickle; of classes it may name demucs' networks, which are only named here and
 never called, and fractions. Limits on memory, time and file size hold what a hostile file may cost. The last line on
-stdout is the answer as JSON: kind, code and detail of the error, empty where all is well.
+stdout is the answer as JSON: the error, null where all is well.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from stemsvc.errors import FatalError, StemsvcError
+from stemsvc.errors import CacheFull, StemsvcError, WeightsRefused, WeightsUnreadable, to_wire
 
 MEMORY_BYTES = 8 << 30
 FILE_BYTES = 4 << 30
@@ -44,11 +44,11 @@ def convert(source: Path, target: Path) -> None:
     package = _read(source)
     klass, args, kwargs, state = (package.get(key) for key in ("klass", "args", "kwargs", "state"))
     if not (isinstance(klass, type) and issubclass(klass, _Network)):
-        raise FatalError("weights_refused", f"its class is none of demucs': {klass!r}")
+        raise WeightsRefused(f"its class is none of demucs': {klass!r}")
     if not isinstance(state, dict) or not isinstance(args, list | tuple) or not isinstance(kwargs, dict):
-        raise FatalError("weights_unreadable", "it is no checkpoint of demucs'")
+        raise WeightsUnreadable("it is no checkpoint of demucs'")
     if state.get("__quantized"):
-        raise FatalError("weights_refused", "it is quantised by diffq, whose classes are not allowed: take the model "
+        raise WeightsRefused("it is quantised by diffq, whose classes are not allowed: take the model "
                          "that it was made from")  # fmt: skip
     metadata = {"klass": klass.name, "args": json.dumps(_plain(args)), "kwargs": json.dumps(_plain(kwargs))}
     _write(state, metadata, target)
@@ -64,13 +64,13 @@ def _read(source: Path) -> dict[str, Any]:
             package = torch.load(source, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         # torch wraps what its reader says into advice to trust the file
-        raise FatalError("weights_refused", _wanted(str(error.__context__ or error))) from error
+        raise WeightsRefused(_wanted(str(error.__context__ or error))) from error
     except MemoryError as error:
-        raise FatalError("weights_refused", "it needs more memory than any checkpoint does") from error
+        raise WeightsRefused("it needs more memory than any checkpoint does") from error
     except Exception as error:  # torch's reader meets damage with whatever the damaged place causes
-        raise FatalError("weights_unreadable", f"{type(error).__name__}: {str(error)[:200]}") from error
+        raise WeightsUnreadable(f"{type(error).__name__}: {str(error)[:200]}") from error
     if not isinstance(package, dict):
-        raise FatalError("weights_unreadable", "it is no checkpoint of demucs'")
+        raise WeightsUnreadable("it is no checkpoint of demucs'")
     return package
 
 
@@ -91,7 +91,7 @@ def _plain(value: Any) -> Any:
         return [_plain(each) for each in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise FatalError("weights_unreadable", f"an argument of its network is a {type(value).__name__}")
+    raise WeightsUnreadable(f"an argument of its network is a {type(value).__name__}")
 
 
 def _write(state: dict[str, Any], metadata: dict[str, str], target: Path) -> None:
@@ -101,7 +101,7 @@ def _write(state: dict[str, Any], metadata: dict[str, str], target: Path) -> Non
     tensors = {}
     for name, tensor in state.items():
         if not isinstance(tensor, torch.Tensor) or tensor.layout is not torch.strided:
-            raise FatalError("weights_unreadable", f"{name} of its state is no plain tensor")
+            raise WeightsUnreadable(f"{name} of its state is no plain tensor")
         tensors[str(name)] = tensor.detach().clone().contiguous()
     save_file(tensors, target, metadata)
 
@@ -119,16 +119,16 @@ def _limit() -> None:
 
 def main() -> int:
     """Convert what the command line names."""
-    answer = {"kind": "", "code": "", "detail": ""}
+    error: StemsvcError | None = None
     _limit()
     try:
         convert(Path(sys.argv[1]), Path(sys.argv[2]))
-    except StemsvcError as error:
-        answer = {"kind": type(error).__name__, "code": error.code, "detail": error.detail}
-    except OSError as error:
-        answer = {"kind": "TransientError", "code": "cache_full", "detail": str(error.strerror)}
-    print(json.dumps(answer))
-    return int(bool(answer["code"]))
+    except StemsvcError as refusal:
+        error = refusal
+    except OSError as full:
+        error = CacheFull(str(full.strerror))
+    print(json.dumps({"error": error and to_wire(error)}))
+    return int(error is not None)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from stemsvc.errors import TransientError
+from stemsvc.errors import DeviceOutOfMemory
 from workers.engine.batches import BatchSize, is_out_of_memory
 from workers.engine.mixture import Reader
 from workers.engine.networks import Network, Pending
@@ -106,7 +106,7 @@ class Flights:
                 raise
         flight.pending = None
         if len(flight.segments) == 1:
-            raise TransientError("device_out_of_memory", "the device has no memory for a single segment")
+            raise DeviceOutOfMemory("the device has no memory for a single segment")
         half = len(flight.segments) // 2
         member = self._passes[flight.index].member
         self._batch.shrink(member, half)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from stemsvc.errors import FatalError
+from stemsvc.errors import WeightsMismatch
 from stemsvc.kinds.separate.options import SeparationOptions
 from workers.engine.batches import BatchSize
 from workers.engine.blend import Blend
@@ -105,5 +105,5 @@ class Separator:
         rows = [self.sources.index(stem) for stem in stems]
         for stem, row in zip(stems, rows, strict=True):
             if not any(weights[row] for weights in self._bag.weights):
-                raise FatalError("weights_mismatch", f"no network of the bag has any weight for {stem}")
+                raise WeightsMismatch(f"no network of the bag has any weight for {stem}")
         return [index for index, weights in enumerate(self._bag.weights) if any(weights[row] for row in rows)]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import torch
 
-from stemsvc.errors import FatalError
+from stemsvc.errors import SeparationNotFinite
 from workers.engine.mixture import Sound
 
 
@@ -46,5 +46,5 @@ class Leaving:
         if event is not None:
             event.synchronize()
         if not bool(finite):
-            raise FatalError("separation_not_finite", "the network returned samples that are no numbers")
+            raise SeparationNotFinite("the network returned samples that are no numbers")
         return {stem: samples.numpy().T for stem, samples in zip(self._stems, block, strict=True)}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from stemsvc.errors import FatalError
+from stemsvc.errors import FatalError, WeightsMismatch, WeightsRefused, WeightsUnreadable
 from stemsvc.models.catalog import ModelEntry
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _check_class(path: Path) -> None:
         raise _unreadable(path.name, path, error) from error
     for name in classes:
         if name not in CLASSES.values():
-            raise FatalError("weights_refused", f"{path.name} names {name}, which is no network of demucs'")
+            raise WeightsRefused(f"{path.name} names {name}, which is no network of demucs'")
 
 
 def _classes(structure: Any) -> list[str]:
@@ -84,8 +84,8 @@ def _check(entry: ModelEntry, bag: BagOfModels) -> None:
         facts["segment_seconds"] = (lengths, {round(entry.segment_seconds, 3)})
     for name, (found, expected) in facts.items():
         if found != expected:
-            raise FatalError(
-                "weights_mismatch", f"the weights of {entry.name} are not of the model in the catalog: {name} is "
+            raise WeightsMismatch(
+                f"the weights of {entry.name} are not of the model in the catalog: {name} is "
                 f"{found}, not {expected}",
             )  # fmt: skip
 
@@ -96,4 +96,4 @@ def _class_name(network: Any) -> str:
 
 def _unreadable(name: str, path: Path, error: Exception) -> FatalError:
     words = (str(error).splitlines() or [""])[0][:200]
-    return FatalError("weights_unreadable", f"the weights of {name} can't be read from {path}: {words}")
+    return WeightsUnreadable(f"the weights of {name} can't be read from {path}: {words}")

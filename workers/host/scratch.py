@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from stemsvc.errors import TransientError
+from stemsvc.errors import ScratchFull
 from stemsvc.folders import LOCK
 
 
@@ -22,7 +22,7 @@ def scratch_folder(base: Path, name: str) -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=base))
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise TransientError("scratch_full", f"the scratch disk refuses: {error.strerror}") from error
+        raise ScratchFull(f"the scratch disk refuses: {error.strerror}") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
@@ -36,4 +36,4 @@ def check_room(folder: Path, bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < bytes:
         detail = f"{free >> 20} MB are free on the scratch disk, {bytes >> 20} MB are needed"
-        raise TransientError("scratch_full", detail)
+        raise ScratchFull(detail)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 
-from stemsvc.errors import FatalError, StemsvcError
+from stemsvc.errors import InternalError, StemsvcError
 from stemsvc.guard import Guard
 from workers.host.sandbox import be_child
 from workers.sources import ytdlp
@@ -51,7 +51,7 @@ def main() -> None:
         import traceback
 
         traceback.print_exc()
-        print(write(FatalError("internal_error", f"the fault is ours ({type(error).__name__})")), flush=True)
+        print(write(InternalError(f"the fault is ours ({type(error).__name__})")), flush=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,21 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import httpx
 
-from stemsvc.errors import StemsvcError, TransientError, UsageError
+from stemsvc.errors import (
+    BadUrl,
+    EmptyFile,
+    FileTooLarge,
+    SourceDenied,
+    SourceGeoBlocked,
+    SourceIsText,
+    SourceRateLimited,
+    SourceRefused,
+    SourceRemoved,
+    SourceUnavailable,
+    StemsvcError,
+    TooManyRedirects,
+    UsageError,
+)
 from stemsvc.guard import MOST_REDIRECTS, Guard, guarded_client
 from stemsvc.jobs.filenames import clean_filename
 from workers.sources.protocol import Fetched, Order
@@ -20,13 +34,13 @@ SILENCE_SECONDS = 20.0
 CHUNK = 64 * 1024
 PAGES = ("text/html", "application/xhtml+xml")
 PLAYLISTS = ("mpegurl", "dash+xml", "x-scpls", "xspf+xml")
-BY_STATUS = {
-    401: ("source_denied", "the address wants a login"),
-    402: ("source_denied", "the address wants to be paid"),
-    403: ("source_denied", "the address refuses us"),
-    404: ("source_removed", "there is nothing at this address"),
-    410: ("source_removed", "there is nothing at this address any more"),
-    451: ("source_geo_blocked", "the address is closed here for legal reasons"),
+BY_STATUS: dict[int, tuple[type[UsageError], str]] = {
+    401: (SourceDenied, "the address wants a login"),
+    402: (SourceDenied, "the address wants to be paid"),
+    403: (SourceDenied, "the address refuses us"),
+    404: (SourceRemoved, "there is nothing at this address"),
+    410: (SourceRemoved, "there is nothing at this address any more"),
+    451: (SourceGeoBlocked, "the address is closed here for legal reasons"),
 }
 OnProgress = Callable[[int, int | None], None]
 
@@ -48,7 +62,7 @@ def fetch_direct(order: Order, guard: Guard, on_progress: OnProgress) -> Fetched
         if kind in PAGES or any(name in kind for name in PLAYLISTS):
             return None
         if kind.startswith("text/") or kind == "application/json":
-            raise UsageError("source_is_text", f"the address has {kind}, no audio")
+            raise SourceIsText(f"the address has {kind}, no audio")
         path = Path(order.folder) / "source"
         _save(response, path, order.max_bytes, on_progress)
         return Fetched(str(path), _name(response))
@@ -65,7 +79,7 @@ def _opened(client: httpx.Client, order: Order, guard: Guard) -> Iterator[httpx.
                 yield response
                 return
             url = urljoin(url, response.headers["location"])
-    raise UsageError("too_many_redirects", f"more than {MOST_REDIRECTS} redirects")
+    raise TooManyRedirects(f"more than {MOST_REDIRECTS} redirects")
 
 
 @contextlib.contextmanager
@@ -75,13 +89,13 @@ def _translated() -> Iterator[None]:
     except StemsvcError:
         raise
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
-        raise UsageError("bad_url", "this address is no URL") from error
+        raise BadUrl("this address is no URL") from error
     except httpx.ConnectError as error:
         if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
-            raise UsageError("source_refused", "the host's certificate is not valid") from error
-        raise TransientError("source_unavailable", "the host does not answer") from error
+            raise SourceRefused("the host's certificate is not valid") from error
+        raise SourceUnavailable("the host does not answer") from error
     except (TimeoutError, httpx.HTTPError) as error:
-        raise TransientError("source_unavailable", f"the connection broke ({type(error).__name__})") from error
+        raise SourceUnavailable(f"the connection broke ({type(error).__name__})") from error
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -97,27 +111,28 @@ def _check_status(response: httpx.Response) -> None:
     if status == 429:
         given = response.headers.get("retry-after", "")
         wait = float(given) if re.fullmatch(r"\d{1,5}", given) else None
-        raise TransientError("source_rate_limited", "the host wants us to come later", retry_after=wait)
+        raise SourceRateLimited("the host wants us to come later", retry_after=wait)
     if status >= 500 or status == 408:
-        raise TransientError("source_unavailable", f"the host answers {status}")
-    raise UsageError(*BY_STATUS.get(status, ("source_refused", f"the host answers {status}")))
+        raise SourceUnavailable(f"the host answers {status}")
+    error, detail = BY_STATUS.get(status, (SourceRefused, f"the host answers {status}"))
+    raise error(detail)
 
 
 def _save(response: httpx.Response, path: Path, max_bytes: int, on_progress: OnProgress) -> None:
     length = response.headers.get("content-length", "")
     total = int(length) if length.isdigit() and len(length) < 16 else None
     if total is not None and total > max_bytes:
-        raise UsageError("file_too_large", f"the file has {total} bytes; at most {max_bytes} are taken")
+        raise FileTooLarge(f"the file has {total} bytes; at most {max_bytes} are taken")
     done = 0
     with path.open("wb") as file:
         for part in response.iter_bytes(CHUNK):
             done += len(part)
             if done > max_bytes:
-                raise UsageError("file_too_large", f"the file has more than {max_bytes} bytes")
+                raise FileTooLarge(f"the file has more than {max_bytes} bytes")
             file.write(part)
             on_progress(done, total)
     if done == 0:
-        raise UsageError("empty_file", "the address has no bytes")
+        raise EmptyFile("the address has no bytes")
 
 
 def _name(response: httpx.Response) -> str:

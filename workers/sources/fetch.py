@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from stemsvc.errors import FatalError, StemsvcError
+from stemsvc.errors import FetchDied, StemsvcError
 from workers.host.sandbox import ChildDied, talk
 from workers.sources.protocol import Fetched, Order, read
 
@@ -34,4 +34,4 @@ def fetch(order: Order, on_progress: Callable[[int, int | None], None]) -> Fetch
             lambda: on_progress(*done[-1]),
         )  # fmt: skip
     except ChildDied as error:
-        raise FatalError("fetch_died", "the process that fetched the track ended") from error
+        raise FetchDied("the process that fetched the track ended") from error

@@ -6,9 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
-
-KINDS: dict[str, type[StemsvcError]] = {"usage": UsageError, "transient": TransientError, "fatal": FatalError}
+from stemsvc.errors import StemsvcError, revived, to_wire
 
 
 @dataclass(frozen=True)
@@ -38,8 +36,7 @@ def write(message: Fetched | StemsvcError | tuple[int, int | None]) -> str:
     if isinstance(message, Fetched):
         return json.dumps({"fetched": asdict(message)})
     if isinstance(message, StemsvcError):
-        kind = next(name for name, each in KINDS.items() if isinstance(message, each))
-        return json.dumps({"error": [kind, message.code, message.detail, getattr(message, "retry_after", None)]})
+        return json.dumps({"error": to_wire(message)})
     return json.dumps({"progress": list(message)})
 
 
@@ -49,9 +46,6 @@ def read(line: str) -> Fetched | StemsvcError | tuple[int, int | None]:
     if "fetched" in found:
         return Fetched(**found["fetched"])
     if "error" in found:
-        kind, code, detail, retry_after = found["error"]
-        if kind == "transient":
-            return TransientError(code, detail, retry_after=retry_after)
-        return KINDS[kind](code, detail)
+        return revived(found["error"])
     done, total = found["progress"]
     return done, total

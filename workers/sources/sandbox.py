@@ -14,7 +14,7 @@ import sys
 from typing import Any
 from urllib.parse import urlsplit
 
-from stemsvc.errors import UsageError
+from stemsvc.errors import UrlRefused
 from stemsvc.guard import Guard
 
 SPARE_BYTES = 64 * 1024 * 1024  # of a file beyond the largest track: what yt-dlp writes beside it
@@ -39,16 +39,16 @@ def confine(guard: Guard, proxy: str, max_bytes: int) -> None:
 
 def _check(guard: Guard, through: set[str] | None, connection: Any, address: Any) -> None:
     if connection.family not in (socket.AF_INET, socket.AF_INET6):
-        raise UsageError("url_refused", "only hosts are connected to")
+        raise UrlRefused("only hosts are connected to")
     host = str(address[0])
     if through is not None:
         if host not in through:
-            raise UsageError("url_refused", "only the proxy is connected to")
+            raise UrlRefused("only the proxy is connected to")
         return
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        raise UsageError("url_refused", "a name must be resolved before it is connected to") from None
+        raise UrlRefused("a name must be resolved before it is connected to") from None
     guard.check_address(host)
 
 

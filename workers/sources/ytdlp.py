@@ -8,35 +8,51 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stemsvc.errors import StemsvcError, TransientError, UsageError
+from stemsvc.errors import (
+    EmptyFile,
+    FileTooLarge,
+    PlaylistRefused,
+    SourceAgeRestricted,
+    SourceBroken,
+    SourceDenied,
+    SourceGeoBlocked,
+    SourceLive,
+    SourcePrivate,
+    SourceRateLimited,
+    SourceRemoved,
+    SourceUnavailable,
+    SourceUnknown,
+    StemsvcError,
+    TrackTooLong,
+)
 from stemsvc.jobs.filenames import clean_filename
 from workers.sources.protocol import Fetched, Order
 
 # What the messages of yt-dlp 2026.10 and of the sites it quotes come to, the first that fits. Sites reword theirs:
 # what fits nothing is `source_broken`, which operators see rise.
-PHRASES: tuple[tuple[str, str], ...] = (
-    ("source_rate_limited", r"rate.?limit|too many requests|HTTP Error 429|try again later|captcha|not a bot"),
-    ("source_geo_blocked", r"in your country|your country|your location|geo.?restrict|geo.?block|region"),
-    ("source_age_restricted", r"confirm your age|age.?restrict|inappropriate for some users|age.?gate|18\+"),
-    ("source_private", r"private|members.?only|join this channel|only available for registered|login|log in|sign in"),
-    ("source_private", r"premium|purchase|requires payment|subscri"),
-    ("source_live", r"live event|premieres? in|will begin|is offline|not currently live|live stream"),
+PHRASES: tuple[tuple[type[StemsvcError], str], ...] = (
+    (SourceRateLimited, r"rate.?limit|too many requests|HTTP Error 429|try again later|captcha|not a bot"),
+    (SourceGeoBlocked, r"in your country|your country|your location|geo.?restrict|geo.?block|region"),
+    (SourceAgeRestricted, r"confirm your age|age.?restrict|inappropriate for some users|age.?gate|18\+"),
+    (SourcePrivate, r"private|members.?only|join this channel|only available for registered|login|log in|sign in"),
+    (SourcePrivate, r"premium|purchase|requires payment|subscri"),
+    (SourceLive, r"live event|premieres? in|will begin|is offline|not currently live|live stream"),
     (
-        "source_removed",
+        SourceRemoved,
         r"removed|deleted|terminated|no longer available|unavailable|does not exist|HTTP Error 4(04|10)",
     ),
-    ("source_denied", r"HTTP Error 40[13]|forbidden|DRM"),
-    ("file_too_large", r"larger than max-filesize"),
+    (SourceDenied, r"HTTP Error 40[13]|forbidden|DRM"),
+    (FileTooLarge, r"larger than max-filesize"),
 )
-DETAILS = {
-    "source_rate_limited": "the site wants us to come later",
-    "source_geo_blocked": "this is not to be had where the service runs",
-    "source_age_restricted": "the site shows this to people of age only; the operator can give cookies of an account",
-    "source_private": "this is private, or for members; the operator can give cookies of an account",
-    "source_live": "a live stream has no end to wait for; come when it is over",
-    "source_removed": "this is gone from the site",
-    "source_denied": "the site refuses us",
-    "source_broken": "yt-dlp could not get this; a newer yt-dlp may",
+DETAILS: dict[type[StemsvcError], str] = {
+    SourceRateLimited: "the site wants us to come later",
+    SourceGeoBlocked: "this is not to be had where the service runs",
+    SourceAgeRestricted: "the site shows this to people of age only; the operator can give cookies of an account",
+    SourcePrivate: "this is private, or for members; the operator can give cookies of an account",
+    SourceLive: "a live stream has no end to wait for; come when it is over",
+    SourceRemoved: "this is gone from the site",
+    SourceDenied: "the site refuses us",
+    SourceBroken: "yt-dlp could not get this; a newer yt-dlp may",
 }
 AWAY = r"timed out|timeout|connection (reset|refused|aborted)|HTTP Error 5\d\d|IncompleteRead|unreachable"
 LIVE = ("is_live", "is_upcoming", "post_live")
@@ -73,7 +89,7 @@ def _options(order: Order, on_progress: OnProgress) -> dict[str, Any]:
         total = status.get("total_bytes") or status.get("total_bytes_estimate")
         done = int(status.get("downloaded_bytes") or 0)
         if done > order.max_bytes:
-            raise UsageError("file_too_large", f"the file has more than {order.max_bytes} bytes")
+            raise FileTooLarge(f"the file has more than {order.max_bytes} bytes")
         on_progress(done, int(total) if total else None)
 
     options: dict[str, Any] = {
@@ -93,18 +109,18 @@ def _options(order: Order, on_progress: OnProgress) -> dict[str, Any]:
 def check_video(info: dict[str, Any] | None, order: Order) -> None:
     """Refuse, before a byte of sound is fetched, what the site says is no single track of a size that is taken."""
     if not info:
-        raise UsageError("source_broken", DETAILS["source_broken"])
+        raise SourceBroken(DETAILS[SourceBroken])
     if info.get("_type", "video") != "video":
-        raise UsageError("playlist_refused", "this is a playlist or a channel; name one track of it")
+        raise PlaylistRefused("this is a playlist or a channel; name one track of it")
     if info.get("live_status") in LIVE or info.get("is_live"):
-        raise UsageError("source_live", DETAILS["source_live"])
+        raise SourceLive(DETAILS[SourceLive])
     seconds = info.get("duration")
     if seconds and seconds > order.max_seconds:
         detail = f"the track plays {seconds:.0f} s; at most {order.max_seconds:.0f} s are taken"
-        raise UsageError("track_too_long", detail)
+        raise TrackTooLong(detail)
     size = info.get("filesize") or info.get("filesize_approx")
     if size and size > order.max_bytes:
-        raise UsageError("file_too_large", f"the file has {size} bytes; at most {order.max_bytes} are taken")
+        raise FileTooLarge(f"the file has {size} bytes; at most {order.max_bytes} are taken")
 
 
 def translated(error: BaseException) -> StemsvcError:
@@ -116,17 +132,16 @@ def translated(error: BaseException) -> StemsvcError:
         if isinstance(cause, StemsvcError):
             return cause
     if any(isinstance(cause, UnsupportedError) for cause in causes):
-        return UsageError("source_unknown", "there is no audio at this address that we know how to get")
+        return SourceUnknown("there is no audio at this address that we know how to get")
     if any(isinstance(cause, GeoRestrictedError) for cause in causes):
-        return UsageError("source_geo_blocked", DETAILS["source_geo_blocked"])
+        return SourceGeoBlocked(DETAILS[SourceGeoBlocked])
     text = re.sub(r"https?://\S+", "", " ".join(str(cause) for cause in causes))
-    for code, phrase in PHRASES:
+    for kind, phrase in PHRASES:
         if re.search(phrase, text, re.IGNORECASE):
-            kind = TransientError if code == "source_rate_limited" else UsageError
-            return kind(code, DETAILS.get(code, "the file is larger than what is taken"))
+            return kind(DETAILS.get(kind, "the file is larger than what is taken"))
     if re.search(AWAY, text, re.IGNORECASE):
-        return TransientError("source_unavailable", "the site does not answer")
-    return UsageError("source_broken", DETAILS["source_broken"])
+        return SourceUnavailable("the site does not answer")
+    return SourceBroken(DETAILS[SourceBroken])
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:
@@ -149,9 +164,9 @@ def _result(info: dict[str, Any] | None, order: Order) -> Fetched:
     downloads = (info or {}).get("requested_downloads") or []
     path = Path(downloads[0]["filepath"]) if len(downloads) == 1 else None
     if info is None or path is None or path.parent != Path(order.folder) or not path.is_file():
-        raise UsageError("file_too_large", f"the file has more than {order.max_bytes} bytes")
+        raise FileTooLarge(f"the file has more than {order.max_bytes} bytes")
     if path.stat().st_size == 0:
-        raise UsageError("empty_file", "the address has no bytes")
+        raise EmptyFile("the address has no bytes")
     name = clean_filename(f"{info.get('title') or 'track'}{path.suffix}".replace("/", "_"))
     return Fetched(str(path), name, float(info["duration"]) if info.get("duration") else None)
 

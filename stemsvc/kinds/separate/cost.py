@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stemsvc.errors import UsageError
+from stemsvc.errors import TooMuchWork, TrackTooLong
 from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.models.catalog import ModelEntry
 
@@ -27,14 +27,14 @@ class Limits:
         """Raise `UsageError` `track_too_long` or `too_much_work` for a job that can't end well."""
         if track_seconds > self.track_seconds:
             detail = f"the track plays {track_seconds:.0f} s; at most {self.track_seconds:.0f} s are taken"
-            raise UsageError("track_too_long", detail)
+            raise TrackTooLong(detail)
         predicted = predict_seconds(entry, options, track_seconds)
         if predicted > self.work_seconds:
             detail = (
                 f"{entry.name} with these options would compute for about {predicted:.0f} s; at most "
                 f"{self.work_seconds:.0f} s are given: send a shorter track, or ask for less overlap or fewer shifts"
             )
-            raise UsageError("too_much_work", detail)
+            raise TooMuchWork(detail)
 
     def time_limit(self, entry: ModelEntry, options: SeparationOptions, track_seconds: float) -> float:
         """Seconds after which an attempt that computes has gone wrong."""

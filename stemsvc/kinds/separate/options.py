@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stemsvc.errors import UsageError
+from stemsvc.errors import BadOptions
 
 MAX_OVERLAP = 0.9  # ten times the work of no overlap; upstream sets no limit
 MAX_SHIFTS = 20  # upstream's paper goes to 10
@@ -33,13 +33,13 @@ class SeparationOptions:
         Memory grows with the segment and the model was trained on its own, so longer ones are refused.
         """
         if not 0 <= self.overlap <= MAX_OVERLAP:
-            raise UsageError("bad_options", f"overlap is {self.overlap}; it goes from 0 to {MAX_OVERLAP}")
+            raise BadOptions(f"overlap is {self.overlap}; it goes from 0 to {MAX_OVERLAP}")
         if not 0 <= self.shifts <= MAX_SHIFTS:
-            raise UsageError("bad_options", f"shifts is {self.shifts}; it goes from 0 to {MAX_SHIFTS}")
+            raise BadOptions(f"shifts is {self.shifts}; it goes from 0 to {MAX_SHIFTS}")
         if not 0 <= self.seed <= MAX_SEED:
-            raise UsageError("bad_options", f"seed is {self.seed}; it goes from 0 to {MAX_SEED}")
+            raise BadOptions(f"seed is {self.seed}; it goes from 0 to {MAX_SEED}")
         if self.segment is not None and not MIN_SEGMENT_SECONDS <= self.segment <= longest:
             allowed = f"from {MIN_SEGMENT_SECONDS:g} to {longest:g} s"
-            raise UsageError("bad_options", f"segment is {self.segment} s; with this model it goes {allowed}")
+            raise BadOptions(f"segment is {self.segment} s; with this model it goes {allowed}")
         if self.precision not in PRECISIONS:
-            raise UsageError("bad_options", f"precision {self.precision!r} is none of {', '.join(PRECISIONS)}")
+            raise BadOptions(f"precision {self.precision!r} is none of {', '.join(PRECISIONS)}")

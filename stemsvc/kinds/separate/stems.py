@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stemsvc.errors import UsageError
+from stemsvc.errors import OverlappingStems, UnknownStem
 
 NO, MINUS = "no_", "minus_"
 
@@ -49,7 +49,7 @@ def find(name: str, stems: tuple[str, ...]) -> Output:
             return Output(name, added=tuple(stem for stem in stems if NO + stem != name))
         return Output(name, taken=(name.removeprefix(MINUS),), from_mixture=True)
     every = f"{', '.join(stems)}, and each of them with {NO} or {MINUS} before it"
-    raise UsageError("unknown_stem", f"the model has no {name!r}; it has {every}")
+    raise UnknownStem(f"the model has no {name!r}; it has {every}")
 
 
 def choose(wanted: tuple[str, ...], stems: tuple[str, ...], residual: bool = False) -> tuple[str, ...]:
@@ -61,9 +61,7 @@ def choose(wanted: tuple[str, ...], stems: tuple[str, ...], residual: bool = Fal
     wanted = tuple(dict.fromkeys(wanted))
     heard = [stem for name in wanted for stem in find(name, stems).covers(stems)]
     if residual and len({*heard}) < len(heard):
-        raise UsageError(
-            "overlapping_stems", "with `residual` the files must add up to the mixture, and these would count twice"
-        )
+        raise OverlappingStems("with `residual` the files must add up to the mixture, and these would count twice")
     order = names(stems)
     return tuple(sorted(wanted, key=order.index)) or stems
 

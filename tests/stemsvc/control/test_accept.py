@@ -15,12 +15,11 @@ import sqlalchemy as sa
 from stemsvc.control.accept import Request
 from stemsvc.control.janitor import Janitor
 from stemsvc.control.sources import SentFile
-from stemsvc.errors import TransientError, UsageError
+from stemsvc.errors import AcceptanceUnknown, TransientError, UsageError
 from stemsvc.jobs.pools import single
 from stemsvc.jobs.record import Job, JobOptions, JobState, JobView
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
-from stemsvc.jobstore.intake import UNKNOWN
 from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
@@ -114,7 +113,7 @@ def test_where_the_answer_to_the_acceptance_is_lost_no_job_loses_its_file(
             put(job, *others)
         else:  # a commit that a standby has not confirmed yet is seen by nobody
             late.append(lambda: put(job, *others))
-        raise TransientError(UNKNOWN, "the answer was lost")
+        raise AcceptanceUnknown("the answer was lost")
 
     monkeypatch.setattr(store.intake, "put", lost)
     if when == "now":
@@ -123,7 +122,7 @@ def test_where_the_answer_to_the_acceptance_is_lost_no_job_loses_its_file(
         return
     with pytest.raises(TransientError) as caught:
         work.reception.accept(upload(), OPTIONS, Request())
-    assert caught.value.code == UNKNOWN
+    assert isinstance(caught.value, AcceptanceUnknown)
     if when == "later":
         assert storage.keys("") == [late[0]().job.input_key]
     else:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
-from stemsvc.errors import TransientError
+from stemsvc.errors import StoreUnavailable, TransientError
 from stemsvc.jobs.record import JobState
 from stemsvc.jobstore import JobStore
 from stemsvc.settings import Settings
@@ -113,7 +113,7 @@ def test_leases_get_a_moment_after_the_store_was_away(
     assert taken is not None
 
     def away(seconds: float) -> dict[str, int]:
-        raise TransientError("store_unavailable", "away")
+        raise StoreUnavailable("away")
 
     monkeypatch.setattr(store, "reap", lambda: away(0))
     with pytest.raises(TransientError):

@@ -7,7 +7,7 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from stemsvc.errors import TransientError
+from stemsvc.errors import StorageUnavailable, TransientError
 from stemsvc.observe import traces
 from stemsvc.observe.traces import add_trace_id, configure_traces, current_parent, past_span, span, trace_id
 from stemsvc.settings import Settings
@@ -42,7 +42,7 @@ def test_spans_hang_together_across_processes(exporter: InMemorySpanExporter) ->
 
 def test_an_error_names_its_code_and_tells_no_more(exporter: InMemorySpanExporter) -> None:
     with pytest.raises(TransientError), span("upload"):
-        raise TransientError("storage_unavailable", "https://bucket/key?signature=abc")
+        raise StorageUnavailable("https://bucket/key?signature=abc")
     traces.flush()
 
     (made,) = exporter.get_finished_spans()

@@ -14,7 +14,13 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
 from stemsvc.control.subscribers import Eraser, count_end
-from stemsvc.errors import TransientError, UsageError
+from stemsvc.errors import (
+    DeviceOutOfMemory,
+    NotAudio,
+    StorageUnavailable,
+    StoreUnavailable,
+    TransientError,
+)
 from stemsvc.jobs.pools import FETCH, Pool, single
 from stemsvc.jobs.record import Job, JobOptions, JobState, Lease, new_job_id
 from stemsvc.jobstore import JobStore
@@ -45,7 +51,7 @@ class Moody(LocalStorage):
     def put(self, key: str, data: BinaryIO, content_type: str) -> int:
         if self.failing:
             self.failing -= 1
-            raise TransientError("storage_unavailable", "down for a while")
+            raise StorageUnavailable("down for a while")
         return super().put(key, data, content_type)
 
 
@@ -171,7 +177,7 @@ def test_a_cancel_ends_the_wait_for_an_absent_storage(runner: Runner, song: Path
     class Away(Moody):
         def put(self, key: str, data: BinaryIO, content_type: str) -> int:
             runner.store.cancel(job_id, "by the client")
-            raise TransientError("storage_unavailable", "down for good")
+            raise StorageUnavailable("down for good")
 
     away = Away(runner.settings.data_dir / "objects", b"key")
     patient(runner, storage=away).run(job_id, "worker")
@@ -188,18 +194,18 @@ class Forgetful(Leases):
     def succeed(self, *arguments: Any) -> bool:
         if self.before:
             self.before -= 1
-            raise TransientError("store_unavailable", "away")
+            raise StoreUnavailable("away")
         done = super().succeed(*arguments)
         if self.after:
             self.after -= 1
-            raise TransientError("store_unavailable", "the answer was lost")
+            raise StoreUnavailable("the answer was lost")
         return done
 
     def hand_on(self, *arguments: Any) -> bool:
         done = super().hand_on(*arguments)
         if self.after:
             self.after -= 1
-            raise TransientError("store_unavailable", "the answer was lost")
+            raise StoreUnavailable("the answer was lost")
         return done
 
 
@@ -210,18 +216,18 @@ class Vanishing(Leases):
 
     def _answer(self, done: Callable[[], T]) -> T:
         if self.gone:
-            raise TransientError("store_unavailable", "away for good")
+            raise StoreUnavailable("away for good")
         return done()
 
     def succeed(self, *arguments: Any) -> bool:
         self._answer(lambda: Leases.succeed(self, *arguments))
         self.gone = True
-        raise TransientError("store_unavailable", "the answer was lost")
+        raise StoreUnavailable("the answer was lost")
 
     def hand_on(self, *arguments: Any) -> bool:
         self._answer(lambda: Leases.hand_on(self, *arguments))
         self.gone = True
-        raise TransientError("store_unavailable", "the answer was lost")
+        raise StoreUnavailable("the answer was lost")
 
     def is_committed(self, lease: Lease) -> bool:
         return self._answer(lambda: Leases.is_committed(self, lease))
@@ -242,7 +248,7 @@ class MoodyStore(JobStore):
 
     def get(self, job_id: str) -> Job | None:
         if getattr(self.leases, "gone", False):
-            raise TransientError("store_unavailable", "away for good")
+            raise StoreUnavailable("away for good")
         return super().get(job_id)
 
 
@@ -522,7 +528,7 @@ def test_without_memory_on_its_accelerator_a_job_goes_on_on_a_cpu(
     runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any, **__: Any) -> None:
-        raise TransientError("device_out_of_memory", "the device has no memory for a single segment")
+        raise DeviceOutOfMemory("the device has no memory for a single segment")
 
     monkeypatch.setattr("workers.attempt.runner.separate_file", full)
     pools = (single("demo", "cuda"), single("demo", "cpu"))
@@ -549,7 +555,7 @@ def test_a_pool_s_precision_is_that_of_jobs_that_leave_it_open(
 
     def look(source: Path, folder: Path, options: JobOptions, entry: Any, device: str, *_: Any, **__: Any) -> None:
         seen.append((options.separation.precision, device))
-        raise UsageError("not_audio", "enough seen")
+        raise NotAudio("enough seen")
 
     monkeypatch.setattr("workers.attempt.runner.separate_file", look)
     pool = Pool(name="gpu", models=("demo",), device="cuda:1", precision="mixed")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from stemsvc.errors import FatalError, StemsvcError, TransientError, UsageError
+from stemsvc.errors import FatalError, NotAudio, SourceRateLimited, StemsvcError, TransientError, UsageError
 from tests.sounds import tone, write_sound
 from workers.sources import ytdlp
 from workers.sources.fetch import fetch
@@ -322,7 +322,7 @@ def test_sites_that_yt_dlp_knows_go_to_it(url: str) -> None:
 
 @pytest.mark.parametrize(
     "message",
-    [Fetched("/a", "b", 1.5), (3, None), (3, 9), UsageError("a", "b"), TransientError("a", "b", retry_after=3.0)],
+    [Fetched("/a", "b", 1.5), (3, None), (3, 9), NotAudio("b"), SourceRateLimited("b", retry_after=3.0)],
 )
 def test_a_message_survives_the_pipe(message: Any) -> None:
     back = read(write(message))
