@@ -13,7 +13,7 @@ from api import openapi
 from api.edge import auth, concurrency, headers, problems, rate_limits, request_id, telemetry
 from api.edge.bodies import FIELDS_LIMIT
 from api.schemas import answers
-from api.views import batch, events, files, health, jobs, models, pools, uploads, usage
+from api.views import batch, events, files, health, jobs, kinds, models, pools, uploads, usage
 from stemsvc.control.services import open_services
 from stemsvc.settings import Settings
 
@@ -74,6 +74,8 @@ def create_app(settings: Settings) -> Flask:
     problems.install(app)
     for each in (jobs, batch, events, uploads, usage, models, pools, health):
         rest.register_blueprint(each.blueprint)
+    for blueprint in kinds.blueprints():
+        rest.register_blueprint(blueprint)
     app.register_blueprint(files.blueprint)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "stemsvc"}))
     return app

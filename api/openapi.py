@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from typing import Any
+
+from api.schemas.fields import NamesField
+from api.schemas.kinds.registry import forms
 
 METHODS = ("get", "post", "put", "delete")
 PROBLEM = "application/problem+json"
@@ -29,7 +33,11 @@ COMMON = {
     "503": "a part of the service is away; nothing was changed",
 }
 OPEN_CALLS = ("/healthz/live", "/healthz/ready")
-OPTIONAL = {"Problem": ("errors",), "BatchItem": ("job", "error"), "Stem": ()}
+OF_SEPARATIONS = ("residual", "overlap", "shifts", "seed", "precision")
+OPTIONAL = {
+    "Problem": ("errors",), "BatchItem": ("job", "error"), "Job": OF_SEPARATIONS,
+    "Stem": ("duration_seconds", "frames", "sample_rate", "clipped_samples"),
+}  # fmt: skip
 EXAMPLE_PROBLEM = {
     "type": "about:blank", "title": "Unprocessable Entity", "status": 422, "code": "unknown_stem",
     "detail": "the model has no 'flute'; it has drums, bass, other, vocals",
@@ -84,7 +92,7 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> None:
         parameters.insert(0, POOL_NAME)
     if parameters:
         operation["parameters"] = parameters
-    operation["operationId"] = _name(path, method)
+    operation["operationId"] = _name(path, method, operation)
     answers = operation["responses"]
     answers.pop("default", None)
     for status, words in COMMON.items():
@@ -112,9 +120,10 @@ def _answer(path: str, status: int, answer: dict[str, Any]) -> None:
         answer["headers"] |= {"Location": {"$ref": "#/components/headers/Location"}}
 
 
-def _name(path: str, method: str) -> str:
+def _name(path: str, method: str, operation: dict[str, Any]) -> str:
+    """What generated clients call it: as its view says, as release 0.1 said, or by its path."""
     names = {
-        ("/v1/jobs", "post"): "submitJob", ("/v1/jobs", "get"): "listJobs", ("/v1/jobs:batch", "post"): "submitJobs",
+        ("/v1/jobs", "get"): "listJobs", ("/v1/jobs:batch", "post"): "submitJobs",
         ("/v1/jobs/{job_id}", "get"): "getJob", ("/v1/jobs/{job_id}", "delete"): "deleteJob",
         ("/v1/jobs/{job_id}/cancel", "post"): "cancelJob", ("/v1/jobs/{job_id}/events", "get"): "followJob",
         ("/v1/uploads", "post"): "createUpload", ("/v1/uploads/{upload_id}", "delete"): "deleteUpload",
@@ -122,28 +131,17 @@ def _name(path: str, method: str) -> str:
         ("/v1/usage", "get"): "getUsage", ("/v1/models", "get"): "listModels",
         ("/healthz/live", "get"): "isLive", ("/healthz/ready", "get"): "isReady",
     }  # fmt: skip
-    return names[path, method]
+    by_path = "".join(part.strip("{}").title() for part in re.split(r"[/:_-]", path) if part)
+    return str(operation.get("operationId") or names.get((path, method)) or f"{method}{by_path}")
 
 
 def _job_bodies(document: dict[str, Any]) -> None:
-    """A form has a file and text, JSON a source and typed values."""
+    """Of each kind: a form has a file and text, JSON a source and typed values."""
     schemas = document["components"]["schemas"]
-    form = schemas["JobForm"]
-    body = deepcopy(form)
-    body["description"] = "A track by its source, and what to make of it."
-    del form["properties"]["source"], body["properties"]["file"]
-    form["required"], body["required"] = ["file"], ["source"]
-    form["properties"]["metadata"]["description"] += ", as text"
-    body["properties"]["source"] = {"$ref": "#/components/schemas/SourceForm"}
-    body["properties"]["metadata"] |= {"type": "object", "example": {"album": 7}}
-    for name in ("stems", "webhook_events"):
-        form["properties"][name]["default"] = ""
-        listed = body["properties"][name]
-        listed |= {"type": "array", "items": {"type": "string"}, "default": [], "example": listed["example"].split(",")}
-    form["additionalProperties"] = body["additionalProperties"] = False
-    schemas["JobRequest"] = body
+    for form in forms().values():
+        _bodies(schemas, form.__name__)
     schemas["SourceForm"]["description"] = "Where a track is: exactly one of the two."
-    for name in ("JobRequest", "SourceForm", "UploadForm"):
+    for name in ("SourceForm", "UploadForm"):
         _let_be_null(schemas[name])
     # what is wrong with one is told in its result
     described = {"type": "object", "description": "as `JobRequest`"}
@@ -151,8 +149,41 @@ def _job_bodies(document: dict[str, Any]) -> None:
     document["paths"]["/v1/uploads"]["post"]["requestBody"]["required"] = False
     for name in ("BatchForm", "SourceForm", "UploadForm"):
         schemas[name]["additionalProperties"] = False
-    content = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]
-    content["application/json"] = {"schema": {"$ref": "#/components/schemas/JobRequest"}, "example": SUBMIT}
+    for path, form in (("jobs", forms()["separate"]), *((form.path, form) for form in forms().values())):
+        content = document["paths"][f"/v1/{path}"]["post"]["requestBody"]["content"]
+        ref = f"#/components/schemas/{_request_of(form.__name__)}"
+        example = SUBMIT if form is forms()["separate"] else {"source": SUBMIT["source"]}
+        content["application/json"] = {"schema": {"$ref": ref}, "example": example}
+
+
+def _request_of(form: str) -> str:
+    return form.removesuffix("Form") + "Request"
+
+
+def _bodies(schemas: dict[str, Any], name: str) -> None:
+    form = schemas[name]
+    body = deepcopy(form)
+    if name == "JobForm":
+        body["description"] = "A track by its source, and what to make of it."
+    del form["properties"]["source"], body["properties"]["file"]
+    form["required"], body["required"] = ["file"], ["source"]
+    form["properties"]["metadata"]["description"] += ", as text"
+    body["properties"]["source"] = {"$ref": "#/components/schemas/SourceForm"}
+    body["properties"]["metadata"] |= {"type": "object", "example": {"album": 7}}
+    for listed in _lists(name):
+        form["properties"][listed]["default"] = ""
+        one = body["properties"][listed]
+        example = one.get("example", "").split(",") if one.get("example") else []
+        one |= {"type": "array", "items": {"type": "string"}, "default": [], "example": example}
+    form["additionalProperties"] = body["additionalProperties"] = False
+    schemas[_request_of(name)] = body
+    _let_be_null(body)
+
+
+def _lists(name: str) -> list[str]:
+    """Fields that are names with commas in a form and a list in JSON."""
+    form = next(form for form in forms().values() if form.__name__ == name)
+    return [each for each, of in form._declared_fields.items() if isinstance(of, NamesField)]
 
 
 def _nullable(of: dict[str, Any]) -> bool:
@@ -173,11 +204,11 @@ def _let_be_null(schema: dict[str, Any]) -> None:
 def _link(document: dict[str, Any]) -> None:
     """Say which call's answer names what another call asks for."""
     paths = document["paths"]
-    created = paths["/v1/jobs"]["post"]["responses"]["201"]
-    created["links"] = {
-        name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}}
-        for name in ("getJob", "cancelJob", "deleteJob")
-    }
+    for path in ("jobs", *(form.path for form in forms().values())):
+        paths[f"/v1/{path}"]["post"]["responses"]["201"]["links"] = {
+            name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}}
+            for name in ("getJob", "cancelJob", "deleteJob")
+        }
     paths["/v1/uploads"]["post"]["responses"]["201"]["links"] = {
         "deleteUpload": {"operationId": "deleteUpload", "parameters": {"upload_id": "$response.body#/upload_id"}},
         "submitJob": {

@@ -229,6 +229,10 @@ class UnknownKind(UsageError, status=422):
     """This installation has no work of that kind; the `detail` names those it has."""
 
 
+class BadInputs(UsageError, status=422):
+    """The kind takes another number of inputs, or other roles; the `detail` says which."""
+
+
 class UnknownStem(UsageError, status=422):
     """The model has no such stem; the `detail` names those it has."""
 

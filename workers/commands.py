@@ -17,10 +17,11 @@ from stemsvc.errors import (
     NoDevice,
     NoPool,
 )
-from stemsvc.jobs.pools import ANY_MODEL, DEVICE, FETCH, KINDS, TELL, Pool, parse_pools, queues_of, single
-from stemsvc.jobs.record import FORMATS, JobOptions, check_encoding
+from stemsvc.jobs.encoding import FORMATS, Encoding, check_encoding
+from stemsvc.jobs.pools import ANY, DEVICE, DEVICES, FETCH, TELL, Pool, queues_of, single
+from stemsvc.kinds.registry import configured_pools
+from stemsvc.kinds.separate.kind import KIND, SeparateParams
 from stemsvc.kinds.separate.options import PRECISIONS, SeparationOptions
-from stemsvc.kinds.separate.stems import choose
 from stemsvc.models.catalog import load_catalog
 from stemsvc.models.weights_show import pull_for
 from stemsvc.observe.logs import configure_logs
@@ -38,29 +39,32 @@ class DeviceType(click.ParamType[str]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Refuse what is none."""
         if not DEVICE.fullmatch(value):
-            self.fail(f"{value!r} is none of {', '.join(KINDS)} or cuda:N", param, ctx)
+            self.fail(f"{value!r} is none of {', '.join(DEVICES)} or cuda:N", param, ctx)
         return value
 
 
 @click.command()
 @click.option("--pool", "names", multiple=True, help="pool of the settings to serve, repeatable")
 @click.option("--model", "models", multiple=True, help="instead: model to serve; `*` for all, repeatable")
-@click.option("--device", type=DeviceType(), default="cpu", show_default=True, help="where to serve those models")
+@click.option("--kind", "kinds", multiple=True, help="kind of work without a model to serve beside them, repeatable")
+@click.option("--device", type=DeviceType(), default="cpu", show_default=True, help="where to serve those")
 @click.option("--concurrency", type=click.IntRange(1), help="children of this process")
 @click.option("--download-models", is_flag=True, help="have the weights here before the first job is taken")
 def worker(
-    names: tuple[str, ...], models: tuple[str, ...], device: str, concurrency: int | None, download_models: bool
-) -> None:
+    names: tuple[str, ...], models: tuple[str, ...], kinds: tuple[str, ...], device: str, concurrency: int | None,
+    download_models: bool,
+) -> None:  # fmt: skip
     """Run a worker pool: take its jobs until told to stop; without options, those for the model demo on the CPU."""
     settings = Settings()
     _not_ready(settings.ready_file)
     catalog = load_catalog(settings.catalog)
-    if names and models:
-        raise BadPools("serve pools by name, or models on a device")
+    if names and (models or kinds):
+        raise BadPools("serve pools by name, or models and kinds on a device")
     if names:
-        pools = _configured(parse_pools(settings.pools, catalog.names), names)
+        pools = _configured(configured_pools(settings.pools, catalog), names)
     else:
-        pools = [pool for model in models or ("demo",) for pool in parse_pools(f"{model}:{device}", catalog.names)]
+        served_here = (*models, *kinds) or ("demo",)
+        pools = [pool for each in served_here for pool in configured_pools(f"{each}:{device}", catalog)]
     if download_models:
         configure_logs(settings)
         click.echo("not ready: seeing to the weights first", err=True)
@@ -69,7 +73,7 @@ def worker(
     if names:
         label = "-".join(names)
     else:
-        label = models[0] if len(models) == 1 and models[0] != ANY_MODEL else f"{len(pools)}-models"
+        label = models[0] if len(models) == 1 and models[0] != ANY else f"{len(pools)}-pools"
         label = f"{label}-{device}"
     count = concurrency or max(pool.concurrency or settings.concurrency for pool in pools)
     _become_celery(settings, queues_of(served), served, label, count)
@@ -158,13 +162,11 @@ def separate(
     from workers.kinds.separate.separate import separate_file
 
     settings = Settings()
-    entry = load_catalog(settings.catalog).get(model or settings.default_model)
-    wanted = choose(tuple(filter(None, stems.split(","))), entry.stems, residual)
-    separation = SeparationOptions(**how)
-    separation.check(entry.segment_seconds)
-    depth = check_encoding(format_, bit_depth)
-    options = JobOptions(entry.name, device, wanted, format_, depth, residual, separation=separation)
-    _check_device(single(entry.name, device))
+    catalog = load_catalog(settings.catalog, settings.default_model)
+    wanted = SeparateParams(model or "", tuple(filter(None, stems.split(","))), residual, SeparationOptions(**how))
+    params = KIND.check(wanted, ("source",), catalog)
+    encoding = Encoding(format_, check_encoding(format_, bit_depth))
+    _check_device(single(params.model, device))
     output.mkdir(parents=True, exist_ok=True)
     columns = (
         TextColumn("{task.description}"),
@@ -180,8 +182,9 @@ def separate(
             bar.update(task, description=stage, completed=done / total if total else 0.0)
 
         limits = Limits(settings.max_duration_seconds)
-        models = Models.of(settings)
-        done = separate_file(file, Path(folder), options, entry, device, models, limits, show)
+        done = separate_file(
+            file, Path(folder), params, encoding, catalog.get(params.model), device, Models.of(settings), limits, show
+        )
         for name, encoded in done.outputs.items():
             target = output / f"{file.stem} - {name}{encoded.path.suffix}"
             shutil.copyfile(encoded.path, target)

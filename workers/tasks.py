@@ -11,8 +11,8 @@ from celery import shared_task
 from stemsvc.control.publish import Sender
 from stemsvc.control.services import open_guard
 from stemsvc.control.subscribers import open_store
-from stemsvc.jobs.pools import parse_pools
 from stemsvc.jobstore import JobStore
+from stemsvc.kinds.registry import configured_pools
 from stemsvc.models.catalog import load_catalog
 from stemsvc.observe.traces import PARENT
 from stemsvc.queue.celery import Publisher, Tasks
@@ -25,15 +25,21 @@ from workers.kinds.separate.models import Models
 from workers.webhooks import Teller
 
 
+@shared_task(name=Tasks.RUN, bind=True, max_retries=2, default_retry_delay=1)
+def run(self: Any, job_id: str) -> None:
+    """Run one attempt of a job, of whatever kind, or get its inputs from their addresses."""
+    runner().run(job_id, worker_name(os.getpid()), _parent(self))
+
+
 @shared_task(name=Tasks.SEPARATE, bind=True, max_retries=2, default_retry_delay=1)
 def separate(self: Any, job_id: str) -> None:
-    """Run one attempt of a job."""
+    """What a dispatcher of release 0.1 publishes; gone with the release after this one."""
     runner().run(job_id, worker_name(os.getpid()), _parent(self))
 
 
 @shared_task(name=Tasks.FETCH, bind=True, max_retries=2, default_retry_delay=1)
 def fetch(self: Any, job_id: str) -> None:
-    """Get the track of a job from its address."""
+    """As `separate`."""
     runner().run(job_id, worker_name(os.getpid()), _parent(self))
 
 
@@ -65,10 +71,10 @@ def runner() -> Runner:
         import torch
 
         torch.set_num_threads(settings.threads)
-    catalog = load_catalog(settings.catalog)
+    catalog = load_catalog(settings.catalog, settings.default_model)
     storage = open_storage(settings)
     store = open_store(settings, storage, News(settings.broker_url))
-    pools = parse_pools(settings.pools, catalog.names)
+    pools = configured_pools(settings.pools, catalog)
     # who takes a message makes room for the next: an idle pool need not wait for the dispatcher's round
     refill = Sender(store.outbox, Publisher(settings)).wake
     return Runner(settings, catalog, store, storage, Models.of(settings), tuple(pools), refill)

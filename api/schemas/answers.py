@@ -24,7 +24,7 @@ class ProgressSchema(Schema):
 
 
 class StemSchema(Schema):
-    """One finished file."""
+    """One finished file. What audio has (its length, its rate) other files lack."""
 
     url = fields.Url(metadata={"description": "signed; anyone who has it can download until it expires"})
     expires_at = fields.DateTime()
@@ -80,8 +80,10 @@ class JobSchema(Schema):
     """A job."""
 
     id = fields.String()
+    kind = fields.String(metadata={"description": "what it does, as `separate`"})
+    params = fields.Dict(keys=fields.String(), metadata={"description": "what its kind was asked for, filled in"})
     state = fields.String(metadata={"enum": [str(state) for state in JobState]})
-    model = fields.String()
+    model = fields.String(metadata={"description": "empty where its kind has none"})
     device = fields.String()
     format = fields.String()
     bit_depth = fields.String(allow_none=True)
@@ -116,7 +118,13 @@ class JobSchema(Schema):
     )
     filename_template = fields.String()
     metadata = fields.Dict(keys=fields.String(), metadata={"description": "as it was sent"})
-    stems = fields.Dict(keys=fields.String(), values=fields.Nested(StemSchema))
+    files = fields.Dict(
+        keys=fields.String(), values=fields.Nested(StemSchema), metadata={"description": "everything it made"}
+    )
+    facts = fields.Dict(keys=fields.String(), metadata={"description": "what the work found out"})
+    stems = fields.Dict(
+        keys=fields.String(), values=fields.Nested(StemSchema), metadata={"description": "`files` of a separation"}
+    )
     error = fields.Nested(JobErrorSchema, allow_none=True)
     timeline = fields.List(fields.Nested(MoveSchema))
 
@@ -125,6 +133,7 @@ class JobSummarySchema(Schema):
     """A job in a list."""
 
     id = fields.String()
+    kind = fields.String()
     state = fields.String(metadata={"enum": [str(state) for state in JobState]})
     model = fields.String()
     filename = fields.String()

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from flask_smorest.fields import Upload
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates, validates_schema
 
 from api.schemas.fields import MOST_METADATA, MetadataField, MomentField, NamesField, TypedSchema
 from stemsvc.accounts.webhooks import EventType
-from stemsvc.jobs.pools import KINDS
-from stemsvc.jobs.record import FORMATS, JobState, Priority
-from stemsvc.kinds.separate.options import MAX_OVERLAP, MAX_SEED, MAX_SHIFTS, PRECISIONS, SeparationOptions
+from stemsvc.jobs.encoding import FORMATS
+from stemsvc.jobs.pools import DEVICES
+from stemsvc.jobs.record import JobState, Priority
 
-DEFAULTS = SeparationOptions()
 DEFAULT_PRIORITY = Priority.NORMAL.word
 MOST_JOBS = 100  # in one batch
 MIN_RATE, MAX_RATE = 8000, 192000  # Hz, as of what is read
@@ -34,81 +33,20 @@ class SourceForm(TypedSchema):
             raise ValidationError("name exactly one of url and upload_id")
 
 
-class JobForm(TypedSchema):
-    """A track and what to make of it."""
+class KindForm(TypedSchema):
+    """What every kind of job takes: a track, and the envelope. A kind's own form adds its params, flat.
+
+    `path` is where its jobs are sent: `POST /v1/<path>`; `operation` is what generated clients call that.
+    """
+
+    path: ClassVar[str]
+    operation: ClassVar[str]
 
     # counted and checked by `the_file`, which has better words than "missing data"
     file = Upload(metadata={"description": "the track: wav, flac, mp3, ogg, opus, m4a, aac, aiff, webm and more"})
     source = fields.Nested(SourceForm, load_default=None)
 
-    model = fields.String(
-        load_default="", metadata={"description": "a name from `GET /v1/models`; the default there where empty"}
-    )
-    device = fields.String(load_default="auto", validate=validate.OneOf(("auto", *KINDS)))
-    stems = NamesField(
-        load_default=(),
-        metadata={
-            "type": "string",
-            "default": "",
-            "description": "what to return, separated by commas; all stems where empty. `vocals` is the stem, "
-            "`no_vocals` the sum of all others, `minus_vocals` the mixture less the vocals (less work); "
-            "likewise for every stem of the model",
-            "example": "vocals,drums",
-        },
-    )
-    format = fields.String(load_default="flac", metadata={"enum": list(FORMATS)})
-    bit_depth = fields.String(
-        load_default=None, metadata={"description": "wav: 16, 24, float32; flac: 16, 24; none for lossy formats"}
-    )
-    sample_rate = fields.Integer(
-        load_default=None,
-        allow_none=True,
-        validate=validate.Range(MIN_RATE, MAX_RATE),
-        metadata={"description": "Hz of the stems; the track's own where empty"},
-    )
-    residual = fields.Boolean(
-        load_default=False, metadata={"description": "also return what the stems returned leave of the mixture"}
-    )
-    filename_template = fields.String(
-        load_default="",
-        metadata={"description": "names of downloads, of {name}, {stem} and {model}", "example": "{name} [{stem}]"},
-    )
-    metadata = MetadataField(
-        load_default=dict,
-        metadata={
-            "type": "string",
-            "description": f"a JSON object of yours, at most {MOST_METADATA} bytes, given back with the job",
-            "example": '{"album": 7}',
-        },
-    )
-    overlap = fields.Float(
-        load_default=DEFAULTS.overlap,
-        metadata={"description": "share of a segment that the next one covers", "minimum": 0, "maximum": MAX_OVERLAP},
-    )
-    shifts = fields.Integer(
-        load_default=DEFAULTS.shifts,
-        metadata={
-            "description": "passes at random offsets that are averaged: each is a whole separation; 0 is one at none",
-            "minimum": 0,
-            "maximum": MAX_SHIFTS,
-        },
-    )
-    seed = fields.Integer(
-        load_default=DEFAULTS.seed,
-        metadata={"description": "what `shifts` draws its offsets from", "minimum": 0, "maximum": MAX_SEED},
-    )
-    segment = fields.Float(
-        load_default=DEFAULTS.segment,
-        metadata={"description": "seconds of a segment, at most the model's own, which is the default", "minimum": 1},
-    )
-    precision = fields.String(
-        load_default=DEFAULTS.precision,
-        metadata={
-            "enum": list(PRECISIONS),
-            "description": "`fp32` is upstream's to 100 dB, `mixed` to 60 dB, `fast` is for previews; "
-            "`auto` is mixed on CUDA and fp32 elsewhere",
-        },
-    )
+    device = fields.String(load_default="auto", validate=validate.OneOf(("auto", *DEVICES)))
     priority = fields.String(
         load_default=DEFAULT_PRIORITY,
         validate=validate.OneOf([each.word for each in Priority]),
@@ -132,11 +70,38 @@ class JobForm(TypedSchema):
             "example": "job.succeeded,job.progress",
         },
     )
+    metadata = MetadataField(
+        load_default=dict,
+        metadata={
+            "type": "string",
+            "description": f"a JSON object of yours, at most {MOST_METADATA} bytes, given back with the job",
+            "example": '{"album": 7}',
+        },
+    )
 
     @validates("webhook_events")
     def _known(self, names: tuple[str, ...], **kwargs: Any) -> None:
         if unknown := [name for name in names if name not in list(EventType)]:
             raise ValidationError(f"{unknown[0]!r} is none of {', '.join(EventType)}")
+
+
+class EncodedForm(KindForm):
+    """What every kind takes that makes audio."""
+
+    format = fields.String(load_default="flac", metadata={"enum": list(FORMATS)})
+    bit_depth = fields.String(
+        load_default=None, metadata={"description": "wav: 16, 24, float32; flac: 16, 24; none for lossy formats"}
+    )
+    sample_rate = fields.Integer(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Range(MIN_RATE, MAX_RATE),
+        metadata={"description": "Hz of the stems; the track's own where empty"},
+    )
+    filename_template = fields.String(
+        load_default="",
+        metadata={"description": "names of downloads, of {name}, {stem} and {model}", "example": "{name} [{stem}]"},
+    )
 
 
 class BatchForm(TypedSchema):
@@ -175,6 +140,7 @@ class JobQuery(Schema):
         fields.Enum(JobState, by_value=True), load_default=(), data_key="state",
         metadata={"description": "one or more states, each in a parameter of its own"},
     )  # fmt: skip
+    kind = fields.String(load_default=None, validate=validate.Regexp(r"[a-z][a-z0-9_-]{0,63}\Z"))
     model = fields.String(load_default=None, validate=validate.Regexp(r"[\w/-]{1,200}\Z"))
     created_after = MomentField(load_default=None)
     created_before = MomentField(load_default=None)

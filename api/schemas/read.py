@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from api.edge.auth import Caller
@@ -12,37 +13,33 @@ from stemsvc.accounts.keys import Scope
 from stemsvc.accounts.webhooks import ENDS
 from stemsvc.control.accept import Request
 from stemsvc.control.sources import Link, Source
+from stemsvc.jobs.encoding import Encoding, check_encoding
 from stemsvc.jobs.filenames import check_template
-from stemsvc.jobs.record import JobOptions, check_encoding
-from stemsvc.kinds.separate import stems
-from stemsvc.kinds.separate.options import SeparationOptions
+from stemsvc.jobs.spec import Envelope, JobSpec
 from stemsvc.observe.traces import current_parent
 
-SEPARATION = ("overlap", "shifts", "seed", "segment", "precision")
+ENVELOPE = tuple(each.name for each in dataclasses.fields(Envelope))
+ENCODING = tuple(each.name for each in dataclasses.fields(Encoding))
+TRACK = ("file", "source")
 
 
-def read_options(form: dict[str, Any]) -> JobOptions:
-    """The form's fields, checked against the catalog and the formats. Raises `UsageError`."""
-    entry = services().catalog.get(form["model"] or services().settings.default_model)
-    separation = SeparationOptions(*(form[name] for name in SEPARATION))
-    separation.check(entry.segment_seconds)
-    events = form["webhook_events"] or tuple(map(str, ENDS))
-    return JobOptions(
-        model=entry.name,
-        device=form["device"],
-        stems=stems.choose(form["stems"], entry.stems, form["residual"]),
-        format=form["format"],
-        bit_depth=check_encoding(form["format"], form["bit_depth"] or None),
-        residual=form["residual"],
-        filename_template=check_template(form["filename_template"]),
-        metadata=form["metadata"],
-        sample_rate=form["sample_rate"],
-        webhook_url=form["webhook_url"],
-        webhook_events=events if form["webhook_url"] else (),
-        priority=form["priority"],
-        cache=form["cache"],
-        separation=separation,
-    )
+def read_spec(kind: str, form: dict[str, Any]) -> JobSpec:
+    """The form's fields, checked by the kind and against the formats. Raises `UsageError`."""
+    envelope = {name: form[name] for name in ENVELOPE if name in form}
+    if not envelope["webhook_url"]:
+        envelope["webhook_events"] = ()
+    elif not envelope["webhook_events"]:
+        envelope["webhook_events"] = tuple(map(str, ENDS))
+    params = {name: value for name, value in form.items() if name not in (*ENVELOPE, *ENCODING, *TRACK)}
+    spec = JobSpec(kind, params, Envelope(**envelope), _encoding(form))
+    return services().reception.specify(spec)
+
+
+def _encoding(form: dict[str, Any]) -> Encoding:
+    if "format" not in form:  # a kind that makes no audio
+        return Encoding()
+    depth = check_encoding(form["format"], form["bit_depth"] or None)
+    return Encoding(form["format"], depth, form["sample_rate"], check_template(form["filename_template"]))
 
 
 def read_source(form: dict[str, Any], who: Caller) -> Source:

@@ -12,12 +12,15 @@ from api.edge.auth import Caller, caller
 from api.edge.bodies import BodyBlueprint
 from api.edge.problems import problem_of
 from api.schemas.answers import BatchSchema
-from api.schemas.forms import BatchForm, JobForm
-from api.schemas.read import asked_by, read_options, read_source
+from api.schemas.forms import BatchForm
+from api.schemas.kinds.separate import JobForm
+from api.schemas.read import asked_by, read_source, read_spec
 from api.services import services
-from api.views.jobs import JSON_EXAMPLE, shown
+from api.views.creating import shown
 from stemsvc.accounts.keys import Scope
 from stemsvc.errors import MissingFile, StemsvcError
+
+JSON_EXAMPLE = {"source": {"url": "https://example.org/song.mp3"}, "model": "htdemucs", "stems": ["vocals"]}
 
 blueprint = BodyBlueprint("batch", __name__, description="Several tracks at once")
 
@@ -45,8 +48,8 @@ def _submit(body: dict[str, Any], who: Caller) -> dict[str, Any]:
             refused = UnprocessableEntity()
             refused.data = {"messages": {"json": error.messages}}  # type: ignore[attr-defined]
             raise refused from error
-        source, options = read_source(fields, who), read_options(fields)
-        return {"status": 201, "job": shown(services().reception.accept(source, options, asked_by(who, key=False)))}
+        source, spec = read_source(fields, who), read_spec("separate", fields)
+        return {"status": 201, "job": shown(services().reception.accept([source], spec, asked_by(who, key=False)))}
     except (StemsvcError, HTTPException) as error:
         answer = problem_of(error)
         return {"status": answer.status_code, "error": json.loads(answer.get_data())}

@@ -4,42 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import request, url_for
-
 from api.edge.auth import caller
 from api.edge.bodies import BodyBlueprint
 from api.edge.prefer_wait import PREFER, awaited
 from api.schemas.answers import JobPageSchema, JobSchema, ProblemSchema
-from api.schemas.forms import JobForm, JobQuery
-from api.schemas.read import asked_by, read_options, read_source
+from api.schemas.forms import JobQuery
+from api.schemas.kinds.separate import JobForm
 from api.services import services
+from api.views.creating import Created, accepted, creates, shown
 from stemsvc.accounts.keys import Scope
-from stemsvc.control.present import Links, job_body, summary
-from stemsvc.jobs.record import JobView
+from stemsvc.control.present import summary
 from stemsvc.jobstore.listing import Filter
-
-IDEMPOTENCY_KEY = {
-    "in": "header",
-    "name": "Idempotency-Key",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-    "description": "your name for this request, kept for a day: sent again with it, it makes no second job",
-}
-JSON_EXAMPLE = {"source": {"url": "https://example.org/song.mp3"}, "model": "htdemucs", "stems": ["vocals"]}
 
 blueprint = BodyBlueprint("jobs", __name__, url_prefix="/v1/jobs", description="Separate tracks")
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.arguments(JobForm, location="job")
-@blueprint.response(201, JobSchema)
-@blueprint.alt_response(404, schema=ProblemSchema, description="no such upload, or its time is over")
-@blueprint.alt_response(409, schema=ProblemSchema, description="the key came before with another request")
-@blueprint.alt_response(413, schema=ProblemSchema, description="the file is too large")
-@blueprint.alt_response(415, schema=ProblemSchema, description="neither a form nor JSON")
-@blueprint.alt_response(429, schema=ProblemSchema, description="too many jobs wait; `Retry-After` tells when to come")
-@blueprint.alt_response(503, schema=ProblemSchema, description="a part of the service is away; nothing was accepted")
-@blueprint.doc(parameters=[IDEMPOTENCY_KEY, PREFER])
-def submit(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
+@creates(blueprint, JobForm, "submitJob")
+def submit(form: dict[str, Any]) -> Created:
     """Send a track
 
     As a multipart form with the `file`, or as JSON with a `source`: a link, or an upload that was sent before. The
@@ -47,9 +29,7 @@ def submit(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     will reach an end state. Sent again with the same `Idempotency-Key` header, a request is answered with the
     job that it made the first time.
     """
-    who = caller(Scope.SUBMIT)
-    view = services().reception.accept(read_source(form, who), read_options(form), asked_by(who))
-    return shown(awaited(view)), 201, {"Location": url_for("jobs.show", job_id=view.job.id)}
+    return accepted("separate", form)
 
 
 @blueprint.route("", methods=["GET"])
@@ -101,8 +81,3 @@ def erase(job_id: str) -> None:
     The track, the stems and the job's record are deleted; its URLs open nothing any more.
     """
     services().reception.erase(job_id, caller(Scope.SUBMIT).sees)
-
-
-def shown(view: JobView) -> dict[str, Any]:
-    """The job as this request's client sees it."""
-    return job_body(Links(services().storage, services().settings.url_ttl_seconds, request.host_url), view)

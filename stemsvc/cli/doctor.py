@@ -41,10 +41,11 @@ from stemsvc.errors import (
     UsageError,
     WeightsCorrupt,
 )
-from stemsvc.jobs.pools import FETCH, Pool, parse_pools
+from stemsvc.jobs.pools import FETCH, Pool
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import revisions
 from stemsvc.jobstore.pool_status import PoolStatus, pool_statuses
+from stemsvc.kinds.registry import configured_pools
 from stemsvc.models.catalog import load_catalog
 from stemsvc.models.pull import open_puller
 from stemsvc.models.store import State
@@ -117,7 +118,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
 
 def _pools(settings: Settings) -> list[Pool]:
     try:
-        return parse_pools(settings.pools, load_catalog(settings.catalog).names)
+        return configured_pools(settings.pools, load_catalog(settings.catalog))
     except UsageError:  # which the finding about the catalog tells
         return []
 
@@ -134,7 +135,7 @@ def _packages() -> str:
 
 def _weights(settings: Settings) -> str:
     catalog = load_catalog(settings.catalog)
-    parse_pools(settings.pools, catalog.names)
+    configured_pools(settings.pools, catalog)
     puller = open_puller(settings)
     (demo,) = catalog.get("demo").files
     if puller.store.check(demo) is not State.HERE:

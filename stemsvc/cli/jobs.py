@@ -99,6 +99,6 @@ def _newest_jobs(limit: int) -> None:
     table = make_table("id", "created", "state", "model", "progress", "stage", "attempt", "error")
     for job in found:
         created = datetime.fromtimestamp(job.created_at).strftime("%Y-%m-%d %H:%M:%S")
-        cells = (job.id, created, str(job.state), job.options.model, f"{job.fraction:.0%}", job.stage)
+        cells = (job.id, created, str(job.state), job.spec.model or job.kind, f"{job.fraction:.0%}", job.stage)
         table.add_row(*cells, f"{job.attempt}/{job.max_attempts}", job.error_code or "")
     show(table)

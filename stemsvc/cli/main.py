@@ -75,14 +75,14 @@ def up(
                "flower_port": flower_port}  # fmt: skip
     settings = plain_settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
     if download_models:
-        from stemsvc.jobs.pools import parse_pools
+        from stemsvc.kinds.registry import configured_pools
         from stemsvc.models.catalog import load_catalog
         from stemsvc.models.weights_show import pull_for
         from stemsvc.observe.logs import configure_logs
 
         configure_logs(settings)
         catalog = load_catalog(settings.catalog)
-        pull_for(settings, catalog, parse_pools(settings.pools, catalog.names))
+        pull_for(settings, catalog, configured_pools(settings.pools, catalog))
     if detach:
         stack = background.start(settings)
         click.echo(f"stemsvc is up at {stack.url} (API description: {stack.url}/docs/)")

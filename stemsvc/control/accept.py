@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from stemsvc.control.publish import Sender
-from stemsvc.control.route import Router, predicted_cost
+from stemsvc.control.route import Router
 from stemsvc.control.sources import Source, UploadedFile
 from stemsvc.errors import (
     AcceptanceUnknown,
+    BadInputs,
     JobFinished,
     JobNotFound,
     StemsvcError,
@@ -21,13 +24,16 @@ from stemsvc.errors import (
 )
 from stemsvc.guard import Guard
 from stemsvc.jobs.pools import FETCH
-from stemsvc.jobs.record import Job, JobOptions, JobState, JobView, Priority, input_key, new_job_id
+from stemsvc.jobs.record import Job, JobState, JobView, Priority, input_key, new_job_id
+from stemsvc.jobs.spec import Input, JobSpec
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.jobstore.intake import IdempotencyKey
 from stemsvc.jobstore.uploads import Upload
-from stemsvc.kinds.separate.cost import Limits
-from stemsvc.models.catalog import Catalog, ModelEntry
+from stemsvc.kinds import registry
+from stemsvc.kinds.base import Role
+from stemsvc.kinds.limits import TYPICAL_TRACK_SECONDS, Limits
+from stemsvc.models.catalog import Catalog
 from stemsvc.storage import Storage
 
 
@@ -70,45 +76,62 @@ class Reception:
         self._router = router
         self._rules = rules
 
-    def accept(self, source: Source, options: JobOptions, request: Request) -> JobView:
-        """Store the file, insert the row, have it published. With the row in, the job is accepted whatever comes.
+    def accept(self, sources: Sequence[Source], spec: JobSpec, request: Request) -> JobView:
+        """Store the files, insert the row, have it published. With the row in, the job is accepted whatever comes.
 
-        A request whose idempotency key came before gets the job of that time. Raises `UsageError` for what no model
-        or pool can serve, for addresses that must not be gone to, and `idempotency_conflict`; `TransientError`
-        `queue_full`, `key_queue_full`, `quota_exceeded`, `storage_full`; storage's and the store's errors. Where it
-        raises, nothing is left behind, but for the file of an `acceptance_unknown`, which may be a job's yet.
+        `spec` is as `specify` gives it. A request whose idempotency key came before gets the job of that time. Raises
+        `UsageError` for what no pool can serve, for addresses that must not be gone to, and `idempotency_conflict`;
+        `TransientError` `queue_full`, `key_queue_full`, `quota_exceeded`, `storage_full`; storage's and the store's
+        errors. Where it raises, nothing is left behind, but for the files of an `acceptance_unknown`, which may be a
+        job's yet.
         """
-        options = replace(options, source_url=source.url)
-        key = _idempotency_key(source, options, request)
+        key = _idempotency_key(sources, spec, request)
         earlier = self._store.intake.earlier(request.owner, key) if key else None
         if earlier:  # whatever has become of pools and rules since
             return self._store.seen(earlier)
-        entry = self._catalog.get(options.model)
-        for url in filter(None, (options.source_url, options.webhook_url)):
+        for url in filter(None, (*(source.url for source in sources), spec.envelope.webhook_url)):
             self._rules.guard.check_url(url)
-        seconds = self._check_length(source, entry, options)
-        cost = predicted_cost(entry, options.separation, seconds)
-        choice = self._router.choose(entry, options.device, cost if seconds else 0.0)
-        pool, bounds = FETCH if source.url else choice.pool.name, self._bounds(request)
+        seconds = _seconds(sources)
+        cost = self._predicted(spec, seconds)
+        kind = registry.get(spec.kind)
+        needs = kind.needs(kind.read(spec.params), self._catalog)
+        choice = self._router.choose(spec.kind, needs, spec.envelope.device, cost if seconds else 0.0)
+        linked = any(source.url for source in sources)
+        pool, bounds = FETCH if linked else choice.pool.name, self._bounds(request)
         self._store.intake.check_room(pool, request.owner, bounds)
-        job = replace(self._stored(source, options, pool, request), cost=cost)
-        if source.url:
+        job = replace(self._stored(sources, spec, pool, request), cost=cost)
+        if linked:
             job = replace(job, next_pool=choice.pool.name)
-        try:
-            view = self._store.intake.put(job, f"accepted; {choice.why}", bounds, key, seconds or 0.0)
-        except AcceptanceUnknown:
-            recorded = self._recorded(job.id)
-            if recorded is None:  # the commit may yet be done; if it is not, the file is an orphan for the janitor
-                raise
-            view = recorded
-        except BaseException:
-            self._erase(job.id)
-            raise
+        view = self._put(job, f"accepted; {choice.why}", bounds, key, seconds or 0.0)
         if view.job.id == job.id:
             self._sender.wake()
         else:  # a request with the same key was quicker
             self._erase(job.id)
         return self._store.seen(view)
+
+    def specify(self, spec: JobSpec, roles: Sequence[str] = ("source",)) -> JobSpec:
+        """The spec with what its client left open filled in by its kind. Raises `UsageError` for what can't be done."""
+        kind = registry.get(spec.kind)
+        for role in kind.roles:
+            count = list(roles).count(role.name)
+            if not role.least <= count <= role.most:
+                raise BadInputs(f"{spec.kind} takes {_amount(role)} of the role {role.name}, not {count}")
+        if unknown := set(roles) - {role.name for role in kind.roles}:
+            raise BadInputs(f"{spec.kind} has no role {min(unknown)}")
+        params = kind.check(kind.read(spec.params), roles, self._catalog)
+        return replace(spec, params=kind.stored(params), more=kind.mirrored(params))
+
+    def _put(self, job: Job, why: str, bounds: Bounds, key: IdempotencyKey | None, seconds: float) -> JobView:
+        try:
+            return self._store.intake.put(job, why, bounds, key, seconds)
+        except AcceptanceUnknown:
+            recorded = self._recorded(job.id)
+            if recorded is None:  # the commit may yet be done; if it is not, the file is an orphan for the janitor
+                raise
+            return recorded
+        except BaseException:
+            self._erase(job.id)
+            raise
 
     def uploaded(self, upload_id: str, owner: str | None) -> UploadedFile:
         """The file that a client stored by itself. Raises `UsageError` `upload_not_found`."""
@@ -136,25 +159,31 @@ class Reception:
         seconds = None if request.minutes_per_day is None else request.minutes_per_day * 60
         return Bounds(self._rules.bounds.pool, waiting, seconds)
 
-    def _check_length(self, source: Source, entry: ModelEntry, options: JobOptions) -> float | None:
-        seconds = source.seconds()
+    def _predicted(self, spec: JobSpec, seconds: float | None) -> float:
+        """What it will cost; of a typical track where its length is not known yet. Raises what `Limits.check` does."""
+        kind = registry.get(spec.kind)
+        predicted = kind.cost(kind.read(spec.params), seconds or TYPICAL_TRACK_SECONDS, self._catalog)
         if seconds is not None:
-            self._rules.limits.check(entry, options.separation, seconds)
-        return seconds
+            self._rules.limits.check(spec.model or spec.kind, kind.advice, predicted, seconds)
+        return predicted
 
-    def _stored(self, source: Source, options: JobOptions, pool: str, request: Request) -> Job:
+    def _stored(self, sources: Sequence[Source], spec: JobSpec, pool: str, request: Request) -> Job:
         job_id = new_job_id()
-        if not source.url:
+        if not all(source.url for source in sources):
             self._storage.check_room(self._rules.min_free_bytes)
+        inputs: list[Input] = []
         try:
-            size = source.place(self._storage, job_id)
+            for number, source in enumerate(sources):
+                key = input_key(job_id, number)
+                size = source.place(self._storage, key)
+                inputs.append(Input(source.name, key, size, source.role, source.url))
         except BaseException:
             self._erase(job_id)
             raise
         return Job(
-            id=job_id, state=JobState.QUEUED, options=options, pool=pool, input_key=input_key(job_id),
-            input_name=source.name, input_bytes=size, max_attempts=self._rules.max_attempts, request_id=request.id,
-            owner=request.owner, priority=int(Priority[options.priority.upper()]), trace=request.trace,
+            id=job_id, state=JobState.QUEUED, spec=spec, pool=pool, inputs=tuple(inputs),
+            max_attempts=self._rules.max_attempts, request_id=request.id, owner=request.owner,
+            priority=int(Priority[spec.envelope.priority.upper()]), trace=request.trace,
         )  # fmt: skip
 
     def _recorded(self, job_id: str) -> JobView | None:
@@ -204,8 +233,24 @@ class Reception:
             self._storage.delete(f"jobs/{job_id}/")
 
 
-def _idempotency_key(source: Source, options: JobOptions, request: Request) -> IdempotencyKey | None:
+def _idempotency_key(sources: Sequence[Source], spec: JobSpec, request: Request) -> IdempotencyKey | None:
+    """By what a request is the same: also the same as one that release 0.1 was sent, for separations."""
     if request.idempotency_key is None:
         return None
-    asked = json.dumps([source.name, source.fingerprint(), asdict(options)], sort_keys=True)
-    return IdempotencyKey(request.idempotency_key, hashlib.sha256(asked.encode()).hexdigest())
+    first = sources[0] if sources else None
+    options = {**spec.more, **asdict(spec.envelope), **asdict(spec.encoding), "source_url": first.url if first else ""}
+    asked: list[Any] = [first.name if first else "", first.fingerprint() if first else "", options]
+    if spec.kind != "separate" or len(sources) > 1:
+        asked += [spec.kind, spec.params, [[each.role, each.name, each.fingerprint()] for each in sources[1:]]]
+    told = json.dumps(asked, sort_keys=True)
+    return IdempotencyKey(request.idempotency_key, hashlib.sha256(told.encode()).hexdigest())
+
+
+def _seconds(sources: Sequence[Source]) -> float | None:
+    """How long the longest track says it plays; None where one does not say."""
+    found = [source.seconds() for source in sources]
+    return None if None in found else max((each for each in found if each is not None), default=0.0)
+
+
+def _amount(role: Role) -> str:
+    return f"{role.least}" if role.least == role.most else f"{role.least} to {role.most}"

@@ -79,5 +79,5 @@ class Janitor:
 
 def _is_used(key: str, job: Job) -> bool:
     if job.state in LIVE:
-        return key == job.input_key or key.startswith(f"jobs/{job.id}/attempt-{job.attempt}/")
+        return any(key == each.key for each in job.inputs) or key.startswith(f"jobs/{job.id}/attempt-{job.attempt}/")
     return key == job.manifest_key or any(output["key"] == key for output in job.outputs.values())

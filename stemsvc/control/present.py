@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin
 
-from stemsvc.jobs.filenames import DEFAULT_TEMPLATE, manifest_filename, stem_filename
-from stemsvc.jobs.record import CONTENT_TYPES, Event, Job, JobState, JobView
+from stemsvc.jobs.filenames import DEFAULT_TEMPLATE, manifest_filename, output_filename
+from stemsvc.jobs.record import Event, Job, JobState, JobView
+from stemsvc.kinds import registry
 from stemsvc.storage import Storage
+
+SEPARATE = "separate"  # whose files release 0.1 called stems
 
 
 @dataclass(frozen=True)
@@ -31,24 +34,22 @@ class Links:
 def job_body(links: Links, view: JobView) -> dict[str, Any]:
     """Everything of a job that its client may see; moments are datetimes."""
     job = view.job
-    options = job.options
+    envelope, encoding, first = job.envelope, job.encoding, job.inputs[0] if job.inputs else None
+    files = _files(links, job)
     return {
         "id": job.id,
+        "kind": job.kind,
         "state": str(job.state),
-        "model": options.model,
-        "device": options.device,
-        "format": options.format,
-        "bit_depth": options.bit_depth,
-        "residual": options.residual,
-        **asdict(options.separation),
-        "filename": job.input_name,
-        "progress": {
-            "fraction": round(job.fraction, 4),
-            "stage": job.stage,
-            "eta_seconds": eta(job.state, job.started_at, job.fraction),
-        },
+        "params": job.params,
+        "model": job.spec.model,
+        **_shown(job),
+        "device": envelope.device,
+        "format": encoding.format,
+        "bit_depth": encoding.bit_depth,
+        "filename": job.name,
+        "progress": _progress(job),
         "queue_position": view.queue_position,
-        "priority": options.priority,
+        "priority": envelope.priority,
         "pool": job.pool,
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,
@@ -56,18 +57,26 @@ def job_body(links: Links, view: JobView) -> dict[str, Any]:
         "started_at": _moment(job.started_at),
         "finished_at": _moment(job.finished_at),
         "source": job.source or None,
-        "filename_template": options.filename_template or DEFAULT_TEMPLATE,
-        "metadata": options.metadata,
-        "sample_rate": options.sample_rate,
-        "source_url": options.source_url or None,
-        "webhook_url": options.webhook_url or None,
-        "webhook_events": list(options.webhook_events),
+        "filename_template": encoding.filename_template or DEFAULT_TEMPLATE,
+        "metadata": envelope.metadata,
+        "sample_rate": encoding.sample_rate,
+        "source_url": first.url or None if first else None,
+        "webhook_url": envelope.webhook_url or None,
+        "webhook_events": list(envelope.webhook_events),
         "cached": job.cached,
-        "stems": _stems(links, job) if job.state is JobState.SUCCEEDED else {},
+        "files": files,
+        "facts": job.facts,
+        "stems": files if job.kind == SEPARATE else {},
         "manifest": _manifest(links, job),
-        "error": {"code": job.error_code, "detail": job.error_detail} if job.error_code else None,
+        "error": _error(job),
         "timeline": [line(event) for event in view.timeline],
     }
+
+
+def _shown(job: Job) -> dict[str, Any]:
+    """What its kind adds, where that is installed here."""
+    kind = registry.find(job.kind)
+    return kind.shown(kind.read(job.params)) if kind else {}
 
 
 def line(event: Event) -> dict[str, Any]:
@@ -82,30 +91,38 @@ def summary(job: Job) -> dict[str, Any]:
     """The fields of `JobSummarySchema`."""
     return {
         "id": job.id,
+        "kind": job.kind,
         "state": str(job.state),
-        "model": job.options.model,
-        "filename": job.input_name,
-        "progress": {
-            "fraction": round(job.fraction, 4),
-            "stage": job.stage,
-            "eta_seconds": eta(job.state, job.started_at, job.fraction),
-        },
+        "model": job.spec.model,
+        "filename": job.name,
+        "progress": _progress(job),
         "attempt": job.attempt,
         "created_at": _moment(job.created_at),
         "started_at": _moment(job.started_at),
         "finished_at": _moment(job.finished_at),
-        "error": {"code": job.error_code, "detail": job.error_detail} if job.error_code else None,
+        "error": _error(job),
     }
 
 
-def _stems(links: Links, job: Job) -> dict[str, Any]:
-    content_type = CONTENT_TYPES[job.options.format]
-    stems: dict[str, Any] = {}
+def _progress(job: Job) -> dict[str, Any]:
+    left = eta(job.state, job.started_at, job.fraction)
+    return {"fraction": round(job.fraction, 4), "stage": job.stage, "eta_seconds": left}
+
+
+def _error(job: Job) -> dict[str, Any] | None:
+    return {"code": job.error_code, "detail": job.error_detail} if job.error_code else None
+
+
+def _files(links: Links, job: Job) -> dict[str, Any]:
+    if job.state is not JobState.SUCCEEDED:
+        return {}
+    files: dict[str, Any] = {}
     for name, output in job.outputs.items():
         facts = {key: value for key, value in output.items() if key != "key"}
-        signed = links.sign(output["key"], stem_filename(job, name), content_type)
-        stems[name] = {**facts, **signed, "content_type": content_type}
-    return stems
+        content_type = output.get("content_type") or job.encoding.content_type  # release 0.1 did not write it down
+        signed = links.sign(output["key"], output_filename(job, name), content_type)
+        files[name] = {**facts, **signed, "content_type": content_type}
+    return files
 
 
 def _manifest(links: Links, job: Job) -> dict[str, Any] | None:

@@ -1,8 +1,9 @@
-"""Which pool a job goes to: by its model, the device it wishes for, its size, and who lives."""
+"""Which pool a job goes to: by its kind, its model, the device it wishes for, its size, and who lives."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -17,13 +18,12 @@ from stemsvc.errors import (
 from stemsvc.jobs.pools import Pool
 from stemsvc.jobs.record import Job
 from stemsvc.jobstore import JobStore
-from stemsvc.kinds.separate.cost import predict_seconds
-from stemsvc.kinds.separate.options import SeparationOptions
-from stemsvc.models.catalog import Catalog, ModelEntry
+from stemsvc.kinds import registry
+from stemsvc.kinds.base import Needs
+from stemsvc.models.catalog import Catalog
 
 log = structlog.get_logger()
 MOVED_AT_A_TIME = 100  # jobs of a pool that is gone, at each sweep
-TYPICAL_TRACK_SECONDS = 240.0  # what a track whose length is not known yet is taken to play
 
 
 @dataclass(frozen=True)
@@ -36,21 +36,21 @@ class Choice:
 
 
 def choose_pool(
-    pools: list[Pool], entry: ModelEntry, device: str, *, seconds: float | None = None,
+    pools: Sequence[Pool], kind: str, needs: Needs, device: str, *, seconds: float | None = None,
     slots: Mapping[str, int] | None = None, waiting: Callable[[], Mapping[str, int]] = dict,
 ) -> Choice:  # fmt: skip
-    """The best pool for a job of that model which computes for about `seconds`.
+    """The best pool for a job of that kind with those needs which computes for about `seconds`.
 
     Pools with living workers (`slots`: jobs at a time, by pool) come before those without, then the operator's
-    priority, then accelerators, then the shortest line for each slot (`waiting`, asked only where that decides).
-    Raises `UsageError` `no_pool`, `not_enough_memory` where each pool is too small, `too_much_work` where none may
-    compute for so long.
+    priority, then accelerators for work that they make faster and CPUs for any other, then the shortest queue for each
+    slot (`waiting`, asked only where that decides). Raises `UsageError` `no_pool`, `not_enough_memory` where each pool
+    is too small, `too_much_work` where none may compute for so long.
     """
-    serving = _serving(pools, entry, device, seconds)
+    serving = _serving(pools, kind, needs, device, seconds)
     living = slots or {}
 
     def rank(pool: Pool) -> tuple[bool, int, bool]:
-        return living.get(pool.name, 0) == 0, -pool.priority, pool.kind == "cpu"
+        return living.get(pool.name, 0) == 0, -pool.priority, (pool.kind == "cpu") == needs.accelerated
 
     first = min(map(rank, serving))
     best = [pool for pool in serving if rank(pool) == first]
@@ -59,7 +59,7 @@ def choose_pool(
     if len(best) > 1:
         lines = waiting()
         pool = min(best, key=lambda each: lines.get(each.name, 0) / max(1, living.get(each.name, 0)))
-        why = f"has the shortest line, {lines.get(pool.name, 0)} jobs for {living.get(pool.name, 0)} slots"
+        why = f"has the shortest queue, {lines.get(pool.name, 0)} jobs for {living.get(pool.name, 0)} slots"
     elif len(serving) == 1:
         why = "is the only pool"
     elif len(rivals) == 1:
@@ -70,14 +70,15 @@ def choose_pool(
     return Choice(pool, f"device {device}: {pool.name} {why}{waits}", alive)
 
 
-def _serving(pools: list[Pool], entry: ModelEntry, device: str, seconds: float | None) -> list[Pool]:
-    serving = [pool for pool in pools if entry.name in pool.models and _is_wished(pool, device)]
+def _serving(pools: Sequence[Pool], kind: str, needs: Needs, device: str, seconds: float | None) -> list[Pool]:
+    what = f"model {needs.model}" if needs.model else f"the kind {kind}"
+    serving = [pool for pool in pools if pool.serves(kind, needs.model) and _is_wished(pool, device)]
     if not serving:
-        raise NoPool(f"no worker pool is configured for model {entry.name} on device {device}")
-    fitting = [pool for pool in serving if pool.memory_mb is None or pool.memory_mb >= entry.memory_mb]
+        raise NoPool(f"no worker pool is configured for {what} on device {device}")
+    fitting = [pool for pool in serving if (pool.memory_mb or math.inf) >= (needs.memory_mb or 0)]
     if not fitting:
         most = max(pool.memory_mb or 0 for pool in serving)
-        detail = f"{entry.name} needs about {entry.memory_mb} MB; the pools for it have at most {most} MB"
+        detail = f"{needs.model or kind} needs about {needs.memory_mb} MB; the pools for it have at most {most} MB"
         raise NotEnoughMemory(detail)
     quick = [pool for pool in fitting if pool.time_limit is None or (seconds or 0.0) <= pool.time_limit]
     if not quick:
@@ -105,11 +106,12 @@ class Router:
         self._patience = patience
         self._refuse = refuse
 
-    def choose(self, entry: ModelEntry, device: str, seconds: float) -> Choice:
+    def choose(self, kind: str, needs: Needs, device: str, seconds: float) -> Choice:
         """The pool for a new job; raises what `choose_pool` does, and `TransientError` `no_live_pool`."""
         choice = choose_pool(
-            self._pools, entry, device, seconds=seconds, slots=self._store.workers.slots(), waiting=self._waiting
-        )
+            self._pools, kind, needs, device, seconds=seconds, slots=self._store.workers.slots(kind),
+            waiting=self._waiting,
+        )  # fmt: skip
         if self._refuse and not choice.alive:
             raise NoLivePool(f"no worker of {choice.pool.name} lives", retry_after=30.0)
         return choice
@@ -121,18 +123,19 @@ class Router:
         if not empty:
             return 0
         now, last = self._store.workers.silence()
-        return sum(self._move(job, now, last.get(pool), slots) for pool in empty for job in self._first(pool))
+        return sum(self._move(job, now, last.get(pool)) for pool in empty for job in self._first(pool))
 
     def _first(self, pool: str) -> list[Job]:
         return self._store.first_in_line(pool, MOVED_AT_A_TIME)
 
-    def _move(self, job: Job, now: float, last: float | None, slots: Mapping[str, int]) -> bool:
+    def _move(self, job: Job, now: float, last: float | None) -> bool:
         if now - max(last or 0.0, job.created_at) < self._patience or job.next_pool is not None:
             return False
         try:
-            entry = self._catalog.get(job.options.model)
-            seconds = job.cost
-            choice = choose_pool(self._pools, entry, job.options.device, seconds=seconds, slots=slots)
+            kind = registry.get(job.kind)
+            needs = kind.needs(kind.read(job.params), self._catalog)
+            slots = self._store.workers.slots(job.kind)
+            choice = choose_pool(self._pools, job.kind, needs, job.envelope.device, seconds=job.cost, slots=slots)
         except UsageError:  # the configuration changed since it was accepted: it waits for another one
             return False
         if not choice.alive or choice.pool.name == job.pool:
@@ -144,8 +147,3 @@ class Router:
 
     def _waiting(self) -> dict[str, int]:
         return {pool: sum(line.values()) for pool, line in self._store.waiting().items()}
-
-
-def predicted_cost(entry: ModelEntry, options: SeparationOptions, track_seconds: float | None) -> float:
-    """Seconds that a job will compute for; of a typical track where its length is not known."""
-    return predict_seconds(entry, options, track_seconds or TYPICAL_TRACK_SECONDS)

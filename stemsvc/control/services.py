@@ -13,10 +13,11 @@ from stemsvc.control.route import Router
 from stemsvc.control.subscribers import open_store
 from stemsvc.errors import BadSettings
 from stemsvc.guard import Guard
-from stemsvc.jobs.pools import Pool, parse_pools
+from stemsvc.jobs.pools import Pool
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
-from stemsvc.kinds.separate.cost import Limits
+from stemsvc.kinds.limits import Limits
+from stemsvc.kinds.registry import configured_pools
 from stemsvc.models.catalog import Catalog, load_catalog
 from stemsvc.queue.celery import Publisher
 from stemsvc.queue.changes import News
@@ -52,12 +53,12 @@ class Services:
 
 def open_services(settings: Settings) -> Services:
     """Wire the services; no connection is opened yet."""
-    catalog = load_catalog(settings.catalog)
+    catalog = load_catalog(settings.catalog, settings.default_model)
     news = News(settings.broker_url)
     storage = open_storage(settings)
     store = open_store(settings, storage, news)
     publisher = Publisher(settings)
-    pools = parse_pools(settings.pools, catalog.names)
+    pools = configured_pools(settings.pools, catalog)
     rules = Rules(
         Bounds(settings.max_waiting_per_pool, settings.max_waiting_per_key),
         job_limits(settings),

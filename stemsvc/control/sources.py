@@ -8,7 +8,6 @@ from typing import BinaryIO, Protocol
 
 from stemsvc.errors import EmptyFile, FileTooLarge, UploadMissing
 from stemsvc.jobs.probe import track_seconds
-from stemsvc.jobs.record import input_key
 from stemsvc.jobstore.uploads import Upload
 from stemsvc.storage import Storage
 
@@ -24,14 +23,18 @@ class Source(Protocol):
     def url(self) -> str:
         """Where it must be fetched from; empty where its bytes are here already."""
 
+    @property
+    def role(self) -> str:
+        """What it is to its job."""
+
     def fingerprint(self) -> str:
         """What tells this source from another one in the same client's requests."""
 
     def seconds(self) -> float | None:
         """The length that its header declares, where that can be told before it is stored."""
 
-    def place(self, storage: Storage, job_id: str) -> int:
-        """Put its bytes where the job looks for them; returns how many. Raises the storage's errors."""
+    def place(self, storage: Storage, key: str) -> int:
+        """Put its bytes under that key; returns how many. Raises the storage's errors."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class SentFile:
     data: BinaryIO
     name: str
     url: str = ""
+    role: str = "source"
 
     def fingerprint(self) -> str:
         """See `Source`: the bytes' hash and the name."""
@@ -55,9 +59,9 @@ class SentFile:
         """See `Source`."""
         return track_seconds(self.data)
 
-    def place(self, storage: Storage, job_id: str) -> int:
+    def place(self, storage: Storage, key: str) -> int:
         """See `Source`."""
-        return storage.put(input_key(job_id), self.data, "application/octet-stream")
+        return storage.put(key, self.data, "application/octet-stream")
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class UploadedFile:
 
     upload: Upload
     url: str = ""
+    role: str = "source"
 
     @property
     def name(self) -> str:
@@ -80,7 +85,7 @@ class UploadedFile:
         """See `Source`: unknown, for its bytes are in storage."""
         return None
 
-    def place(self, storage: Storage, job_id: str) -> int:
+    def place(self, storage: Storage, key: str) -> int:
         """See `Source`. Raises `UsageError` `upload_missing`, `empty_file` or `file_too_large`."""
         size = storage.size(self.upload.key)
         if size is None:
@@ -90,7 +95,7 @@ class UploadedFile:
         if size > self.upload.max_bytes:
             storage.delete(self.upload.key)
             raise FileTooLarge(f"the upload has {size} bytes; at most {self.upload.max_bytes} are taken")
-        storage.copy(self.upload.key, input_key(job_id))
+        storage.copy(self.upload.key, key)
         return size
 
 
@@ -100,6 +105,7 @@ class Link:
 
     url: str
     name: str = "track"
+    role: str = "source"
 
     def fingerprint(self) -> str:
         """See `Source`."""
@@ -109,6 +115,6 @@ class Link:
         """See `Source`: unknown until it is fetched."""
         return None
 
-    def place(self, storage: Storage, job_id: str) -> int:
+    def place(self, storage: Storage, key: str) -> int:
         """See `Source`: nothing yet."""
         return 0

@@ -36,7 +36,7 @@ class Followers:
 def count_end(moved: Moved) -> None:
     """Count a job that ended, by what became of it."""
     if moved.ended:
-        metrics.job_ended(moved.job.options.model, str(moved.job.state), moved.job.error_code or "")
+        metrics.job_ended(moved.job.kind, moved.job.spec.model, str(moved.job.state), moved.job.error_code or "")
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,13 @@ class Eraser:
     storage: Storage
 
     def __call__(self, moved: Moved) -> None:
-        """All of a job that ended without stems; of one that succeeded its track, and what its lost attempts stored."""
+        """All of a job that ended without files; else its inputs, and what its lost attempts stored."""
         job = moved.job
         if job.state in (JobState.FAILED, JobState.CANCELED, JobState.EXPIRED):
             self._erase(f"jobs/{job.id}/")
         elif job.state is JobState.SUCCEEDED:
-            self._erase(job.input_key)
+            for each in job.inputs:
+                self._erase(each.key)
             for attempt in range(1, job.attempt):  # a worker that was killed has erased nothing
                 self._erase(f"jobs/{job.id}/attempt-{attempt}/")
 

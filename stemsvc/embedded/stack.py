@@ -20,7 +20,8 @@ from stemsvc.embedded.flower import flower_command
 from stemsvc.embedded.processes import Child, wait_until
 from stemsvc.embedded.redis_server import RedisServer, free_port
 from stemsvc.errors import AlreadyRunning
-from stemsvc.jobs.pools import FILES, parse_pools
+from stemsvc.jobs.pools import FILES
+from stemsvc.kinds.registry import configured_pools
 from stemsvc.models.catalog import load_catalog
 from stemsvc.queue.celery import make_celery
 from stemsvc.settings import Settings
@@ -105,7 +106,7 @@ class Stack:
             yield Child("flower", command, environment, logs / "flower.log")
 
     def _workers(self, run: list[str]) -> Iterator[tuple[str, list[str]]]:
-        pools = parse_pools(self.settings.pools, load_catalog(self.settings.catalog).names)
+        pools = configured_pools(self.settings.pools, load_catalog(self.settings.catalog))
         if self.settings.pools.endswith(FILES):
             yield from ((pool.name, [*run, "worker", "--pool", pool.name]) for pool in pools)
             return
@@ -113,7 +114,7 @@ class Stack:
             command = [*run, "worker", "--device", device]
             for pool in pools:
                 if pool.device == device:
-                    command += ["--model", *pool.models]
+                    command += ["--model", *pool.models] if pool.models else ["--kind", *pool.kinds]
             yield device, command
 
     def start(self) -> None:
@@ -171,9 +172,9 @@ def _with_memory(settings: Settings) -> str:
         return settings.pools
     megabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
     parts = []
-    for pool in parse_pools(settings.pools, load_catalog(settings.catalog).names):
+    for pool in configured_pools(settings.pools, load_catalog(settings.catalog)):
         memory = pool.memory_mb or (megabytes if pool.device == "cpu" else None)
-        parts.append(f"{pool.models[0]}:{pool.device}" + (f":{memory}M" if memory else ""))
+        parts.append(f"{(pool.models or pool.kinds)[0]}:{pool.device}" + (f":{memory}M" if memory else ""))
     return ",".join(parts)
 
 

@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import PurePosixPath
 
 from stemsvc.errors import BadTemplate
-from stemsvc.jobs.record import EXTENSIONS, Job
+from stemsvc.jobs.record import Job
 
 MAX_LENGTH = 150
 FIELDS = ("name", "stem", "model")
@@ -43,14 +43,17 @@ def check_template(template: str) -> str:
     return template
 
 
-def stem_filename(job: Job, stem: str) -> str:
-    """What a browser saves a stem as: `song - vocals.flac`, or as the job's template has it."""
-    values = {"name": PurePosixPath(job.input_name).stem, "stem": stem, "model": job.options.model}
-    template = job.options.filename_template or DEFAULT_TEMPLATE
+def output_filename(job: Job, output: str) -> str:
+    """What a browser saves an output as: `song - vocals.flac`, or as the job's template has it.
+
+    The ending is that of the file in storage.
+    """
+    values = {"name": PurePosixPath(job.name).stem, "stem": output, "model": job.spec.model}
+    template = job.encoding.filename_template or DEFAULT_TEMPLATE
     name = re.sub(r"\{(\w+)\}", lambda found: values[found[1]], template)
-    return f"{clean_filename(name.replace('/', '_'))}.{EXTENSIONS[job.options.format]}"
+    return f"{clean_filename(name.replace('/', '_'))}{PurePosixPath(job.outputs[output]['key']).suffix}"
 
 
 def manifest_filename(job: Job) -> str:
     """What a browser saves a job's manifest as."""
-    return f"{clean_filename(PurePosixPath(job.input_name).stem)} - manifest.json"
+    return f"{clean_filename(PurePosixPath(job.name).stem)} - manifest.json"

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from stemsvc.errors import BadPools
 from stemsvc.jobs.record import Priority
-from stemsvc.kinds.separate.options import PRECISIONS
 
-KINDS = ("cpu", "cuda", "mps")
-ANY_MODEL = "*"
+DEVICES = ("cpu", "cuda", "mps")
+ANY = "*"
 FETCH = "fetch"  # the pool that gets tracks from addresses, so that no device waits on a network
 TELL = "webhooks"  # the queue of deliveries to clients, which the same pool serves
 FILES = (".yaml", ".yml")
 DEVICE = re.compile(r"cpu|mps|cuda(:\d{1,2})?")
 _SIZE = re.compile(r"(\d+)([MG])i?B?", re.IGNORECASE)
-_PRECISIONS = "|".join(PRECISIONS)
+_PRECISIONS = "auto|fp32|mixed|fast"  # those of `stemsvc.kinds.separate.options`, which a test holds against them
 
 
 def megabytes(text: object) -> object:
@@ -31,7 +30,7 @@ def megabytes(text: object) -> object:
 
 
 class Pool(BaseModel):
-    """Some models on one device. Its name is also the name of its queue; see `queue_of`.
+    """Some kinds of work and models on one device. Its name is also the name of its queue; see `queue_of`.
 
     What may be None is then as the worker's own settings say, or unlimited.
     """
@@ -39,7 +38,8 @@ class Pool(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./:-]{0,99}$")
-    models: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    kinds: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = (ANY,)
+    models: Annotated[tuple[str, ...], Field(strict=False)] = (ANY,)
     device: str = Field(pattern=f"^({DEVICE.pattern})$")
     precision: str | None = Field(None, pattern=f"^({_PRECISIONS})$", description="of jobs that leave it open")
     concurrency: int | None = Field(None, ge=1, description="children of each of its worker processes")
@@ -56,15 +56,33 @@ class Pool(BaseModel):
             raise ValueError("is the name of another queue")
         return name
 
+    @field_validator("models")
+    @classmethod
+    def _named(cls, models: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if not models and info.data.get("kinds", (ANY,)) == (ANY,):
+            raise ValueError("name models, or the kinds that it serves without any")
+        return models
+
     @property
     def kind(self) -> str:
         """What kind of device: `cpu`, `cuda` or `mps`."""
         return self.device.partition(":")[0]
 
+    def serves(self, kind: str, model: str | None) -> bool:
+        """Whether it does work of that kind, with that model where the kind has any."""
+        return (self.kinds == (ANY,) or kind in self.kinds) and (model is None or model in self.models)
+
 
 def single(model: str, device: str, memory_mb: int | None = None) -> Pool:
     """The pool of one model on one device, under its standard name."""
-    return Pool(name=f"separate.{model}.{device}", models=(model,), device=device, memory=memory_mb)
+    return Pool(
+        name=f"separate.{model}.{device}", kinds=("separate",), models=(model,), device=device, memory=memory_mb
+    )
+
+
+def single_kind(kind: str, device: str, memory_mb: int | None = None) -> Pool:
+    """The pool of one kind that needs no model on one device, under its standard name."""
+    return Pool(name=f"{kind}.{device}", kinds=(kind,), models=(), device=device, memory=memory_mb)
 
 
 def queue_of(pool: str, priority: Priority = Priority.NORMAL) -> str:
@@ -77,41 +95,49 @@ def queues_of(pools: Iterable[str]) -> list[str]:
     return [queue_of(pool, priority) for pool in pools for priority in Priority]
 
 
-def find_pool(pools: Iterable[Pool], name: str) -> Pool | None:
-    """The pool of that name: a configured one, or what a standard name says."""
+def find_pool(pools: Iterable[Pool], name: str, kinds: Sequence[str] = ()) -> Pool | None:
+    """The pool of that name: a configured one, or what a standard name says. `kinds` are those without models."""
     for pool in pools:
         if pool.name == name:
             return pool
     head, _, rest = name.partition(".")
     model, _, device = rest.rpartition(".")
-    return single(model, device) if head == "separate" and model and DEVICE.fullmatch(device) else None
+    if head == "separate" and model and DEVICE.fullmatch(device):
+        return single(model, device)
+    return single_kind(head, rest) if head in kinds and DEVICE.fullmatch(rest) else None
 
 
-def parse_pools(text: str, models: list[str]) -> list[Pool]:
+def parse_pools(text: str, models: Sequence[str], kinds: Sequence[str] = ()) -> list[Pool]:
     """Read pools: a YAML file's path, or `model:device,...` or `model:device:memory,...` (as 8G or 900M).
 
-    `*` stands for every model of the catalog. Raises `UsageError` `bad_pools`.
+    In the place of a model may stand one of `kinds`, those that have none. `*` stands for every model of the catalog
+    and every such kind. Raises `UsageError` `bad_pools`.
     """
     if text.endswith(FILES):
         return _read_file(Path(text), models)
     pools: dict[str, Pool] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
-        for pool in _parse_item(item, models):
+        for pool in _parse_item(item, models, kinds):
             pools[pool.name] = pool
     return list(pools.values())
 
 
-def _parse_item(item: str, models: list[str]) -> list[Pool]:
+def _parse_item(item: str, models: Sequence[str], kinds: Sequence[str]) -> list[Pool]:
     match = re.fullmatch(rf"([^:]+):({DEVICE.pattern})(?::([^:]*))?", item)
     memory = megabytes(match[4]) if match and match[4] is not None else None
-    known = match and (match[1] == ANY_MODEL or match[1] in models)
-    if not match or not known or isinstance(memory, str):
+    known = match and (match[1] == ANY or match[1] in models or match[1] in kinds)
+    if not match or not known or not (memory is None or isinstance(memory, int)):
         devices = "cpu, cuda, cuda:0 or mps"
         raise BadPools(f"{item!r} is not model:device or model:device:8G with a model of the catalog and {devices}")
-    return [single(model, match[2], memory) for model in (models if match[1] == ANY_MODEL else [match[1]])]  # type: ignore[arg-type]
+    name, device = match[1], match[2]
+    every = name == ANY
+    return [
+        *(single(model, device, memory) for model in models if every or model == name),
+        *(single_kind(kind, device, memory) for kind in kinds if every or (kind == name and name not in models)),
+    ]
 
 
-def _read_file(path: Path, models: list[str]) -> list[Pool]:
+def _read_file(path: Path, models: Sequence[str]) -> list[Pool]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -128,13 +154,13 @@ def _read_file(path: Path, models: list[str]) -> list[Pool]:
     return list(pools.values())
 
 
-def _read_entry(where: str, entry: Any, models: list[str]) -> Pool:
+def _read_entry(where: str, entry: Any, models: Sequence[str]) -> Pool:
     try:
         pool = Pool.model_validate(entry)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise BadPools(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    every = pool.models == (ANY_MODEL,)
+    every = pool.models == (ANY,)
     if unknown := [] if every else [model for model in pool.models if model not in models]:
         raise BadPools(f"{where}: the catalog has no model {unknown[0]!r}")
     return pool.model_copy(update={"models": tuple(models)}) if every else pool

@@ -1,4 +1,4 @@
-"""The job: its record, its states and the only legal moves between them, its options, its timeline."""
+"""The job: its record, its states and the only legal moves between them, its timeline."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from stemsvc.errors import ImpossibleFormat
-from stemsvc.kinds.separate.options import SeparationOptions
+from stemsvc.jobs.encoding import Encoding
+from stemsvc.jobs.spec import Envelope, Input, JobSpec
 
 
 class JobState(enum.StrEnum):
@@ -16,10 +16,10 @@ class JobState(enum.StrEnum):
 
     QUEUED = "queued"  # the row is durable; a message for a worker exists or will be published
     RUNNING = "running"  # one worker holds the lease
-    SUCCEEDED = "succeeded"  # every stem asked for is in storage
+    SUCCEEDED = "succeeded"  # every file asked for is in storage
     FAILED = "failed"  # ended with an error code
     CANCELED = "canceled"  # ended by the client
-    EXPIRED = "expired"  # succeeded once, its stems have been erased
+    EXPIRED = "expired"  # succeeded once, its files have been erased
 
 
 class Priority(enum.IntEnum):
@@ -46,62 +46,6 @@ MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.EXPIRED: frozenset(),
 }
 
-# Formats and the depths each can carry, the faithful default first. Lossy codecs have no depth.
-FORMATS: dict[str, tuple[str, ...]] = {
-    "wav": ("16", "24", "float32"),
-    "flac": ("16", "24"),
-    "mp3": (),
-    "aac": (),
-    "opus": (),
-}
-CONTENT_TYPES = {
-    "wav": "audio/wav",
-    "flac": "audio/flac",
-    "mp3": "audio/mpeg",
-    "aac": "audio/mp4",
-    "opus": "audio/ogg",
-}
-EXTENSIONS = {"wav": "wav", "flac": "flac", "mp3": "mp3", "aac": "m4a", "opus": "opus"}
-
-
-@dataclass(frozen=True)
-class JobOptions:
-    """What the client asked for; checked against the catalog before a job exists."""
-
-    model: str
-    device: str = "auto"
-    stems: tuple[str, ...] = ()  # names of `stemsvc.kinds.separate.stems`, in the model's order
-    format: str = "flac"
-    bit_depth: str | None = None  # "16", "24" or "float32"; None for lossy formats
-    residual: bool = False
-    filename_template: str = ""  # see `stemsvc.jobs.filenames`
-    metadata: dict[str, Any] = field(default_factory=dict)  # the client's own, given back as it came
-    sample_rate: int | None = None  # Hz of the stems; the source's where None
-    source_url: str = ""  # where the track is fetched from; empty where it was sent
-    webhook_url: str = ""
-    webhook_events: tuple[str, ...] = ()  # names of `stemsvc.accounts.webhooks`
-    priority: str = Priority.NORMAL.word
-    cache: bool = True  # whether an earlier job's stems may be taken
-    separation: SeparationOptions = field(default_factory=SeparationOptions)
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """Names of the files a job with these options makes."""
-        return (*self.stems, "residual") if self.residual else self.stems
-
-
-def check_encoding(format: str, bit_depth: str | None) -> str | None:
-    """The depth that `format` will carry; raises `UsageError` `impossible_format` where the pair can't exist."""
-    if format not in FORMATS:
-        raise ImpossibleFormat(f"format {format!r} is none of {', '.join(FORMATS)}")
-    depths = FORMATS[format]
-    if bit_depth is None:
-        return depths[0] if depths else None
-    if bit_depth not in depths:
-        can = f"one of {', '.join(depths)}" if depths else "no bit_depth, it is lossy"
-        raise ImpossibleFormat(f"{format} cannot carry bit_depth {bit_depth}; it takes {can}")
-    return bit_depth
-
 
 @dataclass(frozen=True)
 class Event:
@@ -121,11 +65,9 @@ class Job:
 
     id: str
     state: JobState
-    options: JobOptions
+    spec: JobSpec
     pool: str
-    input_key: str
-    input_name: str
-    input_bytes: int
+    inputs: tuple[Input, ...] = ()
     attempt: int = 0
     max_attempts: int = 3
     lease_owner: str | None = None
@@ -140,18 +82,43 @@ class Job:
     published_at: float | None = None
     error_code: str | None = None
     error_detail: str | None = None
-    source: dict[str, Any] = field(default_factory=dict)  # sample_rate, channels, frames, seconds, codec
-    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> key, bytes, sha256, seconds
+    source: dict[str, Any] = field(default_factory=dict)  # what the track was: sample_rate, channels, frames, codec
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> key, bytes, sha256, content_type, facts
+    facts: dict[str, Any] = field(default_factory=dict)  # what the work found out
     owner: str = ""  # who sent it; empty where there are no keys
-    next_pool: str | None = None  # where the job goes from the pool that fetches its track
-    input_sha256: str | None = None
-    cache_key: str | None = None  # of what its result depends on; see `stemsvc.kinds.separate.cache_key`
-    cached: bool = False  # whether its stems are another job's
+    next_pool: str | None = None  # where the job goes from the pool that fetches its inputs
+    cache_key: str | None = None  # of what its result depends on; see `stemsvc.kinds.cache_key`
+    cached: bool = False  # whether its files are another job's
     manifest_key: str | None = None
     priority: int = int(Priority.NORMAL)
     cost: float = 1.0  # of device time, as predicted, in seconds: what its owner's share is charged with
     turn: float = 0.0  # its place among its pool's jobs of its priority; see `jobstore.line`
     trace: str | None = None  # W3C traceparent of the request that made it
+
+    @property
+    def kind(self) -> str:
+        """What it does."""
+        return self.spec.kind
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Its kind's own params, as they are stored."""
+        return self.spec.params
+
+    @property
+    def envelope(self) -> Envelope:
+        """What its client said of it."""
+        return self.spec.envelope
+
+    @property
+    def encoding(self) -> Encoding:
+        """How its files are written."""
+        return self.spec.encoding
+
+    @property
+    def name(self) -> str:
+        """What its first input is called; its kind where it has none."""
+        return self.inputs[0].name if self.inputs else self.kind
 
     @property
     def finished(self) -> bool:
@@ -187,6 +154,6 @@ def new_job_id() -> str:
     return uuid.uuid4().hex
 
 
-def input_key(job_id: str) -> str:
-    """Where a job's uploaded file lies in storage."""
-    return f"jobs/{job_id}/input"
+def input_key(job_id: str, number: int = 0) -> str:
+    """Where a job's sent file lies in storage; `number` counts its inputs from 0."""
+    return f"jobs/{job_id}/input" + (f"-{number}" if number else "")

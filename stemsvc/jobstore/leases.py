@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from stemsvc.errors import StoreBusy, WorkerLost
 from stemsvc.jobs.record import Job, JobState, Lease
+from stemsvc.jobs.spec import Input
 from stemsvc.jobstore.engine import snapshot, translated
 from stemsvc.jobstore.fair_queue import Place, Turns
 from stemsvc.jobstore.rows import find, is_due, to_job
@@ -71,18 +72,19 @@ class Leases:
             if job is not None and job.state is JobState.RUNNING and job.attempt == lease.attempt:
                 announce(connection, job, type)
 
-    def hand_on(
-        self, lease: Lease, key: str, name: str, bytes: int, seconds: float | None, cost: float | None = None
-    ) -> bool:
-        """running -> queued in the pool that does the work, the track being fetched; False where the lease is stale.
+    def hand_on(self, lease: Lease, inputs: Sequence[Input], seconds: float | None, cost: float | None = None) -> bool:
+        """running -> queued in the pool that does the work, the inputs being fetched; False where the lease is stale.
 
         The attempt does not count. `seconds` is the track's length where it is known, `cost` what it will cost.
         """
+        first = inputs[0]
         values = {
-            **UNLEASED, "pool": jobs.c.next_pool, "next_pool": None, "input_key": key, "input_name": name,
-            "input_bytes": bytes, "stage": "queued", "fraction": 0.0, "max_attempts": jobs.c.max_attempts + 1,
+            **UNLEASED, "pool": jobs.c.next_pool, "next_pool": None, "inputs": [asdict(each) for each in inputs],
+            "input_key": first.key, "input_name": first.name, "input_bytes": first.bytes, "stage": "queued",
+            "fraction": 0.0, "max_attempts": jobs.c.max_attempts + 1,
         }  # fmt: skip
         fetched = sa.and_(held(lease), jobs.c.next_pool.is_not(None))
+        why = f"fetched {sum(each.bytes for each in inputs)} bytes"
         with self._moves.begin() as moving:
             job = find(moving.connection, lease.job_id)
             if job is None or job.next_pool is None:
@@ -90,7 +92,6 @@ class Leases:
             turns = Turns(moving.connection)
             values["cost"] = cost or job.cost
             values["turn"] = turns.take(Place(job.next_pool, job.priority, job.owner), values["cost"])
-            why = f"fetched {bytes} bytes"
             if not moving.transition(
                 fetched, JobState.RUNNING, JobState.QUEUED, why, worker=lease.owner, values=values
             ):
@@ -102,17 +103,18 @@ class Leases:
         return True
 
     def succeed(
-        self, lease: Lease, source: Mapping[str, Any], outputs: Mapping[str, Any], origin: Origin | None = None
-    ) -> bool:
-        """running -> succeeded with the keys of this attempt; False where the lease is stale."""
+        self, lease: Lease, source: Mapping[str, Any], outputs: Mapping[str, Any], origin: Origin | None = None,
+        facts: Mapping[str, Any] | None = None, noun: str = "files",
+    ) -> bool:  # fmt: skip
+        """running -> succeeded with the keys of this attempt; False where the lease is stale. `noun` is for people."""
         origin = origin or Origin()
         values = {
-            "source": dict(source), "outputs": dict(outputs), "fraction": 1.0, "stage": "done",
-            "input_sha256": origin.input_sha256, "cache_key": origin.cache_key, "cached": origin.cached,
-            "manifest_key": origin.manifest_key,
+            "source": dict(source), "outputs": dict(outputs), "facts": dict(facts or {}), "fraction": 1.0,
+            "stage": "done", "input_sha256": origin.input_sha256, "cache_key": origin.cache_key,
+            "cached": origin.cached, "manifest_key": origin.manifest_key,
         }  # fmt: skip
         account = {"track_seconds": float(source.get("duration_seconds", 0.0)), "cached": origin.cached}
-        why = f"{len(outputs)} stems stored" + (", taken from an earlier job" if origin.cached else "")
+        why = f"{len(outputs)} {noun} stored" + (", taken from an earlier job" if origin.cached else "")
         return self._end(lease, JobState.SUCCEEDED, why, values, account)
 
     def is_committed(self, lease: Lease) -> bool:

@@ -23,6 +23,7 @@ class Filter:
 
     owner: str | None = None
     states: tuple[JobState, ...] = ()
+    kind: str | None = None
     model: str | None = None
     created_after: float | None = None
     created_before: float | None = None
@@ -41,8 +42,11 @@ def page(connection: sa.Connection, which: Filter, limit: int, cursor: str | Non
     conditions = [jobs.c.owner == which.owner] if which.owner is not None else []
     if which.states:
         conditions.append(jobs.c.state.in_([str(state) for state in which.states]))
+    if which.kind is not None:
+        conditions.append(jobs.c.kind == which.kind)
     if which.model is not None:
-        conditions.append(jobs.c.options["model"].as_string() == which.model)
+        named = sa.func.coalesce(jobs.c.params["model"].as_string(), jobs.c.options["model"].as_string())
+        conditions.append(named == which.model)
     if which.created_after is not None:
         conditions.append(jobs.c.created_at > which.created_after + SHOWN / 2)
     if which.created_before is not None:

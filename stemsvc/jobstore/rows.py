@@ -3,31 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from stemsvc.jobs.record import Event, Job, JobOptions, JobState, JobView
+from stemsvc.jobs.encoding import Encoding
+from stemsvc.jobs.record import Event, Job, JobState, JobView
+from stemsvc.jobs.spec import Envelope, Input, JobSpec
 from stemsvc.jobstore import fair_queue
 from stemsvc.jobstore.tables import db_now, events, jobs
-from stemsvc.kinds.separate.options import SeparationOptions
+
+_ENVELOPE = tuple(each.name for each in fields(Envelope))
+_ENCODING = tuple(each.name for each in fields(Encoding))
+_INPUT = tuple(each.name for each in fields(Input))
+_OWN = tuple(each.name for each in fields(Job) if each.name not in ("spec", "inputs"))
 
 
 def to_row(job: Job) -> dict[str, Any]:
-    """The row of a job."""
-    row = {name: getattr(job, name) for name in jobs.c.keys()}  # noqa: SIM118 - a collection of columns
-    return {**row, "state": str(job.state), "options": asdict(job.options)}
+    """The row of a job.
+
+    The first input stands in columns of its own, and `options` has what release 0.1 wrote into it: during a rolling
+    upgrade its processes read these rows.
+    """
+    spec, first = job.spec, job.inputs[0] if job.inputs else Input("")
+    options = {name: getattr(spec.envelope, name) for name in _ENVELOPE}
+    options |= {name: getattr(spec.encoding, name) for name in _ENCODING}
+    row = {name: getattr(job, name) for name in _OWN}
+    return {
+        **row,
+        "state": str(job.state),
+        "kind": spec.kind,
+        "params": spec.params,
+        "options": {**spec.more, **options, "source_url": first.url},
+        "inputs": [asdict(each) for each in job.inputs],
+        "input_key": first.key,
+        "input_name": first.name,
+        "input_bytes": first.bytes,
+        "input_sha256": first.sha256,
+    }
 
 
 def to_job(row: Mapping[Any, Any]) -> Job:
-    """The job of a row."""
-    values = dict(row)
-    options = values.pop("options")
-    for name in ("stems", "webhook_events"):
-        options[name] = tuple(options.get(name, ()))
-    options["separation"] = SeparationOptions(**options.get("separation", {}))
-    return Job(**{**values, "state": JobState(values["state"]), "options": JobOptions(**options)})
+    """The job of a row, also of one that another release wrote: what it has that we don't know stays in `more`."""
+    values = {name: row[name] for name in _OWN}
+    more = dict(row["options"])
+    url = more.pop("source_url", "")
+    envelope = {name: more.pop(name) for name in _ENVELOPE if name in more}
+    envelope["webhook_events"] = tuple(envelope.get("webhook_events", ()))
+    encoding = {name: more.pop(name) for name in _ENCODING if name in more}
+    params = row["params"]
+    if params is None:  # release 0.1 wrote all into one
+        params, more = more, {}
+    spec = JobSpec(row["kind"], params, Envelope(**envelope), Encoding(**encoding), more)
+    values |= {"state": JobState(row["state"]), "facts": row["facts"] or {}}
+    return Job(**values, spec=spec, inputs=_inputs(row, url))
+
+
+def _inputs(row: Mapping[Any, Any], url: str) -> tuple[Input, ...]:
+    """The inputs; the first one's columns win, for a fetcher of release 0.1 writes nothing else."""
+    stored = row["inputs"]
+    if stored == []:
+        return ()
+    known = [Input(**{name: each[name] for name in _INPUT if name in each}) for each in stored or [{"name": ""}]]
+    first = replace(
+        known[0], name=row["input_name"], key=row["input_key"], bytes=row["input_bytes"], sha256=row["input_sha256"],
+        url=url,
+    )  # fmt: skip
+    return (first, *known[1:])
 
 
 _FIND = sa.select(jobs).where(jobs.c.id == sa.bindparam("job_id"))

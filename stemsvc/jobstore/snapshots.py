@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -23,16 +23,20 @@ class Glance:
     last_event: int
 
 
-def glances(connection: sa.Connection, job_ids: Sequence[str], slots: Mapping[str, int]) -> dict[str, Glance]:
-    """Those of the jobs that exist; `slots` is what the living workers do at a time, by pool."""
+def glances(
+    connection: sa.Connection, job_ids: Sequence[str], slots: Callable[[str | None], Mapping[str, int]]
+) -> dict[str, Glance]:
+    """Those of the jobs that exist; `slots` is what the living workers do at a time, by pool, of a kind of work."""
     newest = sa.select(sa.func.max(events.c.id)).where(events.c.job_id == jobs.c.id).scalar_subquery()
     columns = (jobs.c.id, jobs.c.state, jobs.c.attempt, jobs.c.stage, jobs.c.fraction, jobs.c.started_at, newest,
-               jobs.c.pool)  # fmt: skip
+               jobs.c.pool, jobs.c.kind, jobs.c.next_pool)  # fmt: skip
     found: dict[str, Glance] = {}
     for first in range(0, len(job_ids), 500):
         query = sa.select(*columns).where(jobs.c.id.in_(job_ids[first : first + 500]))
-        for job_id, state, attempt, stage, fraction, started_at, last, pool in connection.execute(query).all():
-            if state == "queued" and not slots.get(pool):
+        for job_id, state, attempt, stage, fraction, started_at, last, pool, kind, fetched in connection.execute(
+            query
+        ).all():
+            if state == "queued" and not slots(kind if fetched is None else None).get(pool):
                 stage = WAITING_FOR_POOL
             found[job_id] = Glance(JobState(state), attempt, stage, fraction, started_at, last or 0)
     return found

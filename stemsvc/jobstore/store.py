@@ -83,7 +83,7 @@ class JobStore:
     def seen(self, found: JobView) -> JobView:
         """The view, with what its row does not know: that no worker of its pool lives."""
         job = found.job
-        if job.state is JobState.QUEUED and not self.workers.slots().get(job.pool):
+        if job.state is JobState.QUEUED and not self.workers.slots(_asked(job)).get(job.pool):
             return replace(found, job=replace(job, stage=WAITING_FOR_POOL))
         return found
 
@@ -100,9 +100,8 @@ class JobStore:
 
     def glances(self, job_ids: Sequence[str]) -> dict[str, Glance]:
         """How these jobs stand; those that don't exist are left out."""
-        slots = self.workers.slots()
         with snapshot(self._engine) as connection:
-            return glances(connection, job_ids, slots)
+            return glances(connection, job_ids, self.workers.slots)
 
     def find_cached(self, owner: str, cache_key: str) -> Job | None:
         """The owner's newest job that succeeded with this key and still has its stems."""
@@ -225,6 +224,11 @@ class JobStore:
         """Count the jobs that wait anew."""
         with translated(), self._engine.begin() as connection:
             fair_queue.recount(connection)
+
+
+def _asked(job: Job) -> str | None:
+    """The kind that a worker must be able to do for the job's next step; any worker fetches."""
+    return None if job.next_pool is not None else job.kind
 
 
 _NEXT_FEW = (

@@ -23,7 +23,10 @@ jobs = sa.Table(
     metadata,
     sa.Column("id", sa.String(32), primary_key=True),
     sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("options", sa.JSON, nullable=False),
+    sa.Column("kind", sa.String(64), nullable=False, server_default="separate"),
+    sa.Column("params", sa.JSON(none_as_null=True)),  # null: release 0.1 wrote them into `options`
+    sa.Column("options", sa.JSON, nullable=False),  # envelope and encoding
+    sa.Column("inputs", sa.JSON(none_as_null=True)),  # null: release 0.1 wrote the one there was into `input_*`
     sa.Column("pool", sa.String(128), nullable=False),
     sa.Column("input_key", sa.String(512), nullable=False),
     sa.Column("input_name", sa.String(512), nullable=False),
@@ -44,6 +47,7 @@ jobs = sa.Table(
     sa.Column("error_detail", sa.Text),
     sa.Column("source", sa.JSON, nullable=False),
     sa.Column("outputs", sa.JSON, nullable=False),
+    sa.Column("facts", sa.JSON(none_as_null=True)),
     sa.Column("owner", sa.String(64), nullable=False, server_default=""),
     sa.Column("next_pool", sa.String(128)),
     sa.Column("input_sha256", sa.String(64)),
@@ -120,6 +124,7 @@ usage = sa.Table(
     metadata,
     sa.Column("job_id", sa.String(32), primary_key=True),
     sa.Column("owner", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(64), nullable=False, server_default="separate"),
     sa.Column("model", sa.String(200), nullable=False),
     sa.Column("accepted_at", sa.Double, nullable=False),
     sa.Column("ended_at", sa.Double),
@@ -162,6 +167,7 @@ workers = sa.Table(
     sa.Column("device", sa.String(16), nullable=False),
     sa.Column("device_name", sa.String(200), nullable=False),
     sa.Column("free_memory_mb", sa.Integer),
+    sa.Column("kinds", sa.JSON(none_as_null=True)),  # null: a worker of release 0.1, which separates
     sa.Column("models", sa.JSON, nullable=False),
     sa.Column("job_ids", sa.JSON, nullable=False),
     sa.Column("version", sa.String(32), nullable=False),

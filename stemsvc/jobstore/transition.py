@@ -141,8 +141,8 @@ def _same_end(job: Job, ended: Job) -> bool:
 
 def announce(connection: sa.Connection, job: Job, type: str) -> None:
     """Have a webhook sent, where the job's client asked for this type."""
-    url = job.options.webhook_url
-    if not url or type not in job.options.webhook_events:
+    url = job.envelope.webhook_url
+    if not url or type not in job.envelope.webhook_events:
         return
     values = {
         "id": f"msg_{uuid.uuid4().hex}", "job_id": job.id, "owner": job.owner, "url": url, "type": type,

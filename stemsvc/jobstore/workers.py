@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from stemsvc.jobstore.tables import db_now, workers
 
 KNOWN_SECONDS = 1.0  # how long who lives is taken for known
 FORGET_SECONDS = 86400.0
+OF_0_1 = ("separate",)  # the kinds of workers that do not tell
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Worker:
     models: tuple[str, ...] = ()  # whose weights are loaded
     job_ids: tuple[str, ...] = ()
     version: str = ""
+    kinds: tuple[str, ...] | None = None  # that it can do; None: release 0.1, which separates
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Workers:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self._slots: dict[str, int] = {}
+        self._slots: dict[str | None, dict[str, int]] = {}
         self._known_until = 0.0
         self._guard = threading.Lock()
 
@@ -55,6 +57,7 @@ class Workers:
         """The worker lives, and is taken to live for `seconds` more."""
         said: dict[str, Any] = {
             **asdict(worker), "pools": list(worker.pools), "models": list(worker.models),
+            "kinds": None if worker.kinds is None else list(worker.kinds),
             "job_ids": list(worker.job_ids), "seen_at": db_now(), "expires_at": db_now() + seconds,
         }  # fmt: skip
         with translated(), self._engine.begin() as connection:
@@ -73,17 +76,24 @@ class Workers:
         with snapshot(self._engine) as connection:
             return [_seen(dict(row)) for row in connection.execute(query).mappings()]
 
-    def slots(self) -> dict[str, int]:
-        """By pool, how many jobs its living workers do at a time; no older than `KNOWN_SECONDS`."""
+    def slots(self, kind: str | None = None) -> dict[str, int]:
+        """By pool, how many jobs its living workers do at a time, or those that can do a kind of work.
+
+        No older than `KNOWN_SECONDS`.
+        """
         with self._guard:
             if time.monotonic() >= self._known_until:
-                query = sa.select(workers.c.pools, workers.c.slots).where(workers.c.expires_at > db_now())
-                found: Counter[str] = Counter()
-                with snapshot(self._engine) as connection:
-                    for pools, slots in connection.execute(query).all():
-                        found.update(dict.fromkeys(pools, slots))
-                self._slots, self._known_until = dict(found), time.monotonic() + KNOWN_SECONDS
-            return self._slots
+                self._slots, self._known_until = self._found_slots(), time.monotonic() + KNOWN_SECONDS
+            return self._slots.get(kind, {})
+
+    def _found_slots(self) -> dict[str | None, dict[str, int]]:
+        query = sa.select(workers.c.pools, workers.c.slots, workers.c.kinds).where(workers.c.expires_at > db_now())
+        found: defaultdict[str | None, Counter[str]] = defaultdict(Counter)
+        with snapshot(self._engine) as connection:
+            for pools, slots, kinds in connection.execute(query).all():
+                for kind in (None, *(OF_0_1 if kinds is None else kinds)):
+                    found[kind].update(dict.fromkeys(pools, slots))
+        return {kind: dict(counter) for kind, counter in found.items()}
 
     def silence(self) -> tuple[float, dict[str, float]]:
         """The database's time, and by pool when a worker of it lived last, as far as that is remembered."""
@@ -106,4 +116,5 @@ def _seen(row: dict[str, Any]) -> Seen:
     row.pop("expires_at")
     for name in ("pools", "models", "job_ids"):
         row[name] = tuple(row[name])
+    row["kinds"] = None if row["kinds"] is None else tuple(row["kinds"])
     return Seen(Worker(**row), started_at, seen_at)

@@ -1,1 +1,1 @@
-"""What work there is."""
+"""What work there is: each kind of job, and where the installed ones are found."""

@@ -63,8 +63,9 @@ class ModelEntry(BaseModel):
 class Catalog:
     """The models by name."""
 
-    def __init__(self, entries: dict[str, ModelEntry]) -> None:
+    def __init__(self, entries: dict[str, ModelEntry], default: str = "demo") -> None:
         self._entries = entries
+        self._default = default
 
     @property
     def names(self) -> list[str]:
@@ -77,23 +78,24 @@ class Catalog:
         return list(self._entries.values())
 
     def get(self, name: str) -> ModelEntry:
-        """The model of that name; raises `UsageError` `unknown_model`."""
+        """The model of that name, the default where it is empty; raises `UsageError` `unknown_model`."""
+        name = name or self._default
         if name not in self._entries:
             raise UnknownModel(f"model {name!r} is none of {', '.join(self._entries)}")
         return self._entries[name]
 
 
-def load_catalog(extra: Path | None = None, *, locked: bool = True) -> Catalog:
+def load_catalog(extra: Path | None = None, default: str = "demo", *, locked: bool = True) -> Catalog:
     """The bundled catalog, with the entries of the file `extra` added or put in their place.
 
-    What the lock file beside `extra` knows of its files is filled in, unless not `locked`. Raises `FatalError`
-    `bad_catalog` that names the file, the line, the model and the key at fault.
+    `default` is the model of jobs that name none. What the lock file beside `extra` knows of its files is filled in,
+    unless not `locked`. Raises `FatalError` `bad_catalog`, which names the file, the line, the model and the key.
     """
     entries: dict[str, ModelEntry] = {}
     for path in (BUNDLED, extra):
         if path is not None:
             entries.update(_read(path, entries, locked))
-    return Catalog(entries)
+    return Catalog(entries, default)
 
 
 def schema() -> dict[str, Any]:

@@ -61,11 +61,12 @@ def storage_seconds() -> Histogram:
 @functools.cache
 def _instruments() -> _Instruments:
     by = ("model", "device")
+    work = ("kind", *by)
     return _Instruments(
-        Counter("demucs_jobs", "Jobs that ended, by what became of them", ("model", "state", "code")),
-        Histogram("demucs_processing_seconds", "From a worker's lease to its commit", by, buckets=JOB_BUCKETS),
-        Histogram("demucs_realtime_factor", "Seconds of track for each second of computing", by, buckets=PACE_BUCKETS),
-        Counter("demucs_device_seconds", "Seconds that devices computed, also in vain", by),
+        Counter("demucs_jobs", "Jobs that ended, by what became of them", ("kind", "model", "state", "code")),
+        Histogram("demucs_processing_seconds", "From a worker's lease to its commit", work, buckets=JOB_BUCKETS),
+        Histogram("demucs_realtime_factor", "Seconds of track a second of computing", work, buckets=PACE_BUCKETS),
+        Counter("demucs_device_seconds", "Seconds that devices computed, also in vain", work),
         Counter("demucs_cost", "Of those, by the price of the settings", ("currency",)),
         Counter("demucs_retries", "Attempts that failed and will be made again", ("code",)),
         Counter("demucs_lease_losses", "Running jobs that were taken from silent workers"),
@@ -77,22 +78,26 @@ def _instruments() -> _Instruments:
     )  # fmt: skip
 
 
-def job_ended(model: str, state: str, code: str = "") -> None:
+def job_ended(kind: str, model: str, state: str, code: str = "") -> None:
     """A job reached an end state; `code` is of its error."""
-    _instruments().jobs.labels(model, state, code).inc()
+    _instruments().jobs.labels(kind, model, state, code).inc()
 
 
-def processed(model: str, device: str, seconds: float) -> None:
+def processed(kind: str, model: str, device: str, seconds: float) -> None:
     """A job was committed, so long after it was begun."""
-    _instruments().processing_seconds.labels(model, device).observe(seconds)
+    _instruments().processing_seconds.labels(kind, model, device).observe(seconds)
 
 
-def computed(model: str, device: str, seconds: float, track_seconds: float, cost: float, currency: str) -> None:
+def computed(kind: str, model: str, device: str, seconds: float, track_seconds: float) -> None:
     """A device computed for so long; `track_seconds` is 0 where that was in vain."""
-    _instruments().device_seconds.labels(model, device).inc(seconds)
-    _instruments().cost.labels(currency).inc(cost)
+    _instruments().device_seconds.labels(kind, model, device).inc(seconds)
     if track_seconds and seconds:
-        _instruments().realtime_factor.labels(model, device).observe(track_seconds / seconds)
+        _instruments().realtime_factor.labels(kind, model, device).observe(track_seconds / seconds)
+
+
+def spent(cost: float, currency: str) -> None:
+    """Computing cost so much, by the operator's price."""
+    _instruments().cost.labels(currency).inc(cost)
 
 
 def retried(code: str) -> None:

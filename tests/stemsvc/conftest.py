@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from stemsvc.control.subscribers import Eraser, count_end
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
@@ -32,8 +33,8 @@ def storage(settings: Settings) -> Storage:
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[JobStore]:
+def store(url: str, storage: Storage) -> Iterator[JobStore]:
     migrate(url)
-    store = JobStore(url)
+    store = JobStore(url, (Eraser(storage), count_end))
     yield store
     store.close()

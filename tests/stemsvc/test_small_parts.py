@@ -11,9 +11,11 @@ from pydantic import ValidationError
 
 from stemsvc.embedded.stack import running, state_file
 from stemsvc.errors import UsageError
-from stemsvc.jobs.filenames import check_template, clean_filename, stem_filename
-from stemsvc.jobs.record import Job, JobOptions, JobState, check_encoding
+from stemsvc.jobs.encoding import check_encoding
+from stemsvc.jobs.filenames import check_template, clean_filename, output_filename
+from stemsvc.jobs.record import JobState
 from stemsvc.settings import Settings
+from tests.specs import job_of, spec_of
 
 
 @pytest.mark.parametrize(
@@ -38,8 +40,9 @@ def test_a_long_file_name_keeps_its_ending() -> None:
 
 
 def named(input_name: str, template: str = "") -> str:
-    options = JobOptions("demo", format="aac", filename_template=check_template(template))
-    return stem_filename(Job("x", JobState.QUEUED, options, "p", "k", input_name, 1), "vocals")
+    spec = spec_of("demo", format="aac", filename_template=check_template(template))
+    outputs = {"vocals": {"key": "jobs/x/attempt-1/vocals.m4a"}}
+    return output_filename(job_of("x", JobState.SUCCEEDED, spec, "p", "k", input_name, outputs=outputs), "vocals")
 
 
 def test_a_stem_is_named_after_its_song() -> None:

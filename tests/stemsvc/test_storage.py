@@ -15,7 +15,7 @@ from werkzeug.serving import make_server
 
 from api.app import create_app
 from stemsvc.embedded.redis_server import free_port
-from stemsvc.errors import FatalError, StemsvcError, TransientError
+from stemsvc.errors import StemsvcError, TransientError
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage, open_storage
 from stemsvc.storage.local import LocalStorage
@@ -151,7 +151,7 @@ def test_delete_removes_what_starts_with_the_prefix_and_nothing_else(subject: Su
     assert subject.storage.delete(PREFIX + "x/") == 2
     assert subject.storage.keys(PREFIX) == [PREFIX + "y/1"]
     assert subject.storage.delete(PREFIX + "x/") == 0
-    with pytest.raises(FatalError) as caught:
+    with pytest.raises(StemsvcError) as caught:
         subject.storage.fetch(PREFIX + "x/1", tmp_path / "back")
     assert caught.value.code == "object_missing"
 

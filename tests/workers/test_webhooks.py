@@ -15,11 +15,12 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from stemsvc.accounts.webhooks import ENDS, Delivery, pause
 from stemsvc.guard import Guard
-from stemsvc.jobs.record import Job, JobOptions, JobState, Lease, input_key, new_job_id
+from stemsvc.jobs.record import JobState, Lease, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
+from tests.specs import job_of, spec_of
 from workers.webhooks import Teller
 
 
@@ -72,8 +73,8 @@ def teller(settings: Settings, store: JobStore) -> Teller:
 
 def running(store: JobStore, url: str, events: tuple[str, ...] = tuple(ENDS), owner: str = "") -> Lease:
     job_id = new_job_id()
-    options = JobOptions("demo", stems=("vocals",), webhook_url=url, webhook_events=tuple(map(str, events)))
-    job = Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "song.mp3", 1, owner=owner)
+    options = spec_of("demo", stems=("vocals",), webhook_url=url, webhook_events=tuple(map(str, events)))
+    job = job_of(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "song.mp3", 1, owner=owner)
     store.intake.put(job, "accepted")
     taken = store.leases.take(job_id, "worker", 60)
     assert taken is not None

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
 
-from stemsvc.control.route import predicted_cost
 from stemsvc.control.services import job_limits
 from stemsvc.jobs.probe import track_seconds
 from stemsvc.jobs.record import Job, Lease
+from stemsvc.jobs.spec import Input
 from stemsvc.jobstore import JobStore
+from stemsvc.kinds import registry
+from stemsvc.kinds.limits import TYPICAL_TRACK_SECONDS
 from stemsvc.models.catalog import Catalog
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
 from workers.attempt.lease import LeaseKeeper, LeaseLost
-from workers.attempt.retry import patiently
+from workers.attempt.retry import Retries
 from workers.attempt.stopwatch import Stopwatch
 from workers.host import scratch, shutdown
 from workers.sources.fetch import fetch
-from workers.sources.protocol import Order
+from workers.sources.protocol import Fetched, Order
 
 log = structlog.get_logger()
 
@@ -33,56 +35,76 @@ class Fetching:
     catalog: Catalog
     store: JobStore
     storage: Storage
+    retries: Retries
 
     def run(self, job: Job, lease: Lease, folder: Path, keeper: LeaseKeeper) -> None:
-        """Get the track, then let the job go on where it is separated.
+        """Get the inputs that have an address, then let the job go on where its work is done.
 
-        Raises what `fetch` and the storage do, `UsageError` where the track is too long, `LeaseLost`.
+        Raises what `fetch` and the storage do, `UsageError` where a track is too long, `LeaseLost`.
         """
         keeper.limit(self.settings.fetch_seconds)
         scratch.check_room(folder, self.settings.min_free_bytes)
         watch = Stopwatch(keeper)
         try:
-            self._fetch(job, lease, folder, keeper, watch)
+            self._run(job, lease, folder, keeper, watch)
         finally:
             watch.stop()
 
-    def _fetch(self, job: Job, lease: Lease, folder: Path, keeper: LeaseKeeper, watch: Stopwatch) -> None:
+    def _run(self, job: Job, lease: Lease, folder: Path, keeper: LeaseKeeper, watch: Stopwatch) -> None:
+        inputs: list[Input] = []
+        lengths: list[float | None] = []
+        for number, each in enumerate(job.inputs):
+            if not each.url:
+                inputs.append(each)
+                continue
+            fetched, seconds = self._fetch(each.url, folder, watch)
+            self._check(job, seconds)
+            key = f"{lease.prefix}/input" + (f"-{number}" if number else "")
+            watch.report("uploading", 0, 0)
+            self._put(key, Path(fetched.path), keeper)
+            size = Path(fetched.path).stat().st_size
+            Path(fetched.path).unlink()
+            inputs.append(replace(each, key=key, name=fetched.name, bytes=size))
+            lengths.append(seconds)
+        known = [seconds for seconds in lengths if seconds is not None]
+        seconds = max(known) if len(known) == len(lengths) else None
+        if not self.retries.patiently(lambda: self._handed_on(job, lease, inputs, seconds), keeper.wait):
+            raise LeaseLost(job.id)
+        log.info("track fetched", bytes=sum(each.bytes for each in inputs), seconds=seconds)
+
+    def _fetch(self, url: str, folder: Path, watch: Stopwatch) -> tuple[Fetched, float | None]:
         def on_progress(done: int, total: int | None) -> None:
             shutdown.check()
             watch.report("fetching", done, total or 0)
 
-        fetched = fetch(self._order(job, folder), on_progress)
-        path = Path(fetched.path)
-        with path.open("rb") as file:
-            seconds = track_seconds(file) or fetched.seconds
-        if seconds is not None:
-            entry = self.catalog.get(job.options.model)
-            job_limits(self.settings).check(entry, job.options.separation, seconds)
-        key, size = f"{lease.prefix}/input", path.stat().st_size
-        watch.report("uploading", 0, 0)
+        fetched = fetch(self._order(url, folder), on_progress)
+        with Path(fetched.path).open("rb") as file:
+            return fetched, track_seconds(file) or fetched.seconds
 
+    def _check(self, job: Job, seconds: float | None) -> None:
+        if seconds is not None:
+            kind = registry.get(job.kind)
+            predicted = kind.cost(kind.read(job.params), seconds, self.catalog)
+            job_limits(self.settings).check(job.spec.model or job.kind, kind.advice, predicted, seconds)
+
+    def _put(self, key: str, path: Path, keeper: LeaseKeeper) -> None:
         def put() -> None:
             with path.open("rb") as file:
                 self.storage.put(key, file, "application/octet-stream")
 
-        patiently(self.settings, put, keeper.wait)
-        if not patiently(
-            self.settings, lambda: self._handed_on(job, lease, key, fetched.name, size, seconds), keeper.wait
-        ):
-            raise LeaseLost(job.id)
-        log.info("track fetched", bytes=size, seconds=seconds)
+        self.retries.patiently(put, keeper.wait)
 
-    def _order(self, job: Job, folder: Path) -> Order:
+    def _order(self, url: str, folder: Path) -> Order:
         cookies = self.settings.fetch_cookies
         return Order(
-            job.options.source_url, str(folder), self.settings.max_upload_bytes, self.settings.max_duration_seconds,
+            url, str(folder), self.settings.max_upload_bytes, self.settings.max_duration_seconds,
             self.settings.allowed_networks, self.settings.fetch_proxy, str(cookies) if cookies else "",
         )  # fmt: skip
 
-    def _handed_on(self, job: Job, lease: Lease, key: str, name: str, size: int, seconds: float | None) -> bool:
-        cost = predicted_cost(self.catalog.get(job.options.model), job.options.separation, seconds)
-        if self.store.leases.hand_on(lease, key, name, size, seconds, cost):
+    def _handed_on(self, job: Job, lease: Lease, inputs: list[Input], seconds: float | None) -> bool:
+        kind = registry.get(job.kind)
+        cost = kind.cost(kind.read(job.params), seconds or TYPICAL_TRACK_SECONDS, self.catalog)
+        if self.store.leases.hand_on(lease, inputs, seconds, cost):
             return True
         now = self.store.get(job.id)  # a commit whose answer was lost is found done when it is tried again
-        return now is not None and now.input_key == key
+        return now is not None and [each.key for each in now.inputs] == [each.key for each in inputs]

@@ -8,6 +8,8 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 import structlog
@@ -40,6 +42,7 @@ class LeaseKeeper:
         self._deadline: float | None = None  # by time.monotonic, while the job computes
         self._limit = 0.0
         self._quarter = 0  # of the job that its client was told of
+        self._computing = False
         self._stop = threading.Event()
         self._lost = threading.Event()
         here = contextvars.copy_context()  # so that its lines in the log are the job's, too
@@ -75,6 +78,15 @@ class LeaseKeeper:
         if self._over() > 0:
             raise TimeLimit(self._too_long())
 
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """What is reported inside is the progress that clients hear of."""
+        self._computing = True
+        try:
+            yield
+        finally:
+            self._computing = False
+
     def wait(self, seconds: float) -> None:
         """Sleep; raises `LeaseLost` as soon as the job is not ours."""
         if self._lost.wait(seconds):
@@ -98,7 +110,7 @@ class LeaseKeeper:
             except StemsvcError as error:  # the lease outlives a short outage of the store
                 log.warning("heartbeat failed", job_id=self._lease.job_id, code=error.code)
                 continue
-            if held and int(self._fraction * 4) > self._quarter and self._stage == "separating":
+            if held and int(self._fraction * 4) > self._quarter and self._computing:
                 self._announce(int(self._fraction * 4))
             if not held:
                 self._deadline = time.monotonic()

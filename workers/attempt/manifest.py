@@ -1,59 +1,55 @@
-"""How a job's stems were made, for who wants to make them again or to trust them: `manifest.json` beside them."""
+"""How a job's files were made, for who wants to make them again or to trust them: `manifest.json` beside them."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from stemsvc.jobs.record import Job
-from stemsvc.models.catalog import ModelEntry
-from workers.audio.encode import Encoded
-from workers.kinds.separate.separate import Separated
+from workers.attempt.attempt import Attempt
+from workers.kinds.base import LocalInput, Made, MadeFile
 
 SCHEMA = "https://stemsvc.dev/manifest/1"
 PACKAGES = ("stemsvc", "demucs", "torch", "openvino", "numpy", "av", "soxr", "safetensors")
+UNSAID = ("duration_seconds",)  # of a track: its frames and its rate tell
 
 
 def manifest(
-    job: Job, entry: ModelEntry, weights: list[str], input_sha256: str, separated: Separated, device: str,
-    timings: dict[str, float], price_per_hour: float,
+    job: Job, attempt: Attempt, made: Made, inputs: Sequence[LocalInput], model: dict[str, Any] | None,
+    price_per_hour: float,
 ) -> dict[str, Any]:  # fmt: skip
-    """The manifest of one attempt that succeeded; `timings` are seconds by stage."""
-    options = asdict(job.options)
-    for private in (
-        "metadata",
-        "webhook_url",
-        "webhook_events",
-        "source_url",
-        "filename_template",
-        "priority",
-        "cache",
-    ):
-        options.pop(private)
-    track = separated.track
-    device_seconds = timings.get("separating", 0.0)
-    return {
+    """The manifest of one attempt that succeeded."""
+    kind, watch = attempt.kind, attempt.watch
+    encoding = asdict(attempt.encoding)
+    del encoding["filename_template"]
+    params, asked = kind.stored(attempt.params), {"device": job.envelope.device}
+    told = {
         "schema": SCHEMA,
         "job_id": job.id,
         "attempt": job.attempt,
-        "model": {"name": entry.name, "licence": entry.licence, "weights_sha256": weights},
-        "options": options,
-        "device": device,
-        "versions": {**versions(), "python": platform.python_version()},
-        "input": {
-            "name": job.input_name, "bytes": job.input_bytes, "sha256": input_sha256, "codec": track.codec,
-            "sample_rate": track.sample_rate, "channels": track.channels, "frames": track.frames,
-            "broken_packets": track.broken_packets,
-        },
-        "outputs": {name: _output(encoded) for name, encoded in separated.outputs.items()},
-        "timings_seconds": {stage: round(seconds, 3) for stage, seconds in timings.items()},
-        "device_seconds": round(device_seconds, 3),
-        "cost": round(device_seconds / 3600 * price_per_hour, 6),
+        "kind": job.kind,
+        "params": params,
+        "model": model,
+        # both in one, as release 0.1 wrote them
+        "options": {**kind.mirrored(attempt.params), **(encoding if kind.encodes else {}), **asked},
+        "device": attempt.device,
+        "versions": {**versions(kind.packages), "python": platform.python_version()},
+        "inputs": [_input(job, number, each) for number, each in enumerate(inputs)],
+        "outputs": {name: _output(file) for name, file in made.files.items()},
+        "facts": dict(made.facts),
+        "timings_seconds": {stage: round(seconds, 3) for stage, seconds in watch.seconds.items()},
+        "device_seconds": round(watch.device_seconds, 3),
+        "cost": round(watch.device_seconds / 3600 * price_per_hour, 6),
     }  # fmt: skip
+    if inputs:
+        source = {name: value for name, value in made.source.items() if name not in UNSAID}
+        told["input"] = {**_input(job, 0, inputs[0]), **source}
+    return told
 
 
 def write(content: dict[str, Any], path: Path) -> Path:
@@ -62,10 +58,10 @@ def write(content: dict[str, Any], path: Path) -> Path:
     return path
 
 
-def versions() -> dict[str, str]:
+def versions(more: Sequence[str] = ()) -> dict[str, str]:
     """Of the packages whose code the samples went through."""
     found: dict[str, str] = {}
-    for name in PACKAGES:
+    for name in dict.fromkeys((*PACKAGES, *more)):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -73,12 +69,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _output(encoded: Encoded) -> dict[str, Any]:
-    return {
-        "file": encoded.path.name,
-        "bytes": encoded.bytes,
-        "sha256": encoded.sha256,
-        "sample_rate": encoded.sample_rate,
-        "frames": encoded.frames,
-        **encoded.facts,
-    }
+def _input(job: Job, number: int, each: LocalInput) -> dict[str, Any]:
+    return {"role": each.role, "name": each.name, "bytes": job.inputs[number].bytes, "sha256": each.sha256}
+
+
+def _output(file: MadeFile) -> dict[str, Any]:
+    return {"file": file.path.name, "bytes": file.bytes, "sha256": file.digest, **file.facts}

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from stemsvc.errors import ObjectMissing
-from stemsvc.jobs.record import CONTENT_TYPES, Job, Lease
+from stemsvc.jobs.record import Job, Lease
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.leases import Origin
-from stemsvc.settings import Settings
+from stemsvc.kinds import registry
 from stemsvc.storage import Storage
 from workers.attempt import manifest
 from workers.attempt.lease import LeaseKeeper
-from workers.attempt.retry import patiently
-from workers.audio.track import Track
-from workers.kinds.separate.separate import Separated
+from workers.attempt.retry import Retries
+from workers.kinds.base import Made
 
 log = structlog.get_logger()
 MANIFEST = "manifest.json"
@@ -33,45 +32,42 @@ class Result:
     source: dict[str, Any]
     outputs: dict[str, dict[str, Any]]
     origin: Origin
+    facts: dict[str, Any]
+    noun: str = "files"
+
+    @property
+    def seconds(self) -> float:
+        """How long the track plays; 0 where there is none."""
+        return float(self.source.get("duration_seconds", 0.0))
 
 
 @dataclass(frozen=True)
 class Results:
-    """Puts results where they belong."""
+    """Puts results where they belong. A storage that is away is asked again and again: nothing need be made anew."""
 
-    settings: Settings
+    scratch: Path
     store: JobStore
     storage: Storage
+    retries: Retries
 
     def keep(
-        self, job: Job, lease: Lease, separated: Separated, told: dict[str, Any], origin: Origin, keeper: LeaseKeeper
+        self, lease: Lease, made: Made, told: dict[str, Any], origin: Origin, keeper: LeaseKeeper, noun: str
     ) -> Result:
-        """Upload the stems, and what is `told` of them as the manifest."""
+        """Upload the files, and what is `told` of them as the manifest."""
         outputs: dict[str, dict[str, Any]] = {}
-        for name, encoded in separated.outputs.items():
-            key = f"{lease.prefix}/{encoded.path.name}"
-            self._put(key, encoded.path, CONTENT_TYPES[job.options.format], keeper)
-            outputs[name] = {
-                "key": key,
-                "bytes": encoded.bytes,
-                "sha256": encoded.sha256,
-                "duration_seconds": encoded.seconds,
-                "frames": encoded.frames,
-                "sample_rate": encoded.sample_rate,
-                **encoded.facts,
-            }
+        for name, file in made.files.items():
+            key = f"{lease.prefix}/{file.path.name}"
+            self._put(key, file.path, file.content_type, keeper)
+            own = {"key": key, "bytes": file.bytes, "sha256": file.digest, "content_type": file.content_type}
+            outputs[name] = {**file.facts, **own}
             keeper.report("uploading", 0, 0)
-        folder = next(iter(separated.outputs.values())).path.parent
-        key = f"{lease.prefix}/{MANIFEST}"
-        self._put(key, manifest.write(told, folder / MANIFEST), "application/json", keeper)
-        filled = Origin(origin.input_sha256, origin.cache_key, manifest_key=key)
-        return Result(facts(separated.track), outputs, filled)
+        key = self._put_manifest(lease, told, keeper)
+        filled = replace(origin, manifest_key=key)
+        return Result(dict(made.source), outputs, filled, dict(made.facts), noun)
 
     def take(self, job: Job, lease: Lease, origin: Origin, keeper: LeaseKeeper) -> Result | None:
         """The result of an earlier job that was the same, copied; None where there is none any more."""
-        if not (self.settings.result_cache and job.options.cache and origin.cache_key):
-            return None
-        found = self.store.find_cached(job.owner, origin.cache_key)
+        found = self.store.find_cached(job.owner, origin.cache_key) if origin.cache_key else None
         if found is None or found.manifest_key is None:
             return None
         keeper.report("uploading", 0, 0)
@@ -82,43 +78,36 @@ class Results:
             self.storage.delete(f"{lease.prefix}/")
             return None
         log.info("taken from an earlier job", earlier=found.id)
-        taken = Origin(origin.input_sha256, origin.cache_key, cached=True, manifest_key=key)
-        return Result(dict(found.source), outputs, taken)
+        taken = replace(origin, cached=True, manifest_key=key)
+        return Result(dict(found.source), outputs, taken, dict(found.facts), registry.get(job.kind).noun)
 
     def _copied(self, output: dict[str, Any], lease: Lease, keeper: LeaseKeeper) -> dict[str, Any]:
         key = f"{lease.prefix}/{output['key'].rsplit('/', 1)[-1]}"
-        patiently(self.settings, lambda: self.storage.copy(output["key"], key), keeper.wait)
+        self.retries.patiently(lambda: self.storage.copy(output["key"], key), keeper.wait)
         return {**output, "key": key}
 
     def _copied_manifest(self, found: Job, job: Job, lease: Lease, keeper: LeaseKeeper) -> str:
-        """The earlier job's manifest with this one's name in it."""
-        key = f"{lease.prefix}/{MANIFEST}"
-        with tempfile.TemporaryDirectory(dir=self.settings.resolved_scratch_dir) as folder:
+        """The earlier job's manifest with this one's names in it."""
+        with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             path = Path(folder) / MANIFEST
-            patiently(self.settings, lambda: self.storage.fetch(str(found.manifest_key), path), keeper.wait)
+            self.retries.patiently(lambda: self.storage.fetch(str(found.manifest_key), path), keeper.wait)
             told = json.loads(path.read_text(encoding="utf-8"))
-            told |= {"job_id": job.id, "attempt": lease.attempt, "cached_from": found.id}
-            told["input"]["name"] = job.input_name
-            self._put(key, manifest.write(told, path), "application/json", keeper)
+        told |= {"job_id": job.id, "attempt": lease.attempt, "cached_from": found.id}
+        for number, each in enumerate(told.get("inputs", ())):
+            each["name"] = job.inputs[number].name
+        if "input" in told:
+            told["input"]["name"] = job.name
+        return self._put_manifest(lease, told, keeper)
+
+    def _put_manifest(self, lease: Lease, told: dict[str, Any], keeper: LeaseKeeper) -> str:
+        key = f"{lease.prefix}/{MANIFEST}"
+        with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
+            self._put(key, manifest.write(told, Path(folder) / MANIFEST), "application/json", keeper)
         return key
 
     def _put(self, key: str, path: Path, content_type: str, keeper: LeaseKeeper) -> None:
-        """Upload one file; a storage that is away is asked again and again, for nothing needs to be separated anew."""
-
         def put() -> None:
             with path.open("rb") as file:
                 self.storage.put(key, file, content_type)
 
-        patiently(self.settings, put, keeper.wait)
-
-
-def facts(track: Track) -> dict[str, Any]:
-    """What a track turned out to be."""
-    return {
-        "codec": track.codec,
-        "sample_rate": track.sample_rate,
-        "channels": track.channels,
-        "frames": track.frames,
-        "duration_seconds": track.seconds,
-        "broken_packets": track.broken_packets,
-    }
+        self.retries.patiently(put, keeper.wait)

@@ -6,6 +6,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
@@ -19,19 +20,43 @@ HELD_SECONDS = 4.0  # longest pause between two tries of a worker that has a job
 AWAY = (StorageUnavailable, StorageFull, StoreUnavailable)  # what is worth waiting for with a job in hand
 
 
-def patiently(settings: Settings, act: Callable[[], T], wait: Callable[[float], None]) -> T:
-    """Do `act`, again after growing pauses while it raises `TransientError` and patience lasts."""
-    deadline = time.monotonic() + settings.patience_seconds
-    for attempt in itertools.count(1):
-        try:
-            return act()
-        except AWAY as error:
-            if time.monotonic() >= deadline:
-                raise
-            pause = backoff(attempt, settings.retry_base_seconds, min(HELD_SECONDS, settings.retry_cap_seconds))
-            log.warning("trying again", code=error.code, detail=error.detail, pause=round(pause, 1))
-            wait(min(pause, max(0.0, deadline - time.monotonic())))
-    raise AssertionError("unreachable")
+@dataclass(frozen=True)
+class Retries:
+    """How long to ask again (`patience`), the backoff's first and longest pause, and when a job is too old for it.
+
+    All in seconds.
+    """
+
+    patience: float
+    base: float
+    cap: float
+    age: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> Retries:
+        """As the settings say."""
+        return cls(
+            settings.patience_seconds, settings.retry_base_seconds, settings.retry_cap_seconds,
+            settings.retry_age_seconds,
+        )  # fmt: skip
+
+    def patiently(self, act: Callable[[], T], wait: Callable[[float], None] = time.sleep) -> T:
+        """Do `act`, again after growing pauses while it raises an error of `AWAY` and patience lasts."""
+        deadline = time.monotonic() + self.patience
+        for attempt in itertools.count(1):
+            try:
+                return act()
+            except AWAY as error:
+                if time.monotonic() >= deadline:
+                    raise
+                pause = backoff(attempt, self.base, min(HELD_SECONDS, self.cap))
+                log.warning("trying again", code=error.code, detail=error.detail, pause=round(pause, 1))
+                wait(min(pause, max(0.0, deadline - time.monotonic())))
+        raise AssertionError("unreachable")
+
+    def pause(self, attempt: int) -> float:
+        """Seconds before a job's next attempt."""
+        return backoff(attempt, self.base, self.cap)
 
 
 def backoff(attempt: int, base: float, cap: float) -> float:

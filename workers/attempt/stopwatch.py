@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from opentelemetry.trace import Span
 
@@ -16,8 +17,10 @@ class Stopwatch:
 
     def __init__(self, keeper: LeaseKeeper) -> None:
         self.seconds: dict[str, float] = {}
+        self.device_seconds = 0.0  # that the device computed
         self._keeper = keeper
         self._stage = ""
+        self._computing = False
         self._since = time.monotonic()
         self._spans = ExitStack()
         self._span: Span | None = None
@@ -28,10 +31,20 @@ class Stopwatch:
         if stage != self._stage:
             self._spans.close()
             self._span = self._spans.enter_context(span(stage))
-        elif self._span is not None and total and stage == "separating":
+        elif self._span is not None and total and self._computing:
             self._span.add_event("batch", {"done": done, "total": total})
         self._stage = stage
         self._keeper.report(stage, done, total)
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Count what happens inside as the device's time, whatever comes of it."""
+        start, self._computing = time.monotonic(), True
+        try:
+            yield
+        finally:
+            self._computing = False
+            self.device_seconds += time.monotonic() - start
 
     def stop(self) -> None:
         """Count no further."""

@@ -32,6 +32,18 @@ class Track:
         """The track's length."""
         return self.frames / self.sample_rate
 
+    @property
+    def facts(self) -> dict[str, str | int | float]:
+        """What the track turned out to be, as clients see it."""
+        return {
+            "codec": self.codec,
+            "sample_rate": self.sample_rate,
+            "channels": self.channels,
+            "frames": self.frames,
+            "duration_seconds": self.seconds,
+            "broken_packets": self.broken_packets,
+        }
+
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """The samples [stop - start, 2]. Read, not mapped: pages of a mapped file count as the process's memory."""
         count = (stop - start) * CHANNELS

@@ -13,9 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stemsvc.jobs.record import Job, JobOptions, JobState, new_job_id
+from stemsvc.jobs.encoding import Encoding
+from stemsvc.jobs.record import Job, JobState, input_key, new_job_id
+from stemsvc.jobs.spec import Input
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
+from stemsvc.kinds.separate.kind import SeparateParams, separation
 from stemsvc.models.catalog import Catalog, ModelEntry, load_catalog
 from stemsvc.settings import Settings, first_on_path
 from stemsvc.storage.local import LocalStorage
@@ -44,6 +47,9 @@ class _Loaded(Models):
         return self._separator
 
 
+FLAC = Encoding("flac", "16")
+
+
 def file_figures(size: Size, seconds: float, repeats: int, cache: Path | None, say: Say) -> Iterator[Figure]:
     """From a wav file to flac stems, upstream's way and ours, weights loaded in both."""
     model = bag(network(size))
@@ -57,9 +63,16 @@ def file_figures(size: Size, seconds: float, repeats: int, cache: Path | None, s
             out = folder / "ours"
             shutil.rmtree(out, ignore_errors=True)
             out.mkdir()
-            options = JobOptions(MODEL, stems=STEMS, format="flac", bit_depth="16")
             separate_file(
-                song, out, options, _entry(size), "cpu", _Loaded(separator), Limits(1e5), lambda *progress: None
+                song,
+                out,
+                SeparateParams(MODEL, STEMS),
+                FLAC,
+                _entry(size),
+                "cpu",
+                _Loaded(separator),
+                Limits(1e5),
+                lambda *progress: None,
             )
 
         def upstream() -> None:
@@ -87,11 +100,12 @@ def job_figures(size: Size, seconds: float, repeats: int, cache: Path | None, sa
         song = encode(mixture, RATE, folder / "song.flac", "flac", "16").path
 
         def job() -> None:
-            options = JobOptions(MODEL, stems=STEMS, format="flac", bit_depth="16")
+            spec = separation(SeparateParams(MODEL, STEMS), encoding=FLAC)
             key = new_job_id()
-            record = Job(key, JobState.QUEUED, options, f"separate.{MODEL}.cpu", f"jobs/{key}/input", song.name, 1)
+            track = Input(song.name, input_key(key), song.stat().st_size)
+            record = Job(key, JobState.QUEUED, spec, f"separate.{MODEL}.cpu", (track,))
             with song.open("rb") as file:
-                storage.put(record.input_key, file, "audio/flac")
+                storage.put(track.key, file, "audio/flac")
             store.intake.put(record, "bench")
             runner.run(key, "bench")
             done = store.get(key)

@@ -11,9 +11,9 @@ import random
 import statistics
 from dataclasses import replace
 
-from stemsvc.control.route import predicted_cost
 from stemsvc.jobs.pools import Pool
-from stemsvc.jobs.record import JobOptions, Priority
+from stemsvc.jobs.record import Priority
+from stemsvc.kinds.separate.kind import KIND, SeparateParams
 from stemsvc.models.catalog import Catalog, load_catalog
 from workers.bench.simulation import Arrival, Outcome, Simulation, fresh_store
 from workers.bench.table import Figure, Say
@@ -59,9 +59,7 @@ def _crowd(size: int, catalog: Catalog) -> Outcome:
     arrivals = [_arrival(dice, number) for number in range(size)]
     pools = [(pool, int(share * WORKERS), speed) for pool, share, speed in POOLS]
     power = sum(count * speed for _, count, speed in pools)
-    work = sum(
-        predicted_cost(catalog.get(each.model), JobOptions("").separation, each.track_seconds) for each in arrivals
-    )
+    work = sum(KIND.cost(SeparateParams(each.model), each.track_seconds, catalog) for each in arrivals)
     span = work / power
     arrivals = [replace(each, at=dice.uniform(0, span / 2)) for each in arrivals]
     with fresh_store() as store:

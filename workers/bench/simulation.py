@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any, cast
 
 from stemsvc.control.publish import Sender
-from stemsvc.control.route import Router, predicted_cost
+from stemsvc.control.route import Router
 from stemsvc.jobs.pools import Pool, queue_of
-from stemsvc.jobs.record import Job, JobOptions, JobState, Lease, Priority, new_job_id
+from stemsvc.jobs.record import Job, JobState, Lease, Priority, input_key, new_job_id
+from stemsvc.jobs.spec import Envelope, Input
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.jobstore.engine import migrate
 from stemsvc.jobstore.outbox import Claimed
 from stemsvc.jobstore.workers import Worker
+from stemsvc.kinds.separate.kind import KIND, SeparateParams, separation
 from stemsvc.models.catalog import Catalog
 from stemsvc.queue.celery import Publisher
 
@@ -116,12 +118,13 @@ class Simulation:
         return outcome
 
     def _accept(self, arrival: Arrival) -> str:
-        entry = self._catalog.get(arrival.model)
-        options = JobOptions(arrival.model, arrival.device, ("vocals",), priority=arrival.priority.word)
-        cost = predicted_cost(entry, options.separation, arrival.track_seconds)
-        choice = self._router.choose(entry, arrival.device, cost)
+        params = SeparateParams(arrival.model, ("vocals",))
+        spec = separation(params, Envelope(device=arrival.device, priority=arrival.priority.word))
+        cost = KIND.cost(params, arrival.track_seconds, self._catalog)
+        choice = self._router.choose(KIND.name, KIND.needs(params, self._catalog), arrival.device, cost)
         job_id = new_job_id()
-        job = Job(job_id, JobState.QUEUED, options, choice.pool.name, f"jobs/{job_id}/input", "song.mp3", 1)
+        track = Input("song.mp3", input_key(job_id), 1)
+        job = Job(job_id, JobState.QUEUED, spec, choice.pool.name, (track,))
         job = replace(job, owner=arrival.owner, priority=int(arrival.priority), cost=cost)
         self._store.intake.put(job, f"accepted; {choice.why}", ROOMY, None, arrival.track_seconds)
         self._came[job_id] = arrival.at

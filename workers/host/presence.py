@@ -14,12 +14,14 @@ from pathlib import Path
 import structlog
 
 from stemsvc.errors import StemsvcError
-from stemsvc.jobs.pools import find_pool, parse_pools
+from stemsvc.jobs.pools import find_pool
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.workers import Worker
+from stemsvc.kinds.registry import configured_pools, installed
 from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 from workers.host.dead import worker_name
+from workers.kinds.registry import able
 
 log = structlog.get_logger()
 LIVES = 3.0  # so many beats may be missed before a worker is taken for dead
@@ -80,8 +82,8 @@ class Presence:
             with _guard:
                 jobs, models = tuple(_jobs), tuple(_models)
             worker = Worker(
-                self._id, self._pools, self._device, name, self._slots, _free_memory_mb(self._device), models, jobs,
-                version("stemsvc"),
+                self._id, self._pools, self._device, name, self._slots, _free_memory_mb(self._device), models,
+                jobs, version("stemsvc"), tuple(able()),
             )  # fmt: skip
             try:
                 self._store.workers.beat(worker, LIVES * seconds)
@@ -91,8 +93,9 @@ class Presence:
 
     def _find_device(self) -> str:
         catalog = load_catalog(self._settings.catalog)
-        pools = parse_pools(self._settings.pools, catalog.names)
-        found = (find_pool(pools, name) for name in self._pools)
+        pools = configured_pools(self._settings.pools, catalog)
+        modelless = [kind.name for kind in installed().values() if not kind.modelled]
+        found = (find_pool(pools, name, modelless) for name in self._pools)
         return next((pool.device for pool in found if pool), "none")
 
 

@@ -14,6 +14,7 @@ from stemsvc.control.services import Services
 from stemsvc.jobs.record import Lease
 from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.settings import Settings
+from tests.specs import params_of
 
 
 def song(name: str = "song.mp3", data: bytes = b"music") -> tuple[io.BytesIO, str]:
@@ -60,7 +61,7 @@ def test_stems_may_come_in_fields_of_their_own(client: FlaskClient, parts: Servi
 
     kept = parts.store.get(job["id"])
     assert kept is not None
-    assert kept.options.stems == ("drums", "bass", "vocals")
+    assert params_of(kept).stems == ("drums", "bass", "vocals")
 
 
 def test_the_options_of_the_separation_are_kept(client: FlaskClient, parts: Services) -> None:
@@ -69,8 +70,8 @@ def test_the_options_of_the_separation_are_kept(client: FlaskClient, parts: Serv
 
     kept = parts.store.get(job["id"])
     assert kept is not None
-    assert kept.options.separation == SeparationOptions(0.5, 2, 7, 1.5, "fast")
-    assert kept.options.stems == ("bass", "no_vocals", "minus_drums")
+    assert params_of(kept).separation == SeparationOptions(0.5, 2, 7, 1.5, "fast")
+    assert params_of(kept).stems == ("bass", "no_vocals", "minus_drums")
     assert {name: job[name] for name in how} == {
         "overlap": 0.5, "shifts": 2, "seed": 7, "segment": 1.5, "precision": "fast",
     }  # fmt: skip
@@ -81,7 +82,7 @@ def test_the_defaults_are_flac_of_every_stem(client: FlaskClient, parts: Service
 
     kept = parts.store.get(job["id"])
     assert kept is not None
-    assert kept.options.stems == ("drums", "bass", "other", "vocals")
+    assert params_of(kept).stems == ("drums", "bass", "other", "vocals")
     assert (job["format"], job["bit_depth"], job["residual"]) == ("flac", "16", False)
 
 

@@ -15,6 +15,7 @@ from stemsvc.errors import UsageError
 from stemsvc.storage.local import LocalStorage, SignedUpload
 from tests.api.views.test_jobs import refused, song
 from tests.api.views.test_keys import code, make
+from tests.specs import params_of
 
 URL = "https://example.org/song.mp3"
 
@@ -43,8 +44,8 @@ def test_an_upload_becomes_a_job(client: Any, parts: Services) -> None:
     assert (job["state"], job["filename"], job["metadata"]) == ("queued", "Mysong.flac", {"a": [1]})
     kept = parts.store.get(job["id"])
     assert kept is not None
-    assert (kept.input_bytes, kept.options.stems) == (8, ("vocals",))
-    assert kept.input_key in parts.storage.keys("jobs/")
+    assert (kept.inputs[0].bytes, params_of(kept).stems) == (8, ("vocals",))
+    assert kept.inputs[0].key in parts.storage.keys("jobs/")
 
 
 def test_an_upload_serves_several_jobs_and_may_be_deleted(client: Any, parts: Services) -> None:

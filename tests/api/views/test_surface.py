@@ -74,7 +74,8 @@ def test_the_description_is_openapi_3_1_and_names_every_call(client: FlaskClient
 
     assert document["openapi"] == "3.1.0"
     assert set(document["paths"]) == {
-        "/v1/jobs", "/v1/jobs:batch", "/v1/jobs/{job_id}", "/v1/jobs/{job_id}/cancel", "/v1/jobs/{job_id}/events",
+        "/v1/jobs", "/v1/separations", "/v1/jobs:batch", "/v1/jobs/{job_id}", "/v1/jobs/{job_id}/cancel",
+        "/v1/jobs/{job_id}/events",
         "/v1/uploads", "/v1/uploads/{upload_id}", "/v1/usage", "/v1/models", "/v1/pools", "/v1/pools/{name}",
          "/healthz/live", "/healthz/ready",
     }  # fmt: skip

@@ -82,14 +82,14 @@ def test_doctor_with_a_broken_part_fails(tmp_path: Path) -> None:
 
 
 def test_tables_are_brought_on_and_back_and_what_is_newer_is_left_alone(tmp_path: Path) -> None:
-    assert "revision 0006" in run(tmp_path, "migrate").stdout
+    assert "revision 0007" in run(tmp_path, "migrate").stdout
     back = run(tmp_path, "migrate", "--to", "0004")
     assert (back.returncode, back.stdout) == (0, "the tables are at revision 0004\n")
     found = run(tmp_path, "doctor", STEMSVC_BROKER_URL=f"redis://127.0.0.1:{free_port()}/0", COLUMNS="300")
     assert "tables_old" in found.stdout
-    assert "run `stemsvc migrate`" in found.stdout
+    assert "Run `stemsvc migrate`" in found.stdout
     assert "no_revision" in run(tmp_path, "migrate", "--to", "9").stderr
-    assert "revision 0006" in run(tmp_path, "migrate").stdout
+    assert "revision 0007" in run(tmp_path, "migrate").stdout
     tables = sqlite3.connect(tmp_path / "data" / "jobs.sqlite")
     with closing(tables), tables:  # as a newer stemsvc would
         tables.execute("UPDATE alembic_version SET version_num = '0099'")
@@ -168,7 +168,7 @@ def test_up_in_the_background_returns_and_down_stops_it(tmp_path: Path) -> None:
         stopped = run(tmp_path, "down")
     assert f"stopped http://127.0.0.1:{port}" in stopped.stdout
     assert not _answers(f"http://127.0.0.1:{port}")
-    assert "not_running" in run(tmp_path, "down").stderr
+    assert "no_stack" in run(tmp_path, "down").stderr
 
 
 def test_demo_shows_the_stems_of_the_bundled_song(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from click.testing import CliRunner, Result
 
 from stemsvc.accounts.keys import parse_token
 from stemsvc.cli.main import main
-from stemsvc.jobs.record import Job, JobOptions, JobState, input_key, new_job_id
+from stemsvc.jobs.record import JobState, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
+from tests.specs import job_of, spec_of
 
 
 @pytest.fixture(autouse=True)
@@ -31,8 +32,8 @@ def finished(owner: str = "") -> str:
     settings.data_dir.mkdir(exist_ok=True)
     migrate(settings.resolved_database_url)
     store, job_id = JobStore(settings.resolved_database_url), new_job_id()
-    options = JobOptions("demo", webhook_url="https://example.org/hook", webhook_events=("job.succeeded",))
-    job = Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "a.mp3", 1, owner=owner)
+    options = spec_of("demo", webhook_url="https://example.org/hook", webhook_events=("job.succeeded",))
+    job = job_of(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "a.mp3", 1, owner=owner)
     store.intake.put(job, "accepted")
     taken = store.leases.take(job_id, "worker", 60)
     assert taken is not None

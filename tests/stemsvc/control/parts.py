@@ -13,16 +13,17 @@ from stemsvc.control.publish import Sender
 from stemsvc.control.route import Router
 from stemsvc.control.sources import SentFile
 from stemsvc.jobs.pools import Pool, single
-from stemsvc.jobs.record import Job, JobOptions
+from stemsvc.jobs.record import Job
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
-from stemsvc.kinds.separate.cost import Limits
+from stemsvc.kinds.limits import Limits
 from stemsvc.models.catalog import load_catalog
 from stemsvc.queue.celery import Publisher
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
+from tests.specs import spec_of
 
-OPTIONS = JobOptions("demo", stems=("vocals",))
+OPTIONS = spec_of("demo", stems=("vocals",))
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def make(
 
 def accept(work: Parts, count: int = 1) -> list[Job]:
     """Jobs that were accepted, and published if the broker takes messages."""
-    accepted = [work.reception.accept(upload(), OPTIONS, Request()).job for _ in range(count)]
+    accepted = [work.reception.accept([upload()], OPTIONS, Request()).job for _ in range(count)]
     work.sender.close()
     return accepted
 

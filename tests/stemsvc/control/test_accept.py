@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,14 @@ from stemsvc.control.janitor import Janitor
 from stemsvc.control.sources import SentFile
 from stemsvc.errors import AcceptanceUnknown, TransientError, UsageError
 from stemsvc.jobs.pools import single
-from stemsvc.jobs.record import Job, JobOptions, JobState, JobView
+from stemsvc.jobs.record import Job, JobState, JobView
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
 from tests.sounds import tone, write_sound
+from tests.specs import spec_of
 from tests.stemsvc.conftest import sqlite_of
 from tests.stemsvc.control.parts import OPTIONS, accept, body, make, upload
 
@@ -37,13 +37,13 @@ def test_an_accepted_job_has_a_file_a_row_and_a_message(
     settings: Settings, store: JobStore, storage: Storage, redis_url: str
 ) -> None:
     work = make(settings, store, storage, redis_url)
-    job = work.reception.accept(upload(), OPTIONS, Request("request-1")).job
+    job = work.reception.accept([upload()], OPTIONS, Request("request-1")).job
     work.sender.close()
 
-    assert storage.keys("jobs/") == [job.input_key]
+    assert storage.keys("jobs/") == [job.inputs[0].key]
     kept = store.get(job.id)
     assert kept is not None
-    assert (kept.state, kept.input_bytes, kept.request_id) == (JobState.QUEUED, 5, "request-1")
+    assert (kept.state, kept.inputs[0].bytes, kept.request_id) == (JobState.QUEUED, 5, "request-1")
     assert kept.published_at is not None
     with redis.Redis.from_url(redis_url) as client:
         (message,) = client.lrange("separate.demo.cpu", 0, -1)
@@ -54,7 +54,7 @@ def test_without_a_store_nothing_is_accepted_and_nothing_is_left(settings: Setti
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     store = JobStore(f"sqlite:///{settings.data_dir / 'no-tables.sqlite'}")
     with pytest.raises(TransientError):
-        make(settings, store, storage).reception.accept(upload(), OPTIONS, Request())
+        make(settings, store, storage).reception.accept([upload()], OPTIONS, Request())
     store.close()
 
     assert storage.keys("") == []
@@ -64,7 +64,7 @@ def test_a_job_that_no_pool_can_run_is_refused_before_its_file_is_stored(
     settings: Settings, store: JobStore, storage: Storage
 ) -> None:
     with pytest.raises(UsageError) as caught:
-        make(settings, store, storage).reception.accept(upload(), JobOptions("demo", device="cuda"), Request())
+        make(settings, store, storage).reception.accept([upload()], spec_of("demo", device="cuda"), Request())
 
     assert caught.value.code == "no_pool"
     assert storage.keys("") == []
@@ -75,10 +75,10 @@ def test_a_full_queue_refuses_and_keeps_nothing(settings: Settings, store: JobSt
     jobs = accept(work, 2)
     for _ in range(3):
         with pytest.raises(TransientError) as caught:
-            work.reception.accept(upload(), OPTIONS, Request())
+            work.reception.accept([upload()], OPTIONS, Request())
         assert caught.value.code == "queue_full"
 
-    assert storage.keys("jobs/") == sorted(job.input_key for job in jobs)
+    assert storage.keys("jobs/") == sorted(job.inputs[0].key for job in jobs)
 
 
 def test_a_request_with_a_key_is_one_job_however_often_it_comes(
@@ -87,19 +87,19 @@ def test_a_request_with_a_key_is_one_job_however_often_it_comes(
     work = make(settings, store, storage)
     with ThreadPoolExecutor(8) as pool:
         asked = Request(owner="me", idempotency_key="k")
-        ids = {view.job.id for view in pool.map(lambda _: work.reception.accept(upload(), OPTIONS, asked), range(16))}
+        ids = {view.job.id for view in pool.map(lambda _: work.reception.accept([upload()], OPTIONS, asked), range(16))}
 
     (job_id,) = ids
     assert storage.keys("jobs/") == [f"jobs/{job_id}/input"]
     for other in (SentFile(io.BytesIO(b"other"), "song.mp3"), SentFile(io.BytesIO(b"music"), "other.mp3")):
         with pytest.raises(UsageError) as caught:
-            work.reception.accept(other, OPTIONS, asked)
+            work.reception.accept([other], OPTIONS, asked)
         assert caught.value.code == "idempotency_conflict"
     assert storage.keys("jobs/") == [f"jobs/{job_id}/input"]
 
     # also when nobody serves such jobs any more
     later = make(settings, store, storage, pools=[single("htdemucs", "cpu")])
-    assert later.reception.accept(upload(), OPTIONS, asked).job.id == job_id
+    assert later.reception.accept([upload()], OPTIONS, asked).job.id == job_id
 
 
 @pytest.mark.parametrize("when", ["never", "later", "now"])
@@ -117,14 +117,14 @@ def test_where_the_answer_to_the_acceptance_is_lost_no_job_loses_its_file(
 
     monkeypatch.setattr(store.intake, "put", lost)
     if when == "now":
-        job_id = work.reception.accept(upload(), OPTIONS, Request()).job.id
+        job_id = work.reception.accept([upload()], OPTIONS, Request()).job.id
         assert storage.keys("") == [f"jobs/{job_id}/input"]
         return
     with pytest.raises(TransientError) as caught:
-        work.reception.accept(upload(), OPTIONS, Request())
+        work.reception.accept([upload()], OPTIONS, Request())
     assert isinstance(caught.value, AcceptanceUnknown)
     if when == "later":
-        assert storage.keys("") == [late[0]().job.input_key]
+        assert storage.keys("") == [late[0]().job.inputs[0].key]
     else:
         now = [0.0]
         janitor = Janitor(store, storage, 0, 0, clock=lambda: now[0])
@@ -140,10 +140,10 @@ def test_a_track_that_is_too_much_is_refused_by_its_header(
     work = make(settings, store, storage)
     long = write_sound(tmp_path / "song.flac", tone(601, 8000, 1), 8000, "mono")
     short = write_sound(tmp_path / "song.wav", tone(590, 8000, 1), 8000, "mono")
-    heavy = replace(OPTIONS, separation=SeparationOptions(shifts=20, overlap=0.9))
+    heavy = spec_of(stems=("vocals",), options=SeparationOptions(shifts=20, overlap=0.9))
     for path, options, code in ((long, OPTIONS, "track_too_long"), (short, heavy, "too_much_work")):
         with path.open("rb") as file, pytest.raises(UsageError) as caught:
-            work.reception.accept(SentFile(file, path.name), options, Request())
+            work.reception.accept([SentFile(file, path.name)], options, Request())
         assert caught.value.code == code
 
     assert storage.keys("") == []
@@ -157,7 +157,7 @@ def test_a_job_whose_commit_was_not_answered_is_found_and_kept(
         raise sa.exc.OperationalError("COMMIT", {}, Exception("the connection broke"))
 
     sa.event.listen(store._engine, "commit", lose_the_answer, once=True)
-    view = make(settings, store, storage).reception.accept(upload(), OPTIONS, Request())
+    view = make(settings, store, storage).reception.accept([upload()], OPTIONS, Request())
 
     assert store.view(view.job.id) == view
-    assert storage.keys("jobs/") == [view.job.input_key]
+    assert storage.keys("jobs/") == [view.job.inputs[0].key]

@@ -115,7 +115,7 @@ def test_leases_get_a_moment_after_the_store_was_away(
     def away(seconds: float) -> dict[str, int]:
         raise StoreUnavailable("away")
 
-    monkeypatch.setattr(store, "reap", lambda: away(0))
+    monkeypatch.setattr(store.leases, "reap", lambda: away(0))
     with pytest.raises(TransientError):
         work.dispatcher.sweep()
     monkeypatch.undo()

@@ -10,10 +10,11 @@ import pytest
 from stemsvc.control.follow import Watch
 from stemsvc.control.subscribers import Followers
 from stemsvc.embedded.redis_server import free_port
-from stemsvc.jobs.record import Job, JobOptions, JobState, input_key, new_job_id
+from stemsvc.jobs.record import JobState, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.queue.changes import News
 from stemsvc.settings import Settings
+from tests.specs import job_of, spec_of
 from tests.stemsvc.conftest import sqlite_of
 
 
@@ -24,8 +25,8 @@ def url(settings: Settings) -> str:
 
 def queued(store: JobStore) -> str:
     job_id = new_job_id()
-    options = JobOptions("demo", stems=("vocals",))
-    job = Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "song.mp3", 1)
+    options = spec_of("demo", stems=("vocals",))
+    job = job_of(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "song.mp3", 1)
     store.intake.put(job, "accepted")
     return job_id
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import pytest
 
 from stemsvc.control.janitor import Janitor
-from stemsvc.jobs.record import Job, JobOptions, JobState, Lease, input_key, new_job_id
+from stemsvc.jobs.record import Job, JobState, Lease, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage, open_storage
+from tests.specs import job_of, spec_of
 
 
 @dataclass
@@ -31,10 +32,10 @@ class World:
 
     def job(self) -> Job:
         job_id = new_job_id()
-        options = JobOptions("demo", stems=("vocals",))
+        options = spec_of("demo", stems=("vocals",))
         self.put(input_key(job_id))
         return self.store.intake.put(
-            Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "song.mp3", 2), "accepted"
+            job_of(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "song.mp3", 2), "accepted"
         ).job
 
     def lease(self, job: Job) -> Lease:
@@ -47,7 +48,7 @@ class World:
         lease = self.lease(job)
         key = self.put(f"{lease.prefix}/vocals.flac")
         self.store.leases.succeed(lease, {}, {"vocals": {"key": key}})
-        self.storage.delete(job.input_key)
+        self.storage.delete(job.inputs[0].key)
         return job, key
 
 
@@ -87,7 +88,7 @@ def test_what_a_job_uses_is_no_orphan(world: World) -> None:
     queued, running = world.job(), world.job()
     lease = world.lease(running)
     _, stem = world.finished()
-    used = [queued.input_key, running.input_key, world.put(f"{lease.prefix}/vocals.flac"), stem]
+    used = [queued.inputs[0].key, running.inputs[0].key, world.put(f"{lease.prefix}/vocals.flac"), stem]
     janitor = world.janitor()
     for _ in range(3):
         janitor.sweep()
@@ -106,10 +107,10 @@ def test_what_a_row_has_no_use_for_goes_at_once(world: World) -> None:
     world.lease(running)
     world.store.cancel(world.job().id, "by the client")
     done, stem = world.finished()
-    world.put(done.input_key)
+    world.put(done.inputs[0].key)
     world.janitor().sweep()
 
-    assert world.storage.keys("") == sorted([running.input_key, stem])
+    assert world.storage.keys("") == sorted([running.inputs[0].key, stem])
 
 
 def test_a_file_without_a_row_goes_once_it_has_been_so_for_a_while(world: World) -> None:
@@ -120,7 +121,7 @@ def test_a_file_without_a_row_goes_once_it_has_been_so_for_a_while(world: World)
 
     # when the row of one has come, and an hour has passed
     world.store.intake.put(
-        Job(coming.split("/")[1], JobState.QUEUED, JobOptions("demo"), "separate.demo.cpu", coming, "a", 2), "accepted"
+        job_of(coming.split("/")[1], JobState.QUEUED, spec_of("demo"), "separate.demo.cpu", coming, "a", 2), "accepted"
     )
     world.now += 60
     janitor.sweep()

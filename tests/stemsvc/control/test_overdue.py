@@ -11,11 +11,12 @@ import sqlalchemy as sa
 
 from stemsvc.control.overdue import find_stuck
 from stemsvc.control.services import Services, open_services
-from stemsvc.jobs.record import Job, JobOptions, JobState, input_key, new_job_id
+from stemsvc.jobs.record import Job, JobState, input_key, new_job_id
 from stemsvc.jobstore.engine import connect, migrate
 from stemsvc.jobstore.tables import jobs
 from stemsvc.settings import Settings
 from tests.processes import plain_environment, stemsvc
+from tests.specs import job_of, spec_of
 
 POOL = "separate.demo.cpu"
 
@@ -32,8 +33,8 @@ def services(settings: Settings, redis_url: str) -> Iterator[Services]:
 
 def job(services: Services) -> Job:
     job_id = new_job_id()
-    options = JobOptions("demo", stems=("vocals",))
-    made = Job(job_id, JobState.QUEUED, options, POOL, input_key(job_id), "song.mp3", 1)
+    options = spec_of("demo", stems=("vocals",))
+    made = job_of(job_id, JobState.QUEUED, options, POOL, input_key(job_id), "song.mp3", 1)
     return services.store.intake.put(made, "accepted").job
 
 

@@ -6,12 +6,14 @@ from stemsvc.control.accept import Request
 from stemsvc.control.route import Router, choose_pool
 from stemsvc.errors import TransientError, UsageError
 from stemsvc.jobs.pools import Pool, single
-from stemsvc.jobs.record import JobOptions
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.workers import Worker
-from stemsvc.models.catalog import load_catalog
+from stemsvc.kinds.base import Needs
+from stemsvc.kinds.separate.kind import KIND, SeparateParams
+from stemsvc.models.catalog import ModelEntry, load_catalog
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
+from tests.specs import spec_of
 from tests.stemsvc.conftest import sqlite_of
 from tests.stemsvc.control.parts import OPTIONS, accept, make, upload
 
@@ -24,56 +26,62 @@ def url(settings: Settings) -> str:
     return sqlite_of(settings)
 
 
+def needs(entry: ModelEntry) -> Needs:
+    return KIND.needs(SeparateParams(entry.name), load_catalog())
+
+
 def live(store: JobStore, pool: str, name: str = "one", seconds: float = 60.0) -> None:
-    store.workers.beat(Worker(name, (pool,), "cpu", "a processor"), seconds)
+    store.workers.beat(Worker(name, (pool,), "cpu", "a processor", kinds=("separate",)), seconds)
     store.workers._known_until = 0.0
 
 
 def test_auto_prefers_an_accelerator_and_says_why() -> None:
-    choice = choose_pool([CPU, CUDA], DEMO, "auto")
+    choice = choose_pool([CPU, CUDA], "separate", needs(DEMO), "auto")
     assert (choice.pool, choice.alive) == (CUDA, False)
     assert choice.why == "device auto: separate.demo.cuda comes first of 2; it waits for a worker there"
-    assert choose_pool([CPU, CUDA], DEMO, "cpu").pool == CPU
+    assert choose_pool([CPU, CUDA], "separate", needs(DEMO), "cpu").pool == CPU
 
 
 def test_who_lives_comes_before_who_would_be_faster() -> None:
-    choice = choose_pool([CUDA, CPU], DEMO, "auto", slots={CPU.name: 1})
+    choice = choose_pool([CUDA, CPU], "separate", needs(DEMO), "auto", slots={CPU.name: 1})
     assert (choice.pool, choice.alive) == (CPU, True)
     assert choice.why == "device auto: separate.demo.cpu is the only one with a living worker"
 
 
 def test_an_operators_priority_comes_before_the_device() -> None:
     spare = CUDA.model_copy(update={"priority": -1})
-    assert choose_pool([spare, CPU], DEMO, "auto").pool == CPU
+    assert choose_pool([spare, CPU], "separate", needs(DEMO), "auto").pool == CPU
 
 
 def test_of_equal_pools_the_one_with_the_shortest_line_for_its_slots_is_chosen() -> None:
     pools = [Pool(name=name, models=("demo",), device=f"cuda:{number}") for number, name in enumerate("ab")]
-    choice = choose_pool(pools, DEMO, "cuda", slots={"a": 1, "b": 4}, waiting=lambda: {"a": 2, "b": 4})
+    choice = choose_pool(
+        pools, "separate", needs(DEMO), "cuda", slots={"a": 1, "b": 4}, waiting=lambda: {"a": 2, "b": 4}
+    )
     assert choice.pool.name == "b"
-    assert choice.why == "device cuda: b has the shortest line, 4 jobs for 4 slots"
-    assert choose_pool(pools, DEMO, "cuda:0").pool.name == "a"
+    assert choice.why == "device cuda: b has the shortest queue, 4 jobs for 4 slots"
+    assert choose_pool(pools, "separate", needs(DEMO), "cuda:0").pool.name == "a"
 
 
 def test_a_job_goes_where_there_is_memory_and_time_enough_for_it() -> None:
     entry = load_catalog().get("htdemucs")
     small, large = single("htdemucs", "cuda", entry.memory_mb - 1), single("htdemucs", "cpu", entry.memory_mb)
-    assert choose_pool([small, large], entry, "auto").pool == large
+    assert choose_pool([small, large], "separate", needs(entry), "auto").pool == large
     with pytest.raises(UsageError) as caught:
-        choose_pool([small, large], entry, "cuda")
+        choose_pool([small, large], "separate", needs(entry), "cuda")
     assert caught.value.code == "not_enough_memory"
 
     quick = CPU.model_copy(update={"name": "quick", "time_limit": 60.0, "priority": 5})
-    assert choose_pool([quick, CPU], DEMO, "auto", seconds=59).pool == quick
-    assert choose_pool([quick, CPU], DEMO, "auto", seconds=61).pool == CPU
+    assert choose_pool([quick, CPU], "separate", needs(DEMO), "auto", seconds=59).pool == quick
+    assert choose_pool([quick, CPU], "separate", needs(DEMO), "auto", seconds=61).pool == CPU
     with pytest.raises(UsageError) as caught:
-        choose_pool([quick], DEMO, "auto", seconds=61)
+        choose_pool([quick], "separate", needs(DEMO), "auto", seconds=61)
     assert caught.value.code == "too_much_work"
 
 
 def test_a_job_without_a_living_pool_waits_and_says_so(settings: Settings, store: JobStore, storage: Storage) -> None:
     work = make(settings, store, storage)
-    job = work.reception.accept(upload(), OPTIONS, Request()).job
+    job = work.reception.accept([upload()], OPTIONS, Request()).job
 
     view = store.view(job.id)
     assert view is not None
@@ -93,17 +101,17 @@ def test_a_job_without_a_living_pool_waits_and_says_so(settings: Settings, store
 def test_or_is_refused_where_the_settings_say_so(store: JobStore) -> None:
     router = Router(store, load_catalog(), [CPU], patience=300, refuse=True)
     with pytest.raises(TransientError) as caught:
-        router.choose(DEMO, "auto", 1.0)
+        router.choose("separate", needs(DEMO), "auto", 1.0)
     assert (caught.value.code, caught.value.retry_after) == ("no_live_pool", 30.0)
 
     live(store, CPU.name)
-    assert router.choose(DEMO, "auto", 1.0).alive
+    assert router.choose("separate", needs(DEMO), "auto", 1.0).alive
 
 
 def test_jobs_leave_a_pool_that_had_no_worker_for_long(settings: Settings, store: JobStore, storage: Storage) -> None:
     work = make(settings, store, storage, pools=[CUDA, CPU], patience=0.0)
     (job,) = accept(work)
-    wish = work.reception.accept(upload(), JobOptions("demo", "cuda", ("vocals",)), Request()).job
+    wish = work.reception.accept([upload()], spec_of("demo", "cuda", ("vocals",)), Request()).job
     assert {job.pool, wish.pool} == {CUDA.name}
     work.dispatcher.sweep()
     assert {each.pool for each in (store.get(job.id), store.get(wish.id)) if each} == {CUDA.name}  # nowhere to go

@@ -3,10 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from stemsvc.errors import UsageError
 from stemsvc.jobs.pools import Pool, find_pool, parse_pools, queue_of, queues_of, single
 from stemsvc.jobs.record import Priority
+from stemsvc.kinds.separate.options import PRECISIONS
 from stemsvc.queue.celery import HighFirst
 
 FILE = """
@@ -47,6 +49,7 @@ def test_a_file_says_all_there_is_to_say_of_pools(tmp_path: Path) -> None:
     first, second = parse_pools(str(path), ["a", "b"])
 
     assert first.model_dump() == {
+        "kinds": ("*",),
         "name": "big-gpu", "models": ("a", "b"), "device": "cuda:1", "precision": "mixed", "concurrency": 2,
         "memory_mb": 16384, "time_limit": 3600.0, "priority": 10,
     }  # fmt: skip
@@ -109,3 +112,35 @@ def test_each_priority_has_a_queue_and_high_ones_are_looked_at_first() -> None:
     assert looked_at[2:4] == ["b", "a"]  # the one that was served last comes last of its class
     assert {*looked_at[4:]} == {"a.low", "b.low"}
     assert [priority.word for priority in Priority] == ["high", "normal", "low"]
+
+
+def test_the_precisions_are_the_engine_s() -> None:
+    for precision in PRECISIONS:
+        assert Pool(name="a", device="cpu", precision=precision).precision == precision
+    with pytest.raises(ValidationError):
+        Pool(name="a", device="cpu", precision="other")
+
+
+def test_kinds_without_models_have_pools_of_their_own() -> None:
+    pools = parse_pools("*:cpu,demo:cuda,reverse:cuda:8G", ["demo"], ["reverse"])
+    assert [(pool.name, pool.kinds, pool.models, pool.memory_mb) for pool in pools] == [
+        ("separate.demo.cpu", ("separate",), ("demo",), None), ("reverse.cpu", ("reverse",), (), None),
+        ("separate.demo.cuda", ("separate",), ("demo",), None), ("reverse.cuda", ("reverse",), (), 8192),
+    ]  # fmt: skip
+    assert find_pool([], "reverse.cuda:1", ["reverse"]) == Pool(
+        name="reverse.cuda:1", kinds=("reverse",), models=(), device="cuda:1"
+    )
+    assert find_pool([], "reverse.cpu") is None
+
+
+def test_a_pool_says_what_kinds_and_models_it_serves(tmp_path: Path) -> None:
+    (tmp_path / "pools.yaml").write_text(
+        "pools: [{name: any, device: cpu}, {name: some, device: cpu, kinds: [analyze, separate], models: [demo]}]"
+    )
+    every, some = parse_pools(str(tmp_path / "pools.yaml"), ["demo", "htdemucs"])
+    assert every.serves("reverse", None)
+    assert every.serves("separate", "htdemucs")
+    assert some.serves("analyze", None)
+    assert some.serves("separate", "demo")
+    assert not some.serves("reverse", None)
+    assert not some.serves("separate", "htdemucs")

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from stemsvc.jobs.record import Job, JobOptions, JobState, Priority, new_job_id
+from stemsvc.jobs.record import Job, JobState, Priority, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.jobstore.tables import lines
 from stemsvc.jobstore.workers import Worker
+from tests.specs import job_of, spec_of
 
 POOL = "separate.demo.cpu"
 
@@ -26,8 +27,8 @@ def narrow(store: JobStore) -> JobStore:
 
 def put(store: JobStore, owner: str, priority: Priority = Priority.NORMAL, cost: float = 1.0, pool: str = POOL) -> Job:
     job_id = new_job_id()
-    options = JobOptions("demo", stems=("vocals",), priority=priority.word)
-    job = Job(job_id, JobState.QUEUED, options, pool, f"jobs/{job_id}/input", "a.mp3", 1, owner=owner)
+    options = spec_of("demo", stems=("vocals",), priority=priority.word)
+    job = job_of(job_id, JobState.QUEUED, options, pool, f"jobs/{job_id}/input", "a.mp3", 1, owner=owner)
     return store.intake.put(replace(job, priority=int(priority), cost=cost), "accepted").job
 
 

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from stemsvc.errors import AcceptanceUnknown, FatalError, StemsvcError, TransientError, UsageError
-from stemsvc.jobs.record import Job, JobOptions, JobState, JobView, new_job_id
+from stemsvc.errors import AcceptanceUnknown, StemsvcError, StoreError, TransientError, UsageError
+from stemsvc.jobs.record import Job, JobState, JobView, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.jobstore.intake import IdempotencyKey
 from stemsvc.jobstore.workers import Worker
+from tests.specs import job_of, spec_of
 
 POOL = "separate.demo.cpu"
 ROOMY = Bounds(pool=1000, owner=1000)
@@ -22,8 +23,8 @@ ROOMY = Bounds(pool=1000, owner=1000)
 
 def new_job(owner: str = "", pool: str = POOL, name: str = "song.mp3") -> Job:
     job_id = new_job_id()
-    options = JobOptions("demo", stems=("vocals",))
-    return Job(job_id, JobState.QUEUED, options, pool, f"jobs/{job_id}/input", name, 1, owner=owner)
+    options = spec_of("demo", stems=("vocals",))
+    return job_of(job_id, JobState.QUEUED, options, pool, f"jobs/{job_id}/input", name, 1, owner=owner)
 
 
 def attempt(store: JobStore, job: Job, bounds: Bounds | None = None, key: IdempotencyKey | None = None) -> Any:
@@ -159,7 +160,7 @@ def test_a_row_that_the_database_refuses_harms_no_neighbour(store: JobStore, mon
         go.set()
 
     assert isinstance(first.result(), JobView)
-    assert [type(result.result()) for result in results] == [JobView, FatalError, JobView]
+    assert [type(result.result()) for result in results] == [JobView, StoreError, JobView]
     assert {job.id for job in store.recent()} >= {jobs[0].id, jobs[2].id}
 
 

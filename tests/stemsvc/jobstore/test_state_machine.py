@@ -22,8 +22,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from stemsvc.jobs.record import MOVES, Job, JobOptions, JobState, Lease, new_job_id
+from stemsvc.jobs.record import MOVES, Job, JobState, Lease, new_job_id
 from stemsvc.jobstore import JobStore
+from tests.specs import job_of, spec_of
 
 POOL = "separate.demo.cpu"
 ENDED = {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED, JobState.EXPIRED}
@@ -48,8 +49,8 @@ class Interleavings(RuleBasedStateMachine):
     @rule(target=accepted, attempts=st.integers(1, 3))
     def accept(self, attempts: int) -> str:
         job_id = new_job_id()
-        options = JobOptions("demo", stems=("vocals",))
-        job = Job(job_id, JobState.QUEUED, options, POOL, f"jobs/{job_id}/input", "a.mp3", 1, max_attempts=attempts)
+        options = spec_of("demo", stems=("vocals",))
+        job = job_of(job_id, JobState.QUEUED, options, POOL, f"jobs/{job_id}/input", "a.mp3", 1, max_attempts=attempts)
         self.store.intake.put(job, "accepted")
         self.ids.append(job_id)
         return job_id

@@ -12,7 +12,8 @@ from alembic.migration import MigrationContext
 
 from stemsvc.accounts.keys import Scope, fits, new_key, parse_token
 from stemsvc.errors import TransientError, UsageError
-from stemsvc.jobs.record import MOVES, Event, Job, JobOptions, JobState, Lease, input_key, new_job_id
+from stemsvc.jobs.record import MOVES, Event, Job, JobState, Lease, input_key, new_job_id
+from stemsvc.jobs.spec import Input
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import connect, migrate
 from stemsvc.jobstore.listing import Filter
@@ -20,12 +21,13 @@ from stemsvc.jobstore.outbox import Claimed
 from stemsvc.jobstore.tables import metadata
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
+from tests.specs import job_of, spec_of
 from tests.stemsvc.control.parts import make
 
 
 def new_job(**changes: object) -> Job:
-    options = JobOptions("demo", stems=("drums", "vocals"), format="wav", bit_depth="24", residual=True)
-    job = Job(new_job_id(), JobState.QUEUED, options, "separate.demo.cpu", "jobs/x/input", "song.mp3", 1234)
+    options = spec_of("demo", stems=("drums", "vocals"), format="wav", bit_depth="24", residual=True)
+    job = job_of(new_job_id(), JobState.QUEUED, options, "separate.demo.cpu", "jobs/x/input", "song.mp3", 1234)
     return replace(job, **changes)  # type: ignore[arg-type]
 
 
@@ -295,7 +297,7 @@ def _position(store: JobStore, job: Job) -> int | None:
 
 def test_pages_of_ones_own_jobs(store: JobStore) -> None:
     sent = [store.intake.put(new_job(owner=owner), "accepted").job for owner in ("me", "you", "me", "me")]
-    other = replace(sent[0], id=new_job_id(), options=JobOptions("htdemucs", stems=("vocals",)))
+    other = replace(sent[0], id=new_job_id(), spec=spec_of("htdemucs", stems=("vocals",)))
     sent.append(store.intake.put(other, "accepted").job)
     mine = [job.id for job in reversed(sent) if job.owner == "me"]
 
@@ -341,38 +343,50 @@ def test_an_id_that_no_database_takes_is_no_job(store: JobStore, tmp_path: Path,
 
 def test_a_fetched_track_goes_on_where_it_is_separated(store: JobStore) -> None:
     job_id = new_job_id()
-    options = JobOptions("demo", stems=("vocals",), source_url="https://example.org/a.mp3")
-    job = Job(job_id, JobState.QUEUED, options, "fetch", input_key(job_id), "track", 0, next_pool="separate.demo.cpu")
+    options = spec_of("demo", stems=("vocals",))
+    job = job_of(
+        job_id,
+        JobState.QUEUED,
+        options,
+        "fetch",
+        input_key(job_id),
+        "track",
+        0,
+        "https://example.org/a.mp3",
+        next_pool="separate.demo.cpu",
+    )
     store.intake.put(job, "accepted")
     taken = store.leases.take(job_id, "fetcher", 60)
     assert taken is not None
     lease = taken[1]
 
-    assert not store.leases.hand_on(Lease(job_id, 7, "another"), "k", "n", 1, None)
-    assert store.leases.hand_on(lease, f"{lease.prefix}/input", "a.mp3", 9, 2.5)
-    assert not store.leases.hand_on(lease, "again", "n", 1, None)  # once
+    assert not store.leases.hand_on(Lease(job_id, 7, "another"), [Input("n", "k", 1)], None)
+    assert store.leases.hand_on(lease, [Input("a.mp3", f"{lease.prefix}/input", 9)], 2.5)
+    assert not store.leases.hand_on(lease, [Input("n", "again", 1)], None)  # once
 
     found = store.get(job_id)
     assert found is not None
     assert (found.state, found.pool, found.next_pool) == (JobState.QUEUED, "separate.demo.cpu", None)
-    assert (found.input_key, found.input_name, found.input_bytes) == (f"{lease.prefix}/input", "a.mp3", 9)
+    assert (found.inputs[0].key, found.inputs[0].name, found.inputs[0].bytes) == (f"{lease.prefix}/input", "a.mp3", 9)
     assert (found.max_attempts - found.attempt, found.published_at) == (3, None)  # fetching cost no attempt
     assert store.outbox.claim() == [Claimed(job_id, "separate.demo.cpu", 1)]
 
 
 def test_only_what_was_to_be_fetched_is_handed_on(store: JobStore) -> None:
     job_id = new_job_id()
-    options = JobOptions("demo", stems=("vocals",))
-    store.intake.put(Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "a", 1), "accepted")
+    options = spec_of("demo", stems=("vocals",))
+    store.intake.put(
+        job_of(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "a", 1), "accepted"
+    )
     taken = store.leases.take(job_id, "worker", 60)
     assert taken is not None
-    assert not store.leases.hand_on(taken[1], "k", "n", 1, None)
+    assert not store.leases.hand_on(taken[1], [Input("n", "k", 1)], None)
 
 
 def test_usage_outlives_its_job_and_ends_in_its_time(store: JobStore) -> None:
     job_id = new_job_id()
-    options = JobOptions("demo", stems=("vocals",))
-    job = Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "a", 1, owner="alice")
+    options = spec_of("demo", stems=("vocals",))
+    job = job_of(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "a", 1, owner="alice")
     store.intake.put(job, "accepted", seconds=60.0)
     taken = store.leases.take(job_id, "worker", 60)
     assert taken is not None

@@ -12,12 +12,13 @@ import pytest
 
 import stemsvc
 from stemsvc.errors import TransientError
-from stemsvc.jobs.record import Job, JobOptions, JobState, Lease, new_job_id
+from stemsvc.jobs.record import JobState, Lease, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.jobstore.transition import Moved
+from tests.specs import job_of, spec_of
 
-OPTIONS = JobOptions(
+OPTIONS = spec_of(
     "demo",
     stems=("vocals",),
     webhook_url="http://127.0.0.1:9/",
@@ -51,7 +52,9 @@ def store(url: str, heard: Heard) -> Any:
 
 def running(store: JobStore, seconds: float = 60.0, **changes: Any) -> Lease:
     job_id = new_job_id()
-    job = Job(job_id, JobState.QUEUED, OPTIONS, "separate.demo.cpu", f"jobs/{job_id}/input", "a.mp3", 1, max_attempts=1)
+    job = job_of(
+        job_id, JobState.QUEUED, OPTIONS, "separate.demo.cpu", f"jobs/{job_id}/input", "a.mp3", 1, max_attempts=1
+    )
     store.intake.put(replace(job, **changes), "accepted")
     taken = store.leases.take(job_id, "worker", seconds)
     assert taken is not None

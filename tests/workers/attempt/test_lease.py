@@ -16,12 +16,13 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from stemsvc.errors import FatalError
-from stemsvc.jobs.record import Job, JobOptions, JobState, Lease, new_job_id
+from stemsvc.jobs.record import JobState, Lease, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
 from tests.processes import wait_for
+from tests.specs import job_of, spec_of
 from workers.attempt.lease import LeaseKeeper, LeaseLost
 from workers.host.dead import end_leases_of_the_dead, worker_name
 
@@ -42,8 +43,8 @@ def store(url: str) -> Iterator[JobStore]:
 
 def running(store: JobStore, worker: str = "worker", max_attempts: int = 3) -> Lease:
     job_id = new_job_id()
-    options = JobOptions("demo", stems=("vocals",))
-    job = Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", f"jobs/{job_id}/input", "a", 1)
+    options = spec_of("demo", stems=("vocals",))
+    job = job_of(job_id, JobState.QUEUED, options, "separate.demo.cpu", f"jobs/{job_id}/input", "a", 1)
     store.intake.put(replace(job, max_attempts=max_attempts), "new")
     taken = store.leases.take(job_id, worker, 60.0)
     assert taken is not None
@@ -106,7 +107,7 @@ def test_a_process_that_hangs_ends(store: JobStore, url: str, how: str, tmp_path
     assert job is not None
     if how == "waiting":  # its own thread could still say so; else the lease runs out
         assert (job.state, job.error_code) == (JobState.FAILED, "time_limit")
-        labels = {"model": "demo", "state": "failed", "code": "time_limit"}
+        labels = {"kind": "separate", "model": "demo", "state": "failed", "code": "time_limit"}
         registry = CollectorRegistry()
         MultiProcessCollector(registry, str(figures))  # type: ignore[no-untyped-call]
         assert registry.get_sample_value("demucs_jobs_total", labels) == 1
@@ -138,7 +139,7 @@ def test_a_job_that_the_cleaner_of_the_dead_fails_is_counted_and_erased(
     storage = open_storage(settings)
     for key in (f"jobs/{lease.job_id}/input", f"{lease.prefix}/vocals.flac"):
         storage.put(key, io.BytesIO(b"music"), "audio/flac")
-    labels = {"model": "demo", "state": "failed", "code": "worker_lost"}
+    labels = {"kind": "separate", "model": "demo", "state": "failed", "code": "worker_lost"}
     before = REGISTRY.get_sample_value("demucs_jobs_total", labels) or 0.0
 
     assert end_leases_of_the_dead(settings, lease.job_id) == 1

@@ -5,25 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from stemsvc.jobs.record import Job, JobOptions, JobState, input_key, new_job_id
+from stemsvc.jobs.record import Job, JobState, input_key, new_job_id
+from stemsvc.jobs.spec import JobSpec
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
+from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
 from tests.sounds import tone, write_sound
+from tests.specs import job_of, spec_of
 from workers.attempt.runner import Runner
 from workers.audio.decode import Limits, decode
 from workers.kinds.separate.models import Models
 
-OPTIONS = JobOptions("demo", stems=("vocals", "drums"), format="flac", bit_depth="16")
+
+def spec(**changes: Any) -> JobSpec:
+    return spec_of(**{"stems": ("vocals", "drums"), "format": "flac", "bit_depth": "16", **changes})
 
 
 @pytest.fixture(scope="module")
@@ -46,14 +50,14 @@ def song(tmp_path: Path) -> Path:
     return write_sound(tmp_path / "song.flac", tone(2.0, 44100), 44100)
 
 
-def run(runner: Runner, song: Path, options: JobOptions = OPTIONS, owner: str = "") -> Job:
+def run(runner: Runner, song: Path, asked: JobSpec | None = None, owner: str = "") -> Job:
     job_id = new_job_id()
-    job = Job(
-        job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), song.name, song.stat().st_size,
-        owner=owner,
+    job = job_of(
+        job_id, JobState.QUEUED, asked or spec(), "separate.demo.cpu", input_key(job_id), song.name,
+        song.stat().st_size, owner=owner,
     )  # fmt: skip
     with song.open("rb") as file:
-        runner.storage.put(job.input_key, file, "audio/flac")
+        runner.storage.put(job.inputs[0].key, file, "audio/flac")
     runner.store.intake.put(job, "accepted")
     runner.run(job_id, "worker")
     done = runner.store.get(job_id)
@@ -74,14 +78,14 @@ def told(runner: Runner, job: Job, tmp_path: Path) -> dict[str, Any]:
 
 
 def test_the_manifest_says_how_the_stems_were_made(runner: Runner, song: Path, tmp_path: Path) -> None:
-    job = run(runner, song, replace(OPTIONS, metadata={"mine": 1}, webhook_url=""))
+    job = run(runner, song, spec(metadata={"mine": 1}))
     manifest = told(runner, job, tmp_path)
 
     assert manifest["job_id"] == job.id
     entry = load_catalog().get("demo")
     weights = hashlib.sha256(entry.files[0].path.read_bytes()).hexdigest()  # type: ignore[union-attr]
     assert manifest["model"]["weights_sha256"] == [weights]
-    assert manifest["input"]["sha256"] == hashlib.sha256(song.read_bytes()).hexdigest() == job.input_sha256
+    assert manifest["input"]["sha256"] == hashlib.sha256(song.read_bytes()).hexdigest() == job.inputs[0].sha256
     assert manifest["versions"]["demucs"] == "4.1.0"
     assert manifest["options"]["separation"]["overlap"] == 0.25
     assert "metadata" not in manifest["options"]  # what is the client's stays in its job
@@ -96,7 +100,7 @@ def test_the_manifest_says_how_the_stems_were_made(runner: Runner, song: Path, t
 
 def test_the_same_again_is_not_separated_again(runner: Runner, song: Path, tmp_path: Path) -> None:
     first = run(runner, song)
-    second = run(runner, song, replace(OPTIONS, metadata={"other": 1}, filename_template="{stem}"))
+    second = run(runner, song, spec(metadata={"other": 1}, filename_template="{stem}"))
 
     assert (first.cached, second.cached) == (False, True)
     assert second.outputs.keys() == first.outputs.keys()
@@ -122,12 +126,12 @@ def test_each_of_two_same_jobs_lives_on_its_own(runner: Runner, song: Path, tmp_
     "change",
     [
         {"stems": ("vocals",)}, {"format": "wav"}, {"bit_depth": "24"}, {"sample_rate": 48000}, {"cache": False},
-        {"separation": replace(OPTIONS.separation, overlap=0.1)},
+        {"options": SeparationOptions(overlap=0.1)},
     ],
 )  # fmt: skip
 def test_another_wish_is_another_result(runner: Runner, song: Path, change: dict[str, Any]) -> None:
     run(runner, song)
-    assert not run(runner, song, replace(OPTIONS, **change)).cached
+    assert not run(runner, song, spec(**change)).cached
 
 
 def test_another_key_gets_nothing_of_it(runner: Runner, song: Path) -> None:
@@ -147,7 +151,7 @@ def test_a_result_whose_stems_are_gone_is_made_again(runner: Runner, song: Path,
 
 @pytest.mark.parametrize("rate", [22050, 48000])
 def test_stems_come_at_the_rate_asked_for(runner: Runner, song: Path, tmp_path: Path, rate: int) -> None:
-    job = run(runner, song, replace(OPTIONS, stems=("vocals", "no_vocals"), residual=True, sample_rate=rate))
+    job = run(runner, song, spec(stems=("vocals", "no_vocals"), residual=True, sample_rate=rate))
 
     sums = []
     for output in job.outputs.values():

@@ -22,16 +22,19 @@ from stemsvc.errors import (
     TransientError,
 )
 from stemsvc.jobs.pools import FETCH, Pool, single
-from stemsvc.jobs.record import Job, JobOptions, JobState, Lease, new_job_id
+from stemsvc.jobs.record import Job, JobState, Lease, new_job_id
+from stemsvc.jobs.spec import JobSpec
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.jobstore.leases import Leases
-from stemsvc.kinds.separate import cost
+from stemsvc.kinds import limits
+from stemsvc.kinds.separate.kind import SeparateParams
 from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 from stemsvc.storage.local import LocalStorage
 from tests.sounds import tone, write_sound
+from tests.specs import job_of, spec_of
 from workers.attempt.lease import LeaseKeeper
 from workers.attempt.retry import backoff
 from workers.attempt.runner import Runner
@@ -82,15 +85,15 @@ def song(tmp_path: Path) -> Path:
     return write_sound(tmp_path / "song.flac", tone(3.0, 44100), 44100)
 
 
-OPTIONS = JobOptions("demo", stems=("vocals",), format="flac", bit_depth="16")
+OPTIONS = spec_of("demo", stems=("vocals",), format="flac", bit_depth="16")
 
 
-def accept(runner: Runner, song: Path, options: JobOptions = OPTIONS, **changes: object) -> str:
+def accept(runner: Runner, song: Path, spec: JobSpec = OPTIONS, url: str = "", **changes: object) -> str:
     job_id = new_job_id()
-    job = Job(job_id, JobState.QUEUED, options, "separate.demo.cpu", f"jobs/{job_id}/input", song.name, 1)
+    job = job_of(job_id, JobState.QUEUED, spec, "separate.demo.cpu", f"jobs/{job_id}/input", song.name, 1, url)
     job = replace(job, **changes)  # type: ignore[arg-type]
     with song.open("rb") as file:
-        runner.storage.put(job.input_key, file, "audio/flac")
+        runner.storage.put(job.inputs[0].key, file, "audio/flac")
     runner.store.intake.put(job, "accepted")
     return job_id
 
@@ -304,8 +307,8 @@ def test_a_fetched_track_is_kept_though_the_answer_was_lost(
 
     monkeypatch.setattr("workers.attempt.fetch.fetch", fetched)
     monkeypatch.setattr("workers.attempt.retry.backoff", lambda *_: 2.5)
-    options = replace(OPTIONS, source_url="https://example.org/song.flac")
-    job_id = accept(runner, song, options, pool=FETCH, next_pool="separate.demo.cpu")
+    url = "https://example.org/song.flac"
+    job_id = accept(runner, song, url=url, pool=FETCH, next_pool="separate.demo.cpu")
     store = MoodyStore(runner, leases_are)
     if isinstance(store.leases, Forgetful):
         store.leases.after = 1
@@ -483,7 +486,9 @@ def test_a_job_is_not_begun_on_a_full_disk(runner: Runner, song: Path) -> None:
 
 
 def test_work_that_no_header_told_of_is_refused_after_decoding(runner: Runner, song: Path) -> None:
-    job_id = accept(runner, song, replace(OPTIONS, separation=SeparationOptions(shifts=20, overlap=0.9)))
+    job_id = accept(
+        runner, song, spec_of(stems=("vocals",), bit_depth="16", options=SeparationOptions(shifts=20, overlap=0.9))
+    )
     with_settings(runner, job_time_limit_seconds=10).run(job_id, "worker")
 
     assert state(runner, job_id) == ("failed", "too_much_work")
@@ -491,7 +496,7 @@ def test_work_that_no_header_told_of_is_refused_after_decoding(runner: Runner, s
 
 def test_a_job_that_computes_for_too_long_fails(runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = accept(runner, song)
-    monkeypatch.setattr(cost, "LEAST_LIMIT_SECONDS", 0.01)
+    monkeypatch.setattr(limits, "LEAST_LIMIT_SECONDS", 0.01)
 
     def wait() -> None:
         threading.Event().wait(1)
@@ -530,10 +535,10 @@ def test_without_memory_on_its_accelerator_a_job_goes_on_on_a_cpu(
     def full(*_: Any, **__: Any) -> None:
         raise DeviceOutOfMemory("the device has no memory for a single segment")
 
-    monkeypatch.setattr("workers.attempt.runner.separate_file", full)
+    monkeypatch.setattr("workers.kinds.separate.work.separate_file", full)
     pools = (single("demo", "cuda"), single("demo", "cpu"))
     lowering = replace(runner, settings=runner.settings.model_copy(update={"fallback_to_cpu": True}), pools=pools)
-    wish = replace(OPTIONS, device="cuda")
+    wish = spec_of("demo", "cuda", ("vocals",), bit_depth="16")
     left, asked = (accept(runner, song, options, pool="separate.demo.cuda") for options in (OPTIONS, wish))
     for job_id in (left, asked):
         lowering.run(job_id, "worker")
@@ -553,13 +558,15 @@ def test_a_pool_s_precision_is_that_of_jobs_that_leave_it_open(
 ) -> None:
     seen = []
 
-    def look(source: Path, folder: Path, options: JobOptions, entry: Any, device: str, *_: Any, **__: Any) -> None:
-        seen.append((options.separation.precision, device))
+    def look(
+        source: Path, folder: Path, params: SeparateParams, encoding: Any, entry: Any, device: str, *_: Any, **__: Any
+    ) -> None:
+        seen.append((params.separation.precision, device))
         raise NotAudio("enough seen")
 
-    monkeypatch.setattr("workers.attempt.runner.separate_file", look)
+    monkeypatch.setattr("workers.kinds.separate.work.separate_file", look)
     pool = Pool(name="gpu", models=("demo",), device="cuda:1", precision="mixed")
-    exact = replace(OPTIONS, separation=replace(OPTIONS.separation, precision="fp32"))
+    exact = spec_of(stems=("vocals",), options=SeparationOptions(precision="fp32"))
     for options in (OPTIONS, exact):
         replace(runner, pools=(pool,)).run(accept(runner, song, options, pool="gpu"), "worker")
 

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stemsvc.jobs.record import EXTENSIONS, JobOptions
+from stemsvc.jobs.encoding import Encoding
+from stemsvc.kinds.separate.kind import SeparateParams
 from stemsvc.kinds.separate.stems import MINUS, find, needed
 from stemsvc.models.catalog import ModelEntry
 from workers.audio.decode import Limits
@@ -41,7 +42,7 @@ class Separated:
 
 
 def separate_file(
-    source: Path, folder: Path, options: JobOptions, entry: ModelEntry, device: str,
+    source: Path, folder: Path, params: SeparateParams, encoding: Encoding, entry: ModelEntry, device: str,
     models: Models, limits: Limits, on_progress: OnProgress,
     computing: Callable[[Track], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
 ) -> Separated:  # fmt: skip
@@ -52,23 +53,23 @@ def separate_file(
     """
     on_progress("decoding", 0, 0)
     track = decode_apart(source, folder / "decoded.f32", limits, lambda: on_progress("decoding", 0, 0))
-    check_room(folder, _files_bytes(track, options, entry) + limits.min_free_bytes)
+    check_room(folder, _files_bytes(track, params, encoding, entry) + limits.min_free_bytes)
     mixture = resample_track(track, entry.sample_rate, folder / "resampled.f32")
     on_progress("loading", 0, 0)
-    stems = needed(options.stems, entry.stems)
+    stems = needed(params.stems, entry.stems)
     separator = models.get(
-        entry, device, options.separation.precision, stems,
+        entry, device, params.separation.precision, stems,
         lambda done, total: on_progress("downloading", 0, 0),
     )  # fmt: skip
-    mixing = _Mixing(track, _heard(track, options, folder), entry, options, stems)
-    paths = {name: folder / f"{name}.{EXTENSIONS[options.format]}" for name in options.outputs}
-    rate = options.sample_rate or track.sample_rate
-    make = {name: _maker(path, rate, options) for name, path in paths.items()}
+    mixing = _Mixing(_heard(track, params, encoding, folder), entry, params, stems)
+    paths = {name: folder / f"{name}.{encoding.extension}" for name in params.outputs}
+    rate = encoding.sample_rate or track.sample_rate
+    make = {name: _maker(path, rate, encoding) for name, path in paths.items()}
     with Writers(make) as writers:
         with computing(track):
             on_progress("separating", 0, 1)
             pieces = separator.separate(
-                mixture, stems, options.separation, lambda done, total: on_progress("separating", done, total)
+                mixture, stems, params.separation, lambda done, total: on_progress("separating", done, total)
             )
             with contextlib.closing(pieces):
                 for piece in pieces:
@@ -78,24 +79,26 @@ def separate_file(
         return Separated(track, writers.close())
 
 
-def _files_bytes(track: Track, options: JobOptions, entry: ModelEntry) -> int:
+def _files_bytes(track: Track, params: SeparateParams, encoding: Encoding, entry: ModelEntry) -> int:
     """What the files made of a decoded track may take on disk."""
     copy = FRAME_BYTES if track.sample_rate != entry.sample_rate else 0
-    rate = options.sample_rate or track.sample_rate
-    each = FRAME_BYTES if options.bit_depth == "float32" else FRAME_BYTES * 3 // 4  # 24 bit, and lossy ones are smaller
+    rate = encoding.sample_rate or track.sample_rate
+    each = (
+        FRAME_BYTES if encoding.bit_depth == "float32" else FRAME_BYTES * 3 // 4
+    )  # 24 bit, and lossy ones are smaller
     heard = FRAME_BYTES if rate != track.sample_rate else 0
-    files = round(track.seconds * rate) * (heard + each * len(options.outputs))
+    files = round(track.seconds * rate) * (heard + each * len(params.outputs))
     return round(track.seconds * entry.sample_rate) * copy + files
 
 
-def _maker(path: Path, rate: int, options: JobOptions) -> Callable[[], Encoder]:
-    return lambda: Encoder(path, rate, options.format, options.bit_depth)
+def _maker(path: Path, rate: int, encoding: Encoding) -> Callable[[], Encoder]:
+    return lambda: Encoder(path, rate, encoding.format, encoding.bit_depth)
 
 
-def _heard(track: Track, options: JobOptions, folder: Path) -> Track:
+def _heard(track: Track, params: SeparateParams, encoding: Encoding, folder: Path) -> Track:
     """The track at the rate of the outputs: that of its own, or a copy where the mixture itself is needed."""
-    rate = options.sample_rate or track.sample_rate
-    mixed = options.residual or any(name.startswith(MINUS) for name in options.stems)
+    rate = encoding.sample_rate or track.sample_rate
+    mixed = params.residual or any(name.startswith(MINUS) for name in params.stems)
     if mixed or rate == track.sample_rate:
         return resample_track(track, rate, folder / "heard.f32")
     return replace(track, sample_rate=rate, frames=round(track.frames * rate / track.sample_rate))
@@ -104,12 +107,10 @@ def _heard(track: Track, options: JobOptions, folder: Path) -> Track:
 class _Mixing:
     """Turns pieces of stems at the model's rate into pieces of the outputs at the rate asked for, the source's own."""
 
-    def __init__(
-        self, track: Track, mixture: Track, entry: ModelEntry, options: JobOptions, stems: tuple[str, ...]
-    ) -> None:
+    def __init__(self, mixture: Track, entry: ModelEntry, params: SeparateParams, stems: tuple[str, ...]) -> None:
         self._track = mixture
-        self._outputs = [find(name, entry.stems) for name in options.stems]
-        self._residual = options.residual
+        self._outputs = [find(name, entry.stems) for name in params.stems]
+        self._residual = params.residual
         self._converters = {stem: RateConverter(entry.sample_rate, mixture.sample_rate) for stem in stems}
         self._at = 0
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from stemsvc.errors import UsageError
-from stemsvc.kinds.separate.cost import LEAST_LIMIT_SECONDS, Limits, predict_seconds
+from stemsvc.kinds.limits import LEAST_LIMIT_SECONDS, Limits
+from stemsvc.kinds.separate.cost import predict_seconds
 from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.models.catalog import load_catalog
 
@@ -34,19 +35,18 @@ def test_work_grows_with_length_overlap_shifts_and_short_segments() -> None:
 )
 def test_what_can_not_end_well_is_refused(seconds: float, options: SeparationOptions, code: str) -> None:
     with pytest.raises(UsageError) as caught:
-        LIMITS.check(ENTRY, options, seconds)
+        LIMITS.check("htdemucs", "ask for less", predict_seconds(ENTRY, options, seconds), seconds)
 
     assert caught.value.code == code
 
 
 @pytest.mark.parametrize("model", load_catalog().names)
 def test_an_hour_of_music_is_taken_by_every_model(model: str) -> None:
-    LIMITS.check(load_catalog().get(model), SeparationOptions(), 3600)
+    predicted = predict_seconds(load_catalog().get(model), SeparationOptions(), 3600)
+    LIMITS.check(model, "ask for less", predicted, 3600)
 
 
 def test_the_time_limit_follows_the_work_within_bounds() -> None:
-    options = SeparationOptions()
-
-    assert LIMITS.time_limit(ENTRY, options, 1) == LEAST_LIMIT_SECONDS
-    assert LIMITS.time_limit(ENTRY, options, 600) == pytest.approx(10 * predict_seconds(ENTRY, options, 600))
-    assert LIMITS.time_limit(ENTRY, options, 14400) == 7200
+    assert LIMITS.time_limit(1) == LEAST_LIMIT_SECONDS
+    assert LIMITS.time_limit(600) == 6000
+    assert LIMITS.time_limit(14400) == 7200

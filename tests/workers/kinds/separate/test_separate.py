@@ -12,10 +12,12 @@ import soundfile
 
 from stemsvc.demo.render import STEMS, render_song
 from stemsvc.errors import TransientError
-from stemsvc.jobs.record import JobOptions
+from stemsvc.jobs.encoding import Encoding
+from stemsvc.kinds.separate.kind import SeparateParams
 from stemsvc.kinds.separate.stems import choose
 from stemsvc.models.catalog import load_catalog
 from tests.sounds import Sound, write_sound
+from tests.specs import params_of, spec_of
 from tests.workers.engine.reference import assert_faithful, snr, upstream
 from workers.audio.decode import Limits, decode
 from workers.audio.rate import resample
@@ -41,8 +43,10 @@ def run(models: Models, source: Path, folder: Path, stems: str = "", **changes: 
     folder.mkdir()
     residual = bool(changes.get("residual"))
     wanted = choose(tuple(filter(None, stems.split(","))), STEMS, residual)
-    options = JobOptions("demo", stems=wanted, **{"format": "wav", "bit_depth": "float32", **changes})
-    return separate_file(source, folder, options, ENTRY, "cpu", models, Limits(60), lambda *progress: None)
+    spec = spec_of("demo", stems=wanted, **{"format": "wav", "bit_depth": "float32", **changes})
+    return separate_file(
+        source, folder, params_of(spec), spec.encoding, ENTRY, "cpu", models, Limits(60), lambda *progress: None
+    )
 
 
 def read(separated: Separated) -> dict[str, Sound]:
@@ -127,9 +131,9 @@ def test_a_cancel_ends_the_encoders_too(models: Models, song: Sound, tmp_path: P
         if stage == "separating" and done:
             raise Stop
 
-    options = JobOptions("demo", stems=STEMS, format="wav", bit_depth="16")
+    params, encoding = SeparateParams("demo", STEMS), Encoding("wav", "16")
     with pytest.raises(Stop):
-        separate_file(source, tmp_path / "out", options, ENTRY, "cpu", models, Limits(60), stop)
+        separate_file(source, tmp_path / "out", params, encoding, ENTRY, "cpu", models, Limits(60), stop)
     assert not [thread for thread in _threads() if thread.startswith("encode-")]
 
 

@@ -1,0 +1,61 @@
+"""What every call has in common that makes a job, whatever the kind: its answers, its headers, its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import request, url_for
+
+from api.edge.auth import caller
+from api.edge.bodies import BodyBlueprint
+from api.edge.prefer_wait import PREFER, awaited
+from api.schemas.answers import JobSchema, ProblemSchema
+from api.schemas.forms import KindForm
+from api.schemas.read import asked_by, read_source, read_spec
+from api.services import services
+from stemsvc.accounts.keys import Scope
+from stemsvc.control.present import Links, job_body
+from stemsvc.jobs.record import JobView
+
+Created = tuple[dict[str, Any], int, dict[str, str]]
+View = Callable[[dict[str, Any]], Created]
+IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "description": "your name for this request, kept for a day: sent again with it, it makes no second job",
+}
+ERRORS = {
+    404: "no such upload, or its time is over",
+    409: "the key came before with another request",
+    413: "the file is too large",
+    415: "neither a form nor JSON",
+    429: "too many jobs wait; `Retry-After` tells when to come",
+    503: "a part of the service is away; nothing was accepted",
+}
+
+
+def creates(blueprint: BodyBlueprint, form: type[KindForm], operation: str) -> Callable[[View], View]:
+    """Decorate a view that takes this form and answers with the job it made; `operation` is its name for clients."""
+
+    def decorate(view: View) -> View:
+        found = blueprint.doc(operationId=operation, parameters=[IDEMPOTENCY_KEY, PREFER])(view)
+        for status, words in ERRORS.items():
+            found = blueprint.alt_response(status, schema=ProblemSchema, description=words)(found)
+        made: View = blueprint.arguments(form, location="job")(blueprint.response(201, JobSchema)(found))
+        return made
+
+    return decorate
+
+
+def accepted(kind: str, form: dict[str, Any]) -> Created:
+    """Make the job, and wait for it where the client wants that."""
+    who = caller(Scope.SUBMIT)
+    view = services().reception.accept([read_source(form, who)], read_spec(kind, form), asked_by(who))
+    return shown(awaited(view)), 201, {"Location": url_for("jobs.show", job_id=view.job.id)}
+
+
+def shown(view: JobView) -> dict[str, Any]:
+    """The job as this request's client sees it."""
+    return job_body(Links(services().storage, services().settings.url_ttl_seconds, request.host_url), view)

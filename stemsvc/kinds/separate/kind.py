@@ -1,0 +1,99 @@
+"""The kind `separate`: a song in, its stems out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from stemsvc.jobs.encoding import Encoding
+from stemsvc.jobs.spec import Envelope, JobSpec
+from stemsvc.kinds.base import Kind, Needs
+from stemsvc.kinds.separate import stems
+from stemsvc.kinds.separate.cost import predict_seconds
+from stemsvc.kinds.separate.options import SeparationOptions
+from stemsvc.models.catalog import Catalog
+
+_OPTIONS = tuple(each.name for each in fields(SeparationOptions))
+
+
+@dataclass(frozen=True)
+class SeparateParams:
+    """What to separate: names of `stemsvc.kinds.separate.stems`, in the model's order; all stems where empty."""
+
+    model: str = ""  # the catalog's default where empty
+    stems: tuple[str, ...] = ()
+    residual: bool = False  # also what the stems returned leave of the mixture
+    separation: SeparationOptions = field(default_factory=SeparationOptions)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the files that a job with these params makes."""
+        return (*self.stems, "residual") if self.residual else self.stems
+
+
+class Separate(Kind[SeparateParams]):
+    """Splitting a song into stems, by a network of the catalog."""
+
+    name = "separate"
+    form = "api.schemas.kinds.separate:JobForm"
+    work = "workers.kinds.separate.work:separate"
+    modelled = True
+    packages = ("torch", "demucs")
+    noun = "stems"
+    advice = "send a shorter track, or ask for less overlap or fewer shifts"
+
+    def read(self, stored: Mapping[str, Any]) -> SeparateParams:
+        """Flat names; release 0.1 kept the engine's options under `separation`."""
+        options = {**stored, **stored.get("separation", {})}
+        return SeparateParams(
+            model=stored.get("model") or "",
+            stems=tuple(stored.get("stems") or ()),
+            residual=bool(stored.get("residual", False)),
+            separation=SeparationOptions(**{name: options[name] for name in _OPTIONS if name in options}),
+        )
+
+    def stored(self, params: SeparateParams) -> dict[str, Any]:
+        """See `Kind`."""
+        own = {"model": params.model, "stems": list(params.stems), "residual": params.residual}
+        return {**own, **asdict(params.separation)}
+
+    def check(self, params: SeparateParams, inputs: Sequence[str], catalog: Catalog) -> SeparateParams:
+        """Raises `UsageError` `unknown_model`, `unknown_stem`, `overlapping_stems`, `bad_options`."""
+        entry = catalog.get(params.model)
+        params.separation.check(entry.segment_seconds)
+        chosen = stems.choose(params.stems, entry.stems, params.residual)
+        return replace(params, model=entry.name, stems=chosen)
+
+    def cost(self, params: SeparateParams, seconds: float, catalog: Catalog) -> float:
+        """See `Kind`."""
+        return predict_seconds(catalog.get(params.model), params.separation, seconds)
+
+    def needs(self, params: SeparateParams, catalog: Catalog) -> Needs:
+        """See `Kind`."""
+        entry = catalog.get(params.model)
+        return Needs(entry.name, entry.memory_mb, accelerated=True)
+
+    def on_pool(self, params: SeparateParams, precision: str | None) -> SeparateParams:
+        """With the pool's precision, where that was left open."""
+        if precision is None or params.separation.precision != "auto":
+            return params
+        return replace(params, separation=replace(params.separation, precision=precision))
+
+    def shown(self, params: SeparateParams) -> dict[str, Any]:
+        """See `Kind`."""
+        own = {"model": params.model, "residual": params.residual}
+        return {**own, **asdict(params.separation)}
+
+    def mirrored(self, params: SeparateParams) -> dict[str, Any]:
+        """See `Kind`."""
+        return {**asdict(params), "stems": list(params.stems)}
+
+
+KIND = Separate()
+
+
+def separation(params: SeparateParams, envelope: Envelope | None = None, encoding: Encoding | None = None) -> JobSpec:
+    """The spec of a separation with these params, which are taken as they are."""
+    stored, more = KIND.stored(params), KIND.mirrored(params)
+    return JobSpec(KIND.name, stored, envelope or Envelope(), encoding or Encoding(bit_depth="16"), more)
