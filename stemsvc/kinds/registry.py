@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import structlog
 
-from stemsvc.errors import UnknownKind
-from stemsvc.jobs.pools import Pool, parse_pools
-from stemsvc.kinds.base import Kind
+from stemsvc.errors import UnknownKind, UnknownPool
+from stemsvc.jobs.pools import Pool, find_pool, parse_pools
+from stemsvc.jobs.record import Job
+from stemsvc.kinds.base import Kind, Needs
 from stemsvc.models.catalog import Catalog
 
 log = structlog.get_logger()
@@ -48,9 +51,43 @@ def get(name: str) -> AnyKind:
     return found
 
 
+def able() -> list[str]:
+    """The kinds whose packages are installed here."""
+    return [name for name, kind in installed().items() if not kind.lacking()]
+
+
+def modelless() -> list[str]:
+    """The kinds that need no model."""
+    return [kind.name for kind in installed().values() if not kind.modelled]
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A job's kind, its params as its pool does them, the pool, and what the job needs."""
+
+    kind: AnyKind
+    params: Any
+    pool: Pool
+    needs: Needs
+
+    def cost(self, seconds: float, catalog: Catalog) -> float:
+        """What it costs for a track of `seconds`."""
+        return self.kind.cost(self.params, seconds, catalog)
+
+
+def resolve(job: Job, pools: Sequence[Pool], catalog: Catalog) -> Resolved:
+    """All that a worker must know of a job before it begins. Raises `UsageError` `unknown_kind`, `unknown_model`,
+    `FatalError` `unknown_pool`."""
+    kind, pool = get(job.kind), find_pool(pools, job.pool, modelless())
+    if pool is None:
+        raise UnknownPool(f"this worker's settings know no pool {job.pool}")
+    params = kind.on_pool(kind.read(job.params), pool.precision)
+    return Resolved(kind, params, pool, kind.needs(params, catalog))
+
+
 def configured_pools(text: str, catalog: Catalog) -> list[Pool]:
     """The pools that `STEMSVC_POOLS` names. Raises `UsageError` `bad_pools`."""
-    return parse_pools(text, catalog.names, [kind.name for kind in installed().values() if not kind.modelled])
+    return parse_pools(text, catalog.names, modelless())
 
 
 def _load(point: EntryPoint) -> AnyKind:

@@ -23,6 +23,31 @@ def test_the_kept_description_is_what_the_code_says() -> None:
     assert json.loads(KEPT.read_text()) == json.loads(now), "run `python -m api > api/openapi.json`"
 
 
+def test_what_release_0_1_described_is_still_so() -> None:
+    """Clients were generated from it: what they send is taken, what they read is there."""
+    then = json.loads(Path(__file__).with_name("openapi-0.1.0.json").read_text())
+    now = json.loads(KEPT.read_text())
+    for path, item in then["paths"].items():
+        for method, call in item.items():
+            mine = now["paths"][path][method]
+            assert mine["operationId"] == call["operationId"]
+            assert set(call["responses"]) <= set(mine["responses"])
+            assert [each["name"] for each in call.get("parameters", ())] == [
+                each["name"] for each in mine.get("parameters", ()) if each["name"] != "kind"
+            ]
+            for status, answer in call["responses"].items():
+                assert set(answer.get("content", {})) == set(mine["responses"][status].get("content", {}))
+    for name, schema in then["components"]["schemas"].items():
+        mine = now["components"]["schemas"][name]
+        for each, of in schema.get("properties", {}).items():
+            now_of = mine["properties"][each]
+            assert {key: value for key, value in of.items() if key != "description"} == {
+                key: value for key, value in now_of.items() if key != "description"
+            }, (name, each)
+        if name.endswith(("Form", "Request")):
+            assert set(mine.get("required", ())) == set(schema.get("required", ())), name
+
+
 def test_it_is_valid_and_complete() -> None:
     document = json.loads(KEPT.read_text())
     validate(document)

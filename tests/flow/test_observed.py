@@ -139,10 +139,10 @@ def _check_figures(service: Service, port: int, code: str) -> None:
     worker = httpx.get(f"http://127.0.0.1:{port}/metrics").text
     api = httpx.get(f"{service.url}/metrics").text
     for line in (
-        'demucs_jobs_total{code="",model="demo",state="succeeded"} 1.0',
-        f'demucs_jobs_total{{code="{code}",model="demo",state="failed"}} 1.0',
-        'demucs_processing_seconds_count{device="cpu",model="demo"} 1.0',
-        'demucs_realtime_factor_count{device="cpu",model="demo"} 1.0',
+        'demucs_jobs_total{code="",kind="separate",model="demo",state="succeeded"} 1.0',
+        f'demucs_jobs_total{{code="{code}",kind="separate",model="demo",state="failed"}} 1.0',
+        'demucs_processing_seconds_count{device="cpu",kind="separate",model="demo"} 1.0',
+        'demucs_realtime_factor_count{device="cpu",kind="separate",model="demo"} 1.0',
         'demucs_model_load_seconds_count{device="cpu",model="demo"} 1.0',
     ):
         assert line in worker
@@ -172,7 +172,7 @@ def _check_flower(url: str, job_id: str) -> None:
             return next((each for name, each in tasks.items() if name.startswith(job_id)), None)
 
         task = wait_for("the task in Flower", finished, 20)
-        assert (task["name"], task["state"]) == ("stemsvc.separate", "SUCCESS")
+        assert (task["name"], task["state"]) == ("stemsvc.run", "SUCCESS")
         assert float(str(task["runtime"])) > 0
         assert job_id in str(task["kwargs"])
         workers = client.get("/api/workers", params={"refresh": "true"}).json()

@@ -1,4 +1,4 @@
-"""What one attempt offers to its kind's work."""
+"""What one attempt offers to its kind's work, and knows of it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from stemsvc.jobs.encoding import Encoding
-from stemsvc.jobs.pools import Pool
+from stemsvc.jobs.record import Job, Lease
 from stemsvc.kinds.limits import Limits as JobLimits
-from stemsvc.kinds.registry import AnyKind
+from stemsvc.kinds.registry import Resolved
 from stemsvc.models.catalog import Catalog
 from workers.attempt.lease import LeaseKeeper
 from workers.attempt.stopwatch import Stopwatch
@@ -24,11 +23,10 @@ from workers.kinds.separate.models import Models
 class Attempt:
     """`workers.kinds.base.Attempt`, over a lease."""
 
-    kind: AnyKind
-    params: Any
-    encoding: Encoding
+    job: Job
+    lease: Lease
+    of: Resolved
     folder: Path
-    pool: Pool
     catalog: Catalog
     models: Models
     limits: Limits
@@ -39,9 +37,19 @@ class Attempt:
     general_seconds: float  # that all but computing may take
 
     @property
+    def number(self) -> int:
+        """See the protocol."""
+        return self.lease.attempt
+
+    @property
+    def encoding(self) -> Encoding:
+        """See the protocol."""
+        return self.job.encoding
+
+    @property
     def device(self) -> str:
         """See the protocol."""
-        return self.pool.device
+        return self.of.pool.device
 
     def report(self, stage: str, done: int = 0, of: int = 0) -> None:
         """See the protocol."""
@@ -50,9 +58,8 @@ class Attempt:
     @contextmanager
     def computing(self, seconds: float) -> Iterator[None]:
         """See the protocol."""
-        predicted = self.kind.cost(self.params, seconds, self.catalog)
-        what = self.kind.needs(self.params, self.catalog).model or self.kind.name
-        self.job_limits.check(what, self.kind.advice, predicted, seconds)
+        predicted = self.of.cost(seconds, self.catalog)
+        self.job_limits.check(self.of.needs.model or self.of.kind.name, self.of.kind.advice, predicted, seconds)
         self.keeper.limit(None)  # waiting for others is no fault of this job
         with self.turns.turn(lambda: self.watch.report("waiting", 0, 0)):
             self.keeper.limit(self.job_limits.time_limit(predicted))

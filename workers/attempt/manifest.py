@@ -20,23 +20,21 @@ UNSAID = ("duration_seconds",)  # of a track: its frames and its rate tell
 
 
 def manifest(
-    job: Job, attempt: Attempt, made: Made, inputs: Sequence[LocalInput], model: dict[str, Any] | None,
-    price_per_hour: float,
-) -> dict[str, Any]:  # fmt: skip
-    """The manifest of one attempt that succeeded."""
-    kind, watch = attempt.kind, attempt.watch
+    attempt: Attempt, made: Made, inputs: Sequence[LocalInput], weights: Sequence[str], price_per_hour: float
+) -> dict[str, Any]:
+    """The manifest of one attempt that succeeded. `weights` are the sha256 of its model's files."""
+    job, kind, params, watch = attempt.job, attempt.of.kind, attempt.of.params, attempt.watch
     encoding = asdict(attempt.encoding)
     del encoding["filename_template"]
-    params, asked = kind.stored(attempt.params), {"device": job.envelope.device}
+    asked = {**kind.mirrored(params), **(encoding if kind.encodes else {}), "device": job.envelope.device}
     told = {
         "schema": SCHEMA,
         "job_id": job.id,
         "attempt": job.attempt,
         "kind": job.kind,
-        "params": params,
-        "model": model,
-        # both in one, as release 0.1 wrote them
-        "options": {**kind.mirrored(attempt.params), **(encoding if kind.encodes else {}), **asked},
+        "params": kind.stored(params),
+        "model": _model(attempt, weights),
+        "options": asked,  # params and encoding in one, as release 0.1 wrote them
         "device": attempt.device,
         "versions": {**versions(kind.packages), "python": platform.python_version()},
         "inputs": [_input(job, number, each) for number, each in enumerate(inputs)],
@@ -45,7 +43,7 @@ def manifest(
         "timings_seconds": {stage: round(seconds, 3) for stage, seconds in watch.seconds.items()},
         "device_seconds": round(watch.device_seconds, 3),
         "cost": round(watch.device_seconds / 3600 * price_per_hour, 6),
-    }  # fmt: skip
+    }
     if inputs:
         source = {name: value for name, value in made.source.items() if name not in UNSAID}
         told["input"] = {**_input(job, 0, inputs[0]), **source}
@@ -67,6 +65,13 @@ def versions(more: Sequence[str] = ()) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _model(attempt: Attempt, weights: Sequence[str]) -> dict[str, Any] | None:
+    if attempt.of.needs.model is None:
+        return None
+    entry = attempt.catalog.get(attempt.of.needs.model)
+    return {"name": entry.name, "licence": entry.licence, "weights_sha256": list(weights)}
 
 
 def _input(job: Job, number: int, each: LocalInput) -> dict[str, Any]:

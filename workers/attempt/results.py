@@ -11,12 +11,12 @@ from typing import Any
 import structlog
 
 from stemsvc.errors import ObjectMissing
-from stemsvc.jobs.record import Job, Lease
+from stemsvc.jobs.record import Job
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.leases import Origin
-from stemsvc.kinds import registry
 from stemsvc.storage import Storage
 from workers.attempt import manifest
+from workers.attempt.attempt import Attempt
 from workers.attempt.lease import LeaseKeeper
 from workers.attempt.retry import Retries
 from workers.kinds.base import Made
@@ -33,7 +33,8 @@ class Result:
     outputs: dict[str, dict[str, Any]]
     origin: Origin
     facts: dict[str, Any]
-    noun: str = "files"
+    noun: str  # what the kind makes, for people
+    device: str
 
     @property
     def seconds(self) -> float:
@@ -50,59 +51,58 @@ class Results:
     storage: Storage
     retries: Retries
 
-    def keep(
-        self, lease: Lease, made: Made, told: dict[str, Any], origin: Origin, keeper: LeaseKeeper, noun: str
-    ) -> Result:
+    def keep(self, attempt: Attempt, made: Made, told: dict[str, Any], origin: Origin) -> Result:
         """Upload the files, and what is `told` of them as the manifest."""
         outputs: dict[str, dict[str, Any]] = {}
         for name, file in made.files.items():
-            key = f"{lease.prefix}/{file.path.name}"
-            self._put(key, file.path, file.content_type, keeper)
+            key = f"{attempt.lease.prefix}/{file.path.name}"
+            self._put(key, file.path, file.content_type, attempt.keeper)
             own = {"key": key, "bytes": file.bytes, "sha256": file.digest, "content_type": file.content_type}
             outputs[name] = {**file.facts, **own}
-            keeper.report("uploading", 0, 0)
-        key = self._put_manifest(lease, told, keeper)
-        filled = replace(origin, manifest_key=key)
-        return Result(dict(made.source), outputs, filled, dict(made.facts), noun)
+            attempt.report("uploading")
+        filled = replace(origin, manifest_key=self._put_manifest(told, attempt))
+        return Result(dict(made.source), outputs, filled, dict(made.facts), attempt.of.kind.noun, attempt.device)
 
-    def take(self, job: Job, lease: Lease, origin: Origin, keeper: LeaseKeeper) -> Result | None:
+    def take(self, attempt: Attempt, origin: Origin) -> Result | None:
         """The result of an earlier job that was the same, copied; None where there is none any more."""
-        found = self.store.find_cached(job.owner, origin.cache_key) if origin.cache_key else None
+        found = self.store.find_cached(attempt.job.owner, origin.cache_key) if origin.cache_key else None
         if found is None or found.manifest_key is None:
             return None
-        keeper.report("uploading", 0, 0)
+        attempt.report("uploading")
         try:
-            outputs = {name: self._copied(output, lease, keeper) for name, output in found.outputs.items()}
-            key = self._copied_manifest(found, job, lease, keeper)
+            outputs = {name: self._copied(output, attempt) for name, output in found.outputs.items()}
+            key = self._copied_manifest(found, attempt)
         except ObjectMissing:  # it was deleted, or expired, in this moment
-            self.storage.delete(f"{lease.prefix}/")
+            self.storage.delete(f"{attempt.lease.prefix}/")
             return None
         log.info("taken from an earlier job", earlier=found.id)
         taken = replace(origin, cached=True, manifest_key=key)
-        return Result(dict(found.source), outputs, taken, dict(found.facts), registry.get(job.kind).noun)
+        return Result(dict(found.source), outputs, taken, dict(found.facts), attempt.of.kind.noun, attempt.device)
 
-    def _copied(self, output: dict[str, Any], lease: Lease, keeper: LeaseKeeper) -> dict[str, Any]:
-        key = f"{lease.prefix}/{output['key'].rsplit('/', 1)[-1]}"
-        self.retries.patiently(lambda: self.storage.copy(output["key"], key), keeper.wait)
+    def _copied(self, output: dict[str, Any], attempt: Attempt) -> dict[str, Any]:
+        key = f"{attempt.lease.prefix}/{output['key'].rsplit('/', 1)[-1]}"
+        self.retries.patiently(lambda: self.storage.copy(output["key"], key), attempt.keeper.wait)
         return {**output, "key": key}
 
-    def _copied_manifest(self, found: Job, job: Job, lease: Lease, keeper: LeaseKeeper) -> str:
+    def _copied_manifest(self, found: Job, attempt: Attempt) -> str:
         """The earlier job's manifest with this one's names in it."""
+        job = attempt.job
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             path = Path(folder) / MANIFEST
-            self.retries.patiently(lambda: self.storage.fetch(str(found.manifest_key), path), keeper.wait)
+            self.retries.patiently(lambda: self.storage.fetch(str(found.manifest_key), path), attempt.keeper.wait)
             told = json.loads(path.read_text(encoding="utf-8"))
-        told |= {"job_id": job.id, "attempt": lease.attempt, "cached_from": found.id}
-        for number, each in enumerate(told.get("inputs", ())):
-            each["name"] = job.inputs[number].name
+        told |= {"job_id": job.id, "attempt": job.attempt, "cached_from": found.id}
+        for each, own in zip(told.get("inputs", ()), job.inputs, strict=False):
+            each["name"] = own.name
         if "input" in told:
             told["input"]["name"] = job.name
-        return self._put_manifest(lease, told, keeper)
+        return self._put_manifest(told, attempt)
 
-    def _put_manifest(self, lease: Lease, told: dict[str, Any], keeper: LeaseKeeper) -> str:
-        key = f"{lease.prefix}/{MANIFEST}"
+    def _put_manifest(self, told: dict[str, Any], attempt: Attempt) -> str:
+        key = f"{attempt.lease.prefix}/{MANIFEST}"
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
-            self._put(key, manifest.write(told, Path(folder) / MANIFEST), "application/json", keeper)
+            path = manifest.write(told, Path(folder) / MANIFEST)
+            self._put(key, path, "application/json", attempt.keeper)
         return key
 
     def _put(self, key: str, path: Path, content_type: str, keeper: LeaseKeeper) -> None:

@@ -121,9 +121,10 @@ class Runner:
             working = Working(
                 self.settings, self.catalog, self.store, self.storage, self.models, self.pools, self._retries
             )
-            self._commit(lease, working.result(job, lease, folder, keeper), keeper)
+            result = working.result(job, lease, folder, keeper)
+            self._commit(lease, result, keeper)
             seconds = time.time() - (job.started_at or time.time())
-            metrics.processed(job.kind, job.spec.model, working.device(job), seconds)
+            metrics.processed(job.kind, job.spec.model, result.device, seconds)
 
     def _commit(self, lease: Lease, result: Result, keeper: LeaseKeeper) -> None:
         def succeed() -> bool:

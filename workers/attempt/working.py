@@ -7,17 +7,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from stemsvc.control.services import job_limits
-from stemsvc.errors import StemsvcError, UnknownPool
-from stemsvc.jobs.pools import Pool, find_pool
+from stemsvc.errors import StemsvcError
+from stemsvc.jobs.pools import Pool
 from stemsvc.jobs.record import Job, Lease
+from stemsvc.jobs.spec import Input
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.leases import Origin
-from stemsvc.kinds import registry
-from stemsvc.kinds.base import Needs
 from stemsvc.kinds.cache_key import cache_key
+from stemsvc.kinds.registry import Resolved, resolve
 from stemsvc.models.catalog import Catalog
 from stemsvc.observe import metrics
 from stemsvc.settings import Settings
@@ -31,7 +30,7 @@ from workers.attempt.stopwatch import Stopwatch
 from workers.audio.decode import Limits
 from workers.host import scratch
 from workers.host.device import DeviceTurns
-from workers.kinds.base import LocalInput, Made
+from workers.kinds.base import LocalInput, Made, Work
 from workers.kinds.registry import work_of
 from workers.kinds.separate.models import Models
 
@@ -50,78 +49,70 @@ class Working:
 
     def result(self, job: Job, lease: Lease, folder: Path, keeper: LeaseKeeper) -> Result:
         """The job's files, stored. Raises what the kind's work and the storage do, and `LeaseLost`."""
-        work_of(job.kind)  # before anything is fetched for a kind that this worker lacks
-        watch = Stopwatch(keeper)
+        work = work_of(job.kind)  # before anything is fetched for a kind that this worker lacks
+        attempt = self._attempt(job, lease, resolve(job, self.pools, self.catalog), folder, keeper)
         try:
-            return self._result(job, lease, folder, keeper, watch)
+            return self._result(attempt, work)
         finally:
-            watch.stop()
+            attempt.watch.stop()
 
-    def device(self, job: Job) -> str:
-        """Where the job's pool computes. Raises `FatalError` `unknown_pool`."""
-        return self._pool(job).device
+    def _attempt(self, job: Job, lease: Lease, of: Resolved, folder: Path, keeper: LeaseKeeper) -> Attempt:
+        settings = self.settings
+        return Attempt(
+            job, lease, of, folder, self.catalog, self.models,
+            limits=Limits(settings.max_duration_seconds, settings.min_free_bytes),
+            job_limits=job_limits(settings, of.pool),
+            turns=DeviceTurns(settings.data_dir / "devices", of.pool.device, settings.device_slots),
+            keeper=keeper, watch=Stopwatch(keeper), general_seconds=settings.job_time_limit_seconds,
+        )  # fmt: skip
 
-    def _result(self, job: Job, lease: Lease, folder: Path, keeper: LeaseKeeper, watch: Stopwatch) -> Result:
-        keeper.limit(self.settings.job_time_limit_seconds)
-        watch.report("fetching", 0, 0)
-        inputs = self._inputs(job, folder, keeper)
-        attempt = self._offered(job, folder, keeper, watch)
-        needs = attempt.kind.needs(attempt.params, self.catalog)
-        origin = self._origin(attempt, needs, inputs)
+    def _result(self, attempt: Attempt, work: Work) -> Result:
+        attempt.keeper.limit(attempt.general_seconds)
+        attempt.report("fetching")
+        inputs = self._inputs(attempt)
+        weights = self._weights(attempt)
+        origin = self._origin(attempt, inputs, weights)
         results = Results(self.settings.resolved_scratch_dir, self.store, self.storage, self.retries)
-        if self.settings.result_cache and job.envelope.cache:
-            taken = results.take(job, lease, origin, keeper)
+        if self.settings.result_cache and attempt.job.envelope.cache:
+            taken = results.take(attempt, origin)
             if taken is not None:
                 return taken
-        made = self._made(job, attempt, inputs, needs)
-        watch.report("uploading", 0, 0)
-        told = manifest(job, attempt, made, inputs, self._model(needs), self.settings.price_per_device_hour)
-        result = results.keep(lease, made, told, origin, keeper, attempt.kind.noun)
+        made = self._made(attempt, work, inputs)
+        attempt.report("uploading")
+        weights = self._weights(attempt)  # which the work may have downloaded
+        told = manifest(attempt, made, inputs, weights or [], self.settings.price_per_device_hour)
+        result = results.keep(attempt, made, told, origin)
         self._measure(attempt, result.seconds)
         return result
 
-    def _inputs(self, job: Job, folder: Path, keeper: LeaseKeeper) -> list[LocalInput]:
+    def _inputs(self, attempt: Attempt) -> list[LocalInput]:
         """The inputs' files, on the scratch disk."""
-        scratch.check_room(folder, sum(each.bytes for each in job.inputs) + self.settings.min_free_bytes)
-        found = []
-        for number, each in enumerate(job.inputs):
-            path = folder / (f"input-{number}" if number else "input")
-            self.retries.patiently(partial(self.storage.fetch, each.key, path), keeper.wait)
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            found.append(LocalInput(path, each.name, each.role, digest))
-        return found
+        size = sum(each.bytes for each in attempt.job.inputs)
+        scratch.check_room(attempt.folder, size + self.settings.min_free_bytes)
+        return [self._input(attempt, number, each) for number, each in enumerate(attempt.job.inputs)]
 
-    def _offered(self, job: Job, folder: Path, keeper: LeaseKeeper, watch: Stopwatch) -> Attempt:
-        kind, pool = registry.get(job.kind), self._pool(job)
-        turns = DeviceTurns(self.settings.data_dir / "devices", pool.device, self.settings.device_slots)
-        return Attempt(
-            kind=kind, params=kind.on_pool(kind.read(job.params), pool.precision), encoding=job.encoding,
-            folder=folder, pool=pool, catalog=self.catalog, models=self.models,
-            limits=Limits(self.settings.max_duration_seconds, self.settings.min_free_bytes),
-            job_limits=job_limits(self.settings, pool), turns=turns, keeper=keeper, watch=watch,
-            general_seconds=self.settings.job_time_limit_seconds,
-        )  # fmt: skip
+    def _input(self, attempt: Attempt, number: int, each: Input) -> LocalInput:
+        path = attempt.folder / (f"input-{number}" if number else "input")
+        self.retries.patiently(partial(self.storage.fetch, each.key, path), attempt.keeper.wait)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return LocalInput(path, each.name, each.role, digest)
 
-    def _pool(self, job: Job) -> Pool:
-        modelless = [name for name, kind in registry.installed().items() if not kind.modelled]
-        pool = find_pool(self.pools, job.pool, modelless)
-        if pool is None:
-            raise UnknownPool(f"this worker's settings know no pool {job.pool}")
-        return pool
+    def _weights(self, attempt: Attempt) -> list[str] | None:
+        """The sha256 of each of its model's files; None while that of one can't be told."""
+        model = attempt.of.needs.model
+        return self.models.digests(self.catalog.get(model)) if model else []
 
-    def _origin(self, attempt: Attempt, needs: Needs, inputs: list[LocalInput]) -> Origin:
+    def _origin(self, attempt: Attempt, inputs: list[LocalInput], weights: list[str] | None) -> Origin:
         """What the result is made from; without a key where the weights' hashes are not known yet."""
-        weights = self.models.digests(self.catalog.get(needs.model)) if needs.model else []
-        digests = [each.sha256 for each in inputs]
-        key = None
+        digests, of, key = [each.sha256 for each in inputs], attempt.of, None
         if weights is not None:
-            key = cache_key(attempt.kind, attempt.params, attempt.encoding, digests, attempt.device, weights)
+            key = cache_key(of.kind, of.params, attempt.encoding, digests, attempt.device, weights)
         return Origin(digests[0] if digests else None, key)
 
-    def _made(self, job: Job, attempt: Attempt, inputs: list[LocalInput], needs: Needs) -> Made:
+    def _made(self, attempt: Attempt, work: Work, inputs: list[LocalInput]) -> Made:
         try:
-            return work_of(job.kind)(attempt.params, inputs, attempt)
+            return work(attempt.of.params, inputs, attempt)
         except BaseException:
             self._measure(attempt, 0.0)
             raise
@@ -129,17 +120,10 @@ class Working:
             attempt.watch.stop()
             if seconds := attempt.watch.device_seconds:
                 with suppress(StemsvcError):  # a figure is not worth a job
-                    self.store.usage.spend(job.id, seconds)
-
-    def _model(self, needs: Needs) -> dict[str, Any] | None:
-        if needs.model is None:
-            return None
-        entry = self.catalog.get(needs.model)
-        return {"name": entry.name, "licence": entry.licence, "weights_sha256": self.models.digests(entry) or []}
+                    self.store.usage.spend(attempt.job.id, seconds)
 
     def _measure(self, attempt: Attempt, track_seconds: float) -> None:
         if seconds := attempt.watch.device_seconds:
-            model = attempt.kind.needs(attempt.params, self.catalog).model or ""
-            cost = seconds / 3600 * self.settings.price_per_device_hour
-            metrics.computed(attempt.kind.name, model, attempt.device, seconds, track_seconds)
-            metrics.spent(cost, self.settings.currency)
+            of = attempt.of
+            metrics.computed(of.kind.name, of.needs.model or "", attempt.device, seconds, track_seconds)
+            metrics.spent(seconds / 3600 * self.settings.price_per_device_hour, self.settings.currency)

@@ -17,11 +17,10 @@ from stemsvc.errors import StemsvcError
 from stemsvc.jobs.pools import find_pool
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.workers import Worker
-from stemsvc.kinds.registry import configured_pools, installed
+from stemsvc.kinds.registry import able, configured_pools, modelless
 from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 from workers.host.dead import worker_name
-from workers.kinds.registry import able
 
 log = structlog.get_logger()
 LIVES = 3.0  # so many beats may be missed before a worker is taken for dead
@@ -94,8 +93,7 @@ class Presence:
     def _find_device(self) -> str:
         catalog = load_catalog(self._settings.catalog)
         pools = configured_pools(self._settings.pools, catalog)
-        modelless = [kind.name for kind in installed().values() if not kind.modelled]
-        found = (find_pool(pools, name, modelless) for name in self._pools)
+        found = (find_pool(pools, name, modelless()) for name in self._pools)
         return next((pool.device for pool in found if pool), "none")
 
 

@@ -67,6 +67,10 @@ class Attempt(Protocol):
     """What one attempt offers to the work."""
 
     @property
+    def number(self) -> int:
+        """Which of the job's attempts this is, from 1 on."""
+
+    @property
     def folder(self) -> Path:
         """An empty folder on the scratch disk, gone with the attempt."""
 

@@ -20,8 +20,3 @@ def work_of(kind: str) -> Work:
         raise KindMissing(f"{kind} needs {', '.join(lacking)}, which this worker lacks")
     work: Work = pkgutil.resolve_name(found.work)
     return work
-
-
-def able() -> list[str]:
-    """The kinds that this installation can do."""
-    return [name for name, kind in registry.installed().items() if not kind.lacking()]

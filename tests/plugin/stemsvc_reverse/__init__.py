@@ -1,0 +1,1 @@
+"""The kind `reverse`: a track, turned round."""
