@@ -1,6 +1,6 @@
 """Known holes in what we depend on: `python -m tests.audit`, which fails where there is one.
 
-Where the advisory service can't be reached, that is said: nothing was looked up then, which is no good news.
+Where the advisory service can't be reached, that is said: nothing was looked up then, which is no good changes.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def _ready(sender: Any, **_: Any) -> None:
 @worker_shutting_down.connect
 def _not_ready(**_: Any) -> None:
     _go()
-    shutdown.tell()  # to the threads of a fetcher; children of a prefork pool are told by Celery
+    shutdown.request()  # to the threads of a fetcher; children of a prefork pool are told by Celery
     if path := Settings().ready_file:
         path.unlink(missing_ok=True)
 

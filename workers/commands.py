@@ -18,7 +18,7 @@ from stemsvc.errors import (
     NoPool,
 )
 from stemsvc.jobs.encoding import FORMATS, Encoding, check_encoding
-from stemsvc.jobs.pools import ANY, DEVICE, DEVICES, FETCH, TELL, Pool, queues_of, single
+from stemsvc.jobs.pools import ANY, DEVICE, DEVICES, FETCH, WEBHOOKS, Pool, queues_of, single
 from stemsvc.kinds.registry import configured_pools
 from stemsvc.kinds.separate.kind import KIND, SeparateParams
 from stemsvc.kinds.separate.options import PRECISIONS, SeparationOptions
@@ -93,7 +93,7 @@ def fetcher(concurrency: int) -> None:
     settings = Settings()
     _not_ready(settings.ready_file)
     # Threads: what they wait for runs in processes of its own, or is a network.
-    _become_celery(settings, [*queues_of([FETCH]), TELL], [FETCH], "fetcher", concurrency, pool="threads")
+    _become_celery(settings, [*queues_of([FETCH]), WEBHOOKS], [FETCH], "fetcher", concurrency, pool="threads")
 
 
 def _become_celery(

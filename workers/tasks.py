@@ -16,13 +16,13 @@ from stemsvc.kinds.registry import configured_pools
 from stemsvc.models.catalog import load_catalog
 from stemsvc.observe.traces import PARENT
 from stemsvc.queue.celery import Publisher, Tasks
-from stemsvc.queue.changes import News
+from stemsvc.queue.changes import Changes
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
 from workers.attempt.runner import Runner
 from workers.host.dead import worker_name
 from workers.kinds.separate.models import Models
-from workers.webhooks import Teller
+from workers.webhooks import Deliverer
 
 
 @shared_task(name=Tasks.RUN, bind=True, max_retries=2, default_retry_delay=1)
@@ -50,17 +50,17 @@ def _parent(task: Any) -> str | None:
     return str(found) if found else None
 
 
-@shared_task(name=Tasks.TELL, max_retries=0)
-def tell(delivery_id: str) -> None:
+@shared_task(name=Tasks.DELIVER, max_retries=0)
+def deliver(delivery_id: str) -> None:
     """Deliver a webhook, one try."""
-    teller().deliver(delivery_id)
+    deliverer().deliver(delivery_id)
 
 
 @functools.cache
-def teller() -> Teller:
-    """This child's teller."""
+def deliverer() -> Deliverer:
+    """This child's deliverer."""
     settings = Settings()
-    return Teller(settings, JobStore(settings.resolved_database_url), open_storage(settings), open_guard(settings))
+    return Deliverer(settings, JobStore(settings.resolved_database_url), open_storage(settings), open_guard(settings))
 
 
 @functools.cache
@@ -73,7 +73,7 @@ def runner() -> Runner:
         torch.set_num_threads(settings.threads)
     catalog = load_catalog(settings.catalog, settings.default_model)
     storage = open_storage(settings)
-    store = open_store(settings, storage, News(settings.broker_url))
+    store = open_store(settings, storage, Changes(settings.broker_url))
     pools = configured_pools(settings.pools, catalog)
     # who takes a message makes room for the next: an idle pool need not wait for the dispatcher's round
     refill = Sender(store.outbox, Publisher(settings)).wake

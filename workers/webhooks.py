@@ -29,7 +29,7 @@ GONE = 410  # by the convention: send no more of these
 
 
 @dataclass(frozen=True)
-class Teller:
+class Deliverer:
     """What delivering needs."""
 
     settings: Settings

@@ -51,8 +51,8 @@ def _until_end(follower: Follower, job_id: str, deadline: float) -> None:
         return
     while (left := deadline - time.monotonic()) > 0:
         try:
-            glance = follower.wait(left)
+            snapshot = follower.wait(left)
         except LookupError:
             return
-        if glance is not None and glance.state not in LIVE:
+        if snapshot is not None and snapshot.state not in LIVE:
             return

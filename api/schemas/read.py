@@ -32,7 +32,7 @@ def read_spec(kind: str, form: dict[str, Any]) -> JobSpec:
         envelope["webhook_events"] = tuple(map(str, ENDS))
     params = {name: value for name, value in form.items() if name not in (*ENVELOPE, *ENCODING, *TRACK)}
     spec = JobSpec(kind, params, Envelope(**envelope), _encoding(form))
-    return services().reception.specify(spec)
+    return services().acceptance.specify(spec)
 
 
 def _encoding(form: dict[str, Any]) -> Encoding:
@@ -50,7 +50,7 @@ def read_source(form: dict[str, Any], who: Caller) -> Source:
     if "url" in source:
         who.need(Scope.URL_SOURCE)
         return Link(source["url"])
-    return services().reception.uploaded(source["upload_id"], who.sees)
+    return services().acceptance.uploaded(source["upload_id"], who.sees)
 
 
 def asked_by(who: Caller, *, key: bool = True) -> Request:

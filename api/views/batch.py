@@ -49,7 +49,7 @@ def _submit(body: dict[str, Any], who: Caller) -> dict[str, Any]:
             refused.data = {"messages": {"json": error.messages}}  # type: ignore[attr-defined]
             raise refused from error
         source, spec = read_source(fields, who), read_spec("separate", fields)
-        return {"status": 201, "job": shown(services().reception.accept([source], spec, asked_by(who, key=False)))}
+        return {"status": 201, "job": shown(services().acceptance.accept([source], spec, asked_by(who, key=False)))}
     except (StemsvcError, HTTPException) as error:
         answer = problem_of(error)
         return {"status": answer.status_code, "error": json.loads(answer.get_data())}

@@ -52,7 +52,7 @@ def creates(blueprint: BodyBlueprint, form: type[KindForm], operation: str) -> C
 def accepted(kind: str, form: dict[str, Any]) -> Created:
     """Make the job, and wait for it where the client wants that."""
     who = caller(Scope.SUBMIT)
-    view = services().reception.accept([read_source(form, who)], read_spec(kind, form), asked_by(who))
+    view = services().acceptance.accept([read_source(form, who)], read_spec(kind, form), asked_by(who))
     return shown(awaited(view)), 201, {"Location": url_for("jobs.show", job_id=view.job.id)}
 
 

@@ -20,7 +20,7 @@ from stemsvc.control.present import eta, line
 from stemsvc.control.services import Services
 from stemsvc.errors import BadLastEventId, StemsvcError
 from stemsvc.jobs.record import JobView
-from stemsvc.jobstore.snapshots import Glance
+from stemsvc.jobstore.snapshots import Snapshot
 
 HEARTBEAT_SECONDS = 15.0
 RETRY_MILLISECONDS = 2000  # how soon a client that was cut off comes back
@@ -58,7 +58,7 @@ def follow(job_id: str) -> Response:
     gets lost. `progress` events come as the job gets on. A comment every 15 s keeps the connection open. After the
     job's end the stream ends.
     """
-    view = services().reception.view(job_id, caller(Scope.READ).sees)
+    view = services().acceptance.view(job_id, caller(Scope.READ).sees)
     last = _last_event()
     if view.job.finished and view.timeline and last >= view.timeline[-1].id:
         return Response(status=204)  # tells browsers not to come back
@@ -82,10 +82,10 @@ def _events(parts: Services, job_id: str, last: int) -> Iterator[str]:
     yield f"retry: {RETRY_MILLISECONDS}\n\n"
     shown: dict[str, Any] = {}
     with parts.watch.follow(job_id) as follower:
-        glance: Glance | None = None
+        snapshot: Snapshot | None = None
         while True:
             try:
-                if glance is None or glance.last_event > last:
+                if snapshot is None or snapshot.last_event > last:
                     view = parts.store.view(job_id)
                     if view is None:
                         break
@@ -93,7 +93,7 @@ def _events(parts: Services, job_id: str, last: int) -> Iterator[str]:
                     last = max([last, *(event.id for event in view.timeline)])
                     progress, live = _progress(view.job), view.job.state in LIVE
                 else:
-                    progress, live = _progress(glance), glance.state in LIVE
+                    progress, live = _progress(snapshot), snapshot.state in LIVE
             except StemsvcError:
                 progress, live = shown, True  # the store is away: the stream outlives that
             if progress != shown:
@@ -102,13 +102,13 @@ def _events(parts: Services, job_id: str, last: int) -> Iterator[str]:
             if not live:
                 break
             try:
-                glance = follower.wait(HEARTBEAT_SECONDS)
+                snapshot = follower.wait(HEARTBEAT_SECONDS)
             except LookupError:
                 break
-            while glance is None:
+            while snapshot is None:
                 yield ": here\n\n"
                 try:
-                    glance = follower.wait(HEARTBEAT_SECONDS)
+                    snapshot = follower.wait(HEARTBEAT_SECONDS)
                 except LookupError:
                     return
 
@@ -125,6 +125,6 @@ def _moves(view: JobView, last: int) -> Iterator[str]:
 
 
 def _progress(job: Any) -> dict[str, Any]:
-    """Of a job or a glance at one."""
+    """Of a job or a snapshot at one."""
     left = eta(job.state, job.started_at, job.fraction)
     return {"fraction": round(job.fraction, 4), "stage": job.stage, "eta_seconds": left}

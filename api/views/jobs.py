@@ -55,7 +55,7 @@ def show(job_id: str) -> dict[str, Any]:
 
     Stems carry freshly signed URLs at each read.
     """
-    return shown(awaited(services().reception.view(job_id, caller(Scope.READ).sees)))
+    return shown(awaited(services().acceptance.view(job_id, caller(Scope.READ).sees)))
 
 
 @blueprint.route("/<string:job_id>/cancel", methods=["POST"])
@@ -68,8 +68,8 @@ def cancel(job_id: str) -> dict[str, Any]:
     It is canceled at once; a worker that is at it stops within one segment. Canceling twice is no error.
     """
     sees = caller(Scope.SUBMIT).sees
-    services().reception.cancel(job_id, sees)
-    return shown(services().reception.view(job_id, sees))
+    services().acceptance.cancel(job_id, sees)
+    return shown(services().acceptance.view(job_id, sees))
 
 
 @blueprint.route("/<string:job_id>", methods=["DELETE"])
@@ -80,4 +80,4 @@ def erase(job_id: str) -> None:
 
     The track, the stems and the job's record are deleted; its URLs open nothing any more.
     """
-    services().reception.erase(job_id, caller(Scope.SUBMIT).sees)
+    services().acceptance.erase(job_id, caller(Scope.SUBMIT).sees)

@@ -38,7 +38,7 @@ def announce(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]
     size = form["bytes"]
     if size is not None and size > settings.max_upload_bytes:
         raise FileTooLarge(f"{size} bytes; at most {settings.max_upload_bytes} are taken")
-    upload = services().reception.announce_upload(
+    upload = services().acceptance.announce_upload(
         clean_filename(form["filename"]), settings.max_upload_bytes, asked_by(who, key=False),
         settings.upload_ttl_seconds, settings.max_uploads_per_key,
     )  # fmt: skip
@@ -63,4 +63,4 @@ def erase(upload_id: str) -> None:
 
     What was sent to it is deleted. Jobs that named it keep their own copy.
     """
-    services().reception.erase_upload(upload_id, caller(Scope.SUBMIT).sees)
+    services().acceptance.erase_upload(upload_id, caller(Scope.SUBMIT).sees)

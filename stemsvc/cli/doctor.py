@@ -140,7 +140,7 @@ def _weights(settings: Settings) -> str:
     (demo,) = catalog.get("demo").files
     if puller.store.check(demo) is not State.HERE:
         raise WeightsCorrupt(f"{demo.path} is missing or damaged; install the package again")
-    states = {entry.name: {puller.store.glance(file) for file in entry.files} for entry in catalog.entries}
+    states = {entry.name: {puller.store.snapshot(file) for file in entry.files} for entry in catalog.entries}
     damaged = [name for name, found in states.items() if State.CORRUPT in found]
     if damaged:
         raise WeightsCorrupt(f"`stemsvc models pull {' '.join(damaged)}` brings damaged weights again")

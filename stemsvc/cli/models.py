@@ -189,10 +189,10 @@ def _list(online: bool) -> None:
 
 
 def _state(puller: Puller, entry: ModelEntry) -> str:
-    """What a glance at the model's files tells: the worst of them."""
+    """What a snapshot at the model's files tells: the worst of them."""
     from stemsvc.models.store import State
 
-    states = [puller.store.glance(file) for file in entry.files]
+    states = [puller.store.snapshot(file) for file in entry.files]
     return next((state.value for state in (State.CORRUPT, State.MISSING) if state in states), State.HERE.value)
 
 

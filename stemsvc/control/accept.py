@@ -63,7 +63,7 @@ class Request:
     minutes_per_day: float | None = None
 
 
-class Reception:
+class Acceptance:
     """Turns checked requests into jobs and ends them on request."""
 
     def __init__(

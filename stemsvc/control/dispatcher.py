@@ -84,7 +84,7 @@ class Dispatcher:
         """Publish the deliveries that are due. A message that gets lost is sent again when the claim is over."""
         for delivery_id in self._store.webhooks.claim():
             try:
-                self._publisher.tell(delivery_id)
+                self._publisher.deliver(delivery_id)
             except TransientError as error:
                 log.warning("webhook not published yet", code=error.code, detail=error.detail)
                 return

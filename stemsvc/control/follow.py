@@ -11,23 +11,23 @@ import structlog
 
 from stemsvc.errors import StemsvcError
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.snapshots import Glance
-from stemsvc.queue.changes import News
+from stemsvc.jobstore.snapshots import Snapshot
+from stemsvc.queue.changes import Changes
 
 log = structlog.get_logger()
 LOOK_SECONDS = 1.0  # between two looks at all rows that somebody waits for: what a lost message costs
 
 
 class Follower:
-    """One who waits for news of a job."""
+    """One who waits for changes of a job."""
 
     def __init__(self, job_id: str) -> None:
         self.job_id = job_id
         self._changed = threading.Event()
-        self._latest: Glance | None = None
+        self._latest: Snapshot | None = None
         self._gone = False
 
-    def wait(self, seconds: float) -> Glance | None:
+    def wait(self, seconds: float) -> Snapshot | None:
         """How the job stands when it has changed; None after `seconds` without a change.
 
         Raises `LookupError` when the job was deleted, or this process is about to end.
@@ -39,21 +39,21 @@ class Follower:
             raise LookupError(self.job_id)
         return self._latest
 
-    def show(self, glance: Glance | None) -> None:
+    def show(self, snapshot: Snapshot | None) -> None:
         """Let the waiting thread know; None: the job is gone."""
-        self._gone = glance is None
-        self._latest = glance or self._latest
+        self._gone = snapshot is None
+        self._latest = snapshot or self._latest
         self._changed.set()
 
 
 class Watch:
-    """Looks at the rows of all jobs that are followed, when news of them come and once a second."""
+    """Looks at the rows of all jobs that are followed, when changes of them come and once a second."""
 
-    def __init__(self, store: JobStore, news: News) -> None:
+    def __init__(self, store: JobStore, changes: Changes) -> None:
         self._store = store
-        self._news = news
+        self._news = changes
         self._followers: dict[str, set[Follower]] = {}
-        self._seen: dict[str, Glance] = {}
+        self._seen: dict[str, Snapshot] = {}
         self._guard = threading.Lock()
         self._needed = threading.Condition(self._guard)
         self._thread: threading.Thread | None = None
@@ -98,14 +98,14 @@ class Watch:
             thread.join()
 
     def _run(self) -> None:
-        ear, look_at = self._news.listen(), 0.0
+        listener, look_at = self._news.listen(), 0.0
         while True:
             with self._guard:
                 while not self._followers and not self._closed:
                     self._needed.wait()
                 if self._closed:
                     break
-            told = ear.wait(min(LOOK_SECONDS, max(0.0, look_at - time.monotonic())))
+            told = listener.wait(min(LOOK_SECONDS, max(0.0, look_at - time.monotonic())))
             everyone = time.monotonic() >= look_at
             if everyone:
                 look_at = time.monotonic() + LOOK_SECONDS
@@ -117,17 +117,17 @@ class Watch:
                 log.warning("can't look at followed jobs", code=error.code, detail=error.detail)
             except Exception:
                 log.exception("can't look at followed jobs")
-        ear.close()
+        listener.close()
 
     def _look(self, wanted: list[str]) -> None:
         if not wanted:
             return
-        found = self._store.glances(wanted)
+        found = self._store.snapshots(wanted)
         with self._guard:
             for job_id in wanted:
-                glance = found.get(job_id)
-                if glance is None or glance != self._seen.get(job_id):
+                snapshot = found.get(job_id)
+                if snapshot is None or snapshot != self._seen.get(job_id):
                     for follower in self._followers.get(job_id, ()):
-                        follower.show(glance)
-                if glance is not None and job_id in self._followers:
-                    self._seen[job_id] = glance
+                        follower.show(snapshot)
+                if snapshot is not None and job_id in self._followers:
+                    self._seen[job_id] = snapshot

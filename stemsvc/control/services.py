@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stemsvc.control.accept import Reception, Rules
+from stemsvc.control.accept import Acceptance, Rules
 from stemsvc.control.dispatcher import Dispatcher
 from stemsvc.control.follow import Watch
 from stemsvc.control.janitor import Janitor
@@ -20,7 +20,7 @@ from stemsvc.kinds.limits import Limits
 from stemsvc.kinds.registry import configured_pools
 from stemsvc.models.catalog import Catalog, load_catalog
 from stemsvc.queue.celery import Publisher
-from stemsvc.queue.changes import News
+from stemsvc.queue.changes import Changes
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage, open_storage
 
@@ -36,16 +36,16 @@ class Services:
     publisher: Publisher
     storage: Storage
     sender: Sender
-    reception: Reception
+    acceptance: Acceptance
     dispatcher: Dispatcher
     janitor: Janitor
-    news: News
+    changes: Changes
     watch: Watch
 
     def close(self) -> None:
         """Give back every connection."""
         self.watch.close()
-        self.news.close()
+        self.changes.close()
         self.sender.close()
         self.publisher.close()
         self.store.close()
@@ -54,9 +54,9 @@ class Services:
 def open_services(settings: Settings) -> Services:
     """Wire the services; no connection is opened yet."""
     catalog = load_catalog(settings.catalog, settings.default_model)
-    news = News(settings.broker_url)
+    changes = Changes(settings.broker_url)
     storage = open_storage(settings)
-    store = open_store(settings, storage, news)
+    store = open_store(settings, storage, changes)
     publisher = Publisher(settings)
     pools = configured_pools(settings.pools, catalog)
     rules = Rules(
@@ -68,15 +68,15 @@ def open_services(settings: Settings) -> Services:
     )
     sender = Sender(store.outbox, publisher)
     router = Router(store, catalog, pools, patience=settings.reroute_seconds, refuse=settings.refuse_without_worker)
-    reception = Reception(store, sender, storage, catalog, router, rules)
+    acceptance = Acceptance(store, sender, storage, catalog, router, rules)
     dispatcher = Dispatcher(store, publisher, sender, router, settings.republish_seconds)
     janitor = Janitor(
         store, storage, settings.stems_ttl_seconds, settings.rows_ttl_seconds, settings.idempotency_ttl_seconds,
         settings.usage_ttl_seconds,
     )  # fmt: skip
-    watch = Watch(store, news)
+    watch = Watch(store, changes)
     return Services(
-        settings, catalog, pools, store, publisher, storage, sender, reception, dispatcher, janitor, news, watch
+        settings, catalog, pools, store, publisher, storage, sender, acceptance, dispatcher, janitor, changes, watch
     )
 
 

@@ -10,27 +10,27 @@ from stemsvc.jobs.record import JobState
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.transition import Moved
 from stemsvc.observe import metrics
-from stemsvc.queue.changes import News
+from stemsvc.queue.changes import Changes
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
 
 
-def open_store(settings: Settings, storage: Storage, changes: News) -> JobStore:
+def open_store(settings: Settings, storage: Storage, changes: Changes) -> JobStore:
     """The job store of a process that moves jobs: whoever ends one, it is told of, counted and erased."""
     subscribers = (Followers(changes), count_end, Eraser(storage))
-    return JobStore(settings.resolved_database_url, subscribers, changes.tell, settings.publish_ahead)
+    return JobStore(settings.resolved_database_url, subscribers, changes.publish, settings.publish_ahead)
 
 
 @dataclass(frozen=True)
 class Followers:
-    """Tells those who wait for news of a job."""
+    """Tells those who wait for changes of a job."""
 
-    changes: News
+    changes: Changes
 
     def __call__(self, moved: Moved) -> None:
         """Nobody follows a job before it is accepted."""
         if moved.old is not None:
-            self.changes.tell(moved.job.id)
+            self.changes.publish(moved.job.id)
 
 
 def count_end(moved: Moved) -> None:

@@ -16,7 +16,7 @@ from stemsvc.jobs.record import Priority
 DEVICES = ("cpu", "cuda", "mps")
 ANY = "*"
 FETCH = "fetch"  # the pool that gets tracks from addresses, so that no device waits on a network
-TELL = "webhooks"  # the queue of deliveries to clients, which the same pool serves
+WEBHOOKS = "webhooks"  # the queue of deliveries to clients, which the same pool serves
 FILES = (".yaml", ".yml")
 DEVICE = re.compile(r"cpu|mps|cuda(:\d{1,2})?")
 _SIZE = re.compile(r"(\d+)([MG])i?B?", re.IGNORECASE)
@@ -52,7 +52,7 @@ class Pool(BaseModel):
     @field_validator("name")
     @classmethod
     def _free(cls, name: str) -> str:
-        if name in (FETCH, TELL, "stemsvc.dead") or name.endswith(tuple(f".{each.word}" for each in Priority)):
+        if name in (FETCH, WEBHOOKS, "stemsvc.dead") or name.endswith(tuple(f".{each.word}" for each in Priority)):
             raise ValueError("is the name of another queue")
         return name
 

@@ -61,7 +61,7 @@ def _begin(connection: sa.Connection) -> None:
 
 
 @contextmanager
-def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A read-only connection whose queries all see the same moment."""
     options: dict[str, Any] = {READING: True}
     if engine.dialect.name == "postgresql":
@@ -112,7 +112,7 @@ def revisions(url: str) -> tuple[str | None, str]:
     newest = ScriptDirectory.from_config(config).get_current_head() or ""
     engine = connect(url)
     try:
-        with snapshot(engine) as connection:
+        with reading(engine) as connection:
             return MigrationContext.configure(connection).get_current_revision(), newest
     finally:
         engine.dispose()

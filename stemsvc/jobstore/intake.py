@@ -24,7 +24,7 @@ from stemsvc.errors import (
 from stemsvc.jobs.record import Event, Job, JobState, JobView
 from stemsvc.jobstore import fair_queue, rows
 from stemsvc.jobstore.bounds import Bounds, Counts, check_quota, check_room
-from stemsvc.jobstore.engine import snapshot, translated
+from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.tables import db_now, events, idempotency_keys, jobs, usage
 from stemsvc.jobstore.transition import Moved, Moves
 
@@ -92,13 +92,13 @@ class Intake:
     def check_room(self, pool: str, owner: str, bounds: Bounds) -> None:
         """Raise what `put` would, before anything is stored. Looks only where `put` found no room of late."""
         if time.monotonic() < self._full_until:
-            with snapshot(self._engine) as connection:
+            with reading(self._engine) as connection:
                 standing = fair_queue.Standing.of(connection, [pool], [owner])
                 check_room(connection, pool, owner, bounds, Counts(standing.pools, standing.owners))
 
     def earlier(self, owner: str, key: IdempotencyKey) -> JobView | None:
         """The job that came with this key before; raises `UsageError` `idempotency_conflict`."""
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             return _earlier(connection, owner, key)
 
     def forget_keys(self, seconds: float) -> int:
@@ -127,7 +127,7 @@ class Intake:
             for item, result in zip(batch, results, strict=True):
                 item.result = result
             views = ((item, view) for item, view in zip(batch, results, strict=True) if isinstance(view, JobView))
-            self._moves.tell([Moved(view.job, None, item.why) for item, view in views if view.job.id == item.job.id])
+            self._moves.publish([Moved(view.job, None, item.why) for item, view in views if view.job.id == item.job.id])
 
     def _write(self, batch: list[_Item]) -> list[JobView | StemsvcError]:
         committing = False

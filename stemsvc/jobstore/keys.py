@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from stemsvc.accounts.keys import Key, Scope
-from stemsvc.jobstore.engine import snapshot, translated
+from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.tables import api_keys, db_now
 
 
@@ -29,19 +29,19 @@ class Keys:
 
     def find(self, key_id: str) -> Key | None:
         """The key of that id, revoked or not."""
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id)).mappings().first()
             return _key(row) if row else None
 
     def all(self) -> list[Key]:
         """Every key, oldest first."""
         query = sa.select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             return [_key(row) for row in connection.execute(query).mappings()]
 
     def any(self) -> bool:
         """Whether a key was ever made: from then on every request needs one."""
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             return connection.execute(sa.select(api_keys.c.id).limit(1)).first() is not None
 
     def revoke(self, key_id: str) -> bool:

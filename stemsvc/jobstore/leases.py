@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from stemsvc.errors import StoreBusy, WorkerLost
 from stemsvc.jobs.record import Job, JobState, Lease
 from stemsvc.jobs.spec import Input
-from stemsvc.jobstore.engine import snapshot, translated
+from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.fair_queue import Place, Turns
 from stemsvc.jobstore.rows import find, is_due, to_job
 from stemsvc.jobstore.tables import db_now, jobs, usage
@@ -120,7 +120,7 @@ class Leases:
     def is_committed(self, lease: Lease) -> bool:
         """Whether this attempt's success stands, as that of a commit without an answer may."""
         self._moves.settle()
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             job = find(connection, lease.job_id)
         return job is not None and job.state is JobState.SUCCEEDED and job.attempt == lease.attempt
 
@@ -155,7 +155,7 @@ class Leases:
         `patience` seconds: the workers waited too, to renew their leases.
         """
         ran_out = sa.and_(jobs.c.state == "running", jobs.c.lease_expires_at < db_now())
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             found = [to_job(row) for row in connection.execute(sa.select(jobs).where(ran_out)).mappings().all()]
         moved: list[Moved] = []
         try:
@@ -168,7 +168,7 @@ class Leases:
                     same = sa.and_(ran_out, jobs.c.id == job.id, jobs.c.attempt == job.attempt)
                     _take_back(moving, job, same, _WORKER_LOST)
         finally:  # of what was committed, whatever became of the rest
-            self._moves.tell(moved)
+            self._moves.publish(moved)
         return [each.job for each in moved]
 
     def _end(

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from stemsvc.jobs.pools import queue_of
 from stemsvc.jobs.record import Priority
-from stemsvc.jobstore.engine import snapshot, translated
+from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.fair_queue import LINES, PUBLISHED, UNPUBLISHED, Change, Place, advance, count
 from stemsvc.jobstore.rows import is_due
 from stemsvc.jobstore.tables import db_now, jobs
@@ -63,7 +63,7 @@ class Outbox:
     def due(self, limit: int = 100) -> list[str]:
         """Ids of queued jobs that have no message and whose pause, if any, is over; in their turn."""
         query = sa.select(jobs.c.id).where(UNPUBLISHED, is_due())
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             return [job_id for (job_id,) in connection.execute(query.order_by(*IN_TURN).limit(limit)).all()]
 
     def claim(self, limit: int = 100) -> list[Claimed]:
@@ -72,7 +72,7 @@ class Outbox:
         Of many dispatchers that ask at once, one gets a job. A low priority gets what room the higher ones leave.
         """
         slots = self._workers.slots()
-        with snapshot(self._engine) as connection:  # most calls find nothing: they shall keep nobody waiting
+        with reading(self._engine) as connection:  # most calls find nothing: they shall keep nobody waiting
             if not any(_next(connection, room, 1) for room in self._rooms(connection, slots)):
                 return []
         claimed: list[Claimed] = []
@@ -119,13 +119,13 @@ class Outbox:
     def rooms(self) -> set[str]:
         """Pools where a message is due that nobody has published yet."""
         slots = self._workers.slots()
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             return {room.pool for room in self._rooms(connection, slots) if _next(connection, room, 1)}
 
     def waiting(self, seconds: float) -> dict[tuple[str, int], int]:
         """By pool and priority, how many queued jobs were published longer than `seconds` ago."""
         found = {}
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             for pool, priority, _, published in connection.execute(LINES).all():
                 old = sa.and_(jobs.c.pool == pool, jobs.c.priority == priority, _published_before(seconds))
                 if published and (number := connection.execute(sa.select(sa.func.count()).where(old)).scalar_one()):

@@ -12,7 +12,7 @@ from stemsvc.jobstore.tables import events, jobs
 
 
 @dataclass(frozen=True)
-class Glance:
+class Snapshot:
     """How a job stands. `last_event` is the id of the newest line of its timeline."""
 
     state: JobState
@@ -23,14 +23,14 @@ class Glance:
     last_event: int
 
 
-def glances(
+def snapshots(
     connection: sa.Connection, job_ids: Sequence[str], slots: Callable[[str | None], Mapping[str, int]]
-) -> dict[str, Glance]:
+) -> dict[str, Snapshot]:
     """Those of the jobs that exist; `slots` is what the living workers do at a time, by pool, of a kind of work."""
     newest = sa.select(sa.func.max(events.c.id)).where(events.c.job_id == jobs.c.id).scalar_subquery()
     columns = (jobs.c.id, jobs.c.state, jobs.c.attempt, jobs.c.stage, jobs.c.fraction, jobs.c.started_at, newest,
                jobs.c.pool, jobs.c.kind, jobs.c.next_pool)  # fmt: skip
-    found: dict[str, Glance] = {}
+    found: dict[str, Snapshot] = {}
     for first in range(0, len(job_ids), 500):
         query = sa.select(*columns).where(jobs.c.id.in_(job_ids[first : first + 500]))
         for job_id, state, attempt, stage, fraction, started_at, last, pool, kind, fetched in connection.execute(
@@ -38,5 +38,5 @@ def glances(
         ).all():
             if state == "queued" and not slots(kind if fetched is None else None).get(pool):
                 stage = WAITING_FOR_POOL
-            found[job_id] = Glance(JobState(state), attempt, stage, fraction, started_at, last or 0)
+            found[job_id] = Snapshot(JobState(state), attempt, stage, fraction, started_at, last or 0)
     return found

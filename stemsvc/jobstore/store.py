@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from stemsvc.jobs.record import WAITING_FOR_POOL, Job, JobState, JobView
 from stemsvc.jobstore import fair_queue
-from stemsvc.jobstore.engine import connect, snapshot, translated
+from stemsvc.jobstore.engine import connect, reading, translated
 from stemsvc.jobstore.fair_queue import Place
 from stemsvc.jobstore.intake import Intake
 from stemsvc.jobstore.keys import Keys
@@ -19,7 +19,7 @@ from stemsvc.jobstore.listing import Filter, Page, page
 from stemsvc.jobstore.outbox import Outbox
 from stemsvc.jobstore.result_cache import find_cached
 from stemsvc.jobstore.rows import append, find, to_job, view
-from stemsvc.jobstore.snapshots import Glance, glances
+from stemsvc.jobstore.snapshots import Snapshot, snapshots
 from stemsvc.jobstore.tables import db_now, jobs
 from stemsvc.jobstore.transition import Moves, Subscriber
 from stemsvc.jobstore.uploads import Uploads
@@ -58,22 +58,22 @@ class JobStore:
 
     def ping(self) -> None:
         """Raise `TransientError` `store_unavailable` unless the store answers and has its tables."""
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             connection.execute(sa.select(jobs.c.id).limit(1))
 
     def now(self) -> float:
         """The database's time, in seconds since the epoch."""
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             return float(connection.execute(sa.select(db_now())).scalar_one())
 
     def get(self, job_id: str) -> Job | None:
         """The job, or None where there is none of that id."""
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             return find(connection, job_id)
 
     def view(self, job_id: str) -> JobView | None:
         """The job with its timeline and place in the queue, all of one moment; None where there is no such job."""
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             job = find(connection, job_id)
             if job is None:
                 return None
@@ -90,46 +90,46 @@ class JobStore:
     def recent(self, limit: int = 50) -> list[Job]:
         """The newest jobs, newest first."""
         query = sa.select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id).limit(limit)
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             return [to_job(row) for row in connection.execute(query).mappings()]
 
     def page(self, which: Filter, limit: int, cursor: str | None = None) -> Page:
         """The newest jobs that `which` lets through, after `cursor`. Raises `UsageError` `bad_cursor`."""
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             return page(connection, which, limit, cursor)
 
-    def glances(self, job_ids: Sequence[str]) -> dict[str, Glance]:
+    def snapshots(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
         """How these jobs stand; those that don't exist are left out."""
-        with snapshot(self._engine) as connection:
-            return glances(connection, job_ids, self.workers.slots)
+        with reading(self._engine) as connection:
+            return snapshots(connection, job_ids, self.workers.slots)
 
     def find_cached(self, owner: str, cache_key: str) -> Job | None:
         """The owner's newest job that succeeded with this key and still has its stems."""
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             return find_cached(connection, owner, cache_key)
 
     def live(self) -> tuple[float, list[Job]]:
         """The database's time, and every queued or running job, oldest first."""
         query = sa.select(jobs).where(jobs.c.state.in_(("queued", "running"))).order_by(jobs.c.created_at, jobs.c.id)
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             now = float(connection.execute(sa.select(db_now())).scalar_one())
             return now, [to_job(row) for row in connection.execute(query).mappings()]
 
     def running(self) -> list[Job]:
         """Every running job."""
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             found = connection.execute(sa.select(jobs).where(jobs.c.state == "running")).mappings()
             return [to_job(row) for row in found]
 
     def waiting(self) -> dict[str, dict[int, int]]:
         """How many jobs wait in each pool, by priority."""
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             return fair_queue.waiting_by_pool(connection)
 
     def oldest_waiting(self) -> dict[str, float]:
         """By pool, for how many seconds the oldest job has waited, of those next in its lines."""
         now = sa.select(db_now())
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             moment = float(connection.execute(now).scalar_one())
             oldest: dict[str, float] = {}
             for pool, priority, waiting, _ in connection.execute(fair_queue.LINES).all():
@@ -141,7 +141,7 @@ class JobStore:
     def running_by_pool(self) -> dict[str, int]:
         """How many jobs each pool is at."""
         query = sa.select(jobs.c.pool, sa.func.count()).where(jobs.c.state == "running").group_by(jobs.c.pool)
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             return {pool: int(number) for pool, number in connection.execute(query).all()}
 
     # --- everyone else's ----------------------------------------------------------------------------------------
@@ -211,7 +211,7 @@ class JobStore:
         """The jobs that wait in a pool, in their turn."""
         query = sa.select(jobs).where(fair_queue.WAITING, jobs.c.pool == pool)
         query = query.order_by(jobs.c.priority, jobs.c.turn, jobs.c.created_at).limit(limit)
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             return [to_job(row) for row in connection.execute(query).mappings()]
 
     def tidy(self) -> None:

@@ -18,7 +18,7 @@ import structlog
 from stemsvc.errors import TransientError
 from stemsvc.jobs.record import MOVES, Job, JobState
 from stemsvc.jobstore import fair_queue
-from stemsvc.jobstore.engine import snapshot, translated
+from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.rows import append, find, to_job
 from stemsvc.jobstore.tables import db_now, jobs, usage, webhook_deliveries
 
@@ -94,7 +94,7 @@ class Moves:
     def begin(self, later: list[Moved] | None = None) -> Iterator[Transaction]:
         """A transaction that is committed when the context ends without an error, and then told of.
 
-        With `later` its moves are put there instead, for the caller to `tell`.
+        With `later` its moves are put there instead, for the caller to `publish`.
         """
         transaction, committing = None, False
         try:
@@ -107,7 +107,7 @@ class Moves:
                 self._unsure.extend(moved for moved in transaction.moved if moved.ended)
             raise
         if later is None:
-            self.tell(transaction.moved)
+            self.publish(transaction.moved)
         else:
             later.extend(transaction.moved)
         self.settle()
@@ -118,14 +118,14 @@ class Moves:
             return
         unsure, self._unsure = self._unsure, []
         try:
-            with snapshot(self._engine) as connection:
+            with reading(self._engine) as connection:
                 rows = [(moved, find(connection, moved.job.id)) for moved in unsure]
         except TransientError:
             self._unsure.extend(unsure)
             raise
-        self.tell([moved for moved, job in rows if job and _same_end(job, moved.job)])
+        self.publish([moved for moved, job in rows if job and _same_end(job, moved.job)])
 
-    def tell(self, moved: Sequence[Moved]) -> None:
+    def publish(self, moved: Sequence[Moved]) -> None:
         """Tell every subscriber of moves that were committed; what one of them raises is logged."""
         for each in moved:
             for subscriber in self._subscribers:

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stemsvc.jobstore.engine import snapshot, translated
+from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.tables import db_now, uploads
 
 
@@ -52,14 +52,14 @@ class Uploads:
     def find(self, upload_id: str) -> Upload | None:
         """The upload of that id, while it lives."""
         query = sa.select(uploads).where(uploads.c.id == upload_id, uploads.c.expires_at > db_now())
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(query).mappings().first()
             return _upload(row) if row else None
 
     def expired(self, slack: float) -> list[Upload]:
         """Uploads that ended more than `slack` seconds ago: a client may still have been sending."""
         query = sa.select(uploads).where(uploads.c.expires_at < db_now() - slack).limit(1000)
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             return [_upload(row) for row in connection.execute(query).mappings()]
 
     def delete(self, upload_id: str) -> bool:

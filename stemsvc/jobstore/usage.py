@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from stemsvc.jobstore.engine import snapshot, translated
+from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.tables import db_now, usage
 
 DAY = 86400.0
@@ -56,7 +56,7 @@ class Usage:
             .where(*which).group_by(usage.c.owner, usage.c.state, usage.c.cached).order_by(usage.c.owner)
         )  # fmt: skip
         found: dict[str, Account] = {}
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             for row in connection.execute(query).mappings():
                 account = found.setdefault(row["owner"], Account(row["owner"]))
                 account.jobs[row["state"]] = account.jobs.get(row["state"], 0) + int(row["count"])

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from stemsvc.accounts.webhooks import GIVE_UP_SECONDS, Delivery, new_secret
-from stemsvc.jobstore.engine import snapshot, translated
+from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.tables import db_now, webhook_deliveries, webhook_secrets
 
 CLAIM_SECONDS = 60.0  # how long a claimed delivery is one process's; longer than a try may take
@@ -24,7 +24,7 @@ class Webhooks:
         """Ids of due deliveries, which are the caller's for a minute and due again after it; oldest first."""
         due = sa.and_(webhook_deliveries.c.state == "pending", webhook_deliveries.c.next_at <= db_now())
         query = sa.select(webhook_deliveries.c.id).where(due).order_by(webhook_deliveries.c.next_at).limit(limit)
-        with snapshot(self._engine) as connection:  # most times there is none, and nobody is to wait for that
+        with reading(self._engine) as connection:  # most times there is none, and nobody is to wait for that
             if connection.execute(query.limit(1)).first() is None:
                 return []
         if self._engine.dialect.name == "postgresql":
@@ -83,7 +83,7 @@ class Webhooks:
 
     def find(self, delivery_id: str) -> Delivery | None:
         """The delivery of that id."""
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             return _find(connection, delivery_id)
 
     def recent(self, limit: int = 50, state: str | None = None, job_id: str | None = None) -> list[Delivery]:
@@ -93,7 +93,7 @@ class Webhooks:
             query = query.where(webhook_deliveries.c.state == state)
         if job_id is not None:
             query = query.where(webhook_deliveries.c.job_id == job_id)
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             return [_delivery(row) for row in connection.execute(query.limit(limit)).mappings()]
 
     # --- secrets ------------------------------------------------------------------------------------------------

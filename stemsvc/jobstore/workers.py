@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stemsvc.jobstore.engine import snapshot, translated
+from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.fair_queue import upsert
 from stemsvc.jobstore.tables import db_now, workers
 
@@ -73,7 +73,7 @@ class Workers:
     def living(self) -> list[Seen]:
         """Who lives, by name."""
         query = sa.select(workers).where(workers.c.expires_at > db_now()).order_by(workers.c.id)
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             return [_seen(dict(row)) for row in connection.execute(query).mappings()]
 
     def slots(self, kind: str | None = None) -> dict[str, int]:
@@ -89,7 +89,7 @@ class Workers:
     def _found_slots(self) -> dict[str | None, dict[str, int]]:
         query = sa.select(workers.c.pools, workers.c.slots, workers.c.kinds).where(workers.c.expires_at > db_now())
         found: defaultdict[str | None, Counter[str]] = defaultdict(Counter)
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             for pools, slots, kinds in connection.execute(query).all():
                 for kind in (None, *(OF_0_1 if kinds is None else kinds)):
                     found[kind].update(dict.fromkeys(pools, slots))
@@ -98,7 +98,7 @@ class Workers:
     def silence(self) -> tuple[float, dict[str, float]]:
         """The database's time, and by pool when a worker of it lived last, as far as that is remembered."""
         last: dict[str, float] = {}
-        with snapshot(self._engine) as connection:
+        with reading(self._engine) as connection:
             now = float(connection.execute(sa.select(db_now())).scalar_one())
             for pools, until in connection.execute(sa.select(workers.c.pools, workers.c.expires_at)).all():
                 for pool in pools:

@@ -69,7 +69,7 @@ class WeightStore:
         """Where the bytes of a download gather."""
         return self.folder / ".parts" / f"{file.key}.part"
 
-    def glance(self, file: WeightFile) -> State:
+    def snapshot(self, file: WeightFile) -> State:
         """What a look at names and sizes tells; `check` reads every byte."""
         expected = self._expected(file)
         try:

@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind
 from redis.exceptions import RedisError
 
 from stemsvc.errors import BrokerUnavailable
-from stemsvc.jobs.pools import TELL
+from stemsvc.jobs.pools import WEBHOOKS
 from stemsvc.jobs.record import Priority
 from stemsvc.jobstore.outbox import Claimed
 from stemsvc.observe.traces import PARENT, Attributes, current_parent, span
@@ -33,7 +33,7 @@ class Tasks:
     RUN = "stemsvc.run"
     SEPARATE = "stemsvc.separate"  # taken, for one release, and not published any more
     FETCH = "stemsvc.fetch"  # the same
-    TELL = "stemsvc.tell"
+    DELIVER = "stemsvc.tell"  # the name that release 0.1 gave it
 
 
 def make_celery(settings: Settings) -> Celery:
@@ -152,9 +152,9 @@ class Publisher:
             task_id = f"{claimed.job_id}.{secrets.token_hex(4)}"
             self._send(Tasks.RUN, {"job_id": claimed.job_id}, claimed.queue, task_id)
 
-    def tell(self, delivery_id: str) -> None:
+    def deliver(self, delivery_id: str) -> None:
         """Have a webhook delivered; raises `TransientError` `broker_unavailable`."""
-        self._send(Tasks.TELL, {"delivery_id": delivery_id}, TELL, f"{delivery_id}.{secrets.token_hex(4)}")
+        self._send(Tasks.DELIVER, {"delivery_id": delivery_id}, WEBHOOKS, f"{delivery_id}.{secrets.token_hex(4)}")
 
     def _send(self, task: str, kwargs: dict[str, str], queue: str, task_id: str) -> None:
         try:

@@ -13,7 +13,7 @@ QUIET_SECONDS = 5.0  # without tries after one that failed: telling must never c
 WAIT = {"socket_connect_timeout": 0.3, "socket_timeout": 0.3}
 
 
-class News:
+class Changes:
     """Tells and hears ids of jobs. Over a broker that is no Redis it says nothing and hears nothing."""
 
     def __init__(self, broker_url: str) -> None:
@@ -22,7 +22,7 @@ class News:
         self._guard = threading.Lock()
         self._quiet_until = 0.0
 
-    def tell(self, job_id: str) -> None:
+    def publish(self, job_id: str) -> None:
         """Say that the job changed; never raises and never takes long."""
         if self._url is None or time.monotonic() < self._quiet_until:
             return
@@ -44,12 +44,12 @@ class News:
                 self._client.close()
                 self._client = None
 
-    def listen(self) -> Ear:
+    def listen(self) -> Listener:
         """Hear what is told from now on."""
-        return Ear(self._url)
+        return Listener(self._url)
 
 
-class Ear:
+class Listener:
     """Hears what is told; for one thread."""
 
     def __init__(self, url: str | None) -> None:

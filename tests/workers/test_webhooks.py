@@ -21,7 +21,7 @@ from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
 from tests.specs import job_of, spec_of
-from workers.webhooks import Teller
+from workers.webhooks import Deliverer
 
 
 @dataclass
@@ -67,8 +67,8 @@ def store(request: pytest.FixtureRequest, settings: Settings) -> Iterator[JobSto
 
 
 @pytest.fixture
-def teller(settings: Settings, store: JobStore) -> Teller:
-    return Teller(settings, store, open_storage(settings), Guard("127.0.0.0/8"))
+def deliverer(settings: Settings, store: JobStore) -> Deliverer:
+    return Deliverer(settings, store, open_storage(settings), Guard("127.0.0.0/8"))
 
 
 def running(store: JobStore, url: str, events: tuple[str, ...] = tuple(ENDS), owner: str = "") -> Lease:
@@ -93,14 +93,14 @@ def only(store: JobStore) -> Delivery:
     return delivery
 
 
-def test_an_end_is_told_once_and_signed(teller: Teller, store: JobStore, listener: Listener) -> None:
+def test_an_end_is_told_once_and_signed(deliverer: Deliverer, store: JobStore, listener: Listener) -> None:
     lease = running(store, listener.url)
     assert store.webhooks.claim() == []
     store.leases.succeed(lease, {}, {"vocals": {"key": f"{lease.prefix}/vocals.flac", "bytes": 1, "sha256": "x"}})
     (delivery_id,) = store.webhooks.claim()
     assert store.webhooks.claim() == []  # it is ours for a while
-    teller.deliver(delivery_id)
-    teller.deliver(delivery_id)  # a message too many
+    deliverer.deliver(delivery_id)
+    deliverer.deliver(delivery_id)  # a message too many
 
     ((headers, body),) = listener.got
     (secret,) = store.webhooks.secrets("")
@@ -112,12 +112,12 @@ def test_an_end_is_told_once_and_signed(teller: Teller, store: JobStore, listene
     assert (only(store).state, only(store).attempt) == ("delivered", 1)
 
 
-def test_each_end_has_its_own_type(teller: Teller, store: JobStore, listener: Listener) -> None:
+def test_each_end_has_its_own_type(deliverer: Deliverer, store: JobStore, listener: Listener) -> None:
     failed, canceled = running(store, listener.url), running(store, listener.url)
     store.leases.fail(failed, "not_audio", "no")
     store.cancel(canceled.job_id, "canceled by the client")
     for delivery_id in store.webhooks.claim():
-        teller.deliver(delivery_id)
+        deliverer.deliver(delivery_id)
     assert sorted(json.loads(body)["type"] for _, body in listener.got) == ["job.canceled", "job.failed"]
 
 
@@ -137,73 +137,73 @@ def test_progress_is_told_on_request(store: JobStore, listener: Listener) -> Non
 
 
 def test_a_client_that_fails_is_told_again_with_growing_pauses(
-    teller: Teller, store: JobStore, listener: Listener
+    deliverer: Deliverer, store: JobStore, listener: Listener
 ) -> None:
     store.leases.succeed(running(store, listener.url), {}, {})
     listener.status = 503
-    teller.deliver(due(store)[0])
+    deliverer.deliver(due(store)[0])
     first = only(store)
     assert (first.state, first.attempt, first.detail) == ("pending", 1, "answered 503")
     assert store.webhooks.claim() == []  # it waits
 
     listener.status = 204
-    teller.deliver(due(store)[0])
+    deliverer.deliver(due(store)[0])
     assert (only(store).state, only(store).attempt) == ("delivered", 2)
     assert [headers["webhook-id"] for headers, _ in listener.got] == [first.id] * 2  # for the client to know it by
     assert 4 <= pause(1) <= 6
     assert 2880 <= pause(20) <= 4320
 
 
-def test_a_day_is_enough(teller: Teller, store: JobStore, listener: Listener) -> None:
+def test_a_day_is_enough(deliverer: Deliverer, store: JobStore, listener: Listener) -> None:
     store.leases.succeed(running(store, listener.url), {}, {})
     listener.status = 500
     with store._engine.begin() as connection:
         connection.execute(sa.text("UPDATE webhook_deliveries SET first_at = first_at - 86400"))
-    teller.deliver(due(store)[0])
+    deliverer.deliver(due(store)[0])
     assert only(store).state == "dead"
     assert due(store) == []
 
     listener.status = 200
     assert store.webhooks.replay(only(store).id)
-    teller.deliver(store.webhooks.claim()[0])
+    deliverer.deliver(store.webhooks.claim()[0])
     assert only(store).state == "delivered"
 
 
 @pytest.mark.parametrize("status", [301, 307, 400, 404])
 def test_redirects_are_not_followed_and_refusals_are_tried_again(
-    teller: Teller, store: JobStore, listener: Listener, status: int
+    deliverer: Deliverer, store: JobStore, listener: Listener, status: int
 ) -> None:
     store.leases.succeed(running(store, listener.url), {}, {})
     listener.status = status
-    teller.deliver(due(store)[0])
+    deliverer.deliver(due(store)[0])
     assert (only(store).state, only(store).detail) == ("pending", f"answered {status}")
 
 
-def test_gone_means_never_again(teller: Teller, store: JobStore, listener: Listener) -> None:
+def test_gone_means_never_again(deliverer: Deliverer, store: JobStore, listener: Listener) -> None:
     store.leases.succeed(running(store, listener.url), {}, {})
     listener.status = 410
-    teller.deliver(due(store)[0])
+    deliverer.deliver(due(store)[0])
     assert only(store).state == "dead"
 
 
 def test_private_addresses_are_refused_at_delivery_too(settings: Settings, store: JobStore, listener: Listener) -> None:
     store.leases.succeed(running(store, listener.url), {}, {})
-    Teller(settings, store, open_storage(settings), Guard()).deliver(due(store)[0])
+    Deliverer(settings, store, open_storage(settings), Guard()).deliver(due(store)[0])
     assert (only(store).state, listener.got) == ("dead", [])
     assert "url_refused" in str(only(store).detail)
 
 
-def test_nobody_there_is_a_failure_like_any_other(teller: Teller, store: JobStore) -> None:
+def test_nobody_there_is_a_failure_like_any_other(deliverer: Deliverer, store: JobStore) -> None:
     store.leases.succeed(running(store, "http://127.0.0.1:9/"), {}, {})
-    teller.deliver(due(store)[0])
+    deliverer.deliver(due(store)[0])
     assert (only(store).state, only(store).detail) == ("pending", "no answer (ConnectError)")
 
 
-def test_secrets_rotate_without_a_gap(teller: Teller, store: JobStore, listener: Listener) -> None:
+def test_secrets_rotate_without_a_gap(deliverer: Deliverer, store: JobStore, listener: Listener) -> None:
     (old,) = store.webhooks.secrets("alice")
     new = store.webhooks.rotate("alice", 3600)
     store.leases.succeed(running(store, listener.url, owner="alice"), {}, {})
-    teller.deliver(due(store)[0])
+    deliverer.deliver(due(store)[0])
 
     ((headers, body),) = listener.got
     for secret in (old, new):

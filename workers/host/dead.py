@@ -15,7 +15,7 @@ import structlog
 from stemsvc.control.subscribers import open_store
 from stemsvc.errors import StemsvcError
 from stemsvc.jobs.record import Job, JobState, Lease
-from stemsvc.queue.changes import News
+from stemsvc.queue.changes import Changes
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
 
@@ -33,7 +33,7 @@ def end_leases_of_the_dead(settings: Settings, job_id: str | None = None) -> int
 
     Their jobs are queued again, or failed after the last attempt. What can't be ended now runs out by itself.
     """
-    changes = News(settings.broker_url)
+    changes = Changes(settings.broker_url)
     store = open_store(settings, open_storage(settings), changes)
     try:
         found = store.running() if job_id is None else [job for job in (store.get(job_id),) if job]

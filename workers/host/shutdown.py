@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import threading
 
-_told = threading.Event()
+_requested = threading.Event()
 
 
 class Stopping(BaseException):
     """Raised inside work that must be given back now. No `Exception`, so that nothing takes it for the work's own."""
 
 
-def tell() -> None:
+def request() -> None:
     """From now on `check` raises."""
-    _told.set()
+    _requested.set()
 
 
 def check() -> None:
     """Raise `Stopping` once the process was told to stop."""
-    if _told.is_set():
+    if _requested.is_set():
         raise Stopping

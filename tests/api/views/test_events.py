@@ -96,7 +96,7 @@ def test_nothing_is_lost_when_a_client_comes_back(client: Any, parts: Services, 
 
 def test_a_client_that_saw_the_end_is_not_called_back(client: Any, parts: Services, url: str) -> None:
     job_id = submitted(client)
-    parts.reception.cancel(job_id)
+    parts.acceptance.cancel(job_id)
     with stream(url, job_id) as seen:
         last = [int(each["id"]) for each in seen if "id" in each][-1]
     answer = httpx.get(f"{url}/v1/jobs/{job_id}/events", headers={"Last-Event-ID": str(last)})
@@ -124,7 +124,7 @@ def test_places_are_given_back(client: Any, parts: Services, url: str) -> None:
     with stream(url, job_id) as seen:
         next(seen)
         assert gate._waiting._value == before - 1
-    parts.reception.cancel(job_id)
+    parts.acceptance.cancel(job_id)
     wait_for("the place", lambda: gate._waiting._value == before)
     wait_for("nobody to follow", lambda: parts.watch.count == 0)
 

@@ -273,7 +273,7 @@ def test_minutes_of_a_day_run_out(client: Any, parts: Services, tmp_path: Any) -
     assert code(answer) == (429, "quota_exceeded")
     assert 86000 < int(answer.headers["Retry-After"]) <= 86400
     for job in parts.store.recent():  # what was canceled was not used
-        parts.reception.cancel(job.id)
+        parts.acceptance.cancel(job.id)
     assert send().status_code == 201
 
 

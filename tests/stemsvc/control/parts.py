@@ -1,4 +1,4 @@
-"""Reception, sender and dispatcher over one store, as a process has them."""
+"""Acceptance, sender and dispatcher over one store, as a process has them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import redis
 
-from stemsvc.control.accept import Reception, Request, Rules
+from stemsvc.control.accept import Acceptance, Request, Rules
 from stemsvc.control.dispatcher import Dispatcher
 from stemsvc.control.publish import Sender
 from stemsvc.control.route import Router
@@ -28,7 +28,7 @@ OPTIONS = spec_of("demo", stems=("vocals",))
 
 @dataclass(frozen=True)
 class Parts:
-    reception: Reception
+    acceptance: Acceptance
     sender: Sender
     dispatcher: Dispatcher
 
@@ -41,13 +41,13 @@ def make(
     rules = Rules(bounds or Bounds(100, 100), Limits(600, 600, 10), max_attempts=2, min_free_bytes=0)
     sender = Sender(store.outbox, publisher)
     router = Router(store, load_catalog(), pools or [single("demo", "cpu")], patience=patience)
-    reception = Reception(store, sender, storage, load_catalog(), router, rules)
-    return Parts(reception, sender, Dispatcher(store, publisher, sender, router, grace, settle_seconds=0))
+    acceptance = Acceptance(store, sender, storage, load_catalog(), router, rules)
+    return Parts(acceptance, sender, Dispatcher(store, publisher, sender, router, grace, settle_seconds=0))
 
 
 def accept(work: Parts, count: int = 1) -> list[Job]:
     """Jobs that were accepted, and published if the broker takes messages."""
-    accepted = [work.reception.accept([upload()], OPTIONS, Request()).job for _ in range(count)]
+    accepted = [work.acceptance.accept([upload()], OPTIONS, Request()).job for _ in range(count)]
     work.sender.close()
     return accepted
 

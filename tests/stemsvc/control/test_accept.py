@@ -37,7 +37,7 @@ def test_an_accepted_job_has_a_file_a_row_and_a_message(
     settings: Settings, store: JobStore, storage: Storage, redis_url: str
 ) -> None:
     work = make(settings, store, storage, redis_url)
-    job = work.reception.accept([upload()], OPTIONS, Request("request-1")).job
+    job = work.acceptance.accept([upload()], OPTIONS, Request("request-1")).job
     work.sender.close()
 
     assert storage.keys("jobs/") == [job.inputs[0].key]
@@ -54,7 +54,7 @@ def test_without_a_store_nothing_is_accepted_and_nothing_is_left(settings: Setti
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     store = JobStore(f"sqlite:///{settings.data_dir / 'no-tables.sqlite'}")
     with pytest.raises(TransientError):
-        make(settings, store, storage).reception.accept([upload()], OPTIONS, Request())
+        make(settings, store, storage).acceptance.accept([upload()], OPTIONS, Request())
     store.close()
 
     assert storage.keys("") == []
@@ -64,7 +64,7 @@ def test_a_job_that_no_pool_can_run_is_refused_before_its_file_is_stored(
     settings: Settings, store: JobStore, storage: Storage
 ) -> None:
     with pytest.raises(UsageError) as caught:
-        make(settings, store, storage).reception.accept([upload()], spec_of("demo", device="cuda"), Request())
+        make(settings, store, storage).acceptance.accept([upload()], spec_of("demo", device="cuda"), Request())
 
     assert caught.value.code == "no_pool"
     assert storage.keys("") == []
@@ -75,7 +75,7 @@ def test_a_full_queue_refuses_and_keeps_nothing(settings: Settings, store: JobSt
     jobs = accept(work, 2)
     for _ in range(3):
         with pytest.raises(TransientError) as caught:
-            work.reception.accept([upload()], OPTIONS, Request())
+            work.acceptance.accept([upload()], OPTIONS, Request())
         assert caught.value.code == "queue_full"
 
     assert storage.keys("jobs/") == sorted(job.inputs[0].key for job in jobs)
@@ -87,19 +87,21 @@ def test_a_request_with_a_key_is_one_job_however_often_it_comes(
     work = make(settings, store, storage)
     with ThreadPoolExecutor(8) as pool:
         asked = Request(owner="me", idempotency_key="k")
-        ids = {view.job.id for view in pool.map(lambda _: work.reception.accept([upload()], OPTIONS, asked), range(16))}
+        ids = {
+            view.job.id for view in pool.map(lambda _: work.acceptance.accept([upload()], OPTIONS, asked), range(16))
+        }
 
     (job_id,) = ids
     assert storage.keys("jobs/") == [f"jobs/{job_id}/input"]
     for other in (SentFile(io.BytesIO(b"other"), "song.mp3"), SentFile(io.BytesIO(b"music"), "other.mp3")):
         with pytest.raises(UsageError) as caught:
-            work.reception.accept([other], OPTIONS, asked)
+            work.acceptance.accept([other], OPTIONS, asked)
         assert caught.value.code == "idempotency_conflict"
     assert storage.keys("jobs/") == [f"jobs/{job_id}/input"]
 
     # also when nobody serves such jobs any more
     later = make(settings, store, storage, pools=[single("htdemucs", "cpu")])
-    assert later.reception.accept([upload()], OPTIONS, asked).job.id == job_id
+    assert later.acceptance.accept([upload()], OPTIONS, asked).job.id == job_id
 
 
 @pytest.mark.parametrize("when", ["never", "later", "now"])
@@ -117,11 +119,11 @@ def test_where_the_answer_to_the_acceptance_is_lost_no_job_loses_its_file(
 
     monkeypatch.setattr(store.intake, "put", lost)
     if when == "now":
-        job_id = work.reception.accept([upload()], OPTIONS, Request()).job.id
+        job_id = work.acceptance.accept([upload()], OPTIONS, Request()).job.id
         assert storage.keys("") == [f"jobs/{job_id}/input"]
         return
     with pytest.raises(TransientError) as caught:
-        work.reception.accept([upload()], OPTIONS, Request())
+        work.acceptance.accept([upload()], OPTIONS, Request())
     assert isinstance(caught.value, AcceptanceUnknown)
     if when == "later":
         assert storage.keys("") == [late[0]().job.inputs[0].key]
@@ -143,7 +145,7 @@ def test_a_track_that_is_too_much_is_refused_by_its_header(
     heavy = spec_of(stems=("vocals",), options=SeparationOptions(shifts=20, overlap=0.9))
     for path, options, code in ((long, OPTIONS, "track_too_long"), (short, heavy, "too_much_work")):
         with path.open("rb") as file, pytest.raises(UsageError) as caught:
-            work.reception.accept([SentFile(file, path.name)], options, Request())
+            work.acceptance.accept([SentFile(file, path.name)], options, Request())
         assert caught.value.code == code
 
     assert storage.keys("") == []
@@ -157,7 +159,7 @@ def test_a_job_whose_commit_was_not_answered_is_found_and_kept(
         raise sa.exc.OperationalError("COMMIT", {}, Exception("the connection broke"))
 
     sa.event.listen(store._engine, "commit", lose_the_answer, once=True)
-    view = make(settings, store, storage).reception.accept([upload()], OPTIONS, Request())
+    view = make(settings, store, storage).acceptance.accept([upload()], OPTIONS, Request())
 
     assert store.view(view.job.id) == view
     assert storage.keys("jobs/") == [view.job.inputs[0].key]

@@ -12,7 +12,7 @@ from stemsvc.control.subscribers import Followers
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.jobs.record import JobState, input_key, new_job_id
 from stemsvc.jobstore import JobStore
-from stemsvc.queue.changes import News
+from stemsvc.queue.changes import Changes
 from stemsvc.settings import Settings
 from tests.specs import job_of, spec_of
 from tests.stemsvc.conftest import sqlite_of
@@ -40,40 +40,43 @@ def seconds_until_told(store: JobStore, watch: Watch, act: JobStore) -> float:
         time.sleep(0.2)  # into the pause between two looks
         start = time.monotonic()
         act.cancel(job_id, "test")
-        glance = follower.wait(10)
-    assert glance is not None
-    assert glance.state is JobState.CANCELED
+        snapshot = follower.wait(10)
+    assert snapshot is not None
+    assert snapshot.state is JobState.CANCELED
     return time.monotonic() - start
 
 
 def test_news_wake_who_waits(store: JobStore, settings: Settings, redis_url: str) -> None:
-    news = News(redis_url)
-    watch, telling = Watch(store, news), JobStore(settings.resolved_database_url, (Followers(news),), news.tell)
+    changes = Changes(redis_url)
+    watch, telling = (
+        Watch(store, changes),
+        JobStore(settings.resolved_database_url, (Followers(changes),), changes.publish),
+    )
     took = [seconds_until_told(store, watch, telling) for _ in range(3)]
-    for each in (watch, telling, news):
+    for each in (watch, telling, changes):
         each.close()
     assert min(took) < 0.4  # before the next look would have been
 
 
 @pytest.mark.parametrize("broker", ["amqp://127.0.0.1:1//", "redis://127.0.0.1:{port}/0"])
 def test_without_news_the_rows_are_looked_at(store: JobStore, broker: str) -> None:
-    news = News(broker.format(port=free_port()))
-    watch = Watch(store, news)
-    news.tell("x")  # and says nothing
+    changes = Changes(broker.format(port=free_port()))
+    watch = Watch(store, changes)
+    changes.publish("x")  # and says nothing
     assert seconds_until_told(store, watch, store) < 5
     watch.close()
-    news.close()
+    changes.close()
 
 
 def test_many_follow_one_job(store: JobStore) -> None:
-    news = News("amqp://x")
-    watch, job_id, seen = Watch(store, news), queued(store), []
+    changes = Changes("amqp://x")
+    watch, job_id, seen = Watch(store, changes), queued(store), []
 
     def follow() -> None:
         with watch.follow(job_id) as follower:
-            while (glance := follower.wait(10)) is not None:
-                if glance.state is JobState.CANCELED:
-                    seen.append(glance)
+            while (snapshot := follower.wait(10)) is not None:
+                if snapshot.state is JobState.CANCELED:
+                    seen.append(snapshot)
                     return
 
     threads = [threading.Thread(target=follow) for _ in range(50)]
@@ -87,7 +90,7 @@ def test_many_follow_one_job(store: JobStore) -> None:
 
 
 def test_a_deleted_job_and_a_closing_process_end_the_wait(store: JobStore) -> None:
-    watch, job_id = Watch(store, News("amqp://x")), queued(store)
+    watch, job_id = Watch(store, Changes("amqp://x")), queued(store)
     with watch.follow(job_id) as follower:
         follower.wait(5)
         store.delete(job_id)

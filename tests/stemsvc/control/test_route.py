@@ -81,13 +81,13 @@ def test_a_job_goes_where_there_is_memory_and_time_enough_for_it() -> None:
 
 def test_a_job_without_a_living_pool_waits_and_says_so(settings: Settings, store: JobStore, storage: Storage) -> None:
     work = make(settings, store, storage)
-    job = work.reception.accept([upload()], OPTIONS, Request()).job
+    job = work.acceptance.accept([upload()], OPTIONS, Request()).job
 
     view = store.view(job.id)
     assert view is not None
     assert view.job.stage == "waiting_for_pool"
     assert "it waits for a worker there" in view.timeline[0].why
-    assert store.glances([job.id])[job.id].stage == "waiting_for_pool"
+    assert store.snapshots([job.id])[job.id].stage == "waiting_for_pool"
 
     live(store, job.pool)
     view = store.view(job.id)
@@ -95,7 +95,7 @@ def test_a_job_without_a_living_pool_waits_and_says_so(settings: Settings, store
     assert view.job.stage == "queued"
     store.workers.leave("one")
     store.workers._known_until = 0.0
-    assert store.glances([job.id])[job.id].stage == "waiting_for_pool"
+    assert store.snapshots([job.id])[job.id].stage == "waiting_for_pool"
 
 
 def test_or_is_refused_where_the_settings_say_so(store: JobStore) -> None:
@@ -111,7 +111,7 @@ def test_or_is_refused_where_the_settings_say_so(store: JobStore) -> None:
 def test_jobs_leave_a_pool_that_had_no_worker_for_long(settings: Settings, store: JobStore, storage: Storage) -> None:
     work = make(settings, store, storage, pools=[CUDA, CPU], patience=0.0)
     (job,) = accept(work)
-    wish = work.reception.accept([upload()], spec_of("demo", "cuda", ("vocals",)), Request()).job
+    wish = work.acceptance.accept([upload()], spec_of("demo", "cuda", ("vocals",)), Request()).job
     assert {job.pool, wish.pool} == {CUDA.name}
     work.dispatcher.sweep()
     assert {each.pool for each in (store.get(job.id), store.get(wish.id)) if each} == {CUDA.name}  # nowhere to go

@@ -334,8 +334,8 @@ def test_keys_are_kept_and_revoked(store: JobStore) -> None:
 @pytest.mark.parametrize("job_id", ["a\x00b", "\x00", "../x", "é" * 40, ""])
 def test_an_id_that_no_database_takes_is_no_job(store: JobStore, tmp_path: Path, job_id: str) -> None:
     settings = Settings(data_dir=tmp_path / "data")
-    reception = make(settings, store, open_storage(settings)).reception
-    for ask in (reception.view, reception.cancel, reception.erase):
+    acceptance = make(settings, store, open_storage(settings)).acceptance
+    for ask in (acceptance.view, acceptance.cancel, acceptance.erase):
         with pytest.raises(UsageError) as caught:
             ask(job_id, None)
         assert caught.value.code == "job_not_found"
