@@ -33,6 +33,7 @@ from stemsvc.jobstore.uploads import Upload
 from stemsvc.kinds import registry
 from stemsvc.kinds.base import Role
 from stemsvc.kinds.limits import TYPICAL_TRACK_SECONDS, Limits
+from stemsvc.kinds.registry import AnyKind
 from stemsvc.models.catalog import Catalog
 from stemsvc.storage import Storage
 
@@ -91,10 +92,10 @@ class Acceptance:
             return self._store.seen(earlier)
         for url in filter(None, (*(source.url for source in sources), spec.envelope.webhook_url)):
             self._rules.guard.check_url(url)
-        seconds = _seconds(sources)
-        cost = self._predicted(spec, seconds)
-        kind = registry.get(spec.kind)
-        needs = kind.needs(kind.read(spec.params), self._catalog)
+        seconds, kind = _seconds(sources), registry.get(spec.kind)
+        params = kind.read(spec.params)
+        cost = self._predicted(kind, params, spec, seconds)
+        needs = kind.needs(params, self._catalog)
         choice = self._router.choose(spec.kind, needs, spec.envelope.device, cost if seconds else 0.0)
         linked = any(source.url for source in sources)
         pool, bounds = FETCH if linked else choice.pool.name, self._bounds(request)
@@ -159,10 +160,9 @@ class Acceptance:
         seconds = None if request.minutes_per_day is None else request.minutes_per_day * 60
         return Bounds(self._rules.bounds.pool, waiting, seconds)
 
-    def _predicted(self, spec: JobSpec, seconds: float | None) -> float:
+    def _predicted(self, kind: AnyKind, params: Any, spec: JobSpec, seconds: float | None) -> float:
         """What it will cost; of a typical track where its length is not known yet. Raises what `Limits.check` does."""
-        kind = registry.get(spec.kind)
-        predicted = kind.cost(kind.read(spec.params), seconds or TYPICAL_TRACK_SECONDS, self._catalog)
+        predicted = kind.cost(params, seconds or TYPICAL_TRACK_SECONDS, self._catalog)
         if seconds is not None:
             self._rules.limits.check(spec.model or spec.kind, kind.advice, predicted, seconds)
         return predicted

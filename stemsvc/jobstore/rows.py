@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,8 +27,7 @@ def to_row(job: Job) -> dict[str, Any]:
     upgrade its processes read these rows.
     """
     spec, first = job.spec, job.inputs[0] if job.inputs else Input("")
-    options = {name: getattr(spec.envelope, name) for name in _ENVELOPE}
-    options |= {name: getattr(spec.encoding, name) for name in _ENCODING}
+    options = {**vars(spec.envelope), **vars(spec.encoding)}
     row = {name: getattr(job, name) for name in _OWN}
     return {
         **row,
@@ -36,7 +35,7 @@ def to_row(job: Job) -> dict[str, Any]:
         "kind": spec.kind,
         "params": spec.params,
         "options": {**spec.more, **options, "source_url": first.url},
-        "inputs": [asdict(each) for each in job.inputs],
+        "inputs": [dict(vars(each)) for each in job.inputs],
         "input_key": first.key,
         "input_name": first.name,
         "input_bytes": first.bytes,

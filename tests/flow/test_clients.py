@@ -67,6 +67,7 @@ def run(script: str, folder: Path, *arguments: str) -> bytes:
     return target.read_bytes()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("celery_setup")
 def test_generated_clients_run_the_main_job(running: Service, environment: dict[str, str], tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"

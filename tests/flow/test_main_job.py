@@ -118,6 +118,7 @@ OUTPUTS = (("wav", "16"), ("wav", "24"), ("wav", "float32"), ("flac", "24"), ("m
 ROUNDING = {"16": 5e-5, "24": 1e-6, "float32": 1e-6}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backing", ["embedded"], indirect=True)
 def test_every_output_format_has_the_exact_length_and_adds_up_to_the_song(running: Service, tmp_path: Path) -> None:
     fields = {"stems": "vocals,drums", "residual": "true"}

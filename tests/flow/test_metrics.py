@@ -39,6 +39,7 @@ def _figure(port: int, name: str) -> float:
     return float(found[1]) if found else 0.0
 
 
+@pytest.mark.long
 def test_load_time_and_memory_of_a_model(
     service: Service, celery_setup: CeleryTestSetup, figure: Callable[[str], float]
 ) -> None:

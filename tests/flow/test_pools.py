@@ -53,6 +53,7 @@ def clients() -> Iterator[ExitStack]:
         yield clients
 
 
+@pytest.mark.long
 def test_a_late_key_and_a_high_priority_go_before_the_rest_of_many(
     service: Service, environment: dict[str, str], clients: ExitStack, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

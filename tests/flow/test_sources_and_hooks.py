@@ -34,7 +34,7 @@ def collector() -> Iterator[Collector]:
         yield collector
 
 
-@pytest.fixture(params=["embedded", "production"])
+@pytest.fixture(params=["embedded", pytest.param("production", marks=pytest.mark.long)])
 def backing(request: pytest.FixtureRequest, collector: Collector) -> dict[str, str]:
     found = {} if request.param == "embedded" else dict(request.getfixturevalue("production"))
     return {

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.hostile.attack import attack
 
 
+@pytest.mark.long
 def test_nothing_dies_nothing_leaks_and_everything_ends(tmp_path: Path) -> None:
     tally = attack(tmp_path, count=130, files=24)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from stemsvc.jobs.encoding import Encoding
@@ -56,7 +56,7 @@ class Separate(Kind[SeparateParams]):
     def stored(self, params: SeparateParams) -> dict[str, Any]:
         """See `Kind`."""
         own = {"model": params.model, "stems": list(params.stems), "residual": params.residual}
-        return {**own, **asdict(params.separation)}
+        return {**own, **vars(params.separation)}
 
     def check(self, params: SeparateParams, inputs: Sequence[str], catalog: Catalog) -> SeparateParams:
         """Raises `UsageError` `unknown_model`, `unknown_stem`, `overlapping_stems`, `bad_options`."""
@@ -83,11 +83,11 @@ class Separate(Kind[SeparateParams]):
     def shown(self, params: SeparateParams) -> dict[str, Any]:
         """See `Kind`."""
         own = {"model": params.model, "residual": params.residual}
-        return {**own, **asdict(params.separation)}
+        return {**own, **vars(params.separation)}
 
     def mirrored(self, params: SeparateParams) -> dict[str, Any]:
         """See `Kind`."""
-        return {**asdict(params), "stems": list(params.stems)}
+        return {**vars(params), "stems": list(params.stems), "separation": dict(vars(params.separation))}
 
 
 KIND = Separate()

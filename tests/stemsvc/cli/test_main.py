@@ -81,6 +81,7 @@ def test_doctor_with_a_broken_part_fails(tmp_path: Path) -> None:
     assert "store_unavailable" in done.stdout
 
 
+@pytest.mark.long
 def test_tables_are_brought_on_and_back_and_what_is_newer_is_left_alone(tmp_path: Path) -> None:
     assert "revision 0007" in run(tmp_path, "migrate").stdout
     back = run(tmp_path, "migrate", "--to", "0004")
@@ -127,6 +128,7 @@ def test_separate_says_in_one_line_what_is_wrong(tmp_path: Path, arguments: list
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
+@pytest.mark.long
 def test_up_starts_everything_restarts_what_dies_and_leaves_nothing_running(tmp_path: Path) -> None:
     data = tmp_path / "data"
     environment = plain_environment(STEMSVC_DATA_DIR=str(data))

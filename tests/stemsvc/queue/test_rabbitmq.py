@@ -71,6 +71,7 @@ def test_a_message_that_comes_back_too_often_is_put_aside(server: RabbitServer) 
     app.close()
 
 
+@pytest.mark.long
 def test_a_node_without_memory_confirms_nothing_and_says_so(server: RabbitServer, publisher: Publisher) -> None:
     server.control("set_vm_memory_high_watermark", "absolute", "1MB")
     try:

@@ -75,6 +75,7 @@ def on_bare(bare: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=bare, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.long
 def test_a_bare_machine_runs_the_figures(bare: Path) -> None:
     absent = [sys.executable, "-S", "-c", "import pydantic"]
     assert subprocess.run(absent, env={"PYTHONPATH": str(bare)}, capture_output=True, check=False).returncode == 1
