@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -10,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from stemsvc.errors import UnknownKind, UnknownPool
+from stemsvc.errors import KindMissing, UnknownKind, UnknownPool
 from stemsvc.jobs.pools import Pool, find_pool, parse_pools
 from stemsvc.jobs.record import Job
 from stemsvc.kinds.base import Kind, Needs
@@ -70,15 +71,23 @@ class Resolved:
     pool: Pool
     needs: Needs
 
+    def work(self) -> Any:
+        """The function that does it; importing it brings heavy libraries. Raises `FatalError` `kind_missing`."""
+        if lacking := self.kind.lacking():
+            raise KindMissing(f"{self.kind.name} needs {', '.join(lacking)}, which this worker lacks")
+        return pkgutil.resolve_name(self.kind.work)
+
     def cost(self, seconds: float, catalog: Catalog) -> float:
         """What it costs for a track of `seconds`."""
         return self.kind.cost(self.params, seconds, catalog)
 
 
 def resolve(job: Job, pools: Sequence[Pool], catalog: Catalog) -> Resolved:
-    """All that a worker must know of a job before it begins. Raises `UsageError` `unknown_kind`, `unknown_model`,
-    `FatalError` `unknown_pool`."""
-    kind, pool = get(job.kind), find_pool(pools, job.pool, modelless())
+    """All that a worker must know of a job before it begins. Raises `UsageError` `unknown_model`, `FatalError`
+    `kind_missing` and `unknown_pool`."""
+    kind, pool = find(job.kind), find_pool(pools, job.pool, modelless())
+    if kind is None:
+        raise KindMissing(f"no package here has the kind {job.kind}")
     if pool is None:
         raise UnknownPool(f"this worker's settings know no pool {job.pool}")
     params = kind.on_pool(kind.read(job.params), pool.precision)

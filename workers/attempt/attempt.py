@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from stemsvc.jobs.encoding import Encoding
 from stemsvc.jobs.record import Job, Lease
+from stemsvc.jobstore.leases import Origin
+from stemsvc.kinds.cache_key import cache_key
 from stemsvc.kinds.limits import Limits as JobLimits
 from stemsvc.kinds.registry import Resolved
 from stemsvc.models.catalog import Catalog
@@ -16,6 +18,7 @@ from workers.attempt.lease import LeaseKeeper
 from workers.attempt.stopwatch import Stopwatch
 from workers.audio.decode import Limits
 from workers.host.device import DeviceTurns
+from workers.kinds.base import LocalInput
 from workers.kinds.separate.models import Models
 
 
@@ -50,6 +53,18 @@ class Attempt:
     def device(self) -> str:
         """See the protocol."""
         return self.of.pool.device
+
+    def weights(self) -> list[str] | None:
+        """The sha256 of each of its model's files; None while that of one can't be told."""
+        model = self.of.needs.model
+        return self.models.digests(self.catalog.get(model)) if model else []
+
+    def origin(self, inputs: Sequence[LocalInput]) -> Origin:
+        """What the result is made from; without a cache key where the weights' hashes are not known yet."""
+        digests, weights, key = [each.sha256 for each in inputs], self.weights(), None
+        if weights is not None:
+            key = cache_key(self.of.kind, self.of.params, self.encoding, digests, self.device, weights)
+        return Origin(digests[0] if digests else None, key)
 
     def report(self, stage: str, done: int = 0, of: int = 0) -> None:
         """See the protocol."""

@@ -1,7 +1,8 @@
-"""From files on scratch disk to objects that a job's row names: stems, manifest; or an earlier job's, copied."""
+"""An attempt's files: its inputs brought to the scratch disk, its results stored, or an earlier job's copied."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from dataclasses import dataclass, replace
@@ -12,14 +13,14 @@ import structlog
 
 from stemsvc.errors import ObjectMissing
 from stemsvc.jobs.record import Job
+from stemsvc.jobs.spec import Input
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.leases import Origin
 from stemsvc.storage import Storage
-from workers.attempt import manifest
 from workers.attempt.attempt import Attempt
-from workers.attempt.lease import LeaseKeeper
-from workers.attempt.retry import Retries
-from workers.kinds.base import Made
+from workers.attempt.retry import Patiently
+from workers.host.scratch import check_room
+from workers.kinds.base import LocalInput, Made
 
 log = structlog.get_logger()
 MANIFEST = "manifest.json"
@@ -43,20 +44,33 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Results:
-    """Puts results where they belong. A storage that is away is asked again and again: nothing need be made anew."""
+class Files:
+    """Moves files between storage and scratch disk. Where the storage is away it asks again: nothing is made anew."""
 
     scratch: Path
+    min_free_bytes: int
     store: JobStore
     storage: Storage
-    retries: Retries
+    patiently: Patiently
+
+    def inputs(self, attempt: Attempt) -> list[LocalInput]:
+        """The inputs' files, on the scratch disk. Raises the storage's errors and `TransientError` `scratch_full`."""
+        check_room(attempt.folder, sum(each.bytes for each in attempt.job.inputs) + self.min_free_bytes)
+        return [self._input(attempt, number, each) for number, each in enumerate(attempt.job.inputs)]
+
+    def _input(self, attempt: Attempt, number: int, each: Input) -> LocalInput:
+        path = attempt.folder / (f"input-{number}" if number else "input")
+        self.patiently(lambda: self.storage.fetch(each.key, path))
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return LocalInput(path, each.name, each.role, digest)
 
     def keep(self, attempt: Attempt, made: Made, told: dict[str, Any], origin: Origin) -> Result:
         """Upload the files, and what is `told` of them as the manifest."""
         outputs: dict[str, dict[str, Any]] = {}
         for name, file in made.files.items():
             key = f"{attempt.lease.prefix}/{file.path.name}"
-            self._put(key, file.path, file.content_type, attempt.keeper)
+            self._put(key, file.path, file.content_type)
             own = {"key": key, "bytes": file.bytes, "sha256": file.digest, "content_type": file.content_type}
             outputs[name] = {**file.facts, **own}
             attempt.report("uploading")
@@ -81,7 +95,7 @@ class Results:
 
     def _copied(self, output: dict[str, Any], attempt: Attempt) -> dict[str, Any]:
         key = f"{attempt.lease.prefix}/{output['key'].rsplit('/', 1)[-1]}"
-        self.retries.patiently(lambda: self.storage.copy(output["key"], key), attempt.keeper.wait)
+        self.patiently(lambda: self.storage.copy(output["key"], key))
         return {**output, "key": key}
 
     def _copied_manifest(self, found: Job, attempt: Attempt) -> str:
@@ -89,7 +103,7 @@ class Results:
         job = attempt.job
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             path = Path(folder) / MANIFEST
-            self.retries.patiently(lambda: self.storage.fetch(str(found.manifest_key), path), attempt.keeper.wait)
+            self.patiently(lambda: self.storage.fetch(str(found.manifest_key), path))
             told = json.loads(path.read_text(encoding="utf-8"))
         told |= {"job_id": job.id, "attempt": job.attempt, "cached_from": found.id}
         for each, own in zip(told.get("inputs", ()), job.inputs, strict=False):
@@ -101,13 +115,14 @@ class Results:
     def _put_manifest(self, told: dict[str, Any], attempt: Attempt) -> str:
         key = f"{attempt.lease.prefix}/{MANIFEST}"
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
-            path = manifest.write(told, Path(folder) / MANIFEST)
-            self._put(key, path, "application/json", attempt.keeper)
+            path = Path(folder) / MANIFEST
+            path.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            self._put(key, path, "application/json")
         return key
 
-    def _put(self, key: str, path: Path, content_type: str, keeper: LeaseKeeper) -> None:
+    def _put(self, key: str, path: Path, content_type: str) -> None:
         def put() -> None:
             with path.open("rb") as file:
                 self.storage.put(key, file, content_type)
 
-        self.retries.patiently(put, keeper.wait)
+        self.patiently(put)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from stemsvc.jobs.record import Job
@@ -19,10 +17,8 @@ PACKAGES = ("stemsvc", "demucs", "torch", "openvino", "numpy", "av", "soxr", "sa
 UNSAID = ("duration_seconds",)  # of a track: its frames and its rate tell
 
 
-def manifest(
-    attempt: Attempt, made: Made, inputs: Sequence[LocalInput], weights: Sequence[str], price_per_hour: float
-) -> dict[str, Any]:
-    """The manifest of one attempt that succeeded. `weights` are the sha256 of its model's files."""
+def manifest(attempt: Attempt, made: Made, inputs: Sequence[LocalInput], price_per_hour: float) -> dict[str, Any]:
+    """The manifest of one attempt that succeeded."""
     job, kind, params, watch = attempt.job, attempt.of.kind, attempt.of.params, attempt.watch
     encoding = asdict(attempt.encoding)
     del encoding["filename_template"]
@@ -33,7 +29,7 @@ def manifest(
         "attempt": job.attempt,
         "kind": job.kind,
         "params": kind.stored(params),
-        "model": _model(attempt, weights),
+        "model": _model(attempt),
         "options": asked,  # params and encoding in one, as release 0.1 wrote them
         "device": attempt.device,
         "versions": {**versions(kind.packages), "python": platform.python_version()},
@@ -50,12 +46,6 @@ def manifest(
     return told
 
 
-def write(content: dict[str, Any], path: Path) -> Path:
-    """The manifest as a file."""
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return path
-
-
 def versions(more: Sequence[str] = ()) -> dict[str, str]:
     """Of the packages whose code the samples went through."""
     found: dict[str, str] = {}
@@ -67,11 +57,11 @@ def versions(more: Sequence[str] = ()) -> dict[str, str]:
     return found
 
 
-def _model(attempt: Attempt, weights: Sequence[str]) -> dict[str, Any] | None:
+def _model(attempt: Attempt) -> dict[str, Any] | None:
     if attempt.of.needs.model is None:
         return None
     entry = attempt.catalog.get(attempt.of.needs.model)
-    return {"name": entry.name, "licence": entry.licence, "weights_sha256": list(weights)}
+    return {"name": entry.name, "licence": entry.licence, "weights_sha256": attempt.weights() or []}
 
 
 def _input(job: Job, number: int, each: LocalInput) -> dict[str, Any]:

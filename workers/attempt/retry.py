@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -18,6 +18,13 @@ log = structlog.get_logger()
 T = TypeVar("T")
 HELD_SECONDS = 4.0  # longest pause between two tries of a worker that has a job in hand
 AWAY = (StorageUnavailable, StorageFull, StoreUnavailable)  # what is worth waiting for with a job in hand
+
+
+class Patiently(Protocol):
+    """Does an act, again after pauses while what it needs is away."""
+
+    def __call__(self, act: Callable[[], T]) -> T:
+        """What the act returns."""
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ from stemsvc.observe.traces import Attributes, past_span, span
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
 from workers.attempt.fetch import Fetching
+from workers.attempt.files import Result
 from workers.attempt.lease import LeaseKeeper, LeaseLost
-from workers.attempt.results import Result
 from workers.attempt.retry import Retries
 from workers.attempt.working import Working
 from workers.host import presence, scratch
@@ -121,6 +121,7 @@ class Runner:
             working = Working(
                 self.settings, self.catalog, self.store, self.storage, self.models, self.pools, self._retries
             )
+            keeper.limit(self.settings.job_time_limit_seconds)
             result = working.result(job, lease, folder, keeper)
             self._commit(lease, result, keeper)
             seconds = time.time() - (job.started_at or time.time())

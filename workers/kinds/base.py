@@ -62,6 +62,11 @@ class Made:
     source: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def seconds(self) -> float:
+        """How long the track plays; 0 where there is none."""
+        return float(self.source.get("duration_seconds", 0.0))
+
 
 class Attempt(Protocol):
     """What one attempt offers to the work."""

@@ -571,3 +571,15 @@ def test_a_pool_s_precision_is_that_of_jobs_that_leave_it_open(
         replace(runner, pools=(pool,)).run(accept(runner, song, options, pool="gpu"), "worker")
 
     assert seen == [("mixed", "cuda:1"), ("fp32", "cuda:1")]
+
+
+def test_a_kind_that_this_worker_lacks_goes_back_and_costs_no_attempt(runner: Runner, song: Path) -> None:
+    job_id = accept(runner, song, replace(OPTIONS, kind="elsewhere"))
+    runner.run(job_id, "worker")
+
+    assert state(runner, job_id) == ("queued", None)
+    view = runner.store.view(job_id)
+    assert view is not None
+    assert "kind_missing" in view.timeline[-1].why
+    assert view.job.max_attempts == view.job.attempt + 3
+    assert runner.store.outbox.due() == []  # it pauses before it is published again
