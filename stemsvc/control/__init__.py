@@ -1,1 +1,1 @@
-"""What keeps jobs going: accepting, routing, publishing, taking back, cleaning, following, showing."""
+"""What keeps jobs going: accept, route, publish, take back, clean up, follow, present."""

@@ -1,4 +1,4 @@
-"""Taking clients' requests: a job's file, its row, then its message; and ending jobs that nobody wants any more."""
+"""Accepts clients' requests: stores a job's files, then its row, then sends its message. Cancels and erases jobs."""
 
 from __future__ import annotations
 
@@ -40,20 +40,21 @@ from stemsvc.storage import Storage
 
 @dataclass(frozen=True)
 class Rules:
-    """What is accepted, and how often it is tried."""
+    """Which jobs are accepted, and how many attempts each gets."""
 
     bounds: Bounds
     limits: Limits
     max_attempts: int
     min_free_bytes: int
-    guard: Guard = field(default_factory=Guard)  # what addresses may be fetched from and told
+    guard: Guard = field(default_factory=Guard)  # which addresses may be fetched, and may get webhooks
 
 
 @dataclass(frozen=True)
 class Request:
-    """Who asks: an owner (empty where there are no keys), the request's id, the client's key for it.
+    """Who asks: an owner (empty where there are no keys), the request's id, the client's idempotency key for it.
 
-    What the owner's key allows of jobs that wait and of audio minutes in a day goes before the rules.
+    `max_waiting` (jobs that wait) and `minutes_per_day` (of audio) are what the owner's key allows. They go before the
+    rules.
     """
 
     id: str | None = None
@@ -65,7 +66,7 @@ class Request:
 
 
 class Acceptance:
-    """Turns checked requests into jobs and ends them on request."""
+    """Turns checked requests into jobs; cancels and erases jobs on request."""
 
     def __init__(
         self, store: JobStore, sender: Sender, storage: Storage, catalog: Catalog, router: Router, rules: Rules
@@ -78,17 +79,17 @@ class Acceptance:
         self._rules = rules
 
     def accept(self, sources: Sequence[Source], spec: JobSpec, request: Request) -> JobView:
-        """Store the files, insert the row, have it published. With the row in, the job is accepted whatever comes.
+        """Store the files, insert the row, have its message sent. Once the row is in, the job is accepted for good.
 
-        `spec` is as `specify` gives it. A request whose idempotency key came before gets the job of that time. Raises
-        `UsageError` for what no pool can serve, for addresses that must not be gone to, and `idempotency_conflict`;
-        `TransientError` `queue_full`, `key_queue_full`, `quota_exceeded`, `storage_full`; storage's and the store's
-        errors. Where it raises, nothing is left behind, but for the files of an `acceptance_unknown`, which may be a
-        job's yet.
+        `spec` is what `specify` returns. A request whose idempotency key came before gets the earlier job. Raises
+        `UsageError` for a job that no pool can serve, for an address that must not be contacted, and
+        `idempotency_conflict`; `TransientError` `queue_full`, `key_queue_full`, `quota_exceeded`, `storage_full`; the
+        errors of the storage and of the store. Where it raises, it leaves no files behind, except after
+        `acceptance_unknown`: those may belong to a job.
         """
         key = _idempotency_key(sources, spec, request)
         earlier = self._store.intake.earlier(request.owner, key) if key else None
-        if earlier:  # whatever has become of pools and rules since
+        if earlier:  # even where pools and rules have changed since
             return self._store.seen(earlier)
         for url in filter(None, (*(source.url for source in sources), spec.envelope.webhook_url)):
             self._rules.guard.check_url(url)
@@ -106,12 +107,12 @@ class Acceptance:
         view = self._put(job, f"accepted; {choice.why}", bounds, key, seconds or 0.0)
         if view.job.id == job.id:
             self._sender.wake()
-        else:  # a request with the same key was quicker
+        else:  # a request with the same key was faster
             self._erase(job.id)
         return self._store.seen(view)
 
     def specify(self, spec: JobSpec, roles: Sequence[str] = ("source",)) -> JobSpec:
-        """The spec with what its client left open filled in by its kind. Raises `UsageError` for what can't be done."""
+        """The spec; its kind fills in what the client left open. Raises `UsageError` for what can't be done."""
         kind = registry.get(spec.kind)
         for role in kind.roles:
             count = list(roles).count(role.name)
@@ -127,7 +128,7 @@ class Acceptance:
             return self._store.intake.put(job, why, bounds, key, seconds)
         except AcceptanceUnknown:
             recorded = self._recorded(job.id)
-            if recorded is None:  # the commit may yet be done; if it is not, the file is an orphan for the janitor
+            if recorded is None:  # the commit may still succeed; if not, the janitor removes the files as orphans
                 raise
             return recorded
         except BaseException:
@@ -137,7 +138,7 @@ class Acceptance:
     def uploaded(self, upload_id: str, owner: str | None) -> UploadedFile:
         """The file that a client stored by itself. Raises `UsageError` `upload_not_found`."""
         upload = self._store.uploads.find(upload_id) if upload_id.isalnum() else None
-        if upload is None or owner not in (None, upload.owner):
+        if upload is None or not _sees(owner, upload.owner):
             raise UploadNotFound("no such upload, or its time is over")
         return UploadedFile(upload)
 
@@ -146,7 +147,7 @@ class Acceptance:
         self._storage.check_room(self._rules.min_free_bytes)
         made = self._store.uploads.add(Upload(new_job_id(), request.owner, name, max_bytes), seconds, most)
         if made is None:
-            raise TooManyUploads(f"{most} uploads are open already", retry_after=60.0)
+            raise TooManyUploads(f"{most} uploads are already open", retry_after=60.0)
         return made
 
     def erase_upload(self, upload_id: str, owner: str | None) -> None:
@@ -161,7 +162,10 @@ class Acceptance:
         return Bounds(self._rules.bounds.pool, waiting, seconds)
 
     def _predicted(self, kind: AnyKind, params: Any, spec: JobSpec, seconds: float | None) -> float:
-        """What it will cost; of a typical track where its length is not known yet. Raises what `Limits.check` does."""
+        """Its predicted cost in seconds; that of a typical track where the length is not known yet.
+
+        Raises what `Limits.check` raises.
+        """
         predicted = kind.cost(params, seconds or TYPICAL_TRACK_SECONDS, self._catalog)
         if seconds is not None:
             self._rules.limits.check(spec.model or spec.kind, kind.advice, predicted, seconds)
@@ -187,10 +191,10 @@ class Acceptance:
         )  # fmt: skip
 
     def _recorded(self, job_id: str) -> JobView | None:
-        """The job if its row was made although the store's answer was lost.
+        """The job, if its row was made although the store's answer was lost; else None.
 
-        Raises `TransientError` `acceptance_unknown` where nobody can tell: its file is the job's then, or an orphan,
-        and the janitor will see which.
+        Raises `TransientError` `acceptance_unknown` where the store does not answer. The files are then the job's or
+        orphans, and the janitor finds out which.
         """
         try:
             return self._store.view(job_id)
@@ -200,41 +204,44 @@ class Acceptance:
     def view(self, job_id: str, owner: str | None) -> JobView:
         """The job, if it is the owner's; None as owner may see everybody's. Raises `UsageError` `job_not_found`."""
         view = self._store.view(job_id) if job_id.isalnum() else None
-        if view is None or owner not in (None, view.job.owner):
+        if view is None or not _sees(owner, view.job.owner):
             raise JobNotFound("no such job")
         return view
 
     def cancel(self, job_id: str, owner: str | None = None) -> None:
-        """End a queued or running job; its worker stops within a segment. A canceled job stays as it is.
+        """Cancel a queued or running job; its worker stops within a segment. A canceled job stays as it is.
 
-        Raises `UsageError` `job_not_found`, or `job_finished` where there is nothing left to cancel.
+        Raises `UsageError` `job_not_found`, or `job_finished` where the job ended otherwise.
         """
         self._check_owner(job_id, owner)
         if not self._store.cancel(job_id, "canceled by the client"):
             state = self._check_owner(job_id, owner).state
             if state is not JobState.CANCELED:
-                raise JobFinished(f"the job is {state} already")
+                raise JobFinished(f"the job has ended: its state is {state}")
 
     def erase(self, job_id: str, owner: str | None = None) -> None:
-        """Stop a job, delete its file and stems, forget it. Raises `UsageError` `job_not_found`."""
-        self._check_owner(job_id, owner)  # before a stranger's text becomes part of a key
+        """Cancel a job, delete its files and then its row. Raises `UsageError` `job_not_found`."""
+        self._check_owner(job_id, owner)  # before text from outside becomes part of a storage key
         self._store.cancel(job_id, "deleted by the client")
         self._storage.delete(f"jobs/{job_id}/")
         self._store.delete(job_id)
 
     def _check_owner(self, job_id: str, owner: str | None) -> Job:
         job = self._store.get(job_id) if job_id.isalnum() else None
-        if job is None or owner not in (None, job.owner):
+        if job is None or not _sees(owner, job.owner):
             raise JobNotFound("no such job")
         return job
 
     def _erase(self, job_id: str) -> None:
-        with contextlib.suppress(StemsvcError):  # what can't be deleted now is an orphan, which the janitor finds
+        with contextlib.suppress(StemsvcError):  # the janitor removes as an orphan what can't be deleted now
             self._storage.delete(f"jobs/{job_id}/")
 
 
 def _idempotency_key(sources: Sequence[Source], spec: JobSpec, request: Request) -> IdempotencyKey | None:
-    """By what a request is the same: also the same as one that release 0.1 was sent, for separations."""
+    """The client's key and a hash of what the request asks for; None where the client gave no key.
+
+    A separation of one source has the same hash as in release 0.1.
+    """
     if request.idempotency_key is None:
         return None
     first = sources[0] if sources else None
@@ -242,14 +249,19 @@ def _idempotency_key(sources: Sequence[Source], spec: JobSpec, request: Request)
     asked: list[Any] = [first.name if first else "", first.fingerprint() if first else "", options]
     if spec.kind != "separate" or len(sources) > 1:
         asked += [spec.kind, spec.params, [[each.role, each.name, each.fingerprint()] for each in sources[1:]]]
-    told = json.dumps(asked, sort_keys=True)
-    return IdempotencyKey(request.idempotency_key, hashlib.sha256(told.encode()).hexdigest())
+    text = json.dumps(asked, sort_keys=True)
+    return IdempotencyKey(request.idempotency_key, hashlib.sha256(text.encode()).hexdigest())
 
 
 def _seconds(sources: Sequence[Source]) -> float | None:
-    """How long the longest track says it plays; None where one does not say."""
+    """The greatest length in seconds that a track's header declares; None where one declares none."""
     found = [source.seconds() for source in sources]
     return None if None in found else max((each for each in found if each is not None), default=0.0)
+
+
+def _sees(caller: str | None, owner: str) -> bool:
+    """Whether a caller sees what is that owner's; None sees everybody's."""
+    return caller in (None, owner)
 
 
 def _amount(role: Role) -> str:

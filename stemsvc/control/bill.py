@@ -1,4 +1,4 @@
-"""What clients used, for them and for operators."""
+"""What clients used, as they and operators read it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from stemsvc.jobstore.usage import Account
 
 
 def bill(account: Account, price_per_hour: float) -> dict[str, Any]:
-    """An account as people read it: minutes of audio, and the price of the device seconds."""
+    """An account with minutes of audio and the price of its device seconds; `price_per_hour` is of a device."""
     return {
         "key": account.owner or None,
         "jobs": account.jobs,

@@ -1,4 +1,4 @@
-"""Keeping jobs going: the messages that are due or lost, the leases that ran out."""
+"""Keeps jobs going: sends messages that are due or lost, and takes back jobs whose leases ran out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 
 class Dispatcher:
-    """Keeps every queued job's message alive and takes jobs back from silent workers. Safe beside itself."""
+    """Makes sure that every queued job gets its message, and takes jobs back from silent workers."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Dispatcher:
         self._reap_from = time.monotonic() + settle_seconds
 
     def sweep(self) -> int:
-        """Reclaim jobs of silent workers and publish every due job that has no message; returns how many.
+        """Take jobs back from silent workers. Publish every due job that has no message, and return how many these are.
 
         Any number of processes may sweep at once.
         """
@@ -53,14 +53,14 @@ class Dispatcher:
             self._router.sweep()
             return self._sender.send_due()
         except TransientError:
-            # While the store was away no worker could renew its lease: they get a moment to do so when it is back.
+            # No worker could renew its lease while the store was away: they get a moment to do so when it is back.
             self._reap_from = time.monotonic() + self._settle_seconds
             raise
 
     def recover(self, job_ids: Sequence[str] = ()) -> tuple[int, int]:
-        """Do at once what sweeps do with patience; how many jobs were taken back, how many were published.
+        """Do at once what sweeps do after a delay. Returns how many jobs were taken back, and how many were published.
 
-        The running jobs `job_ids` are taken from their workers: what these still write changes nothing. Raises
+        The running jobs `job_ids` are taken from their workers: what those still write changes nothing. Raises
         `UsageError` `not_running`.
         """
         for job_id in job_ids:
@@ -90,11 +90,12 @@ class Dispatcher:
                 return
 
     def _find_lost_messages(self, patience: float) -> None:
-        """Where fewer messages wait than jobs that were published, some are gone: the broker was wiped or restored.
+        """Have a queue's jobs published again where the broker holds fewer messages than jobs were published.
 
-        Which ones can't be told, so all of the pool's are sent again: a message too many is dropped by the worker
-        that gets it, since the row gives the lease only once. Messages too many may hide a loss from this count, but
-        no longer than until the queue is empty. Fresh messages are left out: a worker may just be taking them.
+        The broker was then wiped or restored. Nobody can say which messages are gone, so all of the queue's are sent
+        again. A worker drops a message too many, because the row gives the lease only once. Messages too many may hide
+        a loss from this count, but only until the queue is empty. Messages younger than `patience` seconds are left
+        out: a worker may be taking them.
         """
         for (pool, priority), waiting in self._store.outbox.waiting(patience).items():
             queue = queue_of(pool, Priority(priority))
@@ -109,7 +110,7 @@ class Dispatcher:
 
 
 def repeat(sweep: Callable[[], object], interval: float, stop: threading.Event) -> None:
-    """Call `sweep` every `interval` seconds until `stop` is set; what fails is logged and tried again."""
+    """Call `sweep` every `interval` seconds until `stop` is set. A failure is logged, and the next call tries again."""
     while not stop.is_set():
         try:
             sweep()

@@ -17,21 +17,21 @@ from stemsvc.observe import metrics
 
 
 def exposition(store: JobStore, pools: list[Pool]) -> bytes:
-    """The figures of this process and those beside it, and what the store knows, in Prometheus' text format."""
+    """The metrics of this process and its siblings, and those from the store, in Prometheus' text format."""
     known = CollectorRegistry()
     known.register(_Known(store, pools))
     return generate_latest(metrics.registry()) + generate_latest(known)
 
 
 class _Known(Collector):
-    """What the rows tell: the same from whichever process is asked."""
+    """The metrics from the store's rows: every process answers the same."""
 
     def __init__(self, store: JobStore, pools: list[Pool]) -> None:
         self._store = store
         self._pools = pools
 
     def collect(self) -> Iterator[Metric]:
-        """What Prometheus' registry calls. A store that is away shows in `stemsvc_store_up` alone."""
+        """The metrics, for Prometheus' registry. While the store is away, there is only `stemsvc_store_up`, as 0."""
         up = GaugeMetricFamily("stemsvc_store_up", "Whether the job store answers")
         try:
             statuses, ages = pool_statuses(self._store, self._pools), self._store.oldest_waiting()
@@ -41,13 +41,15 @@ class _Known(Collector):
             return
         up.add_metric([], 1)
         depth = GaugeMetricFamily("demucs_queue_depth", "Jobs that wait", labels=("pool", "priority"))
-        age = GaugeMetricFamily("demucs_queue_age_seconds", "Of the oldest job next in line", labels=("pool",))
-        active = GaugeMetricFamily("demucs_active_jobs", "Jobs that run", labels=("pool",))
-        slots = GaugeMetricFamily("demucs_live_slots", "Jobs that living workers can do at a time", labels=("pool",))
-        memory = GaugeMetricFamily(
-            "demucs_device_free_memory_bytes", "Of a worker's device", labels=("pool", "worker", "device")
+        age = GaugeMetricFamily(
+            "demucs_queue_age_seconds", "Seconds that the oldest of the next jobs waits", labels=("pool",)
         )
-        told = set()
+        active = GaugeMetricFamily("demucs_active_jobs", "Jobs that run", labels=("pool",))
+        slots = GaugeMetricFamily("demucs_live_slots", "Jobs that live workers can run at a time", labels=("pool",))
+        memory = GaugeMetricFamily(
+            "demucs_device_free_memory_bytes", "Free memory of a worker's device", labels=("pool", "worker", "device")
+        )
+        shown = set()
         for status in statuses:
             for priority in Priority:
                 depth.add_metric([status.name, priority.word], status.waiting.get(priority, 0))
@@ -56,7 +58,7 @@ class _Known(Collector):
             slots.add_metric([status.name], status.slots)
             for seen in status.workers:
                 free = seen.worker.free_memory_mb
-                if free is not None and seen.worker.id not in told:
-                    told.add(seen.worker.id)
+                if free is not None and seen.worker.id not in shown:
+                    shown.add(seen.worker.id)
                     memory.add_metric([status.name, seen.worker.id, seen.worker.device], free << 20)
         yield from (up, depth, age, active, slots, memory)

@@ -1,4 +1,4 @@
-"""Waiting for what happens to jobs, for any number of requests at once: one look at the rows serves them all."""
+"""Lets any number of requests wait for changes of jobs: one query of the rows serves them all."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from stemsvc.jobstore.snapshots import Snapshot
 from stemsvc.queue.changes import Changes
 
 log = structlog.get_logger()
-LOOK_SECONDS = 1.0  # between two looks at all rows that somebody waits for: what a lost message costs
+LOOK_SECONDS = 1.0  # between two queries of all followed rows: the most that a lost message delays a change
 
 
 class Follower:
-    """One who waits for changes of a job."""
+    """One request that waits for changes of a job."""
 
     def __init__(self, job_id: str) -> None:
         self.job_id = job_id
@@ -28,9 +28,9 @@ class Follower:
         self._gone = False
 
     def wait(self, seconds: float) -> Snapshot | None:
-        """How the job stands when it has changed; None after `seconds` without a change.
+        """The job's snapshot once it has changed; None after `seconds` without a change.
 
-        Raises `LookupError` when the job was deleted, or this process is about to end.
+        Raises `LookupError` where the job was deleted or this process is about to end.
         """
         if not self._changed.wait(seconds):
             return None
@@ -40,18 +40,18 @@ class Follower:
         return self._latest
 
     def show(self, snapshot: Snapshot | None) -> None:
-        """Let the waiting thread know; None: the job is gone."""
+        """Wake the waiting thread with this snapshot; None: the job is gone."""
         self._gone = snapshot is None
         self._latest = snapshot or self._latest
         self._changed.set()
 
 
 class Watch:
-    """Looks at the rows of all jobs that are followed, when changes of them come and once a second."""
+    """Queries the rows of followed jobs: of those whose changes are published, and of all once a second."""
 
     def __init__(self, store: JobStore, changes: Changes) -> None:
         self._store = store
-        self._news = changes
+        self._changes = changes
         self._followers: dict[str, set[Follower]] = {}
         self._seen: dict[str, Snapshot] = {}
         self._guard = threading.Lock()
@@ -61,7 +61,7 @@ class Watch:
 
     @contextlib.contextmanager
     def follow(self, job_id: str) -> Iterator[Follower]:
-        """Follow a job; what happened before the first look is the caller's to read."""
+        """Follow a job. The caller must read for itself what happened before the first query."""
         follower = Follower(job_id)
         with self._guard:
             self._followers.setdefault(job_id, set()).add(follower)
@@ -82,12 +82,12 @@ class Watch:
 
     @property
     def count(self) -> int:
-        """How many follow."""
+        """How many requests follow a job."""
         with self._guard:
             return sum(map(len, self._followers.values()))
 
     def close(self) -> None:
-        """End the thread, and all waiting: clients come back to another process."""
+        """End the thread and wake every follower: clients come back to another process."""
         with self._guard:
             self._closed = True
             self._needed.notify()
@@ -98,25 +98,25 @@ class Watch:
             thread.join()
 
     def _run(self) -> None:
-        listener, look_at = self._news.listen(), 0.0
+        listener, look_at = self._changes.listen(), 0.0
         while True:
             with self._guard:
                 while not self._followers and not self._closed:
                     self._needed.wait()
                 if self._closed:
                     break
-            told = listener.wait(min(LOOK_SECONDS, max(0.0, look_at - time.monotonic())))
+            changed = listener.wait(min(LOOK_SECONDS, max(0.0, look_at - time.monotonic())))
             everyone = time.monotonic() >= look_at
             if everyone:
                 look_at = time.monotonic() + LOOK_SECONDS
             with self._guard:
-                wanted = list(self._followers) if everyone else [each for each in told if each in self._followers]
+                wanted = list(self._followers) if everyone else [each for each in changed if each in self._followers]
             try:
                 self._look(wanted)
-            except StemsvcError as error:  # they hear of it when the store is back
-                log.warning("can't look at followed jobs", code=error.code, detail=error.detail)
+            except StemsvcError as error:  # followers get the changes when the store is back
+                log.warning("can't query followed jobs", code=error.code, detail=error.detail)
             except Exception:
-                log.exception("can't look at followed jobs")
+                log.exception("can't query followed jobs")
         listener.close()
 
     def _look(self, wanted: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Ending what has had its time, and removing what nothing refers to any more."""
+"""Expires stems and rows after their time, and removes objects that nothing refers to."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from itertools import groupby
 
 import structlog
 
-from stemsvc.jobs.record import Job, JobState
+from stemsvc.jobs.record import LIVE, Job
 from stemsvc.jobstore import JobStore
 from stemsvc.storage import Storage
 
 log = structlog.get_logger()
-LIVE = (JobState.QUEUED, JobState.RUNNING)
 
 
 @dataclass
 class Janitor:
-    """Expires stems, forgets old rows, removes orphaned objects. Any number of processes may do so at once.
+    """Expires stems, deletes old rows, removes orphaned objects. Any number of processes may do so at once.
 
-    `stems_ttl`, `rows_ttl` and `usage_ttl` are in seconds, 0 for ever; `keys_ttl` is of idempotency keys. An object
-    that its job's row has no use for goes at once: what a killed worker had stored. One without a row must have been so
-    for `suspect_seconds`, since a file is stored before its row is made.
+    `stems_ttl`, `rows_ttl` and `usage_ttl` are in seconds, 0 for ever; `keys_ttl` is of idempotency keys, in seconds.
+    An object that its job's row does not use is removed at once: a worker that was killed had stored it. An object
+    without a row is removed after `suspect_seconds`, because a file is stored before its row is made.
     """
 
     store: JobStore
@@ -34,15 +33,15 @@ class Janitor:
     usage_ttl: float = 0.0
     suspect_seconds: float = 3600.0
     clock: Callable[[], float] = time.monotonic
-    _suspects: dict[str, float] = field(default_factory=dict)  # key -> when it was first seen without a use
+    _suspects: dict[str, float] = field(default_factory=dict)  # key -> when it was first seen without a row
 
     def sweep(self) -> None:
-        """Do all of it once. Raises the store's and the storage's `TransientError`."""
+        """Run each task once. Raises the store's and the storage's `TransientError`."""
         if self.stems_ttl:
             for job_id in self.store.expire(self.stems_ttl):
                 log.info("stems expired", job_id=job_id)
         if self.rows_ttl and (count := self.store.forget(self.rows_ttl)):
-            log.info("old jobs forgotten", jobs=count)
+            log.info("old jobs deleted", jobs=count)
         self.store.intake.forget_keys(self.keys_ttl)
         self.store.tidy()
         if self.usage_ttl:
@@ -57,14 +56,14 @@ class Janitor:
         now = self.clock()
         suspects: dict[str, float] = {}
         for job_id, keys in groupby(self.storage.keys("jobs/"), lambda key: key.split("/")[1]):
-            job = self.store.get(job_id)  # after the listing: what is of no use to the row now will never be
+            job = self.store.get(job_id)  # after the listing: the row will never use what it does not use now
             for key in keys:
                 if job is None:
                     suspects[key] = self._suspects.get(key, now)
                 elif not _is_used(key, job):
                     self._remove(key)
         for upload_id, keys in groupby(self.storage.keys("uploads/"), lambda key: key.split("/")[1]):
-            if self.store.uploads.find(upload_id) is None:  # sent by a client that was slower than its upload lived
+            if self.store.uploads.find(upload_id) is None:  # the client sent it after its upload expired
                 suspects |= {key: self._suspects.get(key, now) for key in keys}
         for key, since in list(suspects.items()):
             if now - since >= self.suspect_seconds:

@@ -1,4 +1,4 @@
-"""Jobs that are older in their state than they should be, and why: what `stemsvc jobs stuck` lists."""
+"""Jobs that have been in their state for too long, and why. `stemsvc jobs stuck` lists them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stemsvc.jobstore import JobStore
 from stemsvc.queue.celery import Publisher
 from stemsvc.settings import Settings
 
-SWEEPS = 5  # of the dispatcher: what it has not mended by then, it does not mend
+SWEEPS = 5  # of the dispatcher: it does not repair what it has not repaired by then
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def _overdue_running(job: Job, now: float, patience: float, settings: Settings) 
 def _overdue_queued(
     queued: list[Job], now: float, patience: float, publisher: Publisher, store: JobStore
 ) -> Iterator[Stuck]:
-    """Those whose messages got lost, or that nobody takes; the rest of a line waits for its turn."""
+    """Jobs whose message is lost, and jobs that no worker takes. The other jobs of a queue wait for their turn."""
     published = Counter(_queue(job) for job in queued if job.published_at and now - job.published_at > patience)
     faults = {queue: _fault(queue, count, publisher) for queue, count in published.items()}
     slots, rooms = store.workers.slots(), store.outbox.rooms()
@@ -63,7 +63,7 @@ def _overdue_queued(
         elif job.published_at is not None and (fault := faults[_queue(job)]):
             yield Stuck(job, now - since, fault)
         elif not slots.get(job.pool):
-            yield Stuck(job, now - since, f"no worker of {job.pool} lives")
+            yield Stuck(job, now - since, f"the pool {job.pool} has no live worker")
 
 
 def _queue(job: Job) -> str:

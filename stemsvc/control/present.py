@@ -13,19 +13,19 @@ from stemsvc.jobs.record import Event, Job, JobState, JobView
 from stemsvc.kinds import registry
 from stemsvc.storage import Storage
 
-SEPARATE = "separate"  # whose files release 0.1 called stems
+SEPARATE = "separate"  # the kind whose files release 0.1 called stems
 
 
 @dataclass(frozen=True)
 class Links:
-    """How URLs are made: signed by `storage` for `seconds`, relative ones below `base`."""
+    """How URLs are made: `storage` signs them for `seconds`, and relative ones start at `base`."""
 
     storage: Storage
     seconds: int
     base: str
 
     def sign(self, key: str, filename: str, content_type: str) -> dict[str, Any]:
-        """A fresh URL of an object, and when it ends."""
+        """A fresh URL of an object, the name it is saved under, and when the URL expires."""
         expires = datetime.fromtimestamp(int(time.time()) + self.seconds, UTC)
         url = self.storage.signed_url(key, self.seconds, filename, content_type)
         return {"filename": filename, "url": urljoin(self.base, url), "expires_at": expires}
@@ -74,13 +74,13 @@ def job_body(links: Links, view: JobView) -> dict[str, Any]:
 
 
 def _shown(job: Job) -> dict[str, Any]:
-    """What its kind adds, where that is installed here."""
+    """The fields that its kind adds; none where the kind is not installed here."""
     kind = registry.find(job.kind)
     return kind.shown(kind.read(job.params)) if kind else {}
 
 
 def line(event: Event) -> dict[str, Any]:
-    """A line of a job's timeline."""
+    """An entry of a job's timeline; its moment is a datetime."""
     return {
         "at": _moment(event.at), "from_state": event.from_state, "to_state": event.to_state, "why": event.why,
         "worker": event.worker,
@@ -119,7 +119,7 @@ def _files(links: Links, job: Job) -> dict[str, Any]:
     files: dict[str, Any] = {}
     for name, output in job.outputs.items():
         facts = {key: value for key, value in output.items() if key != "key"}
-        content_type = output.get("content_type") or job.encoding.content_type  # release 0.1 did not write it down
+        content_type = output.get("content_type") or job.encoding.content_type  # release 0.1 did not store it
         signed = links.sign(output["key"], output_filename(job, name), content_type)
         files[name] = {**facts, **signed, "content_type": content_type}
     return files

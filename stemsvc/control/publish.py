@@ -1,4 +1,4 @@
-"""Sending the messages of queued jobs: in batches, off the requests' threads."""
+"""Sends the messages of queued jobs: in batches, and not on the requests' threads."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from stemsvc.queue.celery import Publisher
 
 log = structlog.get_logger()
 BATCH = 100  # jobs claimed at a time
-QUIET_SECONDS = 0.05  # a burst of requests is answered first and published then
+QUIET_SECONDS = 0.05  # a burst of requests is answered first, then published
 LONGEST_SECONDS = 1.0  # however long the burst lasts
 
 
 class Sender:
-    """Publishes due jobs. Safe beside itself in any number of threads and processes: each job is one claimer's."""
+    """Publishes due jobs. Any number of threads and processes may do so at once: only one of them claims a job."""
 
     def __init__(self, outbox: Outbox, publisher: Publisher) -> None:
         self._outbox = outbox
@@ -31,7 +31,7 @@ class Sender:
         self._last = 0.0  # when it was woken last
 
     def wake(self) -> None:
-        """Have a thread send what is due, in a moment. What it fails to send, the dispatcher sends."""
+        """Have a thread send what is due, in a moment. The dispatcher sends what the thread fails to send."""
         self._last = time.monotonic()
         self._woken.set()
         with self._guard:
@@ -42,7 +42,7 @@ class Sender:
     def send_due(self) -> int:
         """Publish every due job that has no message; returns how many. Raises `TransientError` `store_unavailable`.
 
-        A broker that does not answer leaves the jobs as they were.
+        Where the broker does not answer, the jobs stay unpublished.
         """
         count = 0
         while claimed := self._outbox.claim(BATCH):
@@ -58,7 +58,7 @@ class Sender:
                 self._publisher.publish(each)
             except TransientError as error:
                 log.warning("not published yet", jobs=len(claimed) - sent, code=error.code, detail=error.detail)
-                with contextlib.suppress(TransientError):  # a claim without a message is found as a lost one
+                with contextlib.suppress(TransientError):  # the dispatcher finds a claim without a message
                     self._outbox.unclaim([rest.job_id for rest in claimed[sent:]])
                 return sent
         return len(claimed)

@@ -1,4 +1,4 @@
-"""Which pool a job goes to: by its kind, its model, the device it wishes for, its size, and who lives."""
+"""Chooses a job's pool: by its kind, its model, the device it asks for, its size, and the live workers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MOVED_AT_A_TIME = 100  # jobs of a pool that is gone, at each sweep
 
 @dataclass(frozen=True)
 class Choice:
-    """A pool for a job, why that one, and whether a worker of it lives."""
+    """A pool for a job, why that one, and whether it has a live worker."""
 
     pool: Pool
     why: str
@@ -39,12 +39,12 @@ def choose_pool(
     pools: Sequence[Pool], kind: str, needs: Needs, device: str, *, seconds: float | None = None,
     slots: Mapping[str, int] | None = None, waiting: Callable[[], Mapping[str, int]] = dict,
 ) -> Choice:  # fmt: skip
-    """The best pool for a job of that kind with those needs which computes for about `seconds`.
+    """The best pool for a job of that kind with those needs, which computes for about `seconds`.
 
-    Pools with living workers (`slots`: jobs at a time, by pool) come before those without, then the operator's
-    priority, then accelerators for work that they make faster and CPUs for any other, then the shortest queue for each
-    slot (`waiting`, asked only where that decides). Raises `UsageError` `no_pool`, `not_enough_memory` where each pool
-    is too small, `too_much_work` where none may compute for so long.
+    Pools with live workers (`slots`: jobs at a time, by pool) come before those without. Then the operator's priority
+    decides, then the device: accelerators for work that they make faster, CPUs for any other. Last comes the shortest
+    queue for each slot (`waiting`: jobs by pool, called only where that decides). Raises `UsageError` `no_pool`,
+    `not_enough_memory` where each pool is too small, `too_much_work` where none may compute for so long.
     """
     serving = _serving(pools, kind, needs, device, seconds)
     living = slots or {}
@@ -57,13 +57,13 @@ def choose_pool(
     pool, alive = best[0], not first[0]
     rivals = [each for each in serving if living.get(each.name, 0)] if alive else serving
     if len(best) > 1:
-        lines = waiting()
-        pool = min(best, key=lambda each: lines.get(each.name, 0) / max(1, living.get(each.name, 0)))
-        why = f"has the shortest queue, {lines.get(pool.name, 0)} jobs for {living.get(pool.name, 0)} slots"
+        queued = waiting()
+        pool = min(best, key=lambda each: queued.get(each.name, 0) / max(1, living.get(each.name, 0)))
+        why = f"has the shortest queue, {queued.get(pool.name, 0)} jobs for {living.get(pool.name, 0)} slots"
     elif len(serving) == 1:
         why = "is the only pool"
     elif len(rivals) == 1:
-        why = "is the only one with a living worker"
+        why = "is the only one with a live worker"
     else:
         why = f"comes first of {len(rivals)}"
     waits = "" if alive else "; it waits for a worker there"
@@ -83,7 +83,7 @@ def _serving(pools: Sequence[Pool], kind: str, needs: Needs, device: str, second
     quick = [pool for pool in fitting if pool.time_limit is None or (seconds or 0.0) <= pool.time_limit]
     if not quick:
         longest = max(pool.time_limit or 0.0 for pool in fitting)
-        detail = f"it would compute for about {seconds:.0f} s; the pools for it give at most {longest:.0f} s"
+        detail = f"it would compute for about {seconds:.0f} s; the pools for it allow at most {longest:.0f} s"
         raise TooMuchWork(detail)
     return quick
 
@@ -93,13 +93,13 @@ def _is_wished(pool: Pool, device: str) -> bool:
 
 
 class Router:
-    """Chooses pools by what the store knows of workers and lines."""
+    """Chooses pools by what the store knows of workers and queues."""
 
     def __init__(
         self, store: JobStore, catalog: Catalog, pools: list[Pool], *, patience: float, refuse: bool = False
     ) -> None:
-        """`patience`: seconds without a worker after which a pool's jobs may go elsewhere; `refuse`: take no job that
-        would wait for a worker to come."""
+        """`patience`: seconds without a worker after which a pool's jobs may move to another pool; `refuse`: refuse a
+        job whose pool has no live worker."""
         self._store = store
         self._catalog = catalog
         self._pools = pools
@@ -113,13 +113,14 @@ class Router:
             waiting=self._waiting,
         )  # fmt: skip
         if self._refuse and not choice.alive:
-            raise NoLivePool(f"no worker of {choice.pool.name} lives", retry_after=30.0)
+            raise NoLivePool(f"the pool {choice.pool.name} has no live worker", retry_after=30.0)
         return choice
 
     def sweep(self) -> int:
-        """Move jobs from pools that have had no worker for long to those that have one; how many."""
+        """Move jobs from pools that have had no worker for `patience` to pools that have one; returns how many."""
         slots = self._store.workers.slots()
-        empty = [pool for pool, line in self._store.waiting().items() if sum(line.values()) and not slots.get(pool)]
+        waiting = self._store.waiting()
+        empty = [pool for pool, queued in waiting.items() if sum(queued.values()) and not slots.get(pool)]
         if not empty:
             return 0
         now, last = self._store.workers.silence()
@@ -136,7 +137,7 @@ class Router:
             needs = kind.needs(kind.read(job.params), self._catalog)
             slots = self._store.workers.slots(job.kind)
             choice = choose_pool(self._pools, job.kind, needs, job.envelope.device, seconds=job.cost, slots=slots)
-        except UsageError:  # the configuration changed since it was accepted: it waits for another one
+        except UsageError:  # the configuration changed since it was accepted: it waits for the next change
             return False
         if not choice.alive or choice.pool.name == job.pool:
             return False
@@ -146,4 +147,4 @@ class Router:
         return moved
 
     def _waiting(self) -> dict[str, int]:
-        return {pool: sum(line.values()) for pool, line in self._store.waiting().items()}
+        return {pool: sum(by_priority.values()) for pool, by_priority in self._store.waiting().items()}

@@ -1,4 +1,4 @@
-"""What the api, the dispatcher and the operator's commands work with, wired from the settings."""
+"""What the api, the dispatcher and the operator's commands work with, made from the settings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from stemsvc.storage import Storage, open_storage
 
 @dataclass(frozen=True)
 class Services:
-    """A process's settings and its open ends."""
+    """A process's settings and what it works with; `close` it at the end."""
 
     settings: Settings
     catalog: Catalog
@@ -43,7 +43,7 @@ class Services:
     watch: Watch
 
     def close(self) -> None:
-        """Give back every connection."""
+        """Send what is due, then end every thread and connection."""
         self.watch.close()
         self.changes.close()
         self.sender.close()
@@ -52,7 +52,7 @@ class Services:
 
 
 def open_services(settings: Settings) -> Services:
-    """Wire the services; no connection is opened yet."""
+    """Make the services; no connection is opened yet."""
     catalog = load_catalog(settings.catalog, settings.default_model)
     changes = Changes(settings.broker_url)
     storage = open_storage(settings)
@@ -81,7 +81,7 @@ def open_services(settings: Settings) -> Services:
 
 
 def open_guard(settings: Settings) -> Guard:
-    """The guard over addresses of clients. Raises `FatalError` `bad_settings`."""
+    """The guard that checks the addresses clients give. Raises `FatalError` `bad_settings`."""
     try:
         return Guard(settings.allowed_networks)
     except ValueError as error:
@@ -89,7 +89,7 @@ def open_guard(settings: Settings) -> Guard:
 
 
 def job_limits(settings: Settings, pool: Pool | None = None) -> Limits:
-    """What a job may be, in a pool."""
+    """The limits of a job; the time limit of its `pool` may be shorter than that of the settings."""
     seconds = float(settings.job_time_limit_seconds)
     if pool is not None and pool.time_limit is not None:
         seconds = min(seconds, pool.time_limit)

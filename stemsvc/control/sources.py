@@ -13,25 +13,25 @@ from stemsvc.storage import Storage
 
 
 class Source(Protocol):
-    """One of the three."""
+    """One track of a request: a `SentFile`, an `UploadedFile` or a `Link`."""
 
     @property
     def name(self) -> str:
-        """What the track is called."""
+        """The track's name."""
 
     @property
     def url(self) -> str:
-        """Where it must be fetched from; empty where its bytes are here already."""
+        """The address to fetch it from; empty where its bytes are here already."""
 
     @property
     def role(self) -> str:
-        """What it is to its job."""
+        """Its role among the job's inputs; see `stemsvc.kinds.base.Role`."""
 
     def fingerprint(self) -> str:
-        """What tells this source from another one in the same client's requests."""
+        """A text that differs from that of every other source in the same client's requests."""
 
     def seconds(self) -> float | None:
-        """The length that its header declares, where that can be told before it is stored."""
+        """The length that its header declares, in seconds; None where that is not known before it is stored."""
 
     def place(self, storage: Storage, key: str) -> int:
         """Put its bytes under that key; returns how many. Raises the storage's errors."""
@@ -101,7 +101,7 @@ class UploadedFile:
 
 @dataclass(frozen=True)
 class Link:
-    """An address, which the pool `fetch` gets the track from."""
+    """An address from which the pool `fetch` downloads the track."""
 
     url: str
     name: str = "track"

@@ -1,4 +1,4 @@
-"""Who hears of a job's moves once they are committed: followers, the figures, the storage."""
+"""Who is notified of a job's moves once they are committed: followers, the metrics, the storage."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 
 from stemsvc.errors import StemsvcError
-from stemsvc.jobs.record import JobState
+from stemsvc.jobs.record import WITHOUT_FILES, JobState
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.transition import Moved
 from stemsvc.observe import metrics
@@ -16,42 +16,45 @@ from stemsvc.storage import Storage
 
 
 def open_store(settings: Settings, storage: Storage, changes: Changes) -> JobStore:
-    """The job store of a process that moves jobs: whoever ends one, it is told of, counted and erased."""
+    """The job store of a process that moves jobs.
+
+    Each move is published to followers. Each end is counted, and the objects that the job no longer uses are erased.
+    """
     subscribers = (Followers(changes), count_end, Eraser(storage))
     return JobStore(settings.resolved_database_url, subscribers, changes.publish, settings.publish_ahead)
 
 
 @dataclass(frozen=True)
 class Followers:
-    """Tells those who wait for changes of a job."""
+    """Publishes a change to the requests that follow the job."""
 
     changes: Changes
 
     def __call__(self, moved: Moved) -> None:
-        """Nobody follows a job before it is accepted."""
+        """Publish the change, except that a job was accepted: nobody follows it yet."""
         if moved.old is not None:
             self.changes.publish(moved.job.id)
 
 
 def count_end(moved: Moved) -> None:
-    """Count a job that ended, by what became of it."""
+    """Count a job that ended, by its kind, model, state and error code."""
     if moved.ended:
         metrics.job_ended(moved.job.kind, moved.job.spec.model, str(moved.job.state), moved.job.error_code or "")
 
 
 @dataclass(frozen=True)
 class Eraser:
-    """Erases what a job's row has no use for any more. What can't be erased now is an orphan, which the janitor finds.
+    """Erases what a job's row no longer uses. The janitor removes as an orphan what can't be erased now.
 
-    What a worker stores after this, it erases itself when it sees that the job is not its own any more.
+    A worker may store something after this. It erases that itself when it sees that the job is no longer its own.
     """
 
     storage: Storage
 
     def __call__(self, moved: Moved) -> None:
-        """All of a job that ended without files; else its inputs, and what its lost attempts stored."""
+        """Erase all of a job that has no files at its end; of others the inputs, and what lost attempts stored."""
         job = moved.job
-        if job.state in (JobState.FAILED, JobState.CANCELED, JobState.EXPIRED):
+        if job.state in WITHOUT_FILES:
             self._erase(f"jobs/{job.id}/")
         elif job.state is JobState.SUCCEEDED:
             for each in job.inputs:

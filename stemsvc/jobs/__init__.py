@@ -1,1 +1,1 @@
-"""What a job is: its record, its states, its pools, its file names. Nothing here asks a store or a network."""
+"""The job: its record, states, pools and file names. No module here calls a store or a network."""

@@ -1,4 +1,4 @@
-"""Worker pools: which models a pool runs on which device, how, and the queues that feed it."""
+"""Worker pools: the kinds and models that a pool runs, its device, its limits, and the queues that feed it."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from stemsvc.jobs.record import Priority
 
 DEVICES = ("cpu", "cuda", "mps")
 ANY = "*"
-FETCH = "fetch"  # the pool that gets tracks from addresses, so that no device waits on a network
-WEBHOOKS = "webhooks"  # the queue of deliveries to clients, which the same pool serves
+FETCH = "fetch"  # the pool that downloads tracks from addresses, so that no device waits for a network
+WEBHOOKS = "webhooks"  # the queue of webhook deliveries, which the pool `fetch` serves
 FILES = (".yaml", ".yml")
 DEVICE = re.compile(r"cpu|mps|cuda(:\d{1,2})?")
 _SIZE = re.compile(r"(\d+)([MG])i?B?", re.IGNORECASE)
-_PRECISIONS = "auto|fp32|mixed|fast"  # those of `stemsvc.kinds.separate.options`, which a test holds against them
+_PRECISIONS = "auto|fp32|mixed|fast"  # the same as in `stemsvc.kinds.separate.options`: a test compares them
 
 
 def megabytes(text: object) -> object:
-    """`8G` or `900M` in MB; what is no such text is left to others to refuse."""
+    """`8G` or `900M` as a number of MB. Any other value is returned unchanged, for the caller to refuse."""
     size = _SIZE.fullmatch(text) if isinstance(text, str) else None
     return int(size[1]) * (1024 if size[2].upper() == "G" else 1) if size else text
 
 
 class Pool(BaseModel):
-    """Some kinds of work and models on one device. Its name is also the name of its queue; see `queue_of`.
+    """The kinds and models that a group of workers runs on one device. Its name is also its queue's; see `queue_of`.
 
-    What may be None is then as the worker's own settings say, or unlimited.
+    A field that is None takes the value of the worker's own settings, or sets no limit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -41,13 +41,13 @@ class Pool(BaseModel):
     kinds: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = (ANY,)
     models: Annotated[tuple[str, ...], Field(strict=False)] = (ANY,)
     device: str = Field(pattern=f"^({DEVICE.pattern})$")
-    precision: str | None = Field(None, pattern=f"^({_PRECISIONS})$", description="of jobs that leave it open")
-    concurrency: int | None = Field(None, ge=1, description="children of each of its worker processes")
+    precision: str | None = Field(None, pattern=f"^({_PRECISIONS})$", description="of jobs that do not choose one")
+    concurrency: int | None = Field(None, ge=1, description="pool processes of each of its workers")
     memory_mb: Annotated[int | None, BeforeValidator(megabytes)] = Field(
-        None, alias="memory", ge=1, description="what one of its jobs may use"
+        None, alias="memory", ge=1, description="memory that one of its jobs may use"
     )
     time_limit: float | None = Field(None, gt=0, strict=False, description="longest computation of a job, in seconds")
-    priority: int = Field(0, description="of pools that can serve a job, those with more come first")
+    priority: int = Field(0, description="of the pools that can serve a job, the one with the most comes first")
 
     @field_validator("name")
     @classmethod
@@ -60,43 +60,46 @@ class Pool(BaseModel):
     @classmethod
     def _named(cls, models: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if not models and info.data.get("kinds", (ANY,)) == (ANY,):
-            raise ValueError("name models, or the kinds that it serves without any")
+            raise ValueError("name models, or kinds that need no model")
         return models
 
     @property
     def kind(self) -> str:
-        """What kind of device: `cpu`, `cuda` or `mps`."""
+        """The kind of its device: `cpu`, `cuda` or `mps`."""
         return self.device.partition(":")[0]
 
     def serves(self, kind: str, model: str | None) -> bool:
-        """Whether it does work of that kind, with that model where the kind has any."""
+        """Whether it runs jobs of that kind, and that model where the kind needs one."""
         return (self.kinds == (ANY,) or kind in self.kinds) and (model is None or model in self.models)
 
 
 def single(model: str, device: str, memory_mb: int | None = None) -> Pool:
-    """The pool of one model on one device, under its standard name."""
+    """The pool of one model on one device, under its standard name `separate.<model>.<device>`."""
     return Pool(
         name=f"separate.{model}.{device}", kinds=("separate",), models=(model,), device=device, memory=memory_mb
     )
 
 
 def single_kind(kind: str, device: str, memory_mb: int | None = None) -> Pool:
-    """The pool of one kind that needs no model on one device, under its standard name."""
+    """The pool of one kind that needs no model, on one device, under its standard name `<kind>.<device>`."""
     return Pool(name=f"{kind}.{device}", kinds=(kind,), models=(), device=device, memory=memory_mb)
 
 
 def queue_of(pool: str, priority: Priority = Priority.NORMAL) -> str:
-    """The queue of a pool's jobs of that priority."""
+    """The name of the queue where a pool's jobs of that priority wait."""
     return pool if priority is Priority.NORMAL else f"{pool}.{priority.word}"
 
 
 def queues_of(pools: Iterable[str]) -> list[str]:
-    """All queues of these pools."""
+    """The names of all queues of these pools; each pool's from the highest priority down."""
     return [queue_of(pool, priority) for pool in pools for priority in Priority]
 
 
 def find_pool(pools: Iterable[Pool], name: str, kinds: Sequence[str] = ()) -> Pool | None:
-    """The pool of that name: a configured one, or what a standard name says. `kinds` are those without models."""
+    """The pool of that name: a configured one, or the one that a standard name describes; None for any other name.
+
+    `kinds` are the kinds that need no model.
+    """
     for pool in pools:
         if pool.name == name:
             return pool
@@ -110,8 +113,8 @@ def find_pool(pools: Iterable[Pool], name: str, kinds: Sequence[str] = ()) -> Po
 def parse_pools(text: str, models: Sequence[str], kinds: Sequence[str] = ()) -> list[Pool]:
     """Read pools: a YAML file's path, or `model:device,...` or `model:device:memory,...` (as 8G or 900M).
 
-    In the place of a model may stand one of `kinds`, those that have none. `*` stands for every model of the catalog
-    and every such kind. Raises `UsageError` `bad_pools`.
+    An item may name one of `kinds` (the kinds that need no model) instead of a model. `*` stands for every model of the
+    catalog and every such kind. Raises `UsageError` `bad_pools`.
     """
     if text.endswith(FILES):
         return _read_file(Path(text), models)
@@ -149,7 +152,7 @@ def _read_file(path: Path, models: Sequence[str]) -> list[Pool]:
     for number, entry in enumerate(entries, 1):
         pool = _read_entry(f"{path}: pool {number}", entry, models)
         if pool.name in pools:
-            raise BadPools(f"{path}: pool {number}: another one is called {pool.name}")
+            raise BadPools(f"{path}: pool {number}: another pool has the name {pool.name}")
         pools[pool.name] = pool
     return list(pools.values())
 

@@ -1,4 +1,4 @@
-"""How long a track says it plays, read from its header without decoding: an early word, the decoder has the last."""
+"""The length that a track's header declares, read without decoding: an estimate, the decoder finds the true one."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import BinaryIO
 
 from tinytag import TinyTag
 
-# A header lies within the first bytes or the last; who needs more than this to be found is looked at by a worker.
+# A header lies within a file's first or last bytes. A worker measures a file whose header is not found within these.
 _MOST_BYTES = 8 * 1024 * 1024
 _MOST_READS = 20_000
 
 
 class _TooMuch(Exception):
-    """Raised when a file makes its reader read on and on."""
+    """Raised when a file makes its reader read more than the limits allow."""
 
 
 class _Sparing(io.RawIOBase):
-    """A file that lets itself be read a little only, so that no hostile one can hold a request's thread."""
+    """A file that allows `_MOST_BYTES` and `_MOST_READS`, so that a hostile file can't hold a request's thread."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__()
@@ -47,15 +47,15 @@ class _Sparing(io.RawIOBase):
 
 
 def track_seconds(file: BinaryIO) -> float | None:
-    """The length that the file's header declares; None where it declares none that can be read. Rewinds the file."""
+    """The length in seconds that the file's header declares; None where none can be read. Rewinds the file."""
     try:
         size = file.seek(0, io.SEEK_END)
         file.seek(0)
         found = TinyTag.get(file_obj=_Sparing(file), tags=False, image=False)  # type: ignore[arg-type]
         seconds = found.duration
-    except Exception:  # whatever a damaged header makes the reader do: the decoder will say what is wrong
+    except Exception:  # a damaged header may make the reader raise anything; the decoder will name the fault
         return None
     finally:
         file.seek(0)
-    # a byte holds some samples, never hours
+    # A header that declares more than 8 s for each byte is false: a byte holds some samples, never hours.
     return float(seconds) if seconds and 0 < seconds < size * 8 else None

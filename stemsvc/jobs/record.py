@@ -12,7 +12,7 @@ from stemsvc.jobs.spec import Envelope, Input, JobSpec
 
 
 class JobState(enum.StrEnum):
-    """Where a job stands."""
+    """The states of a job; `MOVES` has the legal moves between them."""
 
     QUEUED = "queued"  # the row is durable; a message for a worker exists or will be published
     RUNNING = "running"  # one worker holds the lease
@@ -22,8 +22,13 @@ class JobState(enum.StrEnum):
     EXPIRED = "expired"  # succeeded once, its files have been erased
 
 
+LIVE = (JobState.QUEUED, JobState.RUNNING)
+ENDS = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED)  # what an attempt or a client ends a job with
+WITHOUT_FILES = (JobState.FAILED, JobState.CANCELED, JobState.EXPIRED)
+
+
 class Priority(enum.IntEnum):
-    """Which of a pool's jobs go first: all of one class before any of the next."""
+    """Which of a pool's jobs go first: all jobs of a priority go before any job of the next."""
 
     HIGH = 0
     NORMAL = 1
@@ -31,11 +36,11 @@ class Priority(enum.IntEnum):
 
     @property
     def word(self) -> str:
-        """As clients say it."""
+        """The name that clients use, such as `high`."""
         return self.name.lower()
 
 
-WAITING_FOR_POOL = "waiting_for_pool"  # what a queued job's stage is while no worker of its pool lives
+WAITING_FOR_POOL = "waiting_for_pool"  # the stage of a queued job while its pool has no live worker
 
 MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELED}),
@@ -49,7 +54,7 @@ MOVES: dict[JobState, frozenset[JobState]] = {
 
 @dataclass(frozen=True)
 class Event:
-    """One line of a job's timeline; `at` in seconds since the epoch, by the database's clock."""
+    """One entry of a job's timeline; `at` is in seconds since the epoch, by the database's clock."""
 
     at: float
     from_state: str | None
@@ -82,22 +87,22 @@ class Job:
     published_at: float | None = None
     error_code: str | None = None
     error_detail: str | None = None
-    source: dict[str, Any] = field(default_factory=dict)  # what the track was: sample_rate, channels, frames, codec
+    source: dict[str, Any] = field(default_factory=dict)  # of the track: sample_rate, channels, frames, codec
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> key, bytes, sha256, content_type, facts
     facts: dict[str, Any] = field(default_factory=dict)  # what the work found out
-    owner: str = ""  # who sent it; empty where there are no keys
-    next_pool: str | None = None  # where the job goes from the pool that fetches its inputs
-    cache_key: str | None = None  # of what its result depends on; see `stemsvc.kinds.cache_key`
-    cached: bool = False  # whether its files are another job's
+    owner: str = ""  # id of the key that sent it; empty where there are no keys
+    next_pool: str | None = None  # the pool that gets the job when its inputs are fetched
+    cache_key: str | None = None  # a hash of all that its result depends on; see `stemsvc.kinds.cache_key`
+    cached: bool = False  # whether its files were taken from an earlier job
     manifest_key: str | None = None
     priority: int = int(Priority.NORMAL)
-    cost: float = 1.0  # of device time, as predicted, in seconds: what its owner's share is charged with
-    turn: float = 0.0  # its place among its pool's jobs of its priority; see `jobstore.line`
+    cost: float = 1.0  # predicted device time in seconds; its owner's share is charged with it
+    turn: float = 0.0  # its place among its pool's jobs of its priority; see `jobstore.fair_queue`
     trace: str | None = None  # W3C traceparent of the request that made it
 
     @property
     def kind(self) -> str:
-        """What it does."""
+        """The kind of work, such as `separate`."""
         return self.spec.kind
 
     @property
@@ -107,7 +112,7 @@ class Job:
 
     @property
     def envelope(self) -> Envelope:
-        """What its client said of it."""
+        """What its client asked for beyond the kind's own params."""
         return self.spec.envelope
 
     @property
@@ -117,18 +122,21 @@ class Job:
 
     @property
     def name(self) -> str:
-        """What its first input is called; its kind where it has none."""
+        """The name of its first input; its kind where it has no input."""
         return self.inputs[0].name if self.inputs else self.kind
 
     @property
     def finished(self) -> bool:
-        """Whether no worker will touch this job again."""
-        return self.state not in (JobState.QUEUED, JobState.RUNNING)
+        """Whether the job has ended: no worker will touch it again."""
+        return self.state not in LIVE
 
 
 @dataclass(frozen=True)
 class JobView:
-    """A job as it stood at one moment: its timeline, and how many jobs of its pool wait before it (None: it runs)."""
+    """A job at one moment, with its timeline. `queue_position` is the number of its pool's jobs that wait before it.
+
+    The position is None for a job that is not queued.
+    """
 
     job: Job
     timeline: list[Event]
@@ -145,15 +153,15 @@ class Lease:
 
     @property
     def prefix(self) -> str:
-        """Where this attempt puts its objects, apart from every other attempt's."""
+        """The prefix of the keys of this attempt's objects. No other attempt writes there."""
         return f"jobs/{self.job_id}/attempt-{self.attempt}"
 
 
 def new_job_id() -> str:
-    """A random id that tells nothing about other jobs."""
+    """A random id, which reveals nothing about other jobs: 32 hex digits."""
     return uuid.uuid4().hex
 
 
 def input_key(job_id: str, number: int = 0) -> str:
-    """Where a job's sent file lies in storage; `number` counts its inputs from 0."""
+    """The storage key of a job's input; `number` counts the inputs from 0."""
     return f"jobs/{job_id}/input" + (f"-{number}" if number else "")

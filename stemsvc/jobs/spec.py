@@ -1,4 +1,4 @@
-"""What a job is asked to do: its kind and the kind's own params, its inputs, its envelope, its encoding."""
+"""What a client asks of a job: its kind and the kind's own params, its inputs, its envelope, its encoding."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from stemsvc.jobs.encoding import Encoding
 
 @dataclass(frozen=True)
 class Envelope:
-    """What a client may say of a job of any kind."""
+    """What a client may ask for in a job of any kind."""
 
-    device: str = "auto"  # a kind of device, or one of them; `auto`: whichever is best
+    device: str = "auto"  # a kind of device (`cuda`) or one device (`cuda:0`); `auto`: whichever is best
     priority: str = "normal"
-    cache: bool = True  # whether an earlier job's files may be taken
+    cache: bool = True  # whether an earlier job's files may be reused
     webhook_url: str = ""
-    webhook_events: tuple[str, ...] = ()  # names of `stemsvc.accounts.webhooks`
-    metadata: dict[str, Any] = field(default_factory=dict)  # the client's own, given back as it came
+    webhook_events: tuple[str, ...] = ()  # names from `stemsvc.accounts.webhooks`
+    metadata: dict[str, Any] = field(default_factory=dict)  # the client's own data, returned unchanged
 
 
 @dataclass(frozen=True)
 class Input:
-    """One track that a job works on. `key` is where its bytes lie in storage; empty while they must be fetched."""
+    """One track that a job works on. `key` is the storage key of its bytes, `bytes` their number; 0 until fetched."""
 
     name: str
     key: str = ""
@@ -34,9 +34,10 @@ class Input:
 
 @dataclass(frozen=True)
 class JobSpec:
-    """What a job shall do, checked by its kind. `params` is as `Kind.stored` gives it, JSON throughout.
+    """What a job must do, checked by its kind. `params` is what `Kind.stored` returns: plain JSON.
 
-    `more` is what a row's options have beyond envelope and encoding: keys that only another release knows.
+    `more` keeps the keys of a row's options that belong to neither envelope nor encoding: only another release knows
+    them.
     """
 
     kind: str
@@ -47,5 +48,5 @@ class JobSpec:
 
     @property
     def model(self) -> str:
-        """The model that it names; empty where its kind has none."""
+        """The model that it names; empty where its kind needs none."""
         return str(self.params.get("model") or "")

@@ -1,4 +1,4 @@
-"""Connecting to the job store: SQLite on one machine, PostgreSQL for many."""
+"""The connection to the job store: SQLite on one machine, PostgreSQL for many."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from stemsvc.errors import (
 )
 
 READING = "stemsvc_reading"
-# A server that went away without a word is noticed, and one of our processes that froze in a transaction does not keep
-# its locks: PostgreSQL ends it, and the lease does the rest.
+# The timeouts notice a server that vanished without closing the connection. They also take the locks from a process of
+# ours that froze in a transaction: PostgreSQL ends the transaction, and the job's lease runs out.
 _POSTGRESQL = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -34,7 +34,7 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
 def connect(url: str) -> sa.Engine:
-    """An engine for `url` (`sqlite:///path` or `postgresql://...`); nothing is opened before its first use."""
+    """An engine for `url` (`sqlite:///path` or `postgresql://...`); it opens no connection before its first use."""
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     if url.startswith("sqlite"):
@@ -54,8 +54,8 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
 
 
 def _begin(connection: sa.Connection) -> None:
-    # A reader takes a snapshot and keeps nobody waiting. A deferred transaction that turns into a writer would fail
-    # at once where another writes; an immediate one waits its turn.
+    # A reader takes a snapshot and blocks nobody. A deferred transaction that begins to write fails at once where
+    # another one writes; an immediate one waits until it may write.
     reading = connection.get_execution_options().get(READING)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
@@ -86,10 +86,10 @@ def _first_line(error: Exception) -> str:
 
 
 def migrate(url: str, revision: str = "head") -> str:
-    """Bring the schema of `url` to a revision, which is returned; safe to run again and beside itself.
+    """Migrate the schema of `url` to `revision` and return the revision it has then.
 
-    Raises `UsageError` `no_revision`. A store that a newer stemsvc has brought further than we know stays as it is:
-    what it added we do not need.
+    It may be called again, and by several processes at once. A schema that a newer stemsvc has migrated stays as it is:
+    this release does not need what the newer one added. Raises `UsageError` `no_revision`.
     """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -106,7 +106,7 @@ def migrate(url: str, revision: str = "head") -> str:
 
 
 def revisions(url: str) -> tuple[str | None, str]:
-    """The schema's revision in `url`, None where there is none, and our newest."""
+    """The revision of the schema in `url` (None: it has no schema), and the newest that this release knows."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     newest = ScriptDirectory.from_config(config).get_current_head() or ""
@@ -126,7 +126,7 @@ def _move(config: Config, connection: sa.Connection, revision: str) -> str:
         return now
     wanted = known[-1] if revision == "head" else revision
     if wanted not in known:
-        raise NoRevision(f"{revision} is none of {', '.join(known)}")
+        raise NoRevision(f"{revision} is not one of {', '.join(known)}")
     older = now is not None and known.index(wanted) < known.index(now)
     (command.downgrade if older else command.upgrade)(config, wanted)
     return wanted

@@ -1,12 +1,14 @@
-"""The lines that jobs wait in, one for each pool and priority, and each owner's fair share of them.
+"""The queues where jobs wait, one for each pool and priority, and each owner's fair share of a queue.
 
-Start-time fair queuing (Goyal, Vin, Cheng 1996): a job's turn is where its owner's jobs before it end, or the line's
-clock where that is later; its predicted cost moves its owner's end on. The clock is the turn of the job that was
-published last. So an owner who comes late stands before the rest of another's thousand jobs, and who has used less of
-the devices comes first. One indexed look finds who is next, however long the line is.
+Start-time fair queuing (Goyal, Vin, Cheng 1996) gives each job a turn, and the lowest turn goes first. A job's turn is
+the end of its owner's jobs before it, or the queue's clock where that is later. The job's predicted cost then moves its
+owner's end forward. The clock is the turn of the job that was published last. So an owner who comes late goes before
+the rest of another owner's thousand jobs, and an owner who has used less of the devices goes first. One indexed query
+finds the next job, however long the queue is.
 
-The counts are kept by the very transactions that move jobs. Whoever locks several rows locks jobs before lines before
-shares, and those in order, so that no two transactions wait for each other.
+The table `lines` keeps the counts and the clock of each queue, the table `shares` those of each owner in it. The same
+transactions that move jobs update the counts. A transaction that locks several rows locks jobs before queues before
+shares, and each of these in order, so that no two transactions wait for each other.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from stemsvc.jobstore.tables import jobs, lines, shares
 
-MOST_COUNTED = 10_000  # jobs before another one, beyond which nobody wants to know
-# A planner takes an index over some rows only where it reads the same condition: no parameter may stand in it.
+MOST_COUNTED = 10_000  # jobs before another one; nobody needs a larger number
+# A planner uses a partial index only where the query repeats its condition: it may not contain a parameter.
 WAITING = sa.text("jobs.state = 'queued'")
 PUBLISHED = sa.text("jobs.state = 'queued' AND jobs.published_at IS NOT NULL")
 UNPUBLISHED = sa.text("jobs.state = 'queued' AND jobs.published_at IS NULL")
@@ -31,7 +33,7 @@ UNPUBLISHED = sa.text("jobs.state = 'queued' AND jobs.published_at IS NULL")
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """A line, and whose share of it."""
+    """One owner's share of one queue."""
 
     pool: str
     priority: int
@@ -40,14 +42,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Change:
-    """By how many the jobs at a place become more: of those that wait, and of these, of those that have a message."""
+    """How many jobs come to a place (negative: leave it): those that wait, and among them those that have a message."""
 
     waiting: int = 0
     published: int = 0
 
 
 def upsert(connection: sa.Connection, table: sa.Table) -> Any:
-    """An insert that can say what is to happen `on_conflict_do_update`."""
+    """An insert of the connection's dialect, which has `on_conflict_do_update`."""
     return _insert(connection.dialect.name, table)
 
 
@@ -57,7 +59,7 @@ def _insert(dialect: str, table: sa.Table) -> Any:
 
 # Statements that every job needs several times are built once: building them costs more than running them.
 @functools.cache
-def _count_line(dialect: str) -> Any:
+def _count_queue(dialect: str) -> Any:
     insert = _insert(dialect, lines).values(
         pool=sa.bindparam("pool"), priority=sa.bindparam("priority"), waiting=sa.bindparam("waiting"),
         published=sa.bindparam("published"), clock=0.0,
@@ -109,23 +111,23 @@ LINES = sa.select(lines.c.pool, lines.c.priority, lines.c.waiting, lines.c.publi
 def count(
     connection: sa.Connection, changes: Mapping[Place, Change], ends: Mapping[Place, float] | None = None
 ) -> None:
-    """So many jobs came to these places, or left them; `ends` are where owners' jobs end now, of `Turns`."""
-    by_line: dict[tuple[str, int], Change] = {}
+    """Add `changes` to the counts of queues and shares. `ends` are the owners' new ends; see `Turns.ends`."""
+    by_queue: dict[tuple[str, int], Change] = {}
     for place, change in changes.items():
-        before = by_line.get((place.pool, place.priority), Change())
+        before = by_queue.get((place.pool, place.priority), Change())
         both = Change(before.waiting + change.waiting, before.published + change.published)
-        by_line[place.pool, place.priority] = both
+        by_queue[place.pool, place.priority] = both
     dialect = connection.dialect.name
-    in_lines = [
+    of_queues = [
         {"pool": pool, "priority": priority, "waiting": change.waiting, "published": change.published}
-        for (pool, priority), change in sorted(by_line.items())
+        for (pool, priority), change in sorted(by_queue.items())
     ]
-    in_shares = [
+    of_shares = [
         {"pool": place.pool, "priority": place.priority, "owner": place.owner, "waiting": change.waiting,
          "turn": (ends or {}).get(place, 0.0)}
         for place, change in sorted(changes.items(), key=lambda each: each[0]) if change.waiting
     ]  # fmt: skip
-    for statement, values in ((_count_line(dialect), in_lines), (_count_share(dialect), in_shares)):
+    for statement, values in ((_count_queue(dialect), of_queues), (_count_share(dialect), of_shares)):
         if values:
             connection.execute(statement, values if len(values) > 1 else values[0])
 
@@ -142,7 +144,7 @@ _STANDING = sa.union_all(
 
 @dataclass
 class Standing:
-    """How pools and owners stand: how many jobs wait there, and where turns begin. One look for a whole batch."""
+    """How many jobs wait, by pool and by owner, and where new turns begin. One query reads it for a whole batch."""
 
     pools: Counter[str] = field(default_factory=Counter)  # jobs that wait
     owners: Counter[str] = field(default_factory=Counter)  # jobs that wait, in all pools
@@ -151,7 +153,7 @@ class Standing:
 
     @classmethod
     def of(cls, connection: sa.Connection, pools: Iterable[str], owners: Iterable[str]) -> Standing:
-        """Of these pools, and of these owners in all pools."""
+        """Read it for these pools, and for these owners in all pools."""
         standing = cls()
         asked = {"pools": list(set(pools)), "owners": list(set(owners))}
         for pool, priority, owner, waiting, turn in connection.execute(_STANDING, asked).all():
@@ -164,12 +166,12 @@ class Standing:
         return standing
 
     def end(self, place: Place) -> float:
-        """Where the owner's jobs there end, or the line's clock where that is later."""
+        """The end of the owner's jobs there, or the queue's clock where that is later."""
         return max(self.clocks.get((place.pool, place.priority), 0.0), self.turns.get(place, 0.0))
 
 
 class Turns:
-    """Gives turns to jobs that come in one transaction; `keep` writes them down, or `count` with `ends`."""
+    """Gives turns to the jobs that one transaction adds. `keep` stores the owners' new ends, or `count` with `ends`."""
 
     def __init__(self, connection: sa.Connection, standing: Standing | None = None) -> None:
         self._connection = connection
@@ -178,11 +180,11 @@ class Turns:
 
     @property
     def ends(self) -> Mapping[Place, float]:
-        """Where each owner's jobs end now."""
+        """Where each owner's jobs end after the turns given so far."""
         return self._ends
 
     def take(self, place: Place, cost: float) -> float:
-        """The turn of the owner's next job, which costs that much."""
+        """The turn of the owner's next job; `cost` moves the owner's end forward."""
         if place not in self._ends:
             self._ends[place] = self._end(place)
         turn = self._ends[place]
@@ -196,7 +198,7 @@ class Turns:
         return max(self._connection.execute(_END, named).scalars().all(), default=0.0)
 
     def keep(self) -> None:
-        """Write down where each owner's jobs end now."""
+        """Store where each owner's jobs end now."""
         statement = _keep_turn(self._connection.dialect.name)
         for place, turn in sorted(self._ends.items()):
             named = {"pool": place.pool, "priority": place.priority, "owner": place.owner, "turn": turn}
@@ -204,7 +206,7 @@ class Turns:
 
 
 def advance(connection: sa.Connection, turns: dict[tuple[str, int], float]) -> None:
-    """Jobs of these lines were published, the last of them at that turn: no later job's turn is before it."""
+    """Move the queues' clocks forward to the turns of the jobs published last: no later job gets a turn before them."""
     for (pool, priority), turn in sorted(turns.items()):
         connection.execute(_ADVANCE, {"p": pool, "n": priority, "t": turn})
 
@@ -218,28 +220,31 @@ def waiting_by_pool(connection: sa.Connection) -> dict[str, dict[int, int]]:
 
 
 def position(connection: sa.Connection, pool: str, priority: int, turn: float, created_at: float) -> int:
-    """How many jobs of the pool go before that one; no more than `MOST_COUNTED` are counted."""
+    """How many jobs of the pool go before one with that turn; at most `MOST_COUNTED`."""
     above = sa.select(sa.func.coalesce(sa.func.sum(lines.c.waiting), 0)).where(
         lines.c.pool == pool, lines.c.priority < priority
     )
     earlier = sa.or_(jobs.c.turn < turn, sa.and_(jobs.c.turn == turn, jobs.c.created_at < created_at))
-    beside = sa.select(jobs.c.id).where(WAITING, jobs.c.pool == pool, jobs.c.priority == priority, earlier)
-    counted = sa.select(sa.func.count()).select_from(beside.limit(MOST_COUNTED).subquery())
+    same_queue = sa.select(jobs.c.id).where(WAITING, jobs.c.pool == pool, jobs.c.priority == priority, earlier)
+    counted = sa.select(sa.func.count()).select_from(same_queue.limit(MOST_COUNTED).subquery())
     both = sa.select(above.scalar_subquery() + counted.scalar_subquery())
     return min(MOST_COUNTED, int(connection.execute(both).scalar_one()))
 
 
 def tidy(connection: sa.Connection) -> None:
-    """Forget the shares of owners who have nothing waiting and no advantage to lose."""
+    """Delete the shares of owners who have no waiting job and whose end is not past the queue's clock.
+
+    Such a share changes no turn.
+    """
     behind = sa.select(lines.c.clock).where(lines.c.pool == shares.c.pool, lines.c.priority == shares.c.priority)
     connection.execute(shares.delete().where(shares.c.waiting == 0, shares.c.turn <= behind.scalar_subquery()))
 
 
 def recount(connection: sa.Connection) -> None:
-    """Count again what waits: for an operator who changed rows by hand."""
+    """Count the waiting jobs again: for an operator who changed rows by hand."""
     connection.execute(lines.update().values(waiting=0, published=0))
     connection.execute(shares.update().values(waiting=0))
-    line = (jobs.c.pool, jobs.c.priority, jobs.c.owner)
-    places = sa.select(*line, sa.func.count(), sa.func.count(jobs.c.published_at)).where(WAITING).group_by(*line)
+    place = (jobs.c.pool, jobs.c.priority, jobs.c.owner)
+    places = sa.select(*place, sa.func.count(), sa.func.count(jobs.c.published_at)).where(WAITING).group_by(*place)
     found = connection.execute(places).all()
-    count(connection, {Place(*place): Change(waiting, published) for *place, waiting, published in found})
+    count(connection, {Place(*each): Change(waiting, published) for *each, waiting, published in found})

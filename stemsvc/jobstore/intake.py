@@ -1,4 +1,4 @@
-"""Making rows of new jobs: bounded, once for each idempotency key, many requests in one commit."""
+"""Makes the rows of new jobs: within the bounds, once for each idempotency key, many requests in one commit."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.tables import db_now, events, idempotency_keys, jobs, usage
 from stemsvc.jobstore.transition import Moved, Moves
 
-FULL_SECONDS = 10.0  # how long after a refusal it is worth a look whether there is room, before a file is stored
+FULL_SECONDS = 10.0  # for so long after a refusal, room is checked before a file is stored
 NO_ROOM = (QueueFull, KeyQueueFull, QuotaExceeded)
 _NOW = sa.select(db_now())
-_LOCK = 7350232  # of PostgreSQL's advisory locks: arbitrary, but the same everywhere
+_LOCK = 7350232  # key of a PostgreSQL advisory lock: arbitrary, but the same in every process
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class _Item:
 
 
 class Intake:
-    """Accepts jobs. Safe to share between threads: those who come while a commit is under way share the next one."""
+    """Accepts jobs. Threads may share it: the jobs that come during a commit share the next one."""
 
     def __init__(self, engine: sa.Engine, moves: Moves) -> None:
         self._engine = engine
@@ -69,10 +69,10 @@ class Intake:
     ) -> JobView:
         """Make the row of a new job; once this returns, the job is accepted for good.
 
-        Where `key` came before, the job of that time is returned and no row is made. Raises `UsageError`
-        `idempotency_conflict` where it came with something else, `TransientError` `queue_full`, `key_queue_full` or
-        `quota_exceeded` with `retry_after` where too many jobs wait or too much was sent today, `acceptance_unknown`
-        where the commit's answer was lost. `seconds` is the track's length as far as it is known.
+        Where `key` came before, it returns the earlier job and makes no row. `seconds` is the track's length, as far as
+        it is known. Raises `UsageError` `idempotency_conflict` where `key` came with another request. Raises
+        `TransientError` `queue_full`, `key_queue_full` or `quota_exceeded` with `retry_after` where too many jobs wait
+        or too much was sent today, `acceptance_unknown` where the commit's answer was lost.
         """
         item = _Item(job, why, bounds, key, seconds)
         with self._guard:
@@ -90,14 +90,17 @@ class Intake:
         return item.result
 
     def check_room(self, pool: str, owner: str, bounds: Bounds) -> None:
-        """Raise what `put` would, before anything is stored. Looks only where `put` found no room of late."""
+        """Raise `queue_full` or `key_queue_full` as `put` would, before anything is stored.
+
+        It asks the store only for `FULL_SECONDS` after `put` found no room.
+        """
         if time.monotonic() < self._full_until:
             with reading(self._engine) as connection:
                 standing = fair_queue.Standing.of(connection, [pool], [owner])
                 check_room(connection, pool, owner, bounds, Counts(standing.pools, standing.owners))
 
     def earlier(self, owner: str, key: IdempotencyKey) -> JobView | None:
-        """The job that came with this key before; raises `UsageError` `idempotency_conflict`."""
+        """The job that came with this key before, if any; raises `UsageError` `idempotency_conflict`."""
         with reading(self._engine) as connection:
             return _earlier(connection, owner, key)
 
@@ -137,12 +140,12 @@ class Intake:
                 committing = True
         except TransientError as error:
             if committing:
-                raise AcceptanceUnknown(f"the answer of the job store was lost: {error.detail}") from error
+                raise AcceptanceUnknown(f"the job store's answer was lost: {error.detail}") from error
             raise
         return results
 
     def _moment(self, now: float) -> float:
-        """Now, but after the job before: SQLite's clock ticks in milliseconds, and who came first is served first."""
+        """`now`, or just after the last job: SQLite's clock ticks in milliseconds, and jobs must keep their order."""
         self._newest = max(now, self._newest + 1e-6)
         return self._newest
 
@@ -190,12 +193,12 @@ def _insert(connection: sa.Connection, new: list[tuple[_Item, JobView]], turns: 
     if not new:
         return
     connection.execute(jobs.insert(), [rows.to_row(view.job) for _, view in new])
-    lines = [
+    entries = [
         {"job_id": view.job.id, "at": event.at, "from_state": None, "to_state": event.to_state, "why": event.why}
         for _, view in new
         for event in view.timeline
     ]
-    connection.execute(events.insert(), lines)
+    connection.execute(events.insert(), entries)
     places = Counter(fair_queue.Place(view.job.pool, view.job.priority, view.job.owner) for _, view in new)
     fair_queue.count(connection, {place: fair_queue.Change(number) for place, number in places.items()}, turns.ends)
     accounts = [
@@ -219,11 +222,11 @@ def _replayed(
 ) -> JobView | None:
     if item.key is None:
         return None
-    beside = made.get((item.job.owner, item.key.key))
-    if beside is None:
+    in_batch = made.get((item.job.owner, item.key.key))
+    if in_batch is None:
         return _earlier(connection, item.job.owner, item.key)
-    _check_same(beside[0].fingerprint, item.key)
-    return beside[1]
+    _check_same(in_batch[0].fingerprint, item.key)
+    return in_batch[1]
 
 
 def _earlier(connection: sa.Connection, owner: str, key: IdempotencyKey) -> JobView | None:
@@ -234,7 +237,7 @@ def _earlier(connection: sa.Connection, owner: str, key: IdempotencyKey) -> JobV
         return None
     _check_same(row.fingerprint, key)
     job = rows.find(connection, row.job_id)
-    assert job is not None  # the key goes with its job
+    assert job is not None  # a key is deleted with its job
     return rows.view(connection, job)
 
 

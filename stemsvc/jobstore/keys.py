@@ -1,4 +1,4 @@
-"""Clients' keys in SQL."""
+"""The clients' API keys in SQL."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from stemsvc.jobstore.tables import api_keys, db_now
 
 
 class Keys:
-    """Keys by their ids. A revoked key stays, so that its jobs stay somebody's."""
+    """API keys by their ids. A revoked key keeps its row, so that its jobs keep their owner."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
     def add(self, key: Key) -> None:
-        """Keep a new key."""
+        """Store a new key, created at the database's time."""
         values = {
             "id": key.id, "name": key.name, "hash": key.hash, "scopes": sorted(key.scopes), "created_at": db_now(),
             "max_waiting": key.max_waiting, "minutes_per_day": key.minutes_per_day,
@@ -28,7 +28,7 @@ class Keys:
             connection.execute(api_keys.insert().values(values))
 
     def find(self, key_id: str) -> Key | None:
-        """The key of that id, revoked or not."""
+        """The key of that id, revoked or not; None where there is none."""
         with reading(self._engine) as connection:
             row = connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id)).mappings().first()
             return _key(row) if row else None
@@ -45,7 +45,7 @@ class Keys:
             return connection.execute(sa.select(api_keys.c.id).limit(1)).first() is not None
 
     def revoke(self, key_id: str) -> bool:
-        """End a key; False where there is none that holds."""
+        """Revoke a key; False where no valid key has that id."""
         which = sa.and_(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
         with translated(), self._engine.begin() as connection:
             return connection.execute(api_keys.update().where(which).values(revoked_at=db_now())).rowcount == 1

@@ -1,4 +1,4 @@
-"""The worker's writes to a job's row: each carries the lease, and changes nothing where it is stale."""
+"""What a worker writes to a job's row. Each write carries the lease, and changes nothing where the lease is stale."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ UNLEASED: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None, "publ
 
 @dataclass(frozen=True)
 class Origin:
-    """What a result was made from, and where that is written down."""
+    """What a result was made from, and the storage key of the manifest that records it."""
 
     input_sha256: str | None = None
     cache_key: str | None = None
-    cached: bool = False  # taken from an earlier job's
+    cached: bool = False  # whether the files were taken from an earlier job
     manifest_key: str | None = None
 
 
 class Leases:
-    """What an attempt may write, from taking the job to its end. `progressed` is told of a job that got on."""
+    """What an attempt may write, from taking the job to its end. `heartbeat` calls `progressed` with the job's id."""
 
     def __init__(self, engine: sa.Engine, moves: Moves, progressed: Callable[[str], None]) -> None:
         self._engine = engine
@@ -41,9 +41,9 @@ class Leases:
         self._progressed = progressed
 
     def take(self, job_id: str, worker: str, seconds: float) -> tuple[Job, Lease] | None:
-        """queued -> running for exactly one caller; None for everyone else, who must drop the message.
+        """queued -> running for exactly one caller. Every other caller gets None and must drop the message.
 
-        A job that pauses before its next attempt is nobody's: its message is sent when the pause is over.
+        Nobody can take a job that pauses before its next attempt: its message is sent when the pause is over.
         """
         values = {
             "attempt": jobs.c.attempt + 1, "lease_owner": worker, "lease_expires_at": db_now() + seconds,
@@ -66,16 +66,17 @@ class Leases:
         return kept
 
     def announce(self, lease: Lease, type: str) -> None:
-        """Have the client told of something on the way, if it asked for that and the job is still the caller's."""
+        """Record a webhook of this type for delivery, if the client asked for it and the job is still the caller's."""
         with translated(), self._engine.begin() as connection:
             job = find(connection, lease.job_id)
             if job is not None and job.state is JobState.RUNNING and job.attempt == lease.attempt:
                 announce(connection, job, type)
 
     def hand_on(self, lease: Lease, inputs: Sequence[Input], seconds: float | None, cost: float | None = None) -> bool:
-        """running -> queued in the pool that does the work, the inputs being fetched; False where the lease is stale.
+        """running -> queued in the pool that does the work, its inputs fetched; False where the lease is stale.
 
-        The attempt does not count. `seconds` is the track's length where it is known, `cost` what it will cost.
+        The attempt does not count. `seconds` is the track's length where it is known, `cost` the job's predicted device
+        time in seconds; None keeps the one before.
         """
         first = inputs[0]
         values = {
@@ -106,7 +107,10 @@ class Leases:
         self, lease: Lease, source: Mapping[str, Any], outputs: Mapping[str, Any], origin: Origin | None = None,
         facts: Mapping[str, Any] | None = None, noun: str = "files",
     ) -> bool:  # fmt: skip
-        """running -> succeeded with the keys of this attempt; False where the lease is stale. `noun` is for people."""
+        """running -> succeeded with the outputs of this attempt; False where the lease is stale.
+
+        `noun` names the outputs in the timeline.
+        """
         origin = origin or Origin()
         values = {
             "source": dict(source), "outputs": dict(outputs), "facts": dict(facts or {}), "fraction": 1.0,
@@ -118,7 +122,7 @@ class Leases:
         return self._end(lease, JobState.SUCCEEDED, why, values, account)
 
     def is_committed(self, lease: Lease) -> bool:
-        """Whether this attempt's success stands, as that of a commit without an answer may."""
+        """Whether this attempt's success is in the store: a commit whose answer was lost may have succeeded."""
         self._moves.settle()
         with reading(self._engine) as connection:
             job = find(connection, lease.job_id)
@@ -132,8 +136,8 @@ class Leases:
     def give_back(self, lease: Lease, why: str, pause: float, *, counted: bool = True, pool: str | None = None) -> bool:
         """running -> queued, to be published again after `pause` seconds; False where the lease is stale.
 
-        An attempt that is not `counted`, since it was none of the job's doing, makes room for another one. `pool` is
-        where it goes on, if not where it was.
+        With `counted` False the attempt does not count, because the job did not cause its end. `pool` is the pool to
+        wait in, if it is another one.
         """
         values = {**UNLEASED, "not_before": db_now() + pause, "stage": "queued", "fraction": 0.0}
         if not counted:
@@ -149,25 +153,25 @@ class Leases:
             return _take_back(moving, job, held(lease), why, counted) if job else None
 
     def reap(self, patience: float = 1.0) -> list[Job]:
-        """Return jobs whose lease ran out to the queue, or fail them as `worker_lost` after the last attempt.
+        """Return jobs whose lease ran out to their queues, or fail them as `worker_lost` after the last attempt.
 
-        Raises `TransientError` `store_busy`, and reaps nothing, where it had to wait for the store for more than
-        `patience` seconds: the workers waited too, to renew their leases.
+        Raises `TransientError` `store_busy`, and moves no more jobs, where it had to wait for the store for more than
+        `patience` seconds: the workers had to wait too, and could not renew their leases.
         """
         ran_out = sa.and_(jobs.c.state == "running", jobs.c.lease_expires_at < db_now())
         with reading(self._engine) as connection:
             found = [to_job(row) for row in connection.execute(sa.select(jobs).where(ran_out)).mappings().all()]
         moved: list[Moved] = []
         try:
-            for job in found:  # each in a transaction of its own: see `fair_queue` on who locks what
+            for job in found:  # each in a transaction of its own: see `fair_queue` on the order of locks
                 asked = time.monotonic()
                 with self._moves.begin(moved) as moving:
                     if time.monotonic() - asked > patience:
-                        detail = "the job store was busy for so long that no lease can be told lost"
+                        detail = "the job store was busy for so long that workers could not renew their leases"
                         raise StoreBusy(detail)
                     same = sa.and_(ran_out, jobs.c.id == job.id, jobs.c.attempt == job.attempt)
                     _take_back(moving, job, same, _WORKER_LOST)
-        finally:  # of what was committed, whatever became of the rest
+        finally:  # subscribers are notified of what was committed, even where the rest failed
             self._moves.publish(moved)
         return [each.job for each in moved]
 
@@ -188,14 +192,14 @@ class Leases:
 
 
 def held(lease: Lease) -> sa.ColumnElement[bool]:
-    """Whether the lease is the job's."""
+    """The condition that the lease is still the job's."""
     return sa.and_(jobs.c.id == lease.job_id, jobs.c.state == "running", jobs.c.attempt == lease.attempt)
 
 
 def _take_back(
     moving: Transaction, job: Job, which: sa.ColumnElement[bool], why: str, counted: bool = True
 ) -> Job | None:
-    """running -> queued, or -> failed where the attempt counts and was the last; None where `which` fits no more."""
+    """running -> queued, or -> failed where the attempt counts and was the last; None where `which` matches no more."""
     if job.attempt < job.max_attempts or not counted:
         state, values = JobState.QUEUED, {**UNLEASED, "stage": "queued", "fraction": 0.0}
         if not counted:

@@ -14,12 +14,12 @@ from stemsvc.jobs.record import Job, JobState
 from stemsvc.jobstore import rows
 from stemsvc.jobstore.tables import jobs
 
-SHOWN = 1e-6  # seconds to which clients see times, rounded: a job is neither before nor after its own moment
+SHOWN = 1e-6  # clients see times rounded to so many seconds: a job must be neither before nor after its time as shown
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Which jobs; times are seconds since the epoch. No owner: everybody's."""
+    """Which jobs a page lists. Times are seconds since the epoch. Without an owner, everybody's jobs match."""
 
     owner: str | None = None
     states: tuple[JobState, ...] = ()
@@ -31,14 +31,17 @@ class Filter:
 
 @dataclass(frozen=True)
 class Page:
-    """Some jobs, and the cursor of those after them; None at the end."""
+    """Some jobs, and the cursor of the page after them; None on the last page."""
 
     jobs: list[Job]
     cursor: str | None
 
 
 def page(connection: sa.Connection, which: Filter, limit: int, cursor: str | None) -> Page:
-    """The jobs after `cursor`, which stays true while jobs come and go. Raises `UsageError` `bad_cursor`."""
+    """The first `limit` jobs after `cursor`. Raises `UsageError` `bad_cursor`.
+
+    A cursor stays valid while jobs are added and deleted.
+    """
     conditions = [jobs.c.owner == which.owner] if which.owner is not None else []
     if which.states:
         conditions.append(jobs.c.state.in_([str(state) for state in which.states]))

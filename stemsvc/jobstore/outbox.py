@@ -1,7 +1,7 @@
-"""Which queued jobs have a message, as the rows tell: what is to be published, is being published, has been lost.
+"""Which queued jobs have a message in the broker: those to publish, those being published, those whose message is lost.
 
-Messages run ahead of a pool's workers by one for each of them and no more: what has no message yet can still be put
-in another order, and a queue of a million jobs is a table's, not a broker's.
+Messages run ahead of a pool's workers by one for each of their slots, or by `ahead` where that is more. A job without a
+message can still change its place, and a queue of a million jobs lies in the table, not in the broker.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ IN_TURN = (jobs.c.turn, jobs.c.created_at, jobs.c.id)
 
 @dataclass(frozen=True)
 class Claimed:
-    """A job whose message is the claimer's to send."""
+    """A job whose message the caller of `claim` must send."""
 
     job_id: str
     pool: str
@@ -36,13 +36,13 @@ class Claimed:
 
     @property
     def queue(self) -> str:
-        """Where the message goes."""
+        """The name of the queue that its message goes to."""
         return queue_of(self.pool, Priority(self.priority))
 
 
 @dataclass(frozen=True)
 class _Room:
-    """How many messages more a line's queue may hold."""
+    """How many more messages a queue may get."""
 
     pool: str
     priority: int
@@ -52,7 +52,7 @@ class _Room:
 class Outbox:
     """The publishing side of the jobs' rows. Any number of processes may use it at once.
 
-    `ahead` is how many messages may wait for a pool that no living worker is known of, or only one.
+    `ahead` is how many messages may wait for a pool without a live worker, or with fewer slots than that.
     """
 
     def __init__(self, engine: sa.Engine, workers: Workers, ahead: int) -> None:
@@ -61,18 +61,19 @@ class Outbox:
         self._ahead = ahead
 
     def due(self, limit: int = 100) -> list[str]:
-        """Ids of queued jobs that have no message and whose pause, if any, is over; in their turn."""
+        """Ids of queued jobs that have no message and whose pause, if any, is over; in the order of their turns."""
         query = sa.select(jobs.c.id).where(UNPUBLISHED, is_due())
         with reading(self._engine) as connection:
             return [job_id for (job_id,) in connection.execute(query.order_by(*IN_TURN).limit(limit)).all()]
 
     def claim(self, limit: int = 100) -> list[Claimed]:
-        """Note that jobs whose turn it is are being published; those that are now the caller's to send.
+        """Mark the next jobs as published and return them: the caller must send their messages.
 
-        Of many dispatchers that ask at once, one gets a job. A low priority gets what room the higher ones leave.
+        Where many dispatchers ask at once, one of them gets a job. A low priority gets the room that the higher ones
+        leave.
         """
         slots = self._workers.slots()
-        with reading(self._engine) as connection:  # most calls find nothing: they shall keep nobody waiting
+        with reading(self._engine) as connection:  # most calls find nothing, and a reader blocks nobody
             if not any(_next(connection, room, 1) for room in self._rooms(connection, slots)):
                 return []
         claimed: list[Claimed] = []
@@ -91,9 +92,9 @@ class Outbox:
     def _rooms(
         self, connection: sa.Connection, slots: dict[str, int], claimed: Mapping[Place, int] | None = None
     ) -> Iterator[_Room]:
-        """The lines where somebody waits and whose queue has room, high priorities first.
+        """The queues where jobs wait and that may get more messages, high priorities first.
 
-        `claimed` grows between two of them: a line whose jobs all pause takes no room from those below it.
+        The caller adds to `claimed` between two of them: a queue whose jobs all pause takes no room from later ones.
         """
         taken: dict[str, int] = defaultdict(int)
         for pool, priority, waiting, published in connection.execute(LINES).all():
@@ -104,7 +105,7 @@ class Outbox:
                 yield _Room(pool, priority, room)
 
     def unclaim(self, job_ids: list[str]) -> None:
-        """Note that the messages of these queued jobs did not reach the broker after all."""
+        """Record that the messages of these queued jobs did not reach the broker."""
         self._unpublish(sa.and_(jobs.c.id.in_(job_ids), PUBLISHED))
 
     def _unpublish(self, which: sa.ColumnElement[bool]) -> int:
@@ -117,7 +118,7 @@ class Outbox:
         return -changes.total()
 
     def rooms(self) -> set[str]:
-        """Pools where a message is due that nobody has published yet."""
+        """Pools that have a due job without a message, and room for one."""
         slots = self._workers.slots()
         with reading(self._engine) as connection:
             return {room.pool for room in self._rooms(connection, slots) if _next(connection, room, 1)}
@@ -133,7 +134,10 @@ class Outbox:
         return found
 
     def forget(self, pool: str, priority: int, seconds: float) -> int:
-        """Have the line's queued jobs published again that were published longer than `seconds` ago; how many."""
+        """Mark the queue's jobs that were published longer than `seconds` ago as unpublished; returns how many.
+
+        They are published again in their turn.
+        """
         return self._unpublish(sa.and_(jobs.c.pool == pool, jobs.c.priority == priority, _published_before(seconds)))
 
 
@@ -143,7 +147,7 @@ _NEXT = (
     .order_by(*IN_TURN)
     .limit(sa.bindparam("most"))
 )
-_LOCKED = _NEXT.with_for_update(skip_locked=True)  # of which SQLite, with one writer at a time, says nothing
+_LOCKED = _NEXT.with_for_update(skip_locked=True)  # SQLite ignores it: it has one writer at a time
 _CLAIM = (
     jobs.update()
     .where(jobs.c.id.in_(sa.bindparam("ids", expanding=True)), UNPUBLISHED)

@@ -1,4 +1,4 @@
-"""What each pool has to do and who is there to do it."""
+"""The jobs and the live workers of each pool."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stemsvc.jobstore.workers import Seen
 
 @dataclass(frozen=True)
 class PoolStatus:
-    """A pool at one moment. `pool` is None for `fetch`, and for one that has jobs or workers but no settings here."""
+    """A pool at one moment. `pool` is None for `fetch`, and for a pool with jobs or workers but no settings here."""
 
     name: str
     pool: Pool | None
@@ -21,21 +21,21 @@ class PoolStatus:
 
     @property
     def queued(self) -> int:
-        """Jobs that wait."""
+        """How many jobs wait."""
         return sum(self.waiting.values())
 
     @property
     def slots(self) -> int:
-        """Jobs that its living workers do at a time."""
+        """How many jobs its live workers run at a time."""
         return sum(seen.worker.slots for seen in self.workers)
 
 
 def pool_statuses(store: JobStore, pools: list[Pool]) -> list[PoolStatus]:
-    """The configured pools, then `fetch`, then those that only the store knows. Raises the store's errors."""
+    """The configured pools, then `fetch`, then the pools that only the store knows. Raises the store's errors."""
     waiting, running, living = store.waiting(), store.running_by_pool(), store.workers.living()
     known = {pool.name: pool for pool in pools}
     seen = {name for each in living for name in each.worker.pools}
-    busy = {name for name, line in waiting.items() if sum(line.values())} | set(running)
+    busy = {name for name, by_priority in waiting.items() if sum(by_priority.values())} | set(running)
     names = dict.fromkeys([*known, FETCH, *sorted(seen | busy)])
     return [
         PoolStatus(

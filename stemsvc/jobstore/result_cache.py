@@ -1,4 +1,4 @@
-"""Results that were made before."""
+"""Finds an earlier job whose files a new job may reuse."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stemsvc.jobstore.tables import jobs
 
 
 def find_cached(connection: sa.Connection, owner: str, cache_key: str) -> Job | None:
-    """The owner's newest job that succeeded with this key and still has its stems."""
+    """The owner's newest job that succeeded with this key and still has its files; None where there is none."""
     same = sa.and_(jobs.c.cache_key == cache_key, jobs.c.owner == owner, jobs.c.state == str(JobState.SUCCEEDED))
     query = sa.select(jobs).where(same).order_by(jobs.c.finished_at.desc()).limit(1)
     row = connection.execute(query).mappings().first()

@@ -1,4 +1,4 @@
-"""A job's row and its timeline, read and written inside somebody's transaction."""
+"""A job's row and its timeline, read and written inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _OWN = tuple(each.name for each in fields(Job) if each.name not in ("spec", "inp
 def to_row(job: Job) -> dict[str, Any]:
     """The row of a job.
 
-    The first input stands in columns of its own, and `options` has what release 0.1 wrote into it: during a rolling
-    upgrade its processes read these rows.
+    The first input also has columns of its own, and `options` has all that release 0.1 wrote into it: during a rolling
+    upgrade the processes of that release read these rows.
     """
     spec, first = job.spec, job.inputs[0] if job.inputs else Input("")
     options = {**vars(spec.envelope), **vars(spec.encoding)}
@@ -44,7 +44,7 @@ def to_row(job: Job) -> dict[str, Any]:
 
 
 def to_job(row: Mapping[Any, Any]) -> Job:
-    """The job of a row, also of one that another release wrote: what it has that we don't know stays in `more`."""
+    """The job of a row, also of one that another release wrote: options that we don't know are kept in `more`."""
     values = {name: row[name] for name in _OWN}
     more = dict(row["options"])
     url = more.pop("source_url", "")
@@ -52,7 +52,7 @@ def to_job(row: Mapping[Any, Any]) -> Job:
     envelope["webhook_events"] = tuple(envelope.get("webhook_events", ()))
     encoding = {name: more.pop(name) for name in _ENCODING if name in more}
     params = row["params"]
-    if params is None:  # release 0.1 wrote all into one
+    if params is None:  # release 0.1 wrote the params into `options`
         params, more = more, {}
     spec = JobSpec(row["kind"], params, Envelope(**envelope), Encoding(**encoding), more)
     values |= {"state": JobState(row["state"]), "facts": row["facts"] or {}}
@@ -60,7 +60,7 @@ def to_job(row: Mapping[Any, Any]) -> Job:
 
 
 def _inputs(row: Mapping[Any, Any], url: str) -> tuple[Input, ...]:
-    """The inputs; the first one's columns win, for a fetcher of release 0.1 writes nothing else."""
+    """The inputs. The columns of the first one win, because a fetcher of release 0.1 writes only those."""
     stored = row["inputs"]
     if stored == []:
         return ()
@@ -80,7 +80,7 @@ _APPEND = events.insert().values(
 
 
 def find(connection: sa.Connection, job_id: str) -> Job | None:
-    """The job of that id."""
+    """The job of that id; None where there is none."""
     row = connection.execute(_FIND, {"job_id": job_id}).mappings().first()
     return to_job(row) if row else None
 
@@ -91,7 +91,7 @@ def view(connection: sa.Connection, job: Job) -> JobView:
 
 
 def timeline(connection: sa.Connection, job_id: str) -> list[Event]:
-    """The job's moves, oldest first."""
+    """The entries of the job's timeline, oldest first."""
     query = sa.select(events).where(events.c.job_id == job_id).order_by(events.c.id)
     rows = connection.execute(query).mappings()
     return [Event(r["at"], r["from_state"], r["to_state"], r["why"], r["worker"], r["id"]) for r in rows]
@@ -104,10 +104,10 @@ def _queue_position(connection: sa.Connection, job: Job) -> int | None:
 
 
 def append(connection: sa.Connection, job_id: str, old: str | None, new: str, why: str, worker: str | None) -> None:
-    """Add a line to the job's timeline."""
+    """Add an entry to the job's timeline, at the database's time."""
     connection.execute(_APPEND, {"job_id": job_id, "old": old, "new": str(new), "why": why, "worker": worker})
 
 
 def is_due() -> sa.ColumnElement[bool]:
-    """Whether a job's pause before its next attempt is over."""
+    """The condition that a job's pause before its next attempt is over."""
     return sa.or_(jobs.c.not_before.is_(None), jobs.c.not_before <= db_now())

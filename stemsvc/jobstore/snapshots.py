@@ -1,4 +1,4 @@
-"""The few columns that tell whether anything happened to a job, of many jobs at once."""
+"""The few columns that show whether a job has changed, for many jobs at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stemsvc.jobstore.tables import events, jobs
 
 @dataclass(frozen=True)
 class Snapshot:
-    """How a job stands. `last_event` is the id of the newest line of its timeline."""
+    """A job's state and progress. `last_event` is the id of the newest entry of its timeline."""
 
     state: JobState
     attempt: int
@@ -26,7 +26,10 @@ class Snapshot:
 def snapshots(
     connection: sa.Connection, job_ids: Sequence[str], slots: Callable[[str | None], Mapping[str, int]]
 ) -> dict[str, Snapshot]:
-    """Those of the jobs that exist; `slots` is what the living workers do at a time, by pool, of a kind of work."""
+    """Snapshots of those jobs that exist, by id.
+
+    `slots` gives for a kind of job (None: any) how many of them each pool's live workers run at a time.
+    """
     newest = sa.select(sa.func.max(events.c.id)).where(events.c.job_id == jobs.c.id).scalar_subquery()
     columns = (jobs.c.id, jobs.c.state, jobs.c.attempt, jobs.c.stage, jobs.c.fraction, jobs.c.started_at, newest,
                jobs.c.pool, jobs.c.kind, jobs.c.next_pool)  # fmt: skip

@@ -1,4 +1,4 @@
-"""The job store: the one place that writes a job's row, every move a single conditional UPDATE."""
+"""The job store: the only place that writes a job's row. Every move is a single conditional UPDATE."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stemsvc.jobs.record import WAITING_FOR_POOL, Job, JobState, JobView
+from stemsvc.jobs.record import LIVE, WAITING_FOR_POOL, WITHOUT_FILES, Job, JobState, JobView
 from stemsvc.jobstore import fair_queue
 from stemsvc.jobstore.engine import connect, reading, translated
 from stemsvc.jobstore.fair_queue import Place
@@ -31,9 +31,10 @@ from stemsvc.jobstore.workers import Workers
 class JobStore:
     """Jobs and their timelines in SQL. Safe to share between threads; make one per process, after any fork.
 
-    `intake` makes the rows of new jobs, `outbox` knows which of them have a message, `leases` is what workers write,
-    `keys` are the clients', as are `uploads`, `usage` and `webhooks`, `workers` are those that live. `subscribers` hear
-    of each move after its commit, `progressed` of a job that got on or changed its pool. `ahead` is `Outbox`'s.
+    `intake` makes the rows of new jobs. `outbox` knows which of them have a message. `leases` is what workers write.
+    `keys`, `uploads`, `usage` and `webhooks` belong to clients. `workers` knows the live workers. `subscribers` are
+    notified of each move after its commit. `progressed` is called with the id of a job that reported progress or
+    changed its pool. `ahead` goes to `Outbox`.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class JobStore:
         self.webhooks = Webhooks(self._engine)
 
     def close(self) -> None:
-        """Give back every connection."""
+        """Close every connection."""
         self._engine.dispose()
 
     def ping(self) -> None:
@@ -81,7 +82,7 @@ class JobStore:
         return self.seen(found)
 
     def seen(self, found: JobView) -> JobView:
-        """The view, with what its row does not know: that no worker of its pool lives."""
+        """The view, with the stage `waiting_for_pool` where the job waits for a live worker: no row stores that."""
         job = found.job
         if job.state is JobState.QUEUED and not self.workers.slots(_asked(job)).get(job.pool):
             return replace(found, job=replace(job, stage=WAITING_FOR_POOL))
@@ -94,23 +95,23 @@ class JobStore:
             return [to_job(row) for row in connection.execute(query).mappings()]
 
     def page(self, which: Filter, limit: int, cursor: str | None = None) -> Page:
-        """The newest jobs that `which` lets through, after `cursor`. Raises `UsageError` `bad_cursor`."""
+        """The newest jobs that match `which`, after `cursor`. Raises `UsageError` `bad_cursor`."""
         with reading(self._engine) as connection:
             return page(connection, which, limit, cursor)
 
     def snapshots(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
-        """How these jobs stand; those that don't exist are left out."""
+        """Snapshots of these jobs, by id; those that don't exist are left out."""
         with reading(self._engine) as connection:
             return snapshots(connection, job_ids, self.workers.slots)
 
     def find_cached(self, owner: str, cache_key: str) -> Job | None:
-        """The owner's newest job that succeeded with this key and still has its stems."""
+        """The owner's newest job that succeeded with this key and still has its files; None where there is none."""
         with reading(self._engine) as connection:
             return find_cached(connection, owner, cache_key)
 
     def live(self) -> tuple[float, list[Job]]:
         """The database's time, and every queued or running job, oldest first."""
-        query = sa.select(jobs).where(jobs.c.state.in_(("queued", "running"))).order_by(jobs.c.created_at, jobs.c.id)
+        query = sa.select(jobs).where(jobs.c.state.in_([*map(str, LIVE)])).order_by(jobs.c.created_at, jobs.c.id)
         with reading(self._engine) as connection:
             now = float(connection.execute(sa.select(db_now())).scalar_one())
             return now, [to_job(row) for row in connection.execute(query).mappings()]
@@ -127,7 +128,7 @@ class JobStore:
             return fair_queue.waiting_by_pool(connection)
 
     def oldest_waiting(self) -> dict[str, float]:
-        """By pool, for how many seconds the oldest job has waited, of those next in its lines."""
+        """By pool, how many seconds the oldest job has waited, of the next 100 in each of its queues."""
         now = sa.select(db_now())
         with reading(self._engine) as connection:
             moment = float(connection.execute(now).scalar_one())
@@ -139,25 +140,25 @@ class JobStore:
             return oldest
 
     def running_by_pool(self) -> dict[str, int]:
-        """How many jobs each pool is at."""
+        """How many jobs run in each pool."""
         query = sa.select(jobs.c.pool, sa.func.count()).where(jobs.c.state == "running").group_by(jobs.c.pool)
         with reading(self._engine) as connection:
             return {pool: int(number) for pool, number in connection.execute(query).all()}
 
-    # --- everyone else's ----------------------------------------------------------------------------------------
+    # --- writes of the API, the dispatcher and the janitor ------------------------------------------------------
 
     def cancel(self, job_id: str, why: str) -> bool:
-        """Move a queued or running job to canceled; its worker learns of it at the next heartbeat."""
+        """Move a queued or running job to canceled; False where it is neither.
+
+        Its worker notices at the next heartbeat.
+        """
         values = {"finished_at": db_now(), "stage": "canceled", "lease_expires_at": None}
         this = jobs.c.id == job_id
         with self._moves.begin() as moving:
-            return any(
-                moving.transition(this, state, JobState.CANCELED, why, values=values)
-                for state in (JobState.QUEUED, JobState.RUNNING)
-            )
+            return any(moving.transition(this, state, JobState.CANCELED, why, values=values) for state in LIVE)
 
     def delete(self, job_id: str) -> bool:
-        """Forget a job and its timeline; False where there is none."""
+        """Delete the rows of a job and its timeline; False where there is none."""
         with translated(), self._engine.begin() as connection:
             return connection.execute(jobs.delete().where(jobs.c.id == job_id)).rowcount == 1
 
@@ -165,7 +166,7 @@ class JobStore:
         """succeeded -> expired for jobs that ended longer than `seconds` ago; returns the ids of those moved here."""
         old = sa.and_(jobs.c.state == "succeeded", jobs.c.finished_at < db_now() - seconds)
         values: dict[str, Any] = {"outputs": {}, "stage": "expired", "manifest_key": None}
-        why = "the stems had their time"
+        why = "the time to keep the stems is over"
         with self._moves.begin() as moving:
             found = moving.connection.execute(sa.select(jobs.c.id).where(old)).scalars().all()
             moved = (
@@ -175,14 +176,17 @@ class JobStore:
             return [job.id for job in moved if job]
 
     def forget(self, seconds: float) -> int:
-        """Delete the rows of jobs without stems that ended longer than `seconds` ago; returns how many."""
-        ended = jobs.c.state.in_(("failed", "canceled", "expired"))
+        """Delete the rows of jobs without stems (failed, canceled, expired) that ended longer than `seconds` ago.
+
+        Returns how many.
+        """
+        ended = jobs.c.state.in_([*map(str, WITHOUT_FILES)])
         with translated(), self._engine.begin() as connection:
             old = sa.and_(ended, jobs.c.finished_at < db_now() - seconds)
             return connection.execute(jobs.delete().where(old)).rowcount
 
     def reroute(self, job_id: str, pool: str, new: str, why: str) -> bool:
-        """Have a job that waits in `pool` wait in the pool `new`; False where it does not wait there any more."""
+        """Move a job that waits in `pool` to the pool `new`; False where it no longer waits in `pool`."""
         with translated(), self._engine.begin() as connection:
             turns = fair_queue.Turns(connection)
             job = find(connection, job_id)
@@ -190,7 +194,7 @@ class JobStore:
                 return False
             turn = turns.take(Place(new, job.priority, job.owner), job.cost)
             here = sa.and_(jobs.c.id == job_id, jobs.c.state == "queued", jobs.c.pool == pool)
-            locked = sa.select(jobs.c.published_at).where(here).with_for_update()  # which SQLite needs not and says not
+            locked = sa.select(jobs.c.published_at).where(here).with_for_update()  # SQLite ignores it
             published = [at is not None for at in connection.execute(locked).scalars().all()]
             if not published:
                 return False
@@ -208,26 +212,26 @@ class JobStore:
         return True
 
     def first_in_line(self, pool: str, limit: int) -> list[Job]:
-        """The jobs that wait in a pool, in their turn."""
+        """The next `limit` jobs that wait in a pool, by priority, then by turn."""
         query = sa.select(jobs).where(fair_queue.WAITING, jobs.c.pool == pool)
         query = query.order_by(jobs.c.priority, jobs.c.turn, jobs.c.created_at).limit(limit)
         with reading(self._engine) as connection:
             return [to_job(row) for row in connection.execute(query).mappings()]
 
     def tidy(self) -> None:
-        """Forget owners' shares and workers that tell nothing any more."""
+        """Delete owners' shares that change no turn, and workers that have been gone for a day."""
         with translated(), self._engine.begin() as connection:
             fair_queue.tidy(connection)
         self.workers.forget()
 
     def recount(self) -> None:
-        """Count the jobs that wait anew."""
+        """Count the waiting jobs again; see `fair_queue.recount`."""
         with translated(), self._engine.begin() as connection:
             fair_queue.recount(connection)
 
 
 def _asked(job: Job) -> str | None:
-    """The kind that a worker must be able to do for the job's next step; any worker fetches."""
+    """The kind that a worker must be able to do for the job's next step; None for a fetch, which any worker can do."""
     return None if job.next_pool is not None else job.kind
 
 

@@ -12,7 +12,7 @@ metadata = sa.MetaData()
 
 
 def _queued(message: str = "") -> dict[str, Any]:
-    """An index over what waits alone: it is looked up all the time, and is few among all that ever was."""
+    """Options of a partial index over queued jobs: they are looked up all the time, and are few among all jobs."""
     rows = sa.text(f"state = 'queued'{message}")
     return {"sqlite_where": rows, "postgresql_where": rows}
 
@@ -26,7 +26,7 @@ jobs = sa.Table(
     sa.Column("kind", sa.String(64), nullable=False, server_default="separate"),
     sa.Column("params", sa.JSON(none_as_null=True)),  # null: release 0.1 wrote them into `options`
     sa.Column("options", sa.JSON, nullable=False),  # envelope and encoding
-    sa.Column("inputs", sa.JSON(none_as_null=True)),  # null: release 0.1 wrote the one there was into `input_*`
+    sa.Column("inputs", sa.JSON(none_as_null=True)),  # null: release 0.1 wrote its one input into `input_*`
     sa.Column("pool", sa.String(128), nullable=False),
     sa.Column("input_key", sa.String(512), nullable=False),
     sa.Column("input_name", sa.String(512), nullable=False),
@@ -60,7 +60,7 @@ jobs = sa.Table(
     sa.Column("trace", sa.String(64)),
     sa.Index("jobs_by_cache_key", "cache_key"),
     sa.Index("jobs_in_line", "pool", "priority", "turn", "created_at", **_queued()),
-    # the next to be published is found without a step over each that is
+    # finds the next job to publish without reading those that are published
     sa.Index("jobs_to_publish", "pool", "priority", "turn", "created_at", **_queued(" AND published_at IS NULL")),
     sa.Index("jobs_published", "pool", "priority", **_queued(" AND published_at IS NOT NULL")),
     sa.Index("jobs_by_state", "state", "created_at"),
@@ -118,7 +118,7 @@ uploads = sa.Table(
     sa.Index("uploads_by_end", "expires_at"),
 )
 
-# What a job cost, kept when the job itself is deleted.
+# What each job cost. A row stays when its job is deleted.
 usage = sa.Table(
     "usage",
     metadata,
@@ -135,7 +135,8 @@ usage = sa.Table(
     sa.Index("usage_by_owner", "owner", "accepted_at"),
 )
 
-# What `jobstore.line` keeps of each line of waiting jobs, and of each owner's share in it.
+# The counts and the clock of each queue where jobs wait, and of each owner's share in it; see `jobstore.fair_queue`.
+# A row of `lines` is a queue.
 lines = sa.Table(
     "lines",
     metadata,
@@ -157,7 +158,7 @@ shares = sa.Table(
     sa.Index("shares_by_owner", "owner"),
 )
 
-# Worker children and what they say of themselves.
+# The pool processes of all workers, and what each reports of itself.
 workers = sa.Table(
     "workers",
     metadata,
@@ -167,7 +168,7 @@ workers = sa.Table(
     sa.Column("device", sa.String(16), nullable=False),
     sa.Column("device_name", sa.String(200), nullable=False),
     sa.Column("free_memory_mb", sa.Integer),
-    sa.Column("kinds", sa.JSON(none_as_null=True)),  # null: a worker of release 0.1, which separates
+    sa.Column("kinds", sa.JSON(none_as_null=True)),  # null: a worker of release 0.1, which can only separate
     sa.Column("models", sa.JSON, nullable=False),
     sa.Column("job_ids", sa.JSON, nullable=False),
     sa.Column("version", sa.String(32), nullable=False),

@@ -1,7 +1,7 @@
-"""The one funnel for a job's state: the move, its timeline line, its account and its webhooks, in one transaction.
+"""The single funnel for a job's state. One transaction writes a move, its timeline entry, its account and its webhooks.
 
-Whoever subscribed hears of a move after its commit, and only then. Of an end whose commit had no answer they hear when
-a later transaction finds that it stands.
+Subscribers are notified of a move after its commit, and only then. Where the commit of an end had no answer, they are
+notified when a later transaction finds that the end was stored.
 """
 
 from __future__ import annotations
@@ -16,19 +16,18 @@ import sqlalchemy as sa
 import structlog
 
 from stemsvc.errors import TransientError
-from stemsvc.jobs.record import MOVES, Job, JobState
+from stemsvc.jobs.record import ENDS, MOVES, Job, JobState
 from stemsvc.jobstore import fair_queue
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.rows import append, find, to_job
 from stemsvc.jobstore.tables import db_now, jobs, usage, webhook_deliveries
 
 log = structlog.get_logger()
-ENDS = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED)
 
 
 @dataclass(frozen=True)
 class Moved:
-    """A move that was committed. `job` is as it stood right after it; `old` is None where it was accepted."""
+    """A move that was committed. `job` is the job right after it; `old` is None for a job that was just accepted."""
 
     job: Job
     old: JobState | None
@@ -36,16 +35,16 @@ class Moved:
 
     @property
     def ended(self) -> bool:
-        """Whether the job reached its end by this move."""
+        """Whether this move ended the job."""
         return self.job.state in ENDS
 
 
 Subscriber = Callable[[Moved], None]
-Why = str | Callable[[Job], str]  # what the timeline says; a function is asked once the job has moved
+Why = str | Callable[[Job], str]  # the text of the timeline entry; a function is called with the job after its move
 
 
 class Transaction:
-    """A transaction in which jobs move. `connection` is for what else belongs to it."""
+    """A transaction in which jobs move. `connection` is for other statements that belong to it."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
@@ -55,10 +54,10 @@ class Transaction:
         self, which: sa.ColumnElement[bool], old: JobState, new: JobState, why: Why, *, worker: str | None = None,
         values: Mapping[str, Any] | None = None, account: Mapping[str, Any] | None = None,
     ) -> Job | None:  # fmt: skip
-        """Move the one job that `which` names from `old` to `new`; None where it is not in `old` any more.
+        """Move the one job that `which` matches from `old` to `new`; None where it is no longer in `old`.
 
-        `values` are further columns of its row, `account` of its account. The places of the fair queue that it comes
-        to or leaves are counted, its end closes the account and makes the webhook that its client asked for.
+        `values` are further columns of its row, `account` those of its account. A move into or out of a queue updates
+        the queue's counts. A move to an end closes the account and records the webhook that the client asked for.
         """
         if new not in MOVES[old]:
             raise AssertionError(f"{old} -> {new} is not a legal move")
@@ -67,23 +66,23 @@ class Transaction:
         if row is None:
             return None
         job = to_job(row)
-        words = why if isinstance(why, str) else why(job)
+        text = why if isinstance(why, str) else why(job)
         if JobState.QUEUED in (old, new):
             change = 1 if new is JobState.QUEUED else -1
             published = 0 if job.published_at is None else change
             place = fair_queue.Place(job.pool, job.priority, job.owner)
             fair_queue.count(self.connection, {place: fair_queue.Change(change, published)})
-        append(self.connection, job.id, str(old), new, words, worker)
+        append(self.connection, job.id, str(old), new, text, worker)
         if new in ENDS:
             closed = {"state": str(new), "ended_at": db_now(), **(account or {})}
             self.connection.execute(usage.update().where(usage.c.job_id == job.id).values(closed))
             announce(self.connection, job, f"job.{new}")
-        self.moved.append(Moved(job, old, words))
+        self.moved.append(Moved(job, old, text))
         return job
 
 
 class Moves:
-    """Makes such transactions and tells of what was committed. Safe to share between threads."""
+    """Makes such transactions and notifies the subscribers of committed moves. Safe to share between threads."""
 
     def __init__(self, engine: sa.Engine, subscribers: Sequence[Subscriber] = ()) -> None:
         self._engine = engine
@@ -92,9 +91,9 @@ class Moves:
 
     @contextmanager
     def begin(self, later: list[Moved] | None = None) -> Iterator[Transaction]:
-        """A transaction that is committed when the context ends without an error, and then told of.
+        """A transaction that is committed when the context ends without an error; then its moves are published.
 
-        With `later` its moves are put there instead, for the caller to `publish`.
+        With `later`, its moves are added to that list instead: the caller must `publish` them.
         """
         transaction, committing = None, False
         try:
@@ -113,7 +112,7 @@ class Moves:
         self.settle()
 
     def settle(self) -> None:
-        """Tell of ends whose commit had no answer and that turn out to stand. Raises the store's `TransientError`."""
+        """Publish the ends whose commit had no answer and that the store has. Raises the store's `TransientError`."""
         if not self._unsure:
             return
         unsure, self._unsure = self._unsure, []
@@ -126,7 +125,7 @@ class Moves:
         self.publish([moved for moved, job in rows if job and _same_end(job, moved.job)])
 
     def publish(self, moved: Sequence[Moved]) -> None:
-        """Tell every subscriber of moves that were committed; what one of them raises is logged."""
+        """Notify every subscriber of committed moves. An exception of a subscriber is logged, and the others go on."""
         for each in moved:
             for subscriber in self._subscribers:
                 try:
@@ -140,7 +139,7 @@ def _same_end(job: Job, ended: Job) -> bool:
 
 
 def announce(connection: sa.Connection, job: Job, type: str) -> None:
-    """Have a webhook sent, where the job's client asked for this type."""
+    """Record a webhook of this type for delivery, where the job's client asked for it."""
     url = job.envelope.webhook_url
     if not url or type not in job.envelope.webhook_events:
         return

@@ -1,4 +1,4 @@
-"""Uploads in SQL: what a client may store itself, and until when."""
+"""Uploads in SQL: the files that clients may store themselves, and until when."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class Upload:
 
     @property
     def key(self) -> str:
-        """Where its bytes go."""
+        """The storage key of its bytes."""
         return f"uploads/{self.id}/file"
 
 
 class Uploads:
-    """Uploads by their ids; an expired one is none."""
+    """Uploads by their ids. An expired upload is not found and does not count."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
     def add(self, upload: Upload, seconds: float, most: int) -> Upload | None:
-        """Keep a new upload for `seconds`; None where its owner has `most` already."""
+        """Store a new upload that is valid for `seconds`; None where its owner already has `most`."""
         mine = sa.select(sa.func.count()).where(uploads.c.owner == upload.owner, uploads.c.expires_at > db_now())
         with translated(), self._engine.begin() as connection:
             if connection.execute(mine).scalar_one() >= most:
@@ -50,20 +50,20 @@ class Uploads:
             return _upload(row)
 
     def find(self, upload_id: str) -> Upload | None:
-        """The upload of that id, while it lives."""
+        """The upload of that id; None where there is none or it has expired."""
         query = sa.select(uploads).where(uploads.c.id == upload_id, uploads.c.expires_at > db_now())
         with reading(self._engine) as connection:
             row = connection.execute(query).mappings().first()
             return _upload(row) if row else None
 
     def expired(self, slack: float) -> list[Upload]:
-        """Uploads that ended more than `slack` seconds ago: a client may still have been sending."""
+        """At most 1000 uploads that expired more than `slack` seconds ago: until then a client may still be sending."""
         query = sa.select(uploads).where(uploads.c.expires_at < db_now() - slack).limit(1000)
         with reading(self._engine) as connection:
             return [_upload(row) for row in connection.execute(query).mappings()]
 
     def delete(self, upload_id: str) -> bool:
-        """Forget an upload; False where there is none."""
+        """Delete an upload's row; False where there is none."""
         with translated(), self._engine.begin() as connection:
             return connection.execute(uploads.delete().where(uploads.c.id == upload_id)).rowcount == 1
 

@@ -14,7 +14,7 @@ DAY = 86400.0
 
 @dataclass
 class Account:
-    """What one client used in some time."""
+    """What one client used in a period."""
 
     owner: str
     jobs: dict[str, int] = field(default_factory=dict)  # by state
@@ -24,7 +24,7 @@ class Account:
 
     @property
     def total(self) -> int:
-        """All jobs."""
+        """The number of all jobs."""
         return sum(self.jobs.values())
 
 
@@ -35,23 +35,23 @@ class Usage:
         self._engine = engine
 
     def spend(self, job_id: str, device_seconds: float) -> None:
-        """Add to what a job cost, whatever becomes of the attempt."""
+        """Add to the device seconds of a job, also for an attempt that fails."""
         more = usage.update().where(usage.c.job_id == job_id)
         with translated(), self._engine.begin() as connection:
             connection.execute(more.values(device_seconds=usage.c.device_seconds + device_seconds))
 
     def accounts(self, since: float, until: float | None = None, owner: str | None = None) -> list[Account]:
-        """Each client's, of jobs accepted from `since` on and before `until`, in seconds since the epoch."""
+        """Each client's account, of jobs accepted from `since` on and before `until` (seconds since the epoch)."""
         which = [usage.c.accepted_at >= since]
         if until is not None:
             which.append(usage.c.accepted_at < until)
         if owner is not None:
             which.append(usage.c.owner == owner)
-        heard = sa.case((usage.c.state == "succeeded", usage.c.track_seconds), else_=0.0)
+        audio = sa.case((usage.c.state == "succeeded", usage.c.track_seconds), else_=0.0)
         query = (
             sa.select(
                 usage.c.owner, usage.c.state, usage.c.cached, sa.func.count().label("count"),
-                sa.func.sum(heard).label("audio"), sa.func.sum(usage.c.device_seconds).label("device"),
+                sa.func.sum(audio).label("audio"), sa.func.sum(usage.c.device_seconds).label("device"),
             )
             .where(*which).group_by(usage.c.owner, usage.c.state, usage.c.cached).order_by(usage.c.owner)
         )  # fmt: skip
@@ -72,9 +72,9 @@ class Usage:
 
 
 def day(connection: sa.Connection, owner: str) -> tuple[float, float]:
-    """Seconds of audio that the owner's jobs of the last day have, and seconds until the oldest of them is a day old.
+    """Seconds of audio of the owner's jobs of the last day, and seconds until the oldest of them is a day old.
 
-    What failed or came from the cache does not count.
+    Jobs that failed, were canceled or came from the cache do not count.
     """
     counted = sa.and_(
         usage.c.owner == owner, usage.c.accepted_at > db_now() - DAY, usage.c.cached.is_(False),

@@ -11,7 +11,7 @@ from stemsvc.accounts.webhooks import GIVE_UP_SECONDS, Delivery, new_secret
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.tables import db_now, webhook_deliveries, webhook_secrets
 
-CLAIM_SECONDS = 60.0  # how long a claimed delivery is one process's; longer than a try may take
+CLAIM_SECONDS = 60.0  # for so long a claimed delivery belongs to one process; longer than a try may take
 
 
 class Webhooks:
@@ -21,10 +21,10 @@ class Webhooks:
         self._engine = engine
 
     def claim(self, limit: int = 100) -> list[str]:
-        """Ids of due deliveries, which are the caller's for a minute and due again after it; oldest first."""
+        """Ids of due deliveries, oldest first. They belong to the caller for a minute, and are due again after it."""
         due = sa.and_(webhook_deliveries.c.state == "pending", webhook_deliveries.c.next_at <= db_now())
         query = sa.select(webhook_deliveries.c.id).where(due).order_by(webhook_deliveries.c.next_at).limit(limit)
-        with reading(self._engine) as connection:  # most times there is none, and nobody is to wait for that
+        with reading(self._engine) as connection:  # mostly none is due, and a reader blocks nobody
             if connection.execute(query.limit(1)).first() is None:
                 return []
         if self._engine.dialect.name == "postgresql":
@@ -36,7 +36,7 @@ class Webhooks:
             return found
 
     def take(self, delivery_id: str) -> Delivery | None:
-        """Begin a try; None where the delivery has ended, waits, or another process is at it.
+        """Begin a try; None where the delivery has ended or does not exist.
 
         Each try has a number, and only the newest one's outcome counts.
         """
@@ -49,11 +49,14 @@ class Webhooks:
             return _find(connection, delivery_id)
 
     def delivered(self, delivery: Delivery, detail: str) -> bool:
-        """Note that a client took it; False where a newer try runs."""
+        """Record that the client took the delivery; False where a newer try runs."""
         return self._end(delivery, {"state": "delivered", "ended_at": db_now(), "next_at": None, "detail": detail})
 
     def failed(self, delivery: Delivery, detail: str, pause: float, *, final: bool = False) -> bool:
-        """Note a try that failed: again after `pause` seconds, unless that is a day after the first or `final`."""
+        """Record a failed try; False where a newer try runs.
+
+        The next try comes after `pause` seconds, unless that is more than a day after the first or this one is `final`.
+        """
         late = webhook_deliveries.c.first_at + GIVE_UP_SECONDS < db_now() + pause
         dead = sa.true() if final else late
         return self._end(
@@ -82,7 +85,7 @@ class Webhooks:
             return connection.execute(webhook_deliveries.update().where(which).values(values)).rowcount == 1
 
     def find(self, delivery_id: str) -> Delivery | None:
-        """The delivery of that id."""
+        """The delivery of that id; None where there is none."""
         with reading(self._engine) as connection:
             return _find(connection, delivery_id)
 
@@ -101,10 +104,14 @@ class Webhooks:
     def secrets(self, owner: str) -> list[str]:
         """The secrets that sign an owner's webhooks, the newest first; one is made where there is none."""
         with translated(), self._engine.begin() as connection:
-            return _secrets(connection, owner) or [_add_secret(connection, owner)]
+            found = _secrets(connection, owner)
+            if not found:  # of several processes that find none, the first one makes it
+                _take_turn(connection)
+                found = _secrets(connection, owner) or [_add_secret(connection, owner)]
+            return found
 
     def rotate(self, owner: str, keep_seconds: float) -> str:
-        """A new secret; the ones before sign beside it for `keep_seconds`."""
+        """Make a new secret and return it. The earlier ones sign beside it for `keep_seconds`."""
         ending = sa.and_(webhook_secrets.c.owner == owner, webhook_secrets.c.expires_at.is_(None))
         with translated(), self._engine.begin() as connection:
             connection.execute(webhook_secrets.update().where(ending).values(expires_at=db_now() + keep_seconds))
@@ -117,9 +124,12 @@ def _secrets(connection: sa.Connection, owner: str) -> list[str]:
     return list(connection.execute(query.order_by(webhook_secrets.c.id.desc())).scalars().all())
 
 
-def _add_secret(connection: sa.Connection, owner: str) -> str:
-    if connection.dialect.name == "postgresql":  # of two that find none at once, one makes it
+def _take_turn(connection: sa.Connection) -> None:
+    if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(7350233)"))
+
+
+def _add_secret(connection: sa.Connection, owner: str) -> str:
     secret = new_secret()
     values = {"owner": owner, "secret": secret, "created_at": db_now(), "expires_at": None}
     connection.execute(webhook_secrets.insert().values(values))

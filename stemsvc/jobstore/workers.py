@@ -1,4 +1,4 @@
-"""The worker children that live, by their own word: who serves which pool, on what, with how much memory left."""
+"""The live pool processes of all workers, by their own reports: the pools they serve, their device, its free memory."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.fair_queue import upsert
 from stemsvc.jobstore.tables import db_now, workers
 
-KNOWN_SECONDS = 1.0  # how long who lives is taken for known
+KNOWN_SECONDS = 1.0  # for so long `slots` answers from memory
 FORGET_SECONDS = 86400.0
-OF_0_1 = ("separate",)  # the kinds of workers that do not tell
+OF_0_1 = ("separate",)  # the kinds of a worker that reports none: it is of release 0.1
 
 
 @dataclass(frozen=True)
 class Worker:
-    """What a worker child says of itself; `slots` is how many jobs it does at a time."""
+    """What a pool process reports of itself; `slots` is how many jobs it runs at a time."""
 
     id: str  # as leases and timelines name it
     pools: tuple[str, ...]
@@ -32,12 +32,12 @@ class Worker:
     models: tuple[str, ...] = ()  # whose weights are loaded
     job_ids: tuple[str, ...] = ()
     version: str = ""
-    kinds: tuple[str, ...] | None = None  # that it can do; None: release 0.1, which separates
+    kinds: tuple[str, ...] | None = None  # that it can do; None: release 0.1, which can only separate
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A worker and when it was heard, in seconds since the epoch by the database's clock."""
+    """A worker, when it started and when it last reported, in seconds since the epoch by the database's clock."""
 
     worker: Worker
     started_at: float
@@ -45,7 +45,7 @@ class Seen:
 
 
 class Workers:
-    """The workers' word in SQL. Safe to share between threads."""
+    """The workers' reports in SQL. Safe to share between threads."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
@@ -54,32 +54,32 @@ class Workers:
         self._guard = threading.Lock()
 
     def beat(self, worker: Worker, seconds: float) -> None:
-        """The worker lives, and is taken to live for `seconds` more."""
-        said: dict[str, Any] = {
+        """Store a worker's report. The worker counts as live for `seconds` more."""
+        report: dict[str, Any] = {
             **asdict(worker), "pools": list(worker.pools), "models": list(worker.models),
             "kinds": None if worker.kinds is None else list(worker.kinds),
             "job_ids": list(worker.job_ids), "seen_at": db_now(), "expires_at": db_now() + seconds,
         }  # fmt: skip
         with translated(), self._engine.begin() as connection:
-            insert = upsert(connection, workers).values(**said, started_at=db_now())
-            said.pop("id")
-            connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=said))
+            insert = upsert(connection, workers).values(**report, started_at=db_now())
+            report.pop("id")
+            connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=report))
 
     def leave(self, worker_id: str) -> None:
-        """The worker has ended."""
+        """Record that the worker has ended."""
         with translated(), self._engine.begin() as connection:
             connection.execute(workers.update().where(workers.c.id == worker_id).values(expires_at=db_now()))
 
     def living(self) -> list[Seen]:
-        """Who lives, by name."""
+        """The live workers, by id."""
         query = sa.select(workers).where(workers.c.expires_at > db_now()).order_by(workers.c.id)
         with reading(self._engine) as connection:
             return [_seen(dict(row)) for row in connection.execute(query).mappings()]
 
     def slots(self, kind: str | None = None) -> dict[str, int]:
-        """By pool, how many jobs its living workers do at a time, or those that can do a kind of work.
+        """By pool, how many jobs its live workers run at a time; with `kind`, only workers that can do it count.
 
-        No older than `KNOWN_SECONDS`.
+        The numbers are at most `KNOWN_SECONDS` old.
         """
         with self._guard:
             if time.monotonic() >= self._known_until:
@@ -96,7 +96,10 @@ class Workers:
         return {kind: dict(counter) for kind, counter in found.items()}
 
     def silence(self) -> tuple[float, dict[str, float]]:
-        """The database's time, and by pool when a worker of it lived last, as far as that is remembered."""
+        """The database's time, and by pool the time until which its last worker counts as live.
+
+        A pool whose workers' rows are deleted is left out.
+        """
         last: dict[str, float] = {}
         with reading(self._engine) as connection:
             now = float(connection.execute(sa.select(db_now())).scalar_one())
@@ -106,7 +109,7 @@ class Workers:
         return now, last
 
     def forget(self) -> None:
-        """Delete those who have been gone for a day."""
+        """Delete the workers that have been gone for a day."""
         with translated(), self._engine.begin() as connection:
             connection.execute(workers.delete().where(workers.c.expires_at < db_now() - FORGET_SECONDS))
 

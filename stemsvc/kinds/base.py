@@ -1,6 +1,6 @@
-"""What a kind of job must say of itself. All else (lease, retry, fairness, cache, webhooks, figures) knows no kind.
+"""What a kind of job must define. The other parts (lease, retry, fairness, cache, webhooks, metrics) know no kind.
 
-A kind is three files: this class's instance, a form for the api and a function for the workers. The instance names the
+A kind is three files: an instance of `Kind`, a form for the api and a function for the workers. The instance names the
 other two as strings, so that the core imports neither Flask nor an audio library. An entry point of the group
 `stemsvc.kinds` registers it, under the kind's name.
 """
@@ -20,7 +20,7 @@ P = TypeVar("P")
 
 @dataclass(frozen=True)
 class Role:
-    """A place for inputs: what it is called, and how many may take it."""
+    """A role that inputs have: its name, and how many inputs may have it."""
 
     name: str = "source"
     least: int = 1
@@ -29,11 +29,11 @@ class Role:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a job must have to be done: a model of the catalog or none, memory of the device in MB or any."""
+    """What a job needs of its pool: a model of the catalog (None: no model), MB of device memory (None: any)."""
 
     model: str | None = None
     memory_mb: int | None = None
-    accelerated: bool = False  # whether a GPU makes it faster; if not, none is held for it where a CPU serves
+    accelerated: bool = False  # whether a GPU makes it faster; if not, it takes no GPU where a CPU pool serves it
 
 
 class Kind(ABC, Generic[P]):
@@ -46,21 +46,21 @@ class Kind(ABC, Generic[P]):
     modelled: ClassVar[bool] = False  # whether its jobs name a model of the catalog
     encodes: ClassVar[bool] = True  # whether its files are audio, written as the job's encoding says
     packages: ClassVar[tuple[str, ...]] = ()  # modules that its work imports and a worker may lack
-    version: ClassVar[int] = 1  # raised where the same params and inputs give other files than before
-    noun: ClassVar[str] = "files"  # what it makes, in the timeline
-    advice: ClassVar[str] = "send a shorter track"  # to who asked for more computing than is given
+    version: ClassVar[int] = 1  # to raise when the same params and inputs give other files than before
+    noun: ClassVar[str] = "files"  # the word for its outputs in the timeline
+    advice: ClassVar[str] = "send a shorter track"  # to a client whose job would compute for too long
 
     @abstractmethod
     def read(self, stored: Mapping[str, Any]) -> P:
-        """The params of a form or a row. Keys that this release does not know are left out, those that lack get
+        """The params of a form or a row. Keys that this release does not know are left out, and missing keys get
         their defaults."""
 
     @abstractmethod
     def stored(self, params: P) -> dict[str, Any]:
-        """The params as JSON, flat, by the names of the form: what a row keeps and clients see."""
+        """The params as a flat JSON object under the form's names. Rows keep it and clients see it."""
 
     def check(self, params: P, inputs: Sequence[str], catalog: Catalog) -> P:
-        """The params with what was left open filled in. Raises `UsageError` for what can't be done.
+        """The params, with values for what the client left open. Raises `UsageError` for what can't be done.
 
         `inputs` are the roles of the inputs, in their order.
         """
@@ -68,29 +68,29 @@ class Kind(ABC, Generic[P]):
 
     @abstractmethod
     def cost(self, params: P, seconds: float, catalog: Catalog) -> float:
-        """Seconds that two cores of an AMD EPYC compute for a track of `seconds`: what its owner's share is charged
-        with, and what its time limit follows from."""
+        """Seconds that two cores of an AMD EPYC compute for a track of `seconds`. The owner's share is charged with
+        them, and the job's time limit follows from them."""
 
     def needs(self, params: P, catalog: Catalog) -> Needs:
-        """What a pool must have for it. Raises `UsageError` `unknown_model`."""
+        """What a job needs of its pool. Raises `UsageError` `unknown_model`."""
         return Needs()
 
     def on_pool(self, params: P, precision: str | None) -> P:
-        """The params as a pool of that precision does them, which may settle what the client left open."""
+        """The params as a pool of that precision runs them: the pool may decide what the client left open."""
         return params
 
     def heard(self, params: P) -> dict[str, Any]:
-        """Of the params what the result depends on, as JSON."""
+        """The part of the params that the result depends on, as JSON."""
         return self.stored(params)
 
     def shown(self, params: P) -> dict[str, Any]:
-        """Fields of a job's body besides `params`: what clients of release 0.1 look at."""
+        """Fields of a job's body besides `params`: clients of release 0.1 read them."""
         return {}
 
     def mirrored(self, params: P) -> dict[str, Any]:
-        """What processes of release 0.1 must find in a row's options, so that they can read it in a rolling upgrade."""
+        """What processes of release 0.1 must find in a row's options, to read the row during a rolling upgrade."""
         return {"model": ""}
 
     def lacking(self) -> list[str]:
-        """Which of its packages this installation lacks."""
+        """Those of its packages that this installation lacks."""
         return [name for name in self.packages if importlib.util.find_spec(name) is None]

@@ -1,4 +1,4 @@
-"""By what two jobs are the same: their inputs' bytes, what is heard of their params, the weights, the code."""
+"""What makes two jobs the same: the bytes of their inputs, the params that count, the weights, the code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stemsvc.jobs.encoding import Encoding
 from stemsvc.kinds.base import Kind
 
 P = TypeVar("P")
-# Raise it where jobs of any kind give other files than before; a kind's own `version` is for its own.
+# Raise it when jobs of every kind give other files than before. For one kind, raise that kind's `version`.
 CODE_VERSION = 2
 
 
@@ -21,11 +21,11 @@ def cache_key(
 ) -> str:
     """A hash of all that a result depends on.
 
-    `inputs` and `weights` are the sha256 of each file, in order; `device` is what `auto` came to.
+    `inputs` and `weights` are the sha256 of each file, in order; `device` is the device that `auto` chose.
     """
     written = asdict(encoding)
-    del written["filename_template"]  # names of downloads, which no file has in it
-    told = {
+    del written["filename_template"]  # it names downloads and changes no byte of a file
+    parts = {
         "code": [CODE_VERSION, kind.name, kind.version],
         "params": kind.heard(params),
         "encoding": written if kind.encodes else None,
@@ -33,4 +33,4 @@ def cache_key(
         "device": device,
         "weights": list(weights),
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The installed kinds, by the entry points `stemsvc.kinds`: ours and those of packages that add one."""
+"""The installed kinds, found by the entry points `stemsvc.kinds`: ours and those of packages that add one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AnyKind = Kind[Any]
 
 @functools.cache
 def installed() -> dict[str, AnyKind]:
-    """Every kind by its name. One that can't be loaded is left out and logged: the others go on."""
+    """Every kind by its name. A kind that can't be loaded is logged and left out: the others go on."""
     found: dict[str, AnyKind] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
@@ -35,12 +35,12 @@ def installed() -> dict[str, AnyKind]:
 
 
 def broken() -> list[str]:
-    """Names of kinds that are registered and can't be loaded."""
+    """Names of kinds that are registered but can't be loaded."""
     return sorted({point.name for point in entry_points(group=GROUP)} - set(installed()))
 
 
 def find(name: str) -> AnyKind | None:
-    """The kind of that name; None where it is not installed here (any more)."""
+    """The kind of that name; None where it is not installed here, or no longer."""
     return installed().get(name)
 
 
@@ -48,7 +48,7 @@ def get(name: str) -> AnyKind:
     """The kind of that name. Raises `UsageError` `unknown_kind`."""
     found = find(name)
     if found is None:
-        raise UnknownKind(f"kind {name!r} is none of {', '.join(installed())}")
+        raise UnknownKind(f"kind {name!r} is not one of {', '.join(installed())}")
     return found
 
 
@@ -64,7 +64,7 @@ def modelless() -> list[str]:
 
 @dataclass(frozen=True)
 class Resolved:
-    """A job's kind, its params as its pool does them, the pool, and what the job needs."""
+    """A job's kind, its params as its pool runs them, the pool, and what the job needs."""
 
     kind: AnyKind
     params: Any
@@ -72,24 +72,26 @@ class Resolved:
     needs: Needs
 
     def work(self) -> Any:
-        """The function that does it; importing it brings heavy libraries. Raises `FatalError` `kind_missing`."""
+        """The function that does the work; its import loads heavy libraries. Raises `FatalError` `kind_missing`."""
         if lacking := self.kind.lacking():
             raise KindMissing(f"{self.kind.name} needs {', '.join(lacking)}, which this worker lacks")
         return pkgutil.resolve_name(self.kind.work)
 
     def cost(self, seconds: float, catalog: Catalog) -> float:
-        """What it costs for a track of `seconds`."""
+        """Its predicted cost in seconds, for a track of `seconds`."""
         return self.kind.cost(self.params, seconds, catalog)
 
 
 def resolve(job: Job, pools: Sequence[Pool], catalog: Catalog) -> Resolved:
-    """All that a worker must know of a job before it begins. Raises `UsageError` `unknown_model`, `FatalError`
-    `kind_missing` and `unknown_pool`."""
+    """All that a worker must know of a job before it begins.
+
+    Raises `UsageError` `unknown_model`, `FatalError` `kind_missing` or `unknown_pool`.
+    """
     kind, pool = find(job.kind), find_pool(pools, job.pool, modelless())
     if kind is None:
         raise KindMissing(f"no package here has the kind {job.kind}")
     if pool is None:
-        raise UnknownPool(f"this worker's settings know no pool {job.pool}")
+        raise UnknownPool(f"this worker's settings name no pool {job.pool}")
     params = kind.on_pool(kind.read(job.params), pool.precision)
     return Resolved(kind, params, pool, kind.needs(params, catalog))
 
@@ -102,5 +104,5 @@ def configured_pools(text: str, catalog: Catalog) -> list[Pool]:
 def _load(point: EntryPoint) -> AnyKind:
     kind = point.load()
     if not isinstance(kind, Kind) or kind.name != point.name:
-        raise TypeError(f"{point.value} is no Kind named {point.name}")
+        raise TypeError(f"{point.value} is not a Kind named {point.name}")
     return kind

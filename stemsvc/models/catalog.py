@@ -1,4 +1,4 @@
-"""The model catalog: what can be asked for and where its weights come from."""
+"""The model catalog: which models clients may ask for, and where their weights come from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ModelEntry(BaseModel):
 
     A model of several files is a bag: its networks' stems are averaged, by `bag_weights` [network][stem] where they
     are given. `cost` is in seconds of computing for each second of a track, without overlap, on two cores of an AMD
-    EPYC; `memory_mb` is what a worker child needs at its peak.
+    EPYC; `memory_mb` is what a pool process needs at its peak.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,8 +36,8 @@ class ModelEntry(BaseModel):
     memory_mb: int = Field(1000, gt=0)
     licence: str
     licence_doubt: str | None = Field(None, description="what is unsettled about the licence")
-    deprecated: str | None = Field(None, description="why it should not be used any more")
-    fallback: str | None = Field(None, description="the model to take where this one can't be had")
+    deprecated: str | None = Field(None, description="why it should no longer be used")
+    fallback: str | None = Field(None, description="the model to take where this one is not available")
     bag_weights: tuple[tuple[float, ...], ...] | None = None
     files: tuple[WeightFile, ...] = Field(min_length=1)
 
@@ -50,13 +50,13 @@ class ModelEntry(BaseModel):
 
     @property
     def size(self) -> int | None:
-        """Bytes to download; None where the catalog does not tell."""
+        """Bytes to download; None where the catalog does not say."""
         sizes = [file.size for file in self.files]
         return None if None in sizes else sum(size or 0 for size in sizes)
 
     @property
     def licence_words(self) -> str:
-        """The licence with what is doubtful about it."""
+        """The licence, with what is unsettled about it in brackets."""
         return f"{self.licence} ({self.licence_doubt})" if self.licence_doubt else self.licence
 
 
@@ -81,15 +81,15 @@ class Catalog:
         """The model of that name, the default where it is empty; raises `UsageError` `unknown_model`."""
         name = name or self._default
         if name not in self._entries:
-            raise UnknownModel(f"model {name!r} is none of {', '.join(self._entries)}")
+            raise UnknownModel(f"model {name!r} is not one of {', '.join(self._entries)}")
         return self._entries[name]
 
 
 def load_catalog(extra: Path | None = None, default: str = "demo", *, locked: bool = True) -> Catalog:
-    """The bundled catalog, with the entries of the file `extra` added or put in their place.
+    """The bundled catalog, with the entries of the file `extra` added; they replace entries of the same name.
 
-    `default` is the model of jobs that name none. What the lock file beside `extra` knows of its files is filled in,
-    unless not `locked`. Raises `FatalError` `bad_catalog`, which names the file, the line, the model and the key.
+    `default` is the model of jobs that name none. With `locked`, the lock file beside `extra` fills in what the files
+    lack. Raises `FatalError` `bad_catalog`, which names the file, the line, the model and the key.
     """
     entries: dict[str, ModelEntry] = {}
     for path in (BUNDLED, extra):
@@ -99,7 +99,7 @@ def load_catalog(extra: Path | None = None, default: str = "demo", *, locked: bo
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of a catalog file, for editors; it lies beside the bundled catalog."""
+    """The JSON schema of a catalog file, for editors; a copy lies beside the bundled catalog."""
     entry = ModelEntry.model_json_schema()
     kinds = entry.pop("$defs")
     del entry["properties"]["name"]
@@ -141,7 +141,7 @@ def _entry(text: Marked, name: str, fields: Any, locked: dict[str, Locked]) -> M
     try:
         entry = ModelEntry.model_validate({**fields, "name": name})
     except ValidationError as error:
-        # a misspelt key is also a missing one: the first tells more
+        # a misspelt key also makes a key missing: the misspelt one says more
         first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         raise _bad(text, ("models", name, *first["loc"]), first["msg"].removeprefix("Value error, ")) from error
     files = (

@@ -1,4 +1,4 @@
-"""Turning a checkpoint of upstream's into safetensors, in a child process: to read a pickle is to run a program."""
+"""Converts an upstream checkpoint into safetensors, in a child process: to read a pickle is to run a program."""
 
 from __future__ import annotations
 

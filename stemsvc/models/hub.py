@@ -1,4 +1,4 @@
-"""What the hub says of the catalog's files, asked at most once a day."""
+"""The Hugging Face hub's metadata of the catalog's files, asked for at most once a day."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GONE = (RevisionGone, WeightsNotFound, WeightsDenied)
 
 @dataclass(frozen=True)
 class Known:
-    """What the hub said, or the code of its refusal, and when (Unix seconds)."""
+    """The hub's answer, or the code of its refusal, and when it came (seconds since the epoch)."""
 
     seen: Seen | None
     refusal: str
@@ -29,14 +29,16 @@ class Known:
 
 
 class HubMetadata:
-    """The hub's word on files, kept in one JSON file; a folder that can't be written keeps nothing."""
+    """The hub's answers about files, kept in one JSON file; nothing is kept where the folder can't be written."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def get(self, file: WeightFile, *, offline: bool = False) -> Known | None:
-        """What is known of the file, asked for where nothing fresh is; None offline. Raises `transfer.look`'s errors
-        but those that say that the file can't be had, which are kept like an answer.
+        """The hub's answer about the file, at most a day old; it is asked for where none is kept, but not `offline`.
+
+        None where nothing is known `offline`. Raises `transfer.look`'s errors, except those that say that the file
+        can't be had: they are kept like an answer.
         """
         known = self._read().get(file.address)
         if known is not None and time.time() - known.at < KEEP_SECONDS:
@@ -44,7 +46,7 @@ class HubMetadata:
         return None if offline else self.ask(file)
 
     def ask(self, file: WeightFile) -> Known:
-        """Ask now, and keep the answer."""
+        """Ask the hub now, and keep the answer."""
         try:
             known = Known(transfer.look(file), "", time.time())
         except GONE as error:
@@ -59,7 +61,7 @@ class HubMetadata:
             return {}
 
     def _keep(self, label: str, known: Known) -> None:
-        # two processes may lose each other's answer: it is asked for again then
+        # two processes may overwrite each other's answer: it is then asked for again
         everything = {**self._read(), label: known}
         draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""The lock file beside a catalog: revisions, hashes and sizes that were seen once and reviewed by somebody."""
+"""The lock file beside a catalog: revisions, hashes and sizes that were seen once and that somebody reviewed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stemsvc.errors import BadCatalog, BadOutput
 from stemsvc.models.marked_yaml import read_marked
 from stemsvc.models.source import WeightFile
 
-HEAD = """# What `stemsvc models lock` saw at {when}. Look it over: from now on nothing else is loaded.
+HEAD = """# What `stemsvc models lock` saw at {when}. Review it: from now on nothing else is loaded.
 # A file is named as in the catalog; `commit` is what its revision meant then.
 """
 
@@ -36,7 +36,7 @@ def read_lock(path: Path) -> dict[str, Locked]:
     try:
         return {address: Locked(**fields) for address, fields in text.value["files"].items()}
     except (ValidationError, TypeError, KeyError, AttributeError) as error:
-        raise BadCatalog(f"{path} is no lock file of ours: write it again with `models lock`") from error
+        raise BadCatalog(f"{path} is not a lock file of stemsvc: write it again with `models lock`") from error
 
 
 def write_lock(path: Path, files: dict[str, Locked]) -> None:
@@ -53,7 +53,7 @@ def write_lock(path: Path, files: dict[str, Locked]) -> None:
 
 
 def filled_in(file: WeightFile, locked: dict[str, Locked]) -> WeightFile:
-    """The file with what it lacks taken from the lock; what the catalog itself says goes first."""
+    """The file, with what it lacks taken from the lock. A hash in the catalog goes before the lock."""
     seen = locked.get(file.address)
     if seen is None or file.sha256 is not None:
         return file

@@ -1,4 +1,4 @@
-"""What a file of weights is at its source, now."""
+"""Finds out what a file of weights is at its source now."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from stemsvc.models.store import sha256_of
 
 
 def observe(puller: Puller, file: WeightFile) -> Locked:
-    """Commit, hash and size: of a hub's file by the hub's word, of a URL by fetching it, of a path by reading it.
+    """The file's commit, hash and size: the hub says them of its files, a URL is fetched, a path is read.
 
-    Raises what a pull raises, `FatalError` `revision_gone` among it.
+    A hub's file whose hash the hub does not know is fetched. Raises what a pull raises, also `FatalError`
+    `revision_gone`.
     """
     if file.path is not None:
         try:

@@ -20,7 +20,7 @@ class Marked:
     _root: yaml.Node | None
 
     def line(self, where: tuple[str | int, ...]) -> int:
-        """The line of what lies at the end of these keys and indices, or as near to it as the file goes."""
+        """The line of the value at these keys and indices, or of the nearest one above it that the file has."""
         node, line = self._root, 1
         for part in where:
             node, line = _step(node, part, line)
@@ -28,7 +28,7 @@ class Marked:
 
 
 def read_marked(path: Path) -> Marked:
-    """Read a YAML file. Raises `FatalError` `bad_catalog` that names the line of what is no YAML, or stands twice."""
+    """Read a YAML file. Raises `FatalError` `bad_catalog`, which names the line of bad YAML or of a repeated key."""
     try:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, yaml.SafeLoader)

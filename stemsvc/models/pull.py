@@ -1,4 +1,4 @@
-"""Having a model's weights on this machine: looked at, and brought where they lack."""
+"""Makes sure that a model's weights are on this machine: checks them, and fetches those that are missing."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 T = TypeVar("T")
 PAUSES = (2.0, 4.0, 8.0)  # seconds before each further try
-JITTER = 0.25  # share of a pause that is left to chance, so that ten workers do not come back together
+JITTER = 0.25  # share of a pause that is random, so that ten workers do not come back together
 LONGEST_PAUSE = 120.0  # however long a server asks us to stay away
-WHOLE_TRIES = 2  # times that all bytes are fetched anew when those that came are wrong
+WHOLE_TRIES = 2  # how often all bytes are fetched while those that come are wrong
 
-# Called with the file, bytes that are here and bytes of the whole, None where that is not known.
+# Called with the file, the bytes that are here and the bytes of the whole file (None: not known).
 OnPull = Callable[[WeightFile, int, int | None], None]
 
 
@@ -51,7 +51,7 @@ def silent(file: WeightFile, done: int, total: int | None) -> None:
 
 
 class Puller:
-    """Brings weights into a store. `offline` never asks the network; `pauses` are between tries, in seconds."""
+    """Fetches weights into a store. `offline` never uses the network; `pauses` are between tries, in seconds."""
 
     def __init__(self, store: WeightStore, *, offline: bool = False, pauses: Sequence[float] = PAUSES) -> None:
         self.store = store
@@ -60,7 +60,7 @@ class Puller:
         self._pauses = pauses
 
     def ensure(self, entry: ModelEntry, on_pull: OnPull = silent) -> list[Path]:
-        """The paths of the model's safetensors files, every byte checked; what lacks or is damaged is brought.
+        """The paths of the model's safetensors files, every byte checked; missing and damaged files are fetched.
 
         Raises `FatalError` `weights_missing` (offline), `weights_corrupt`, `weights_changed`, `weights_unpinned`,
         `revision_gone`, `weights_not_found`, `weights_denied`, `weights_refused`, `cache_read_only`; `TransientError`
@@ -74,11 +74,14 @@ class Puller:
             raise error.saying(_advised(entry, error)) from error
 
     def look(self, file: WeightFile) -> transfer.Seen:
-        """What the hub says of the file now. Raises `FatalError` where it can't be had, `weights_unavailable`."""
+        """What the hub says of the file now.
+
+        Raises `FatalError` where the file can't be had, `TransientError` `weights_unavailable`.
+        """
         return self._patiently(file, lambda: self._asked(file))
 
     def fetch_unpinned(self, file: WeightFile) -> Locked:
-        """Fetch a file that nobody vouches for, to see what it is; it is not kept."""
+        """Fetch a file without a known hash, to learn its hash and size; the file is not kept."""
         with self.store.writing(file, file.label, lambda: None), self.store.guarded(file.label):
             part = self.store.part(file)
             try:
@@ -117,7 +120,7 @@ class Puller:
         if file.sha256 is None:
             raise WeightsUnpinned(
                 f"nothing says what {file.label} must be: give its sha256 in the catalog, or let "
-                "`stemsvc models lock` write a lock file and look that over",
+                "`stemsvc models lock` write a lock file and review it",
             )  # fmt: skip
 
     def _bring(self, file: WeightFile, on_pull: OnPull) -> None:
@@ -129,10 +132,10 @@ class Puller:
             with self.store.guarded(file.label):
                 self._download(file, part, on_pull)
         except StemsvcError as error:
-            going_on = isinstance(error, TransientError) and not isinstance(
+            resumable = isinstance(error, TransientError) and not isinstance(
                 error, CacheFull
-            )  # a full disk is not left full
-            if not going_on or (part.exists() and not part.stat().st_size):
+            )  # a part on a full disk makes room
+            if not resumable or (part.exists() and not part.stat().st_size):
                 part.unlink(missing_ok=True)
             raise
         if file.pickled:
@@ -142,7 +145,7 @@ class Puller:
             self.store.take(file, part)
 
     def _download(self, file: WeightFile, part: Path, on_pull: OnPull) -> None:
-        """All bytes of the file in `part`, their hash checked."""
+        """Fetch all bytes of the file into `part` and check their hash."""
         whole_tries = WHOLE_TRIES
         while True:
             fresh = not part.exists()
@@ -151,16 +154,16 @@ class Puller:
                 return
             except transfer.Damaged as damage:
                 part.unlink(missing_ok=True)
-                whole_tries -= fresh  # what was gathered in several goes may be of several files: that one is free
+                whole_tries -= fresh  # a part from several tries may mix several files: that try does not count
                 if whole_tries <= 0:
                     raise WeightsCorrupt(
                         f"{file.label} is not what the catalog says, however often it is fetched: "
                         f"{damage}",
                     ) from damage  # fmt: skip
-                log.warning("wrong weights came, fetching them anew", file=file.label, why=str(damage))
+                log.warning("wrong weights came, fetching them again", file=file.label, why=str(damage))
 
     def _patiently(self, file: WeightFile, do: Callable[[], T]) -> T:
-        """Do it again after each pause where it may go well then."""
+        """Call `do`, and again after each pause while it raises a `TransientError` other than `cache_full`."""
         for pause in self._pauses:
             try:
                 return do()
@@ -180,11 +183,11 @@ class Puller:
         if file.hub:
             known = self.metadata.get(file)
             seen = known.seen if known else None
-            if seen is None or seen.sha256 not in (None, file.sha256):  # what was so yesterday may not be so today
+            if seen is None or seen.sha256 not in (None, file.sha256):  # the kept answer may be out of date
                 seen = self._asked(file)
             if seen.sha256 not in (None, file.sha256):
                 raise WeightsChanged(
-                    f"the hub has other weights as {file.label} than the catalog: sha256 "
+                    f"the hub's weights {file.label} are not those of the catalog: sha256 "
                     f"{seen.sha256}, not {file.sha256}",
                 )  # fmt: skip
             size = size or seen.size
@@ -226,12 +229,12 @@ def _refusal(file: WeightFile, code: str) -> StemsvcError:
     if code == RevisionGone.code:
         return RevisionGone(f"{file.hub} has no revision {file.revision} any more")
     if code == WeightsNotFound.code:
-        return WeightsNotFound(f"{file.label} is not there any more")
+        return WeightsNotFound(f"{file.label} is no longer there")
     return WeightsDenied(f"{file.label} is refused: {transfer.HUB_TOKEN_ADVICE}")
 
 
 def _advised(entry: ModelEntry, error: FatalError | TransientError) -> str:
-    """The error's words, and what to do instead where the model can't be had any more."""
+    """The error's detail, and what to do where the model can't be had."""
     detail = error.detail
     if entry.fallback and isinstance(error, (*GONE, WeightsChanged)):
         detail += f". Take the model `{entry.fallback}` instead, or pin another revision with STEMSVC_CATALOG"
@@ -244,5 +247,5 @@ def _advised(entry: ModelEntry, error: FatalError | TransientError) -> str:
 
 
 def open_puller(settings: Settings) -> Puller:
-    """What brings weights to where the settings say."""
+    """A puller into the folder that the settings name."""
     return Puller(WeightStore(settings.weights_dir), offline=settings.offline, pauses=PAUSES)

@@ -15,8 +15,8 @@ SAFE, PICKLED = ".safetensors", ".th"
 class WeightFile(BaseModel):
     """A file with one network, from exactly one of: a repository of the Hugging Face hub, a URL, a path.
 
-    `sha256` and `size` (bytes) are those of the file at its source. A `.th` is a checkpoint of upstream's, converted
-    after it came. A relative `path` starts at the catalog's folder.
+    `sha256` and `size` (bytes) are those of the file at its source. A `.th` file is an upstream checkpoint: it is
+    converted after the download. A relative `path` starts at the catalog's folder.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,29 +47,29 @@ class WeightFile(BaseModel):
 
     @property
     def filename(self) -> str:
-        """The file's own name."""
+        """The file's name, without folders."""
         return PurePosixPath(self.file or (urlsplit(self.url).path if self.url else str(self.path))).name
 
     @property
     def pickled(self) -> bool:
-        """Whether it is a checkpoint of upstream's, which must be converted."""
+        """Whether it is an upstream checkpoint, which must be converted."""
         return self.filename.endswith(PICKLED)
 
     @property
     def address(self) -> str:
-        """The source, whole: the name by which a lock file knows it."""
+        """The full source: a lock file names the file by it."""
         if self.hub:
             return f"{self.hub}/{self.file}@{self.revision or 'main'}"
         return self.url or str(self.path)
 
     @property
     def label(self) -> str:
-        """The source for people: a commit by its first digits."""
+        """The source for people: of a commit only the first 8 digits."""
         commit = re.fullmatch(r"[0-9a-f]{40}", self.revision or "")
         return self.address[:-32] if commit else self.address
 
     @property
     def key(self) -> str:
-        """A name that tells this file from all others."""
+        """A name that no other file has."""
         mark = self.sha256 or hashlib.sha256(self.address.encode()).hexdigest()
         return f"{PurePosixPath(self.filename).stem}-{mark[:16]}"

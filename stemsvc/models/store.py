@@ -26,11 +26,11 @@ from stemsvc.models.source import SAFE, WeightFile
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
-CONVERSION_DAYS = 30  # a network converted for a CPU that nobody used for so long is made again when it is needed
+CONVERSION_DAYS = 30  # a network converted for a CPU is deleted when unused for so long, and made again when needed
 
 
 class State(enum.Enum):
-    """What lies in a file's place."""
+    """The state of a file in its place."""
 
     HERE = "here"
     MISSING = "missing"
@@ -39,7 +39,7 @@ class State(enum.Enum):
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a converted file is and what it was made of."""
+    """What a converted file is, and what it was made from."""
 
     source: str
     source_sha256: str
@@ -66,11 +66,11 @@ class WeightStore:
         return self.folder / f"{file.key}{SAFE}"
 
     def part(self, file: WeightFile) -> Path:
-        """Where the bytes of a download gather."""
+        """Where the bytes of a download are collected."""
         return self.folder / ".parts" / f"{file.key}.part"
 
     def snapshot(self, file: WeightFile) -> State:
-        """What a look at names and sizes tells; `check` reads every byte."""
+        """The file's state, by name and size only; `check` reads every byte."""
         expected = self._expected(file)
         try:
             size = self.place(file).stat().st_size
@@ -84,7 +84,7 @@ class WeightStore:
         """Whether every byte in the file's place is as the catalog says."""
         expected = self._expected(file)
         place = self.place(file)
-        if expected is None:  # a file of one's own that nothing vouches for, or one that is yet to be converted
+        if expected is None:  # the operator's own file, without a known hash, or one that is not converted yet
             return State.HERE if place.is_file() and not file.pickled else State.MISSING
         try:
             return State.HERE if sha256_of(place) == expected[0] else State.CORRUPT
@@ -94,7 +94,7 @@ class WeightStore:
             raise WeightsCorrupt(f"{place} can't be read: {error.strerror}") from error
 
     def digest(self, file: WeightFile) -> str | None:
-        """The sha256 that the file in place must have; None where nothing vouches for it."""
+        """The sha256 that the file in place must have; None where none is known."""
         expected = self._expected(file)
         return expected[0] if expected else None
 
@@ -115,9 +115,9 @@ class WeightStore:
 
     @contextlib.contextmanager
     def writing(self, file: WeightFile, name: str, on_wait: Callable[[], None]) -> Iterator[bool]:
-        """Hold the file's lock; who waits for it has another process work for him.
+        """Hold the file's lock. A process that waits for it lets another one do the work.
 
-        Calls `on_wait` each second of waiting. Yields whether somebody else had it first. Raises `FatalError`
+        Calls `on_wait` each second of waiting. Yields whether another process had the lock first. Raises `FatalError`
         `cache_read_only`, `TransientError` `cache_full`.
         """
         with self.guarded(name):
@@ -139,7 +139,7 @@ class WeightStore:
             lock.release()
 
     def check_room(self, size: int, name: str) -> None:
-        """Raise `TransientError` `cache_full` unless the disk has `size` bytes twice: one download, one conversion."""
+        """Raise `TransientError` `cache_full` unless twice `size` bytes are free: for a download and a conversion."""
         with self.guarded(name):
             free = shutil.disk_usage(self.folder).free
         if free < 2 * size:
@@ -154,7 +154,7 @@ class WeightStore:
             _settle(path, self.place(file))
 
     def take_converted(self, file: WeightFile, path: Path, source_sha256: str) -> None:
-        """Put a converted file into its place with a receipt that tells what it was made of."""
+        """Put a converted file into its place, with a receipt that records what it was made from."""
         receipt = Receipt(file.label, source_sha256, sha256_of(path), path.stat().st_size)
         with self.guarded(file.label):
             draft = path.with_suffix(".json")
@@ -171,9 +171,9 @@ class WeightStore:
         return aside
 
     def prune(self, wanted: Iterable[WeightFile], conversions: Path) -> list[Path]:
-        """Delete what no file of the catalog needs: old weights, half downloads, damaged ones, unused conversions.
+        """Delete what no file of the catalog needs: old weights, partial downloads, damaged files, unused conversions.
 
-        Returns what went. Downloads that are under way are left alone.
+        Returns the deleted paths. Downloads that are under way are left alone.
         """
         keep = {"hub.json"} | {name for file in wanted for name in (f"{file.key}{SAFE}", f"{file.key}.json")}
         gone = [path for path in _files(self.folder) if path.name not in keep]
@@ -211,13 +211,13 @@ class WeightStore:
             if error.errno in READ_ONLY:
                 raise CacheReadOnly(
                     f"{self.folder} can't be written and lacks {name}: fill it with `stemsvc models "
-                    "pull` from where it can be, or set STEMSVC_CACHE_DIR",
+                    "pull` where it can be written, or set STEMSVC_CACHE_DIR",
                 ) from error  # fmt: skip
-            raise CacheBroken(f"{self.folder} does not take {name}: {error.strerror}") from error
+            raise CacheBroken(f"{name} can't be written to {self.folder}: {error.strerror}") from error
 
 
 def _settle(path: Path, place: Path) -> None:
-    """Rename into place; after a power cut there is the whole file or none."""
+    """Rename `path` to `place`; after a power cut there is the whole file or none."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
     path.replace(place)

@@ -1,4 +1,4 @@
-"""Bringing a file's bytes here: huggingface_hub for the hub's files, pooch for URLs, going on where it broke off."""
+"""Downloads a file's bytes: huggingface_hub for the hub's files, pooch for URLs. It resumes where it broke off."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from stemsvc.errors import (
 from stemsvc.models.source import WeightFile
 
 CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 30.0
-CHUNK = 1 << 16  # bytes at most that a cut costs
+CHUNK = 1 << 16  # the most bytes that are lost where a connection breaks
 HUB_TOKEN_ADVICE = "set HF_TOKEN to a token that may read it"  # nosec B105
 
-# Called with bytes that are here and bytes of the whole, None where the whole is not known.
+# Called with the bytes that are here and the bytes of the whole file (None: not known).
 OnBytes = Callable[[int, int | None], None]
 
 
@@ -35,15 +35,15 @@ class Damaged(Exception):
 
 @dataclass(frozen=True)
 class Seen:
-    """What the hub says of a file."""
+    """The hub's metadata of a file."""
 
     commit: str | None
-    sha256: str | None  # None for small files, which the hub keeps no such hash of
+    sha256: str | None  # None for small files: the hub keeps no such hash of them
     size: int | None
 
 
 class _Part(io.RawIOBase):
-    """The file that a download gathers in: counts, and takes no more than was announced."""
+    """The file that a download writes into. It counts the bytes, and refuses more than were announced."""
 
     def __init__(self, path: Path, size: int | None, on_bytes: OnBytes) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class _Part(io.RawIOBase):
             self._file.flush()
 
     def restart(self) -> None:
-        """Forget what came before."""
+        """Drop the bytes that came before."""
         if self._at:
             self.seek(0)
             self.truncate(0)
@@ -96,14 +96,14 @@ def look(file: WeightFile) -> Seen:
 
 
 def download(file: WeightFile, part: Path, size: int | None, on_bytes: OnBytes) -> None:
-    """Bring the file's bytes into `part`, after those that lie there.
+    """Download the file's bytes into `part`, after those that are already there.
 
     Raises `TransientError` `weights_unavailable`, `FatalError` `revision_gone`, `weights_not_found`,
     `weights_denied`, `Damaged`; OSError of the disk.
     """
     with contextlib.closing(_Part(part, size, on_bytes)) as target:
         if size is not None and target.tell() >= size:
-            if target.tell() == size:  # a process that died before it could look at what it had
+            if target.tell() == size:  # a process died before it could check the whole file
                 return
             target.restart()
         if file.hub:
@@ -129,7 +129,7 @@ def _from_hub(file: WeightFile, target: _Part, size: int | None) -> None:
     _tame_hub()
     at = target.tell()
     with _hub_errors(file):
-        # without retries of its own: the caller's cover every kind of failure, and add up otherwise
+        # without retries of its own: the caller's cover every kind of failure, and both would multiply
         http_get(
             _hub_url(file), cast(BinaryIO, target), resume_size=at, headers=build_hf_headers(), expected_size=size,
             displayed_filename=file.filename, _nb_retries=0,
@@ -140,20 +140,20 @@ def _tame_hub() -> None:
     from huggingface_hub import constants
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    disable_progress_bars()  # the caller has one of his own
-    constants.HF_HUB_DISABLE_TELEMETRY = True  # it asks the hub else which agent might be running us
-    constants.DOWNLOAD_CHUNK_SIZE = CHUNK  # 10 MB else: so much is lost by a cut, and so long a cancel goes unheard
+    disable_progress_bars()  # the caller shows its own
+    constants.HF_HUB_DISABLE_TELEMETRY = True  # otherwise it asks the hub which agent might be running us
+    constants.DOWNLOAD_CHUNK_SIZE = CHUNK  # else 10 MB: a broken connection loses so much, a cancel waits so long
 
 
 def _from_url(file: WeightFile, target: _Part) -> None:
     import requests
     from pooch import HTTPDownloader
 
-    answers: list[requests.Response] = []  # pooch leaves those open that it did not read to the end
+    answers: list[requests.Response] = []  # pooch leaves answers open that it did not read to the end
 
     def begin(response: requests.Response, *_: Any, **__: Any) -> None:
         answers.append(response)
-        if response.status_code == 200:  # all of it, asked for or not
+        if response.status_code == 200:  # the whole file, even where a range was asked for
             target.restart()
 
     at = target.tell()
@@ -168,7 +168,7 @@ def _from_url(file: WeightFile, target: _Part) -> None:
         raise _refused(file, response.status_code, response.headers.get("Retry-After")) from error
     except requests.RequestException as error:
         if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
-            raise WeightsNotFound(f"{file.label} is no address: {error}") from error
+            raise WeightsNotFound(f"{file.label} is not a valid address: {error}") from error
         raise WeightsUnavailable(f"{file.label} did not come: {_words(error)}") from error
     finally:
         for answer in answers:
@@ -198,7 +198,7 @@ def _hub_errors(file: WeightFile) -> Iterator[None]:
     except OSError as error:
         if error.errno is not None:
             raise
-        # without a number it is the hub's way of saying that the length is wrong: the caller sees which way
+        # an OSError without a number is how the hub says that the length is wrong: the caller sees in which way
 
 
 def _refused(file: WeightFile, status: int, retry_after: str | None) -> StemsvcError:
@@ -206,15 +206,15 @@ def _refused(file: WeightFile, status: int, retry_after: str | None) -> StemsvcE
         detail = f"{file.label} did not come: the server answers {status}"
         return WeightsUnavailable(detail, retry_after=_seconds(retry_after))
     if status in (401, 403):
-        advice = f": {HUB_TOKEN_ADVICE}, or look whether the repository still exists" if file.hub else ""
+        advice = f": {HUB_TOKEN_ADVICE}, or check that the repository still exists" if file.hub else ""
         return WeightsDenied(f"{file.label} is refused ({status}){advice}")
-    if status == 416:  # more lies here than there: what lies here is of something else
+    if status == 416:  # more bytes are here than there: ours belong to another file
         raise Damaged("the file got shorter")
     return WeightsNotFound(f"{file.label} is not there (the server answers {status})")
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """The header's seconds; a date is as good."""
+    """The seconds to wait that a `Retry-After` header gives, as a number or a date; None where it gives neither."""
     import datetime
 
     if not retry_after:
@@ -227,6 +227,6 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 def _words(error: BaseException) -> str:
-    """The first line of what went wrong, named."""
+    """The error's class and the first line of its text, at most 300 characters."""
     first = (str(error).splitlines() or [""])[0]
     return f"{type(error).__name__}: {first}"[:300]

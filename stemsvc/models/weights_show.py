@@ -1,4 +1,4 @@
-"""Pulling weights with something to look at: bars on a terminal, lines elsewhere."""
+"""Pulls weights and shows the progress: bars on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LINE_SECONDS = 10.0  # between two lines of progress where there is no terminal
 
 
 def pull_all(puller: Puller, entries: Sequence[ModelEntry]) -> list[StemsvcError]:
-    """Pull one model after the other, go on where one fails, and return the failures."""
+    """Pull one model after the other; the others go on where one fails. Returns the failures."""
     failed = []
     for entry in entries:
         try:
@@ -38,7 +38,7 @@ def pull_all(puller: Puller, entries: Sequence[ModelEntry]) -> list[StemsvcError
 
 
 def pull_for(settings: Settings, catalog: Catalog, pools: Sequence[Pool]) -> None:
-    """Pull what these pools serve. Raises the first failure, once all were tried."""
+    """Pull the models of these pools. Raises the first failure, once all were tried."""
     entries = [catalog.get(name) for name in dict.fromkeys(model for pool in pools for model in pool.models)]
     failed = pull_all(open_puller(settings), entries)
     if failed:
@@ -70,7 +70,7 @@ def _bars() -> Iterator[OnPull]:
         tasks = {}
 
         def show(file: WeightFile, done: int, total: int | None) -> None:
-            if file.label not in tasks:  # what lay here already counts, but not for the speed
+            if file.label not in tasks:  # bytes that were here before count, but not for the speed
                 tasks[file.label] = bars.add_task(file.filename, total=total, completed=done)
             bars.update(tasks[file.label], completed=done, total=total)
 
@@ -78,7 +78,7 @@ def _bars() -> Iterator[OnPull]:
 
 
 class _Lines:
-    """A line at the start of a file, every ten seconds, and at its end, with speed and time left."""
+    """Prints a line at the start of a file, every ten seconds, and at its end, with speed and time left."""
 
     def __init__(self) -> None:
         self._file = ""

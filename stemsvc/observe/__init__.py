@@ -1,1 +1,1 @@
-"""What the processes tell of themselves: logs, metrics, traces."""
+"""What the processes report of themselves: logs, metrics, traces."""

@@ -1,4 +1,4 @@
-"""Structured logs: JSON lines for machines, coloured lines on a terminal, one job's id on every line of it."""
+"""Structured logs: JSON lines for machines, coloured lines on a terminal. Every line about a job has the job's id."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ def configure_logs(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
-    # httpx logs every request's URL, signatures and all; Celery a line for each task, without the job's id
+    # httpx logs every request's URL with its signature; Celery logs a line for each task, without the job's id
     for name in ("httpx", "httpx2", "celery.app.trace", "celery.worker.strategy"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

@@ -1,7 +1,7 @@
 """What our processes measure, for Prometheus.
 
-Children write into files of a folder that they share, and their parent shows the sum: a child may die at any time.
-What the store knows of all processes is `stemsvc.control.exposition`'s.
+The pool processes of a worker, or the processes of an api server, write into files of a folder that they share, and
+the sum is shown: each of them may die at any time. `stemsvc.control.exposition` adds what the store knows of all.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from stemsvc.folders import LOCK, sweep
 from stemsvc.settings import Settings
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30)  # seconds
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's own
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the variable that prometheus_client reads
 LOAD_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 JOB_BUCKETS = (1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120)
 PACE_BUCKETS = (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
@@ -54,7 +54,7 @@ class _Instruments:
 def storage_seconds() -> Histogram:
     """The instrument of `timed`."""
     return Histogram(
-        "stemsvc_storage_seconds", "Time of a call of the storage", ("operation", "outcome"), buckets=BUCKETS
+        "stemsvc_storage_seconds", "Seconds of a call to the storage", ("operation", "outcome"), buckets=BUCKETS
     )
 
 
@@ -63,71 +63,71 @@ def _instruments() -> _Instruments:
     by = ("model", "device")
     work = ("kind", *by)
     return _Instruments(
-        Counter("demucs_jobs", "Jobs that ended, by what became of them", ("kind", "model", "state", "code")),
-        Histogram("demucs_processing_seconds", "From a worker's lease to its commit", work, buckets=JOB_BUCKETS),
-        Histogram("demucs_realtime_factor", "Seconds of track a second of computing", work, buckets=PACE_BUCKETS),
-        Counter("demucs_device_seconds", "Seconds that devices computed, also in vain", work),
-        Counter("demucs_cost", "Of those, by the price of the settings", ("currency",)),
-        Counter("demucs_retries", "Attempts that failed and will be made again", ("code",)),
+        Counter("demucs_jobs", "Jobs that ended, by state and error code", ("kind", "model", "state", "code")),
+        Histogram("demucs_processing_seconds", "Seconds from a lease to its commit", work, buckets=JOB_BUCKETS),
+        Histogram("demucs_realtime_factor", "Seconds of track per second of computing", work, buckets=PACE_BUCKETS),
+        Counter("demucs_device_seconds", "Seconds that devices computed, also for attempts that failed", work),
+        Counter("demucs_cost", "Price of the device seconds, by the settings", ("currency",)),
+        Counter("demucs_retries", "Failed attempts that another one follows", ("code",)),
         Counter("demucs_lease_losses", "Running jobs that were taken from silent workers"),
-        Histogram("demucs_model_load_seconds", "Weights checked, loaded, converted", by, buckets=LOAD_BUCKETS),
-        Gauge("demucs_model_memory_bytes", "Memory that a loaded model took", by, multiprocess_mode="livesum"),
+        Histogram("demucs_model_load_seconds", "Seconds to check, load and convert weights", by, buckets=LOAD_BUCKETS),
+        Gauge("demucs_model_memory_bytes", "Memory that a loaded model takes", by, multiprocess_mode="livesum"),
         storage_seconds(),
-        Histogram("stemsvc_http_seconds", "Time until a request's answer begins", ("method", "route", "status"),
+        Histogram("stemsvc_http_seconds", "Seconds until a request's answer begins", ("method", "route", "status"),
                   buckets=BUCKETS),
     )  # fmt: skip
 
 
 def job_ended(kind: str, model: str, state: str, code: str = "") -> None:
-    """A job reached an end state; `code` is of its error."""
+    """Count a job that reached an end state; `code` is its error's."""
     _instruments().jobs.labels(kind, model, state, code).inc()
 
 
 def processed(kind: str, model: str, device: str, seconds: float) -> None:
-    """A job was committed, so long after it was begun."""
+    """Observe a job that was committed `seconds` after its lease began."""
     _instruments().processing_seconds.labels(kind, model, device).observe(seconds)
 
 
 def computed(kind: str, model: str, device: str, seconds: float, track_seconds: float) -> None:
-    """A device computed for so long; `track_seconds` is 0 where that was in vain."""
+    """Count seconds that a device computed; `track_seconds` is 0 where the attempt failed."""
     _instruments().device_seconds.labels(kind, model, device).inc(seconds)
     if track_seconds and seconds:
         _instruments().realtime_factor.labels(kind, model, device).observe(track_seconds / seconds)
 
 
 def spent(cost: float, currency: str) -> None:
-    """Computing cost so much, by the operator's price."""
+    """Count what computing cost, by the operator's price."""
     _instruments().cost.labels(currency).inc(cost)
 
 
 def retried(code: str) -> None:
-    """An attempt failed and another one will be made."""
+    """Count an attempt that failed with `code` and that another one follows."""
     _instruments().retries.labels(code).inc()
 
 
 def leases_lost(number: int) -> None:
-    """Jobs were taken from silent workers."""
+    """Count jobs that were taken from silent workers."""
     _instruments().lease_losses.inc(number)
 
 
 def model_loaded(model: str, device: str, seconds: float, memory_bytes: int) -> None:
-    """A model is ready to run."""
+    """Observe how long a model took to get ready, and the memory that it takes."""
     _instruments().load_seconds.labels(model, device).observe(seconds)
     _instruments().memory_bytes.labels(model, device).set(memory_bytes)
 
 
 def model_dropped(model: str, device: str) -> None:
-    """A model made room for another."""
+    """Set the memory of a model that made room for another to 0."""
     _instruments().memory_bytes.labels(model, device).set(0)
 
 
 def answered(method: str, route: str, status: int, seconds: float) -> None:
-    """A request has its answer."""
+    """Observe the seconds until a request's answer began."""
     _instruments().http_seconds.labels(method, route, str(status)).observe(seconds)
 
 
 def timed(operation: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Measure a call of the storage; an error's code is its outcome."""
+    """Measure the calls of a method of the storage. The outcome is `ok` or an error's code."""
 
     def wrap(call: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(call)
@@ -147,10 +147,11 @@ def timed(operation: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def folder_for_children(settings: Settings) -> dict[str, str]:
-    """What a process's environment needs so that its children's figures come together.
+    """The environment variable that names the metrics folder shared by a process and its children.
 
-    The folder is under a lock that this process takes with it into the program it becomes: with the process the lock
-    goes, and with the lock, when the next process of ours starts here, the folder.
+    This process keeps the folder's lock when it becomes another program. The lock ends with the process, and the next
+    process of ours that starts here deletes the folder. Raises `FatalError` `bad_settings` where the data folder can't
+    be written.
     """
     folder = settings.data_dir / "metrics" / str(os.getpid())
     try:
@@ -167,7 +168,10 @@ def folder_for_children(settings: Settings) -> dict[str, str]:
 
 
 def serve(settings: Settings) -> None:
-    """Show the figures of this process and its children on `metrics_port`. Raises `FatalError` `port_taken`."""
+    """Serve the metrics of this process and its children on `metrics_port`; 0: not at all.
+
+    Raises `FatalError` `port_taken`.
+    """
     if not settings.metrics_port:
         return
     from prometheus_client import start_http_server
@@ -180,11 +184,11 @@ def serve(settings: Settings) -> None:
 
 
 def registry() -> CollectorRegistry:
-    """The figures of this process and those beside it."""
+    """The metrics of this process and of those that share its folder."""
     _instruments()
     try:
         living = _Living()
-    except ValueError:  # no folder: there are no processes beside this one
+    except ValueError:  # no folder: no other process shares its metrics
         return REGISTRY
     found = CollectorRegistry()
     found.register(living)
@@ -192,7 +196,7 @@ def registry() -> CollectorRegistry:
 
 
 class _Living(Collector):
-    """The children's figures; what says how a process is now counts only while the process lives."""
+    """The metrics of all processes that share the folder. The gauges of a process count only while it is alive."""
 
     def __init__(self) -> None:
         from prometheus_client.multiprocess import MultiProcessCollector
@@ -201,7 +205,7 @@ class _Living(Collector):
         self._folder = Path(self._collector._path)
 
     def collect(self) -> Iterator[Metric]:
-        """What Prometheus' registry calls."""
+        """The metrics, for Prometheus' registry. It deletes the gauges of dead processes first."""
         for path in self._folder.glob("gauge_live*_*.db"):
             if not Path(f"/proc/{path.stem.rpartition('_')[2]}").exists():
                 with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
-"""Traces: one from the request that made a job to the webhook that tells of its end.
+"""Traces: one trace leads from the request that made a job to the webhook of its end.
 
-A trace's context goes with the job's row, since the message may be sent much later and by another process, and in the
-message's headers. Without an endpoint no span is kept, but every request and job still has a trace id for its logs.
+The job's row keeps the trace's context, because another process may send the message much later. The message's headers
+carry it too. Without an endpoint no span is kept, but every request and job still has a trace id for its logs.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from stemsvc.settings import Settings
 
 PARENT = "traceparent"  # the W3C's header, and what a job's row keeps
 Attributes = dict[str, str | int | float | bool]
-_words = TraceContextTextMapPropagator()
+_propagator = TraceContextTextMapPropagator()
 _guard = threading.Lock()
 _provider: TracerProvider | None = None
 
 
 def configure_traces(settings: Settings, service: str, exporter: SpanExporter | None = None) -> None:
-    """Have this process's spans kept and sent as the settings say; once for each process, after any fork."""
+    """Keep and send this process's spans as the settings say. Call it once in each process, after any fork."""
     global _provider
     with _guard:
         if _provider is not None:
@@ -57,7 +57,7 @@ def configure_traces(settings: Settings, service: str, exporter: SpanExporter | 
 
 
 def flush() -> None:
-    """Send what is kept; called before a process ends that Python does not end."""
+    """Send the kept spans within 2 s. Call it before a process ends without Python's own exit."""
     if _provider is not None:
         _provider.force_flush(2000)
 
@@ -69,10 +69,11 @@ def span(
 ) -> Iterator[Span]:  # fmt: skip
     """A span around what happens inside, below `parent` (a traceparent) or the current one.
 
-    `start` is seconds since the epoch, where that is not now. An error of ours names its code.
+    `start` is in seconds since the epoch; None: now. The span of an error has its code, or its class where it has none,
+    as `error.type`.
     """
     tracer = (_provider or trace.get_tracer_provider()).get_tracer("stemsvc")
-    above = context.get_current() if parent is None else _words.extract({PARENT: parent})
+    above = context.get_current() if parent is None else _propagator.extract({PARENT: parent})
     nanoseconds = None if start is None else int(start * 1e9)
     with tracer.start_as_current_span(
         name, context=above, kind=kind, attributes=attributes, start_time=nanoseconds, record_exception=False,
@@ -91,28 +92,28 @@ def span(
 
 
 def past_span(name: str, start: float, end: float, attributes: Attributes | None = None) -> None:
-    """A span of something that is over, in seconds since the epoch."""
+    """A span of something that is over; `start` and `end` are in seconds since the epoch."""
     tracer = (_provider or trace.get_tracer_provider()).get_tracer("stemsvc")
     made = tracer.start_span(name, attributes=attributes, start_time=int(min(start, end) * 1e9))
     made.end(int(end * 1e9))
 
 
 def current_parent() -> str | None:
-    """What a message, a row or a request carries so that its spans come below the current one."""
+    """The traceparent that a message, a row or a request carries, so that its spans come below the current one."""
     carrier: MutableMapping[str, str] = {}
-    _words.inject(carrier)
+    _propagator.inject(carrier)
     return carrier.get(PARENT)
 
 
 def trace_id(parent: str | None = None) -> str | None:
-    """The id of the current trace, or of that in a traceparent, as logs show it."""
-    above = None if parent is None else _words.extract({PARENT: parent})
+    """The id of the current trace, or of that in a traceparent, as 32 hex digits; None without a trace."""
+    above = None if parent is None else _propagator.extract({PARENT: parent})
     found = trace.get_current_span(above).get_span_context()
     return format(found.trace_id, "032x") if found.is_valid else None
 
 
 def add_trace_id(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """A processor of structlog: every line of a request or a job names its trace."""
+    """A processor of structlog that adds the trace's id to every line of a request or a job."""
     if "trace_id" not in event and (found := trace_id()):
         event["trace_id"] = found
     return event

@@ -1,1 +1,1 @@
-"""The task queue: Celery over Redis or RabbitMQ, and the bus that tells of changes."""
+"""The task queue: Celery over Redis or RabbitMQ, and the bus that publishes changes of jobs."""

@@ -22,16 +22,16 @@ from stemsvc.jobstore.outbox import Claimed
 from stemsvc.observe.traces import PARENT, Attributes, current_parent, span
 from stemsvc.settings import Settings
 
-# What kombu, py-amqp and redis-py raise where the broker is away or refuses, as an overfull Redis does.
+# What kombu, py-amqp and redis-py raise where the broker is away or refuses, as a full Redis does.
 AWAY = (OperationalError, ConnectionError, OSError, RedisError)
-CONFIRM_SECONDS = 3.0  # RabbitMQ confirms when the message is safe, and not while it is short of memory or disk
+CONFIRM_SECONDS = 3.0  # RabbitMQ confirms when the message is safe, but not while it is short of memory or disk
 
 
 class Tasks:
     """Names of the tasks, so that the api publishes without importing the workers."""
 
     RUN = "stemsvc.run"
-    SEPARATE = "stemsvc.separate"  # taken, for one release, and not published any more
+    SEPARATE = "stemsvc.separate"  # workers still take it, for one release; nobody publishes it
     FETCH = "stemsvc.fetch"  # the same
     DELIVER = "stemsvc.tell"  # the name that release 0.1 gave it
 
@@ -45,31 +45,31 @@ def make_celery(settings: Settings) -> Celery:
 
 
 def is_rabbitmq(settings: Settings) -> bool:
-    """Whether the broker is RabbitMQ; else it is Redis or what speaks like it."""
+    """Whether the broker is RabbitMQ; else it is Redis or speaks its protocol."""
     return settings.broker_url.startswith("amqp")
 
 
 def celery_config(settings: Settings) -> dict[str, Any]:
     """Celery's settings, each with the reason where it is not the default."""
     redis = not is_rabbitmq(settings)
-    # A worker ends a job that computes too long by itself (workers.attempt.lease), its wait for the device not counted;
-    # Celery's limit is for a process where even that fails.
+    # A worker itself ends a job that computes for too long (workers.attempt.lease); the wait for the device does not
+    # count. Celery's limit is for a process where even that fails.
     limit, grace = 2 * settings.job_time_limit_seconds + 600, settings.shutdown_grace_seconds
     config: dict[str, Any] = {
         "broker_url": settings.broker_url,
-        # CUDA does not survive a fork, and a spawned child needs the time to import torch
+        # CUDA does not survive a fork, and a spawned pool process needs the time to import torch
         "worker_pool": "prefork",
         "worker_pool_start_method": "spawn",
         "worker_proc_alive_timeout": 120.0,
-        # A message goes only when its task has ended. When the task kills its child it goes too: the job's row counts
-        # attempts, and the dispatcher sends the next message when the lease is over.
+        # A message is acknowledged only when its task has ended, also where the task kills its pool process: the job's
+        # row counts attempts, and the dispatcher sends the next message when the lease is over.
         "task_acks_late": True,
         "task_acks_on_failure": True,
         "task_acks_on_timeout": True,
         "task_reject_on_worker_lost": False,
         "task_retry_on_worker_lost": False,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
-        # nothing waits in a worker's memory while another is idle
+        # no job waits in a worker's memory while another worker is idle
         "worker_prefetch_multiplier": 1,
         "worker_disable_prefetch": redis,
         "worker_concurrency": settings.concurrency,
@@ -81,8 +81,8 @@ def celery_config(settings: Settings) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "task_publish_retry": False,  # the dispatcher publishes later what could not be published now
-        "worker_send_task_events": True,  # for Flower; nobody who listens, nothing that is kept
-        "task_ignore_result": True,  # no result backend: what became of a job stands in its row
+        "worker_send_task_events": True,  # for Flower; where nobody listens, nothing is kept
+        "task_ignore_result": True,  # no result backend: the job's row has its result
         "task_serializer": "json",
         "result_serializer": "json",
         "accept_content": ["json"],
@@ -93,11 +93,11 @@ def celery_config(settings: Settings) -> dict[str, Any]:
     if redis:
         options = {
             "queue_order_strategy": "stemsvc.queue.celery:HighFirst",
-            "visibility_timeout": limit + grace + 60,  # shorter, and a long job is delivered twice
+            "visibility_timeout": limit + grace + 60,  # a shorter one would deliver a long job twice
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
             # No retry_on_timeout: with it redis-py 8 answers a dropped connection by connecting again and reading on,
-            # inside kombu's event loop and without end. The worker then takes no work and says nothing.
+            # inside kombu's event loop and without end. The worker then takes no work and logs nothing.
             "socket_keepalive": True,
             "socket_connect_timeout": 5,
             "socket_timeout": 30,
@@ -116,7 +116,7 @@ def celery_config(settings: Settings) -> dict[str, Any]:
 
 
 class HighFirst(round_robin_cycle):
-    """The order in which a worker looks at its queues in Redis: by priority, in turns among those of the same."""
+    """The order in which a worker reads its queues in Redis: by priority, in turns among those of the same priority."""
 
     def consume(self, n: int) -> list[str]:
         """The next `n` queues."""
@@ -128,7 +128,7 @@ def _rank(queue: str) -> int:
 
 
 class Publisher:
-    """Puts job ids on the queues of pools."""
+    """Sends the messages of jobs and of webhook deliveries to the broker."""
 
     def __init__(self, settings: Settings) -> None:
         self._app = make_celery(settings)
@@ -142,18 +142,18 @@ class Publisher:
         self._app.conf.broker_transport_options = {**self._app.conf.broker_transport_options, **impatient}
 
     def publish(self, claimed: Claimed) -> None:
-        """Send `{job_id}` to a pool; raises `TransientError` `broker_unavailable`."""
+        """Send `{job_id}` to the job's queue; raises `TransientError` `broker_unavailable`."""
         facts: Attributes = {
             "stemsvc.job_id": claimed.job_id, "stemsvc.request_id": claimed.request_id or "",
             "messaging.destination.name": claimed.queue,
         }  # fmt: skip
         with span("publish", facts, parent=claimed.trace, kind=SpanKind.PRODUCER):
-            # by its id an operator finds a job's messages in Flower; a job may have several
+            # an operator finds a job's messages in Flower by the job's id; a job may have several
             task_id = f"{claimed.job_id}.{secrets.token_hex(4)}"
             self._send(Tasks.RUN, {"job_id": claimed.job_id}, claimed.queue, task_id)
 
     def deliver(self, delivery_id: str) -> None:
-        """Have a webhook delivered; raises `TransientError` `broker_unavailable`."""
+        """Send `{delivery_id}` to the queue of webhooks; raises `TransientError` `broker_unavailable`."""
         self._send(Tasks.DELIVER, {"delivery_id": delivery_id}, WEBHOOKS, f"{delivery_id}.{secrets.token_hex(4)}")
 
     def _send(self, task: str, kwargs: dict[str, str], queue: str, task_id: str) -> None:

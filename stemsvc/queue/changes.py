@@ -1,4 +1,4 @@
-"""A word that something happened to a job, over Redis. It may get lost: the row is the truth, and is looked at."""
+"""Publishes over Redis that a job has changed. A message may get lost: the row is the truth, and is queried too."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import redis
 
 CHANNEL = "stemsvc.news"
-QUIET_SECONDS = 5.0  # without tries after one that failed: telling must never cost a job its time
+QUIET_SECONDS = 5.0  # no try for so long after one that failed: publishing must never slow a job
 WAIT = {"socket_connect_timeout": 0.3, "socket_timeout": 0.3}
 
 
 class Changes:
-    """Tells and hears ids of jobs. Over a broker that is no Redis it says nothing and hears nothing."""
+    """Publishes and receives ids of changed jobs. With a broker that is not Redis it does neither."""
 
     def __init__(self, broker_url: str) -> None:
         self._url = broker_url if broker_url.startswith(("redis://", "rediss://")) else None
@@ -23,7 +23,7 @@ class Changes:
         self._quiet_until = 0.0
 
     def publish(self, job_id: str) -> None:
-        """Say that the job changed; never raises and never takes long."""
+        """Publish that the job changed; never raises and never takes long."""
         if self._url is None or time.monotonic() < self._quiet_until:
             return
         try:
@@ -38,28 +38,28 @@ class Changes:
             return self._client
 
     def close(self) -> None:
-        """Give back the connection."""
+        """Close the connection."""
         with self._guard:
             if self._client is not None:
                 self._client.close()
                 self._client = None
 
     def listen(self) -> Listener:
-        """Hear what is told from now on."""
+        """A listener that receives what is published from now on."""
         return Listener(self._url)
 
 
 class Listener:
-    """Hears what is told; for one thread."""
+    """Receives published changes; for one thread."""
 
     def __init__(self, url: str | None) -> None:
         self._url = url
         self._client: redis.Redis | None = None
-        self._heard: Any = None
+        self._subscription: Any = None
         self._quiet_until = 0.0
 
     def wait(self, seconds: float) -> set[str]:
-        """Ids that were told, as soon as there are some; none after `seconds`. Whatever fails is silence."""
+        """Ids of changed jobs, as soon as there are some; none after `seconds`. A failure counts as no change."""
         deadline = time.monotonic() + seconds
         if self._url is None or time.monotonic() < self._quiet_until:
             time.sleep(seconds)
@@ -67,7 +67,7 @@ class Listener:
         try:
             first = self._subscribed(self._url).get_message(timeout=max(0.001, seconds))
             found = {_job_id(first)}
-            while message := self._heard.get_message(timeout=0):  # what came with it
+            while message := self._subscription.get_message(timeout=0):  # what came with it
                 found.add(_job_id(message))
         except (redis.RedisError, OSError, ValueError):
             self.close()
@@ -77,16 +77,16 @@ class Listener:
         return found - {""}
 
     def _subscribed(self, url: str) -> Any:
-        if self._heard is None:
+        if self._subscription is None:
             self._client = redis.Redis.from_url(url, socket_connect_timeout=1, health_check_interval=30)
-            self._heard = self._client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
-            self._heard.subscribe(CHANNEL)
-        return self._heard
+            self._subscription = self._client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+            self._subscription.subscribe(CHANNEL)
+        return self._subscription
 
     def close(self) -> None:
-        """Give back the connection."""
-        heard, client, self._heard, self._client = self._heard, self._client, None, None
-        for each in (heard, client):
+        """Close the connection."""
+        subscription, client, self._subscription, self._client = self._subscription, self._client, None, None
+        for each in (subscription, client):
             if each is not None:
                 each.close()
 

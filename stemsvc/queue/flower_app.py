@@ -1,4 +1,4 @@
-"""The Celery app without the workers' code: what Flower is pointed at."""
+"""The Celery app without the workers' code, for Flower."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our queues on RabbitMQ: quorum queues behind a topic exchange; what is delivered too often is kept for a look."""
+"""Our queues on RabbitMQ: quorum queues behind a topic exchange. `stemsvc.dead` keeps what is delivered too often."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ DEAD = Queue(
     Exchange("stemsvc.dead", type="fanout", durable=True),
     queue_arguments={"x-queue-type": "quorum", "x-max-length": 10_000},
 )
-# Arguments of a queue can't be changed once it is there, so none follows a setting.
+# Arguments of a queue can't be changed once it exists, so none depends on a setting.
 POOL_ARGUMENTS = {
     "x-queue-type": "quorum",
-    # A message comes again when its worker's connection ends. Its job does not depend on it: the row counts attempts,
-    # and where a message is gone the dispatcher sends another.
+    # RabbitMQ delivers a message again when its worker's connection ends. The job does not depend on the message: the
+    # row counts attempts, and the dispatcher sends another message where one is gone.
     "x-delivery-limit": 20,
     "x-dead-letter-exchange": DEAD.exchange.name,
     "x-consumer-timeout": 24 * 3600 * 1000,  # ms; RabbitMQ 3.12 and newer, older ones take it from rabbitmq.conf
@@ -31,13 +31,13 @@ class PoolQueue(Queue):
         super().__init__(name, TASKS, routing_key=name, queue_arguments=POOL_ARGUMENTS)
 
     def declare(self, nowait: bool = False, channel: Any = None) -> Any:
-        """Declare it with the place where its dead letters go."""
+        """Declare it and the queue that its dead letters go to."""
         DEAD.bind(channel or self.channel).declare()
         return super().declare(nowait=nowait, channel=channel)
 
 
 class PoolQueues(Queues):
-    """Makes the queue of any pool that is asked for by name."""
+    """Makes the queue of any pool by its name."""
 
     def new_missing(self, name: str) -> Queue:
         """The queue of a pool."""
@@ -45,6 +45,6 @@ class PoolQueues(Queues):
 
 
 class Topology(AMQP):
-    """What the Celery app asks for its queues."""
+    """The Celery app's AMQP side, with `PoolQueues` as its queues."""
 
     queues_cls = PoolQueues

@@ -1,4 +1,4 @@
-"""Object storage: one contract, kept by an S3 client and by a local folder."""
+"""Object storage: one interface, implemented by an S3 client and by a local folder."""
 
 from __future__ import annotations
 

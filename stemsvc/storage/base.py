@@ -16,7 +16,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextlib.contextmanager
 def scratch_errors() -> Iterator[None]:
-    """Tell a full disk where an object is fetched to from a storage that is full."""
+    """Raise `TransientError` `scratch_full` where the disk is full that an object is fetched to."""
     try:
         yield
     except OSError as error:
@@ -35,11 +35,11 @@ class SignedPut:
 
 class Storage(Protocol):
     """Each method raises `TransientError` `storage_unavailable` where trying again may help, `FatalError`
-    `storage_denied` for refused credentials, `storage_missing` for a bucket or folder that is not there,
-    `object_missing` for an object that is not."""
+    `storage_denied` for refused credentials, `storage_missing` for a bucket or folder that does not exist, `UsageError`
+    `object_missing` for an object that does not exist."""
 
     def put(self, key: str, data: BinaryIO, content_type: str) -> int:
-        """Store everything that `data` yields; the object appears whole or not at all. Returns its bytes."""
+        """Store everything that `data` yields; the object appears whole or not at all. Returns its size in bytes."""
 
     def fetch(self, key: str, path: Path) -> None:
         """Write an object's bytes to the file `path`; raises `TransientError` `scratch_full` where they don't fit."""
@@ -57,20 +57,20 @@ class Storage(Protocol):
         """
 
     def signed_put(self, key: str, seconds: int, max_bytes: int, bytes: int | None = None) -> SignedPut:
-        """Leave to store an object of at most `max_bytes`, for `seconds`; of exactly `bytes` where that is known.
+        """A request with which a client may store an object of at most `max_bytes` within `seconds`.
 
-        A storage that can't hold a client to `max_bytes` leaves it to who uses the object. The URL is relative where
-        `signed_url` makes such.
+        The object must have exactly `bytes` where that is given. Some storages can't enforce `max_bytes`: whoever uses
+        the object must check its size. The URL is relative where that of `signed_url` is.
         """
 
     def size(self, key: str) -> int | None:
         """Bytes of an object; None where there is none."""
 
     def copy(self, source: str, target: str) -> None:
-        """Make the object of one key another key's too; each lives on its own then."""
+        """Copy an object to another key; to delete one of the two leaves the other."""
 
     def check_room(self, bytes: int) -> None:
-        """Raise `TransientError` `storage_full` where fewer bytes than these are known to be free."""
+        """Raise `TransientError` `storage_full` where the storage knows that fewer bytes than these are free."""
 
     def check(self) -> None:
         """Raise what `put` would raise if storage cannot be used now."""

@@ -1,4 +1,4 @@
-"""Objects in a local folder, read by URLs that carry an expiry and an HMAC over it; the api serves them."""
+"""Objects in a local folder. The api serves them by URLs that carry an expiry and an HMAC over it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def translated() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class SignedUpload:
-    """The query of a URL that takes an object, as a client sent it; -1 bytes: any number up to `max_bytes`."""
+    """The query of a URL that takes an object, as a client sent it. `bytes` is -1 for any number up to `max_bytes`."""
 
     expires: int
     max_bytes: int
@@ -109,7 +109,7 @@ class LocalStorage:
                     shutil.copyfileobj(data, file, CHUNK)
                     size = file.tell()
                     if length not in (None, size):
-                        raise UploadIncomplete(f"{size} of {length} bytes came; send them again")
+                        raise UploadIncomplete(f"{size} of {length} bytes came; send the file again")
                     file.flush()
                     os.fsync(file.fileno())
                 os.replace(draft, target)
@@ -161,7 +161,7 @@ class LocalStorage:
         return SignedPut(f"{self._public_url}{ROUTE}{quote(key)}?{query}")
 
     def receive(self, key: str, query: SignedUpload, data: BinaryIO, length: int | None) -> int:
-        """Store what a client sends to a URL of `signed_put`; returns its bytes.
+        """Store what a client sends to a URL of `signed_put`; returns its size in bytes.
 
         Raises `UsageError` `url_invalid`, `url_expired`, `length_required`, `file_too_large`, `wrong_length` or
         `upload_incomplete`; nothing is stored then.
@@ -169,11 +169,11 @@ class LocalStorage:
         expected = self._sign_put(key, query.expires, query.max_bytes, query.bytes)
         _check_signature(expected, query.signature, query.expires, "ask for another upload")
         if length is None:
-            raise LengthRequired("an upload says its length beforehand: send Content-Length")
+            raise LengthRequired("an upload must declare its length: send Content-Length")
         if length > query.max_bytes:
-            raise FileTooLarge(f"{length} bytes; at most {query.max_bytes} are taken here")
+            raise FileTooLarge(f"the upload has {length} bytes; at most {query.max_bytes} are taken here")
         if query.bytes not in (-1, length):
-            raise WrongLength(f"{length} bytes are sent where {query.bytes} were announced")
+            raise WrongLength(f"the upload has {length} bytes, but {query.bytes} were announced")
         self.check_room(length)
         return self._write(key, data, length)
 
@@ -186,7 +186,7 @@ class LocalStorage:
 
     @timed("copy")
     def copy(self, source: str, target: str) -> None:
-        """See `Storage.copy`: a second link to the same bytes, which nobody ever changes in place."""
+        """See `Storage.copy`: a second link to the same bytes, which are never changed in place."""
         with translated():
             handle, draft = _draft_beside(self._path(target))
             os.close(handle)
@@ -248,9 +248,9 @@ def _check_signature(expected: str, signature: str, expires: int, remedy: str) -
 
 
 def _draft_beside(target: Path) -> tuple[int, str]:
-    """An open temporary file in the target's folder; `delete` may take the empty folder away while we make it."""
+    """An open temporary file in the target's folder; `delete` may remove the empty folder while we make the file."""
     for _ in range(10):
         target.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             return tempfile.mkstemp(dir=target.parent, prefix=".part-")
-    raise OSError(errno.EBUSY, "the folder is taken away again and again")
+    raise OSError(errno.EBUSY, "the folder is removed again and again")

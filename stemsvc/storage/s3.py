@@ -29,7 +29,7 @@ from stemsvc.storage.base import SignedPut, scratch_errors
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PART_BYTES = 16 * 1024 * 1024  # R2 wants all parts but the last of equal size, which boto3 makes
+PART_BYTES = 16 * 1024 * 1024  # R2 requires parts of equal size, except the last; boto3 makes such parts
 PUT_TYPE = "application/octet-stream"
 DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Unauthorized", "403", "401", "Forbidden"}
 MISSING_BUCKET = {"NoSuchBucket"}
@@ -138,7 +138,7 @@ class S3Storage:
             return client.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds)
 
     def signed_put(self, key: str, seconds: int, max_bytes: int, bytes: int | None = None) -> SignedPut:
-        """See `Storage.signed_put`: a presigned PUT. S3 holds a client to the bytes announced, not to a limit."""
+        """See `Storage.signed_put`: a presigned PUT. S3 enforces the announced `bytes`, but not `max_bytes`."""
         params: dict[str, object] = {"Bucket": self._bucket, "Key": key, "ContentType": PUT_TYPE}
         headers = {"Content-Type": PUT_TYPE}
         if bytes is not None:
@@ -162,13 +162,13 @@ class S3Storage:
 
     @timed("copy")
     def copy(self, source: str, target: str) -> None:
-        """See `Storage.copy`: within the endpoint, in parts where it is large."""
+        """See `Storage.copy`: the endpoint copies the object, in parts where it is large."""
         with translated(self._bucket):
             client = self._client(self._endpoint_url)
             client.copy({"Bucket": self._bucket, "Key": source}, self._bucket, target, Config=_transfer())
 
     def check_room(self, bytes: int) -> None:
-        """See `Storage.check_room`: a bucket does not tell."""
+        """See `Storage.check_room`: never raises, because a bucket does not report its free space."""
 
     @timed("check")
     def check(self) -> None:
@@ -209,7 +209,7 @@ def _transfer() -> TransferConfig:
 
 
 class _Counted:
-    """A readable that counts what was read of it, whatever the source's own `tell` says."""
+    """A readable that counts the bytes read from it; the source's own `tell` may say something else."""
 
     def __init__(self, data: BinaryIO) -> None:
         self._data = data

@@ -20,7 +20,7 @@ from stemsvc.errors import (
     revived,
     to_wire,
 )
-from tests.readme_tables import README
+from tests.docs_tables import README
 
 KINDS = (UsageError, TransientError, FatalError)
 

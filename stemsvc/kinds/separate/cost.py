@@ -7,7 +7,7 @@ from stemsvc.models.catalog import ModelEntry
 
 
 def predict_seconds(entry: ModelEntry, options: SeparationOptions, track_seconds: float) -> float:
-    """How long the reference machine (two cores of an AMD EPYC) computes for a track of that length, all stems."""
+    """Seconds that the reference machine (two cores of an AMD EPYC) computes for all stems of a track."""
     segment = options.segment or entry.segment_seconds
     passes = max(1, options.shifts) / (1 - options.overlap)
     # a segment that is shorter than the network's own is padded to it

@@ -19,11 +19,11 @@ _OPTIONS = tuple(each.name for each in fields(SeparationOptions))
 
 @dataclass(frozen=True)
 class SeparateParams:
-    """What to separate: names of `stemsvc.kinds.separate.stems`, in the model's order; all stems where empty."""
+    """What to separate: names from `stemsvc.kinds.separate.stems`, in the model's order; all stems where empty."""
 
     model: str = ""  # the catalog's default where empty
     stems: tuple[str, ...] = ()
-    residual: bool = False  # also what the stems returned leave of the mixture
+    residual: bool = False  # whether to return also the mixture less the stems returned
     separation: SeparationOptions = field(default_factory=SeparationOptions)
 
     @property
@@ -44,7 +44,7 @@ class Separate(Kind[SeparateParams]):
     advice = "send a shorter track, or ask for less overlap or fewer shifts"
 
     def read(self, stored: Mapping[str, Any]) -> SeparateParams:
-        """Flat names; release 0.1 kept the engine's options under `separation`."""
+        """The params from flat names; release 0.1 kept the engine's options under `separation`."""
         options = {**stored, **stored.get("separation", {})}
         return SeparateParams(
             model=stored.get("model") or "",
@@ -59,7 +59,7 @@ class Separate(Kind[SeparateParams]):
         return {**own, **vars(params.separation)}
 
     def check(self, params: SeparateParams, inputs: Sequence[str], catalog: Catalog) -> SeparateParams:
-        """Raises `UsageError` `unknown_model`, `unknown_stem`, `overlapping_stems`, `bad_options`."""
+        """See `Kind`. Raises `UsageError` `unknown_model`, `unknown_stem`, `overlapping_stems`, `bad_options`."""
         entry = catalog.get(params.model)
         params.separation.check(entry.segment_seconds)
         chosen = stems.choose(params.stems, entry.stems, params.residual)
@@ -75,7 +75,7 @@ class Separate(Kind[SeparateParams]):
         return Needs(entry.name, entry.memory_mb, accelerated=True)
 
     def on_pool(self, params: SeparateParams, precision: str | None) -> SeparateParams:
-        """With the pool's precision, where that was left open."""
+        """The params with the pool's precision, where the client left it open."""
         if precision is None or params.separation.precision != "auto":
             return params
         return replace(params, separation=replace(params.separation, precision=precision))
@@ -94,6 +94,6 @@ KIND = Separate()
 
 
 def separation(params: SeparateParams, envelope: Envelope | None = None, encoding: Encoding | None = None) -> JobSpec:
-    """The spec of a separation with these params, which are taken as they are."""
+    """The spec of a separation with these params, which are not checked."""
     stored, more = KIND.stored(params), KIND.mirrored(params)
     return JobSpec(KIND.name, stored, envelope or Envelope(), encoding or Encoding(bit_depth="16"), more)

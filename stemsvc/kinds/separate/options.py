@@ -1,4 +1,4 @@
-"""How a track is to be separated: what a job may ask of the engine, and its limits. Needs only the standard library."""
+"""How to separate a track: what a job may ask of the engine, and the limits. It needs only the standard library."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ PRECISIONS = ("auto", "fp32", "mixed", "fast")
 
 @dataclass(frozen=True)
 class SeparationOptions:
-    """The engine's options, upstream's names. The defaults are upstream's, but for its one random shift.
+    """The engine's options, under upstream's names. The defaults are upstream's, except for its one random shift.
 
-    `overlap` is the share of a segment that the next one covers. `shifts` is how many passes at random offsets are
-    averaged, drawn from `seed`; 0 is one pass at none. `segment` is in seconds, None for the model's own.
+    `overlap` is the share of a segment that the next one covers. `shifts` is the number of passes that are averaged,
+    each at a random offset drawn from `seed`; 0 is one pass without an offset. `segment` is in seconds, None for the
+    model's own.
     """
 
     overlap: float = 0.25
@@ -33,13 +34,13 @@ class SeparationOptions:
         Memory grows with the segment and the model was trained on its own, so longer ones are refused.
         """
         if not 0 <= self.overlap <= MAX_OVERLAP:
-            raise BadOptions(f"overlap is {self.overlap}; it goes from 0 to {MAX_OVERLAP}")
+            raise BadOptions(f"overlap is {self.overlap}; it may be from 0 to {MAX_OVERLAP}")
         if not 0 <= self.shifts <= MAX_SHIFTS:
-            raise BadOptions(f"shifts is {self.shifts}; it goes from 0 to {MAX_SHIFTS}")
+            raise BadOptions(f"shifts is {self.shifts}; it may be from 0 to {MAX_SHIFTS}")
         if not 0 <= self.seed <= MAX_SEED:
-            raise BadOptions(f"seed is {self.seed}; it goes from 0 to {MAX_SEED}")
+            raise BadOptions(f"seed is {self.seed}; it may be from 0 to {MAX_SEED}")
         if self.segment is not None and not MIN_SEGMENT_SECONDS <= self.segment <= longest:
             allowed = f"from {MIN_SEGMENT_SECONDS:g} to {longest:g} s"
-            raise BadOptions(f"segment is {self.segment} s; with this model it goes {allowed}")
+            raise BadOptions(f"segment is {self.segment} s; with this model it may be {allowed}")
         if self.precision not in PRECISIONS:
-            raise BadOptions(f"precision {self.precision!r} is none of {', '.join(PRECISIONS)}")
+            raise BadOptions(f"precision {self.precision!r} is not one of {', '.join(PRECISIONS)}")

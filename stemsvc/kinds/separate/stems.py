@@ -53,15 +53,15 @@ def find(name: str, stems: tuple[str, ...]) -> Output:
 
 
 def choose(wanted: tuple[str, ...], stems: tuple[str, ...], residual: bool = False) -> tuple[str, ...]:
-    """The outputs wanted, in the model's order; all stems where none is named.
+    """The wanted outputs, in the model's order; all stems where none is named.
 
     With a residual the outputs may not overlap, so that all files together are the mixture. Raises `UsageError`
     `unknown_stem` or `overlapping_stems`.
     """
     wanted = tuple(dict.fromkeys(wanted))
-    heard = [stem for name in wanted for stem in find(name, stems).covers(stems)]
-    if residual and len({*heard}) < len(heard):
-        raise OverlappingStems("with `residual` the files must add up to the mixture, and these would count twice")
+    covered = [stem for name in wanted for stem in find(name, stems).covers(stems)]
+    if residual and len({*covered}) < len(covered):
+        raise OverlappingStems("with `residual` the files must add up to the mixture, but these share a stem")
     order = names(stems)
     return tuple(sorted(wanted, key=order.index)) or stems
 

@@ -45,7 +45,7 @@ def test_auto_prefers_an_accelerator_and_says_why() -> None:
 def test_who_lives_comes_before_who_would_be_faster() -> None:
     choice = choose_pool([CUDA, CPU], "separate", needs(DEMO), "auto", slots={CPU.name: 1})
     assert (choice.pool, choice.alive) == (CPU, True)
-    assert choice.why == "device auto: separate.demo.cpu is the only one with a living worker"
+    assert choice.why == "device auto: separate.demo.cpu is the only one with a live worker"
 
 
 def test_an_operators_priority_comes_before_the_device() -> None:

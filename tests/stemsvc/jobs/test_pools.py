@@ -70,7 +70,7 @@ def test_a_file_says_all_there_is_to_say_of_pools(tmp_path: Path) -> None:
         ("pools: [{name: x, models: [], device: cpu}]", "pool 1: models"),
         ("pools: [{name: fetch, models: [a], device: cpu}]", "another queue"),
         ("pools: [{name: x.high, models: [a], device: cpu}]", "another queue"),
-        ("pools: [{name: x, models: [a], device: cpu}, {name: x, models: [a], device: mps}]", "pool 2: another one"),
+        ("pools: [{name: x, models: [a], device: cpu}, {name: x, models: [a], device: mps}]", "pool 2: another pool"),
         ("pools: [nothing]", "pool 1"),
     ],
 )
