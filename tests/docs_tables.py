@@ -1,4 +1,4 @@
-"""The tables in the README, made from the code and the last bench: `python -m tests.readme_tables` writes them anew."""
+"""The tables in the docs, made from the code and the last benches: `python -m tests.docs_tables` writes them anew."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from stemsvc import errors
+from stemsvc.errors import TABLE
 from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 
 README = Path(__file__).parent.parent / "README.md"
+PAGES = (README, *sorted((README.parent / "docs").glob("*.md")))
 
 
 def settings_table() -> str:
@@ -53,21 +56,33 @@ def queue_table() -> str:
     return (README.parent / "tests" / "bench" / "QUEUE.md").read_text().strip()
 
 
+def errors_table() -> str:
+    rows = ["| code | kind | HTTP | what to do |", "| --- | --- | ---: | --- |"]
+    for code, error in TABLE.items():
+        if error.__module__ == errors.__name__:  # a kind that is installed beside ours explains its own
+            rows.append(
+                f"| `{code}` | {error.kind} | {error.status or '–'} | {' '.join((error.__doc__ or '').split())} |"
+            )
+    return "\n".join(rows)
+
+
 TABLES = {
-    "queue": queue_table,
+    "queue": queue_table, "errors": errors_table,
     "faults": faults_table, "settings": settings_table, "models": models_table, "bench": bench_table, "api": api_table,
 }  # fmt: skip
 
 
 def fill(text: str) -> str:
-    """The README's text with every table between its marks made anew."""
+    """A page's text with every table between its marks made anew."""
     for name, table in TABLES.items():
-        start, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
-        before, rest = text.split(start)
-        text = before + start + table() + end + rest.split(end.strip("\n"))[1]
+        start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        if start in text:
+            before, rest = text.split(start)
+            text = before + start + table() + "\n" + end + rest.split(end)[1]
     return text
 
 
 if __name__ == "__main__":
-    README.write_text(fill(README.read_text()))
+    for page in PAGES:
+        page.write_text(fill(page.read_text()))
     sys.exit(0)

@@ -1,4 +1,4 @@
-"""The README is a promise: its commands run, its tables are the code's own."""
+"""README and docs are a promise: their commands run, their tables are the code's own, their links lead somewhere."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from stemsvc.errors import TABLE
 from stemsvc.jobs.pools import parse_pools
 from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
+from tests.docs_tables import PAGES, README, TABLES, fill
 from tests.processes import plain_environment, stemsvc, wait_for
-from tests.readme_tables import README, fill
 
 ROOT = README.parent
-TEXT = README.read_text()
+TEXTS = {page.name: page.read_text() for page in PAGES}
+ALL = "\n".join(TEXTS.values())
 # Run by `.ci/run` (make test) and by tests/stemsvc/cli/test_main.py (what `make demo` calls).
 RUN_ELSEWHERE = {"make demo", "make test"}
 # What each command must show.
@@ -36,8 +37,8 @@ SHOWN = {
 }  # fmt: skip
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+def blocks(language: str, page: str | None = None) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", TEXTS[page] if page else ALL, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -72,47 +73,46 @@ def test_every_python_example_runs(service: str, tmp_path: Path, monkeypatch: py
     (tmp_path / "stemsvc").symlink_to(ROOT / "stemsvc")
     monkeypatch.chdir(tmp_path)
     for block in blocks("python"):
-        exec(compile(block.replace("http://127.0.0.1:8080", service), "README.md", "exec"), {})
+        exec(compile(block.replace("http://127.0.0.1:8080", service), "docs", "exec"), {})
 
     assert (tmp_path / "vocals.mp3").stat().st_size > 10_000
 
 
 def test_the_example_of_an_own_catalog_is_one(tmp_path: Path) -> None:
-    text, *_ = blocks("yaml")
+    (text,) = blocks("yaml", "models.md")
     (tmp_path / "mine.yaml").write_text(text)
 
     (file,) = load_catalog(tmp_path / "mine.yaml").get("someone/mine").files
     assert file.sha256 is None  # which is why the text goes on with `models lock`
 
 
-def test_every_code_of_weights_is_explained() -> None:
-    text = TEXT.split("## Models")[1].split("## Separation")[0]
-    raised = [code for code in TABLE if re.match(r"(weights|cache|convert)_", code)]
-
-    assert len(raised) > 10
-    assert [code for code in raised if f"`{code}`" not in text] == []
-
-
 def test_the_tables_are_those_of_the_code() -> None:
-    assert fill(TEXT) == TEXT, "run: python -m tests.readme_tables"
+    for page in PAGES:
+        assert fill(TEXTS[page.name]) == TEXTS[page.name], "run: python -m tests.docs_tables"
+    assert [name for name in TABLES if f"<!-- {name} -->" not in ALL] == []  # each stands somewhere
 
 
-def test_every_code_that_the_readme_names_exists() -> None:
-    named = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", TEXT.split("## What goes wrong")[1].split("## Models")[0]))
+def test_every_code_that_the_errors_page_names_exists() -> None:
+    named = set(re.findall(r"^\| `([a-z_]+)`", TEXTS["errors.md"], re.MULTILINE))
 
-    assert len(named) > 15
-    assert named - set(TABLE) == set()
+    assert len(named) > 100
+    assert named <= set(TABLE)
+
+
+def test_the_readme_is_short() -> None:
+    assert len(TEXTS["README.md"].splitlines()) <= 200
 
 
 def test_every_make_target_that_the_readme_names_exists() -> None:
-    assert set(re.findall(r"`make ([a-z-]+)", TEXT)) <= _make_targets()
+    assert set(re.findall(r"`make ([a-z-]+)", ALL)) <= _make_targets()
 
 
-def test_every_link_into_the_project_leads_somewhere() -> None:
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if not link.startswith(("http", "#"))]
-
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_and_every_file_that_is_named_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", TEXTS[page.name])
+    assert [link for link in links if not link.startswith("http") and not (page.parent / link).exists()] == []
+    named = re.findall(r"`((?:api|stemsvc|deploy|helm|tests|workers)/[\w./-]+)`", TEXTS[page.name])
+    assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 def _make_targets() -> set[str]:
@@ -120,7 +120,7 @@ def _make_targets() -> set[str]:
 
 
 def test_the_example_of_pools_is_one(tmp_path: Path) -> None:
-    _, text, _ = blocks("yaml")
+    (text,) = (each for each in blocks("yaml", "cluster.md") if each.startswith("pools:"))
     (tmp_path / "pools.yaml").write_text(text)
 
     first, second = parse_pools(str(tmp_path / "pools.yaml"), load_catalog().names)
@@ -128,7 +128,7 @@ def test_the_example_of_pools_is_one(tmp_path: Path) -> None:
 
 
 def test_the_cluster_s_values_render_and_ask_for_the_secret_that_is_made() -> None:
-    *_, text = blocks("yaml")
+    (text,) = (each for each in blocks("yaml", "cluster.md") if "workerPools" in each)
     with helm.Chart.load(str(ROOT / "helm" / "stemsvc")) as chart:
         manifests = chart.render(yaml.safe_load(text), name="stemsvc", namespace="music")
     asked = set(re.findall(r"name: stemsvc\n\s+key: ([\w-]+)", "\n".join(manifests.values())))
