@@ -1,4 +1,4 @@
-"""`python -m api`: the API's description, as `api/openapi.json` keeps it."""
+"""`python -m api` prints the API's OpenAPI document. `api/openapi.json` keeps a copy of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stemsvc.settings import Settings
 
 
 def main() -> None:
-    """Print the document."""
+    """Print the OpenAPI document as JSON. A temporary folder stands in for the data folder."""
     with tempfile.TemporaryDirectory() as folder:
         app = create_app(Settings(data_dir=Path(folder)))
         document = app.test_client().get("/openapi.json").get_json()

@@ -1,4 +1,4 @@
-"""Making the Flask app."""
+"""The Flask app: its settings, what surrounds the views, and the views."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from api.views import batch, events, files, health, jobs, kinds, models, pools, 
 from stemsvc.control.services import open_services
 from stemsvc.settings import Settings
 
-SPOOL_BYTES = 64 * 1024  # of an upload that are kept in memory while it comes
+SPOOL_BYTES = 64 * 1024  # of an upload that stay in memory while it arrives; the rest goes to disk
 DESCRIPTION = (
     "Splits music into stems. Send a track with `POST /v1/jobs`, follow it with `GET /v1/jobs/{id}`, "
     "download each stem by its signed URL."
@@ -25,12 +25,15 @@ DESCRIPTION = (
 
 
 class _Request(Request):
-    """A request whose files go to disk early: a hundred at once must not fill the memory."""
+    """A request that writes its files to disk early, so that a hundred uploads at once do not fill the memory."""
 
     def _get_file_stream(
-        self, total_content_length: int | None, content_type: str | None, filename: str | None = None,
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None = None,
         content_length: int | None = None,
-    ) -> IO[bytes]:  # fmt: skip
+    ) -> IO[bytes]:
         return cast(IO[bytes], SpooledTemporaryFile(max_size=SPOOL_BYTES))
 
 
@@ -42,7 +45,7 @@ class _Rest(Api):
 
 
 def create_app(settings: Settings) -> Flask:
-    """The WSGI app over the services that `settings` name."""
+    """Make the WSGI app, and open the services that `settings` name."""
     app = Flask("stemsvc")
     app.request_class = _Request
     app.config.update(

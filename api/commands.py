@@ -1,4 +1,4 @@
-"""The api's part of the command line: `stemsvc api`."""
+"""The command `stemsvc api`: gunicorn with the Flask app."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from stemsvc.observe.metrics import folder_for_children
 from stemsvc.settings import Settings
 
 log = structlog.get_logger()
-SLOW = 100  # threads of an api process for bodies that come slowly, beside those that work and those that wait
+SLOW = 100  # threads of each api process for bodies that arrive slowly, beside those that work and those that wait
 
 
 @click.command()
 @click.option("--host", help="address to listen on")
 @click.option("--port", type=int, help="port to listen on")
 def api(host: str | None, port: int | None) -> None:
-    """Serve the HTTP API with gunicorn, after bringing the job store's schema up to date."""
+    """Serve the HTTP API with gunicorn. It first brings the job store's tables up to date."""
     changes = {"api_host": host, "api_port": port}
     settings = Settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
     if not settings.database_url:
@@ -31,15 +31,32 @@ def api(host: str | None, port: int | None) -> None:
     _warn_of_no_keys(settings)
     bind = f"{settings.api_host}:{settings.api_port}"
     threads = settings.api_threads + settings.api_streams + SLOW
-    # Threads, since much of a request's work is waiting for disk and network; processes, since the rest is Python.
+    # Threads, because a request mostly waits for disk and network. Processes, because the rest of it is Python.
     arguments = [
-        sys.executable, "-m", "gunicorn", "--config", "python:api.server", "--bind", bind,
-        "--workers", str(settings.api_processes), "--threads", str(threads), "--worker-connections", str(2 * threads),
-        "--worker-class", "gthread", "--timeout", "120", "--graceful-timeout", "20", "--no-control-socket",
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--config",
+        "python:api.server",
+        "--bind",
+        bind,
+        "--workers",
+        str(settings.api_processes),
+        "--threads",
+        str(threads),
+        "--worker-connections",
+        str(2 * threads),
+        "--worker-class",
+        "gthread",
+        "--timeout",
+        "120",
+        "--graceful-timeout",
+        "20",
+        "--no-control-socket",
         "api.wsgi:make()",
-    ]  # fmt: skip
-    # what the settings became, since who needs a key depends on the host; and few of glibc's arenas, which a thousand
-    # threads would each leave memory in
+    ]
+    # gunicorn gets the final settings, because `api_host` decides whether requests need a key. It gets few of glibc's
+    # arenas, because a thousand threads with an arena each would all leave memory in theirs.
     environment = {"MALLOC_ARENA_MAX": "2", **settings.environment(), **folder_for_children(settings)}
     os.execve(sys.executable, arguments, environment)
 
@@ -48,5 +65,5 @@ def _warn_of_no_keys(settings: Settings) -> None:
     store = JobStore(settings.resolved_database_url)
     if not store.keys.any():
         configure_logs(settings)
-        log.warning("no keys: whoever reaches the loopback can use the service; `stemsvc keys create` makes one")
+        log.warning("no keys: anyone who reaches the loopback can use the service; `stemsvc keys create` makes one")
     store.close()

@@ -1,6 +1,6 @@
-"""The API's description, complete: what flask-smorest can't tell from views and schemas is added here.
+"""Completes the OpenAPI document: adds what flask-smorest can't read from views and schemas.
 
-`python -m api` prints it; `api/openapi.json` is that, kept for clients that generate code from it.
+`python -m api` prints the document. `api/openapi.json` keeps a copy, from which clients generate code.
 """
 
 from __future__ import annotations
@@ -23,37 +23,42 @@ JOB_ID = {
     "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     "example": "0f8fad5bd9cb469fa16570867728950e",
 }
-# What any call may be answered with besides its own.
+# Answers that every call can give besides its own.
 COMMON = {
-    "401": "a key is needed, or this one is unknown or revoked",
-    "403": "the key lacks the scope",
-    "405": "no such method here",
-    "429": "too many requests, or too many jobs; come back after `Retry-After` seconds",
-    "500": "a fault of ours; the log knows the request by its id",
-    "503": "a part of the service is away; nothing was changed",
+    "401": "the request needs a key, or its key is unknown or revoked",
+    "403": "the key lacks the scope that this call needs",
+    "405": "the path does not take this method",
+    "429": "too many requests, or too many jobs; try again after `Retry-After` seconds",
+    "500": "a fault of the service; its log has the request's id",
+    "503": "a part of the service does not answer; nothing was changed",
 }
 OPEN_CALLS = ("/healthz/live", "/healthz/ready")
 OF_SEPARATIONS = ("residual", "overlap", "shifts", "seed", "precision")
 OPTIONAL = {
-    "Problem": ("errors",), "BatchItem": ("job", "error"), "Job": OF_SEPARATIONS,
+    "Problem": ("errors",),
+    "BatchItem": ("job", "error"),
+    "Job": OF_SEPARATIONS,
     "Stem": ("duration_seconds", "frames", "sample_rate", "clipped_samples"),
-}  # fmt: skip
+}
 EXAMPLE_PROBLEM = {
-    "type": "about:blank", "title": "Unprocessable Entity", "status": 422, "code": "unknown_stem",
+    "type": "about:blank",
+    "title": "Unprocessable Entity",
+    "status": 422,
+    "code": "unknown_stem",
     "detail": "the model has no 'flute'; it has drums, bass, other, vocals",
     "request_id": "9b2e4f7a1c3d4e5f8a6b7c8d9e0f1a2b",
-}  # fmt: skip
+}
 SUBMIT = {"source": {"url": "https://example.org/song.mp3"}, "model": "demo", "stems": ["vocals"], "format": "flac"}
 
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with both forms of a job, every answer's body and headers, links between calls, examples."""
+    """A copy of the document with both bodies of a job, all answers' bodies and headers, links and examples."""
     document = deepcopy(document)
     components = document["components"]
     components["headers"] = {
-        "RequestId": {"schema": {"type": "string"}, "description": "the request's id, as in logs"},
-        "RetryAfter": {"schema": {"type": "integer"}, "description": "seconds until it is worth to come back"},
-        "Location": {"schema": {"type": "string"}, "description": "where it is"},
+        "RequestId": {"schema": {"type": "string"}, "description": "the request's id, which the logs carry too"},
+        "RetryAfter": {"schema": {"type": "integer"}, "description": "seconds to wait before you try again"},
+        "Location": {"schema": {"type": "string"}, "description": "path of the job or upload that was made"},
     }
     components.pop("responses", None)
     components["schemas"].pop("PaginationMetadata", None)
@@ -65,7 +70,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
                 _operation(path, method, item[method])
     for name, schema in components["schemas"].items():
         if not name.endswith(("Form", "Request")) and "properties" in schema:
-            # not what may be null: generators take required for never null
+            # a field that may be null is not required: code generators take `required` to mean never null
             schema["required"] = [
                 each
                 for each, of in schema["properties"].items()
@@ -77,9 +82,13 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
 
 
 POOL_NAME = {
-    "in": "path", "name": "name", "required": True, "schema": {"type": "string", "minLength": 1, "maxLength": 100},
-    "description": "of `GET /v1/pools`", "example": "separate.demo.cpu",
-}  # fmt: skip
+    "in": "path",
+    "name": "name",
+    "required": True,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 100},
+    "description": "a name from `GET /v1/pools`",
+    "example": "separate.demo.cpu",
+}
 
 
 def _operation(path: str, method: str, operation: dict[str, Any]) -> None:
@@ -98,12 +107,12 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> None:
     for status, words in COMMON.items():
         answers.setdefault(status, {"description": words})
     if "requestBody" in operation:
-        answers.setdefault("400", {"description": "the body can't be read, or lacks what is needed"})
-        answers.setdefault("408", {"description": "the body did not come"})
+        answers.setdefault("400", {"description": "the body can't be read, or a required part is missing"})
+        answers.setdefault("408", {"description": "the body arrived too slowly"})
         answers.setdefault("413", {"description": "the body is too large"})
-        answers.setdefault("415", {"description": "the body is of no kind that is taken"})
+        answers.setdefault("415", {"description": "the body's media type is not supported"})
     if "requestBody" in operation or any(each["in"] in ("query", "header") for each in parameters):
-        answers["422"] = {"description": "what is asked for is not possible; `code` says why, `errors` field by field"}
+        answers["422"] = {"description": "the request can't be done; `code` says why, `errors` says it field by field"}
         answers.setdefault("400", {"description": "the request can't be read"})
     for status, answer in answers.items():
         _answer(path, int(status), answer)
@@ -121,30 +130,37 @@ def _answer(path: str, status: int, answer: dict[str, Any]) -> None:
 
 
 def _name(path: str, method: str, operation: dict[str, Any]) -> str:
-    """What generated clients call it: as its view says, as release 0.1 said, or by its path."""
+    """The operationId, a generated client's name for the call: the view's, that of release 0.1, or the path's."""
     names = {
-        ("/v1/jobs", "get"): "listJobs", ("/v1/jobs:batch", "post"): "submitJobs",
-        ("/v1/jobs/{job_id}", "get"): "getJob", ("/v1/jobs/{job_id}", "delete"): "deleteJob",
-        ("/v1/jobs/{job_id}/cancel", "post"): "cancelJob", ("/v1/jobs/{job_id}/events", "get"): "followJob",
-        ("/v1/uploads", "post"): "createUpload", ("/v1/uploads/{upload_id}", "delete"): "deleteUpload",
-        ("/v1/pools", "get"): "listPools", ("/v1/pools/{name}", "get"): "getPool",
-        ("/v1/usage", "get"): "getUsage", ("/v1/models", "get"): "listModels",
-        ("/healthz/live", "get"): "isLive", ("/healthz/ready", "get"): "isReady",
-    }  # fmt: skip
+        ("/v1/jobs", "get"): "listJobs",
+        ("/v1/jobs:batch", "post"): "submitJobs",
+        ("/v1/jobs/{job_id}", "get"): "getJob",
+        ("/v1/jobs/{job_id}", "delete"): "deleteJob",
+        ("/v1/jobs/{job_id}/cancel", "post"): "cancelJob",
+        ("/v1/jobs/{job_id}/events", "get"): "followJob",
+        ("/v1/uploads", "post"): "createUpload",
+        ("/v1/uploads/{upload_id}", "delete"): "deleteUpload",
+        ("/v1/pools", "get"): "listPools",
+        ("/v1/pools/{name}", "get"): "getPool",
+        ("/v1/usage", "get"): "getUsage",
+        ("/v1/models", "get"): "listModels",
+        ("/healthz/live", "get"): "isLive",
+        ("/healthz/ready", "get"): "isReady",
+    }
     by_path = "".join(part.strip("{}").title() for part in re.split(r"[/:_-]", path) if part)
     return str(operation.get("operationId") or names.get((path, method)) or f"{method}{by_path}")
 
 
 def _job_bodies(document: dict[str, Any]) -> None:
-    """Of each kind: a form has a file and text, JSON a source and typed values."""
+    """Give each kind two bodies: a form with a file and text fields, and JSON with a source and typed values."""
     schemas = document["components"]["schemas"]
     for form in forms().values():
         _bodies(schemas, form.__name__)
-    schemas["SourceForm"]["description"] = "Where a track is: exactly one of the two."
+    schemas["SourceForm"]["description"] = "Where the track is: exactly one of the two fields."
     for name in ("SourceForm", "UploadForm"):
         _let_be_null(schemas[name])
-    # what is wrong with one is told in its result
-    described = {"type": "object", "description": "as `JobRequest`"}
+    # each job's own result has its errors, so the schema takes any object
+    described = {"type": "object", "description": "a `JobRequest`"}
     schemas["BatchForm"]["properties"]["jobs"]["items"] = described
     document["paths"]["/v1/uploads"]["post"]["requestBody"]["required"] = False
     for name in ("BatchForm", "SourceForm", "UploadForm"):
@@ -164,7 +180,7 @@ def _bodies(schemas: dict[str, Any], name: str) -> None:
     form = schemas[name]
     body = deepcopy(form)
     if name == "JobForm":
-        body["description"] = "A track by its source, and what to make of it."
+        body["description"] = "A track, named by its source, and what to make of it."
     del form["properties"]["source"], body["properties"]["file"]
     form["required"], body["required"] = ["file"], ["source"]
     form["properties"]["metadata"]["description"] += ", as text"
@@ -181,7 +197,7 @@ def _bodies(schemas: dict[str, Any], name: str) -> None:
 
 
 def _lists(name: str) -> list[str]:
-    """Fields that are names with commas in a form and a list in JSON."""
+    """Names of the fields that are a text with commas in a form and a list in JSON."""
     form = next(form for form in forms().values() if form.__name__ == name)
     return [each for each, of in form._declared_fields.items() if isinstance(of, NamesField)]
 
@@ -191,7 +207,7 @@ def _nullable(of: dict[str, Any]) -> bool:
 
 
 def _let_be_null(schema: dict[str, Any]) -> None:
-    """Null is as good as nothing: clients that are generated send it for what was not given."""
+    """Allow null for each optional field: generated clients send null for a field that was not given."""
     for name, of in schema["properties"].items():
         if name in schema.get("required", ()) or "type" not in of:
             continue
@@ -202,7 +218,7 @@ def _let_be_null(schema: dict[str, Any]) -> None:
 
 
 def _link(document: dict[str, Any]) -> None:
-    """Say which call's answer names what another call asks for."""
+    """Add OpenAPI links: which value of one call's answer is a parameter of another call."""
     paths = document["paths"]
     for path in ("jobs", *(form.path for form in forms().values())):
         paths[f"/v1/{path}"]["post"]["responses"]["201"]["links"] = {

@@ -1,4 +1,4 @@
-"""gunicorn's settings that can't be said on its command line."""
+"""gunicorn settings that its command line does not take."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from stemsvc.embedded.processes import die_with_parent
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Workers of a master that was killed would keep its port for seconds, and the next master gives up meanwhile."""
+    """Kill this api process with its master: it would keep the port for seconds, and the next master would give up."""
     die_with_parent(signal.SIGKILL)
 
 
 def post_worker_init(worker: Any) -> None:
-    """Have a worker that is told to stop end its event streams, which it would wait for: their clients come back."""
+    """End the event streams when this api process is asked to stop: it waits for them. Their clients reconnect."""
     stop = signal.getsignal(signal.SIGTERM)
 
     def end_streams(number: int, frame: Any) -> None:

@@ -1,4 +1,4 @@
-"""What the views work with: one set of services per process, kept on the Flask app."""
+"""The services that the views use: one set for each process, kept on the Flask app."""
 
 from __future__ import annotations
 

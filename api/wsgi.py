@@ -1,4 +1,4 @@
-"""What gunicorn runs: `gunicorn "api.wsgi:make()"`."""
+"""The WSGI entry point: `gunicorn "api.wsgi:make()"`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from stemsvc.settings import Settings
 
 
 def make() -> Flask:
-    """The app over the environment's settings."""
+    """Make the app from the environment's settings."""
     settings = Settings()
     configure_logs(settings)
     app = create_app(settings)
     gc.collect()
-    gc.freeze()  # what lives as long as the process is not looked through again at every collection
+    gc.freeze()  # objects that live as long as the process are not scanned at every collection
     return app

@@ -1,5 +1,5 @@
-# The api, dispatcher, migration, operator's commands and Flower: no torch.
-#   docker build -f deploy/api.Dockerfile -t stemsvc-api:0.1.0 .
+# The image of the api, the dispatcher, the migration, the operator's commands and Flower. It has no torch.
+#   docker build -f deploy/api.Dockerfile -t stemsvc-api:0.2.0 .
 ARG PYTHON=3.11.14
 FROM docker.io/library/python:${PYTHON}-slim-bookworm AS build
 WORKDIR /src
@@ -11,7 +11,7 @@ COPY workers/__init__.py workers/
 RUN deploy/install.sh /opt/stemsvc api,flower
 
 FROM docker.io/library/python:${PYTHON}-slim-bookworm
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="stemsvc-api" \
       org.opencontainers.image.description="Music source separation as a service: the HTTP API" \

@@ -1,5 +1,5 @@
-# Workers and the fetcher. For CPUs and for CUDA by the index that torch comes from (see deploy/README.md):
-#   docker build -f deploy/worker.Dockerfile --build-arg TORCH_INDEX=... -t stemsvc-worker-cpu:0.1.0 .
+# The image of workers and the fetcher. TORCH_INDEX chooses torch for CPUs or for CUDA (see deploy/README.md):
+#   docker build -f deploy/worker.Dockerfile --build-arg TORCH_INDEX=... -t stemsvc-worker-cpu:0.2.0 .
 ARG PYTHON=3.11.14
 FROM docker.io/library/python:${PYTHON}-slim-bookworm AS build
 ARG TORCH_INDEX=""
@@ -12,7 +12,7 @@ COPY workers workers
 RUN TORCH_INDEX="${TORCH_INDEX}" deploy/install.sh /opt/stemsvc worker
 
 FROM docker.io/library/python:${PYTHON}-slim-bookworm
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 ARG DEVICE=cpu
 LABEL org.opencontainers.image.title="stemsvc-worker-${DEVICE}" \
@@ -23,7 +23,7 @@ LABEL org.opencontainers.image.title="stemsvc-worker-${DEVICE}" \
       org.stemsvc.sbom="/opt/stemsvc/packages.json"
 COPY --from=build /opt/stemsvc /opt/stemsvc
 RUN install -d -o 10001 -g 10001 /var/lib/stemsvc /var/lib/stemsvc/devices /var/cache/stemsvc
-# the NVIDIA runtime mounts its driver where these ask for it; CPUs ignore them
+# the two NVIDIA variables ask the NVIDIA runtime to mount its driver; on CPUs nothing reads them
 ENV PATH=/opt/stemsvc/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     NVIDIA_VISIBLE_DEVICES=all \

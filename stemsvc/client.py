@@ -14,12 +14,12 @@ import httpx
 
 from stemsvc.errors import NoAnswer, StemsvcError, Timeout, TransientError, revived
 
-AWAY_SECONDS = 60.0  # that `events` waits for a service to come back
+AWAY_SECONDS = 60.0  # how long `events` waits for a service that does not answer
 END_STATES = ("succeeded", "failed", "canceled", "expired")
 
 
 class Client:
-    """Talks to one stemsvc. Raises with the problem's code: `UsageError` for 4xx, `TransientError` for 429 and 503."""
+    """Calls one stemsvc. Raises with the problem's code: `UsageError` for 4xx, `TransientError` for 429 and 503."""
 
     def __init__(self, url: str, timeout: float = 60.0, key: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -34,14 +34,14 @@ class Client:
         self._http.close()
 
     def submit(self, path: Path, idempotency_key: str | None = None, **fields: str) -> dict[str, Any]:
-        """Send a track with the job's form fields; returns the job, the same one for the same key."""
+        """Send a track with the job's form fields; returns the job. The same `idempotency_key` returns the same job."""
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         with path.open("rb") as file:
             files = {"file": (path.name, file)}
             return self._json(self._send("POST", "/v1/jobs", data=fields, files=files, headers=headers))
 
     def submit_url(self, url: str, idempotency_key: str | None = None, **fields: Any) -> dict[str, Any]:
-        """Have a track fetched from an address and separated; returns the job."""
+        """Separate a track that the service fetches from `url`; returns the job."""
         return self._submit({"url": url}, idempotency_key, fields)
 
     def submit_upload(self, upload_id: str, idempotency_key: str | None = None, **fields: Any) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class Client:
         return self._json(self._send("POST", "/v1/jobs", json={"source": source, **fields}, headers=headers))
 
     def submit_batch(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Send several bodies of jobs at once; for each, in order, its `status` and its `job` or `error`."""
+        """Send several jobs' bodies at once. Returns, in order, the `status` and the `job` or `error` of each."""
         results: list[dict[str, Any]] = self._json(self._send("POST", "/v1/jobs:batch", json={"jobs": jobs}))["results"]
         return results
 
@@ -61,16 +61,16 @@ class Client:
         """Send a track straight to storage; returns the id for `submit_upload`."""
         asked = {"filename": path.name, "bytes": path.stat().st_size}
         place = self._json(self._send("POST", "/v1/uploads", json=asked))
-        with path.open("rb") as file:  # apart from our own client, as `download`
+        with path.open("rb") as file:  # not through our own client, for the reason in `download`
             response = httpx.put(place["url"], content=file, headers=place["headers"], timeout=self._http.timeout)
         if response.is_error:
             raise _error(response)
         return str(place["upload_id"])
 
     def events(self, job_id: str) -> Iterator[dict[str, Any]]:
-        """The job's events as they happen, until it ends: `{"event", "data"}`. A stream that breaks is taken up again.
+        """The job's events as they happen, until it ends: `{"event", "data"}`. It reconnects a stream that breaks.
 
-        Raises what `job` does, and `TransientError` `no_answer` where the service stays away for a minute.
+        Raises what `job` raises, and `TransientError` `no_answer` if the service does not answer for a minute.
         """
         last, away_since = "", 0.0
         while True:
@@ -94,15 +94,15 @@ class Client:
             time.sleep(0.5)
 
     def usage(self, **query: str) -> dict[str, Any]:
-        """What was used, `since` and `until` as ISO 8601."""
+        """The usage report; `since` and `until` are in ISO 8601."""
         return self._json(self._send("GET", "/v1/usage", params=query))
 
     def job(self, job_id: str) -> dict[str, Any]:
-        """The job now."""
+        """The job as it is now."""
         return self._json(self._send("GET", f"/v1/jobs/{job_id}"))
 
     def jobs(self, **query: str | int | list[str]) -> Iterator[dict[str, Any]]:
-        """Every job that the query lets through (`state`, `model`, `created_after`, ...), newest first."""
+        """Every job that matches the query (`state`, `model`, `created_after`, ...), newest first."""
         cursor: str | None = ""
         while cursor is not None:
             page = self._json(self._send("GET", "/v1/jobs", params={**query, **({"cursor": cursor} if cursor else {})}))
@@ -110,11 +110,11 @@ class Client:
             cursor = page["next_cursor"]
 
     def cancel(self, job_id: str) -> dict[str, Any]:
-        """Stop the job."""
+        """Cancel the job; returns it."""
         return self._json(self._send("POST", f"/v1/jobs/{job_id}/cancel"))
 
     def delete(self, job_id: str) -> None:
-        """Stop the job and erase all of it."""
+        """Stop the job, and erase its track, its stems and its record."""
         self._send("DELETE", f"/v1/jobs/{job_id}")
 
     def wait(
@@ -124,9 +124,9 @@ class Client:
         on_change: Callable[[dict[str, Any]], None] = lambda job: None,
         pause: float = 0.2,
     ) -> dict[str, Any]:
-        """Poll until the job has ended; a service that does not answer for a while is asked again.
+        """Poll until the job has ended; returns it. A service that does not answer is asked again.
 
-        Raises `TransientError` `timeout`.
+        `timeout` and `pause` are in seconds. Raises `TransientError` `timeout`.
         """
         deadline = time.monotonic() + timeout
         last = "unknown"
@@ -143,7 +143,7 @@ class Client:
 
     def download(self, url: str, path: Path) -> Path:
         """Save what a signed URL points to."""
-        # apart from our own client: a storage that is handed our key as well refuses, and should not see it
+        # not through our own client: the storage must not see our key, and refuses a request that carries it
         with httpx.stream("GET", url, timeout=self._http.timeout) as response:
             if response.is_error:
                 response.read()
@@ -169,7 +169,7 @@ class Client:
 
 
 def _parsed(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
-    """Server-sent events of a stream's lines; comments are left out."""
+    """The server-sent events in the lines of a stream, without its comments."""
     event: dict[str, Any] = {}
     for text in lines:
         name, _, value = text.partition(": ")

@@ -1,7 +1,7 @@
-"""Every failure, by its stable `code`: of three kinds, each with what to do about it. A code exists once, here.
+"""Every error, by its stable `code`. Errors are of three kinds, and each says what to do. A code exists once, here.
 
-The docs' table is made from these classes: a class's docstring tells a person what to do. Vendor exceptions are
-translated into these by the adapter that called the vendor, never higher.
+The docs' table is made from these classes: a class's docstring says what a person can do. The adapter that calls a
+vendor translates the vendor's exceptions into these; no code above it does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ TABLE: dict[str, type[StemsvcError]] = {}  # by code, in the order of this file
 class StemsvcError(Exception):
     """Base of all our errors: a stable machine-readable `code` and a `detail` for people.
 
-    `status` is what HTTP says of it, None where no request is answered with it: a job or a command ends so.
+    `status` is the HTTP status of its answer. It is None for an error that only ends a job or a command.
     """
 
     kind: ClassVar[str]
@@ -23,7 +23,7 @@ class StemsvcError(Exception):
     status: ClassVar[int | None] = None
 
     def __init_subclass__(cls, kind: str = "", status: int | None = None) -> None:
-        """A kind of error, or with a name of its own an error of that code."""
+        """With `kind`: make a kind of error. Without: make an error, whose code is the class's name in snake case."""
         if kind:
             cls.kind = kind
             return
@@ -41,11 +41,11 @@ class StemsvcError(Exception):
 
     @property
     def remedy(self) -> str:
-        """What to do, for people."""
+        """What a person can do: the class's docstring, on one line."""
         return " ".join((self.__doc__ or "").split())
 
     def saying(self, detail: str) -> StemsvcError:
-        """The same error with other words."""
+        """The same error with another `detail`."""
         return revived({**to_wire(self), "detail": detail})
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -59,7 +59,7 @@ class UsageError(StemsvcError, kind="usage"):
 class TransientError(StemsvcError, kind="transient"):
     """Raised when the same work may succeed later (network, broker, storage); retried with backoff.
 
-    `retry_after` is in seconds, where it can be told when to try again.
+    `retry_after` is the time until the next try in seconds, or None if nobody knows.
     """
 
     def __init__(self, detail: str, retry_after: float | None = None) -> None:
@@ -83,7 +83,7 @@ def to_wire(error: StemsvcError) -> dict[str, Any]:
 
 
 def revived(wire: dict[str, Any]) -> StemsvcError:
-    """The error of `to_wire`. A code that only another release knows stays what it is, of the kind that it came as."""
+    """The error that `to_wire` wrote. A code that only another release knows keeps its name and its kind."""
     code, detail, retry_after = str(wire["code"]), str(wire["detail"]), wire.get("retry_after")
     found = TABLE.get(code)
     if found is None:
@@ -114,7 +114,7 @@ class Forbidden(UsageError, status=403):
 
 
 class NotFound(UsageError, status=404):
-    """Nothing is at this path: `GET /openapi.json` lists what is."""
+    """Nothing is at this path: `GET /openapi.json` lists the paths."""
 
 
 class MethodNotAllowed(UsageError, status=405):
@@ -134,7 +134,7 @@ class InvalidFields(UsageError, status=422):
 
 
 class RateLimited(TransientError, status=429):
-    """Too many requests came: come back after `Retry-After` seconds."""
+    """Too many requests came: try again after `Retry-After` seconds."""
 
 
 class MissingFile(UsageError, status=400):
@@ -142,11 +142,11 @@ class MissingFile(UsageError, status=400):
 
 
 class TooManyFiles(UsageError, status=400):
-    """Send one file a job."""
+    """Send one file for each job."""
 
 
 class EmptyFile(UsageError, status=400):
-    """The file has no bytes: send one that has."""
+    """The file has no bytes: send one that has some."""
 
 
 class FileTooLarge(UsageError, status=413):
@@ -166,7 +166,7 @@ class UploadIncomplete(UsageError, status=400):
 
 
 class UploadNotFound(UsageError, status=404):
-    """Ask for a new upload: there is none of this id, it is another key's, or its time is over."""
+    """Ask for a new upload: none has this id, it is another key's, or it has expired."""
 
 
 class UploadMissing(UsageError, status=422):
@@ -182,7 +182,7 @@ class JobFinished(UsageError, status=409):
 
 
 class PoolNotFound(UsageError, status=404):
-    """`GET /v1/pools` lists the pools that there are."""
+    """`GET /v1/pools` lists the pools."""
 
 
 class BadIdempotencyKey(UsageError, status=400):
@@ -190,15 +190,15 @@ class BadIdempotencyKey(UsageError, status=400):
 
 
 class IdempotencyConflict(UsageError, status=409):
-    """Another request came with this `Idempotency-Key`: take a new one."""
+    """Another request had this `Idempotency-Key`: use a new one."""
 
 
 class BadCursor(UsageError, status=422):
-    """Take `next_cursor` from the page before."""
+    """Use the `next_cursor` of the previous page."""
 
 
 class BadLastEventId(UsageError, status=422):
-    """Send the `id` of the last event that came."""
+    """Send the `id` of the last event you received."""
 
 
 class BadUrl(UsageError, status=422):
@@ -206,7 +206,7 @@ class BadUrl(UsageError, status=422):
 
 
 class UrlRefused(UsageError, status=422):
-    """Give a public address: private ones are open only where `STEMSVC_ALLOWED_NETWORKS` says so."""
+    """Give a public address: a private one needs `STEMSVC_ALLOWED_NETWORKS`."""
 
 
 class UrlExpired(UsageError, status=403):
@@ -226,7 +226,7 @@ class UnknownModel(UsageError, status=422):
 
 
 class UnknownKind(UsageError, status=422):
-    """This installation has no work of that kind; the `detail` names those it has."""
+    """This installation has no such kind of work; the `detail` names the kinds that it has."""
 
 
 class BadInputs(UsageError, status=422):
@@ -234,7 +234,7 @@ class BadInputs(UsageError, status=422):
 
 
 class UnknownStem(UsageError, status=422):
-    """The model has no such stem; the `detail` names those it has."""
+    """The model has no such stem; the `detail` names the stems that it has."""
 
 
 class OverlappingStems(UsageError, status=422):
@@ -242,7 +242,7 @@ class OverlappingStems(UsageError, status=422):
 
 
 class ImpossibleFormat(UsageError, status=422):
-    """The `detail` names what the format can carry."""
+    """The format can't carry this; the `detail` names what it can."""
 
 
 class BadOptions(UsageError, status=422):
@@ -258,7 +258,7 @@ class NoPool(UsageError, status=422):
 
 
 class NotEnoughMemory(UsageError, status=422):
-    """Take a smaller model; the `detail` gives the figures."""
+    """Use a smaller model; the `detail` gives the figures."""
 
 
 class TrackTooLong(UsageError, status=422):
@@ -266,7 +266,7 @@ class TrackTooLong(UsageError, status=422):
 
 
 class TooMuchWork(UsageError, status=422):
-    """Send a shorter track, ask for less overlap or fewer shifts, or take another model;
+    """Send a shorter track, ask for less overlap or fewer shifts, or use another model;
     `STEMSVC_JOB_TIME_LIMIT_SECONDS` is the limit.
     """
 
@@ -275,15 +275,15 @@ class TooMuchWork(UsageError, status=422):
 
 
 class QueueFull(TransientError, status=429):
-    """Too many jobs wait for this pool: come back after `Retry-After` seconds."""
+    """Too many jobs wait for this pool: try again after `Retry-After` seconds."""
 
 
 class KeyQueueFull(TransientError, status=429):
-    """Too many jobs of this key wait: come back after `Retry-After` seconds."""
+    """Too many jobs of this key wait: try again after `Retry-After` seconds."""
 
 
 class QuotaExceeded(TransientError, status=429):
-    """The key's minutes of a day are used: `Retry-After` says when some are free again."""
+    """The key has used its minutes of the day: `Retry-After` says when some are free again."""
 
 
 class TooManyUploads(TransientError, status=429):
@@ -291,11 +291,11 @@ class TooManyUploads(TransientError, status=429):
 
 
 class TooManyStreams(TransientError, status=503):
-    """Too many wait for events: ask again later, or use a webhook."""
+    """Too many requests wait for jobs or events: try again later, or use a webhook."""
 
 
 class NoLivePool(TransientError, status=503):
-    """No worker of the pool lives: come back later, or start one."""
+    """No worker of the pool is alive: try again later, or start one."""
 
 
 # --- parts of the service
@@ -310,7 +310,7 @@ class StoreBusy(TransientError, status=503):
 
 
 class StoreError(FatalError, status=500):
-    """The job store refuses: the log says why."""
+    """The job store refused: the log says why."""
 
 
 class StorageUnavailable(TransientError, status=503):
@@ -322,7 +322,7 @@ class StorageFull(TransientError, status=503):
 
 
 class StorageDenied(FatalError, status=500):
-    """The object storage refuses these credentials or this folder: look at its settings."""
+    """The object storage refuses these credentials or this folder: check its settings."""
 
 
 class StorageMissing(FatalError, status=500):
@@ -330,11 +330,11 @@ class StorageMissing(FatalError, status=500):
 
 
 class StorageError(FatalError, status=500):
-    """The object storage answers what it should not: the `detail` has its words."""
+    """The object storage gave an unexpected answer, which the `detail` quotes."""
 
 
 class StorageWrong(FatalError, status=500):
-    """Something between us and the storage changes what passes: a cache, a proxy."""
+    """Something between the service and the storage changes the data: a cache, a proxy."""
 
 
 class BrokerUnavailable(TransientError, status=503):
@@ -357,23 +357,23 @@ class SourceRemoved(UsageError):
 
 
 class SourcePrivate(UsageError):
-    """The track is private or for members: the operator can give cookies of an account."""
+    """The track is private or for members: the operator can set the cookies of an account."""
 
 
 class SourceDenied(UsageError):
-    """The address refuses us: cookies or a proxy of the operator may help."""
+    """The address refuses the service: the operator can set cookies or a proxy, which may help."""
 
 
 class SourceGeoBlocked(UsageError):
-    """The track is not to be had where the service runs: a proxy of the operator may help."""
+    """The track is not available where the service runs: the operator can set a proxy, which may help."""
 
 
 class SourceAgeRestricted(UsageError):
-    """The site shows the track to people of age only: the operator can give cookies of an account."""
+    """The site shows the track to adults only: the operator can set the cookies of an account."""
 
 
 class SourceLive(UsageError):
-    """A live stream has no end: come when it is over."""
+    """A live stream has no end: send it when it is over."""
 
 
 class SourceUnknown(UsageError):
@@ -389,7 +389,7 @@ class SourceRefused(UsageError):
 
 
 class SourceBroken(UsageError):
-    """Tell the operator: a newer yt-dlp may get the track."""
+    """Ask the operator for a newer yt-dlp, which may get the track."""
 
 
 class SourceRateLimited(TransientError):
@@ -397,7 +397,7 @@ class SourceRateLimited(TransientError):
 
 
 class SourceUnavailable(TransientError):
-    """The site is away: the job tries again."""
+    """The site does not answer: the job tries again."""
 
 
 class PlaylistRefused(UsageError):
@@ -405,7 +405,7 @@ class PlaylistRefused(UsageError):
 
 
 class TooManyRedirects(UsageError):
-    """The address leads from one to the next without an end."""
+    """The address redirects too often: name the last address."""
 
 
 class HostNotFound(UsageError):
@@ -421,11 +421,11 @@ class FetchDied(FatalError):
 
 
 class DecoderDied(UsageError):
-    """The file ended the process that decoded it, and nothing else: it can't be used."""
+    """The file crashed the process that decoded it, and nothing else: it can't be used."""
 
 
 class NotAudio(UsageError):
-    """The file is no audio: send another one."""
+    """The file is not audio: send another one."""
 
 
 class NoAudioStream(UsageError):
@@ -433,7 +433,7 @@ class NoAudioStream(UsageError):
 
 
 class NoSamples(UsageError):
-    """No sample comes out of the file: send another one."""
+    """The file has no samples: send another one."""
 
 
 class UnsupportedAudio(UsageError):
@@ -441,7 +441,7 @@ class UnsupportedAudio(UsageError):
 
 
 class SamplesNotFinite(UsageError):
-    """The file has samples that are no numbers: export it again."""
+    """The file has samples that are not finite numbers: export it again."""
 
 
 class AudioTruncated(UsageError):
@@ -453,30 +453,30 @@ class AudioCorrupt(UsageError):
 
 
 class LengthMismatch(UsageError):
-    """The file's header tells another length than its audio has: export it again."""
+    """The file's header gives another length than its audio has: export it again."""
 
 
 # --- a job's work
 
 
 class DeviceOutOfMemory(TransientError):
-    """Not even one segment fits the device: free it, or take a smaller model."""
+    """Not even one segment fits into the device's memory: free some, or use a smaller model."""
 
 
 class SeparationNotFinite(FatalError):
-    """The network returned what is no number: the weights are damaged."""
+    """The network returned samples that are not finite numbers: the weights are damaged."""
 
 
 class EncodeFailed(FatalError):
-    """The encoder refuses: the `detail` has its words."""
+    """The encoder refused the stem: the `detail` quotes it."""
 
 
 class ScratchFull(TransientError):
-    """The worker's scratch disk is full: `STEMSVC_SCRATCH_DIR`."""
+    """The worker's scratch disk is full: free space, or move `STEMSVC_SCRATCH_DIR`."""
 
 
 class WorkerLost(FatalError):
-    """The job lost its worker on each attempt: the file may end whatever opens it."""
+    """The job lost its worker on each attempt: the file may crash every process that opens it."""
 
 
 class TimeLimit(FatalError):
@@ -495,25 +495,25 @@ class KindMissing(FatalError):
 
 
 class WeightsUnavailable(TransientError):
-    """Connect the machine, set `HF_ENDPOINT` to a mirror, or copy the folder of weights."""
+    """Connect the machine to the network, set `HF_ENDPOINT` to a mirror, or copy the folder of weights."""
 
 
 class WeightsMissing(FatalError):
-    """The weights are not here and `STEMSVC_OFFLINE` is set, or a path of yours is wrong: pull elsewhere and copy
-    the folder.
+    """This machine lacks the weights and `STEMSVC_OFFLINE` is set, or a path of yours is wrong: pull the weights
+    elsewhere and copy the folder.
     """
 
 
 class WeightsDenied(FatalError):
-    """The source refuses the weights: set `HF_TOKEN`, or take the model named as fallback."""
+    """The source refuses the weights: set `HF_TOKEN`, or use the model named as fallback."""
 
 
 class WeightsNotFound(FatalError):
-    """The source has the weights no more: take the model named as fallback."""
+    """The source no longer has the weights: use the model named as fallback."""
 
 
 class RevisionGone(FatalError):
-    """The source has the revision no more: pin another one."""
+    """The source no longer has the revision: pin another one."""
 
 
 class WeightsChanged(FatalError):
@@ -521,27 +521,27 @@ class WeightsChanged(FatalError):
 
 
 class WeightsCorrupt(FatalError):
-    """The weights are damaged, also when fetched again: put their sha256 into the catalog if you trust them."""
+    """The weights are damaged, even after a second download: put their sha256 into the catalog if you trust them."""
 
 
 class WeightsUnpinned(FatalError):
-    """Nothing says what the file must be: `stemsvc models lock`."""
+    """Nothing says what the file must be: run `stemsvc models lock`."""
 
 
 class WeightsRefused(FatalError):
-    """The file wants to be more than weights; the `detail` names what."""
+    """The file has more than weights in it; the `detail` names what."""
 
 
 class WeightsUnreadable(FatalError):
-    """The file is no weights."""
+    """The file can't be read as weights."""
 
 
 class WeightsMismatch(FatalError):
-    """The weights are of another model than the catalog says."""
+    """The weights belong to another model than the catalog says."""
 
 
 class ConvertUnavailable(FatalError):
-    """A `.th` must be converted where torch is not installed: pull on a worker."""
+    """A `.th` file must be converted, but torch is not installed here: pull on a worker."""
 
 
 class CacheFull(TransientError):
@@ -553,14 +553,14 @@ class CacheReadOnly(FatalError):
 
 
 class CacheBroken(FatalError):
-    """The folder of weights does not take files: look at its disk, or move `STEMSVC_CACHE_DIR`."""
+    """The folder of weights does not take files: check its disk, or move `STEMSVC_CACHE_DIR`."""
 
 
 # --- webhooks
 
 
 class JobGone(TransientError):
-    """The job was deleted before its webhook was sent."""
+    """The job was deleted before its webhook was delivered."""
 
 
 # --- the command line and its settings
@@ -583,7 +583,7 @@ class DeliveryNotFound(UsageError):
 
 
 class NotRunning(UsageError):
-    """The job has no worker to be taken from."""
+    """The job is not running: there is no worker to take it from."""
 
 
 class NoRevision(UsageError):
@@ -635,7 +635,7 @@ class NoRedis(FatalError):
 
 
 class NoFlower(FatalError):
-    """`pip install 'stemsvc[flower]'`."""
+    """Run `pip install 'stemsvc[flower]'`."""
 
 
 class NoWorker(FatalError):
@@ -643,7 +643,7 @@ class NoWorker(FatalError):
 
 
 class NoFetcher(FatalError):
-    """Start `stemsvc fetcher`, without which links are not fetched and webhooks not sent."""
+    """Start `stemsvc fetcher`: without it, links are not fetched and webhooks are not delivered."""
 
 
 class TablesOld(FatalError):
@@ -651,11 +651,11 @@ class TablesOld(FatalError):
 
 
 class ClockSkew(FatalError):
-    """Have all machines set their clocks by NTP."""
+    """Set the clocks of all machines by NTP."""
 
 
 class DeviceBroken(FatalError):
-    """Look at what the `detail` says; with CUDA, at the driver and `nvidia-smi`."""
+    """Read the `detail`; with CUDA, check the driver with `nvidia-smi`."""
 
 
 class DiskLow(FatalError):

@@ -1,4 +1,4 @@
-"""Folders that are their process's: a lock in them says that it lives, and what the dead left is swept."""
+"""Folders of one process each: a lock shows that the process is alive. Folders of dead processes are removed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 LOCK = ".lock"
-YOUNG_SECONDS = 60.0  # a folder without a lock may be that new
+YOUNG_SECONDS = 60.0  # a younger folder may not have its lock yet
 
 
 def sweep(base: Path) -> int:
-    """Remove the folders of processes that are dead; returns how many. The kernel frees the lock of a dead process."""
+    """Remove the folders of dead processes; returns how many. The kernel frees the lock of a dead process."""
     return sum(_remove_if_dead(folder) for folder in base.iterdir() if folder.is_dir()) if base.is_dir() else 0
 
 

@@ -1,4 +1,4 @@
-"""Where we go on a client's word: public addresses only, asked at each connection, redirects and rebound names too."""
+"""Connects to clients' URLs, at public addresses only. It checks each connection, also redirects and rebound names."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _LOCAL_NAMES = ("localhost", ".localhost", ".local", ".internal", ".localdomain"
 
 
 class Guard:
-    """Tells public addresses from private ones. `allowed` are networks that may be reached although they are private,
-    as `10.0.0.0/8`, by commas. Raises `ValueError` for what is no network."""
+    """Refuses private addresses. `allowed` are private networks that may be reached all the same, separated by commas,
+    such as `10.0.0.0/8`. Raises `ValueError` for a text that is not a network."""
 
     def __init__(self, allowed: str = "") -> None:
         self.allowed = allowed
         self._networks = [ipaddress.ip_network(part.strip()) for part in allowed.split(",") if part.strip()]
 
     def check_url(self, url: str) -> None:
-        """Refuse at once what can be told without asking a name server.
+        """Refuse the URLs that can be refused without a name server.
 
-        Raises `UsageError` `bad_url` for what is no plain http(s) URL and `url_refused` for a private address.
+        Raises `UsageError` `bad_url` if it is not a plain http(s) URL, and `url_refused` for a private address.
         """
         if len(url) > LONGEST_URL or not url.isascii() or any(ord(letter) <= 32 or letter in '\\"<>' for letter in url):
             raise BadUrl(f"a URL has at most {LONGEST_URL} ASCII characters, without spaces")
@@ -46,16 +46,16 @@ class Guard:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
         except ValueError as error:
-            raise BadUrl("this is no URL") from error
+            raise BadUrl("this is not a URL") from error
         if parts.scheme.lower() not in ("http", "https") or not host or port == 0:
-            raise BadUrl("only http:// and https:// URLs with a host are taken")
+            raise BadUrl("a URL must start with http:// or https:// and have a host")
         if parts.username is not None or parts.password is not None:
             raise BadUrl("a URL must not carry a user name or password")
         literal = _literal(host)
         if literal is not None:
             self.check_address(literal)
         elif not _HOST.fullmatch(host):
-            raise BadUrl("this host is no name")
+            raise BadUrl("this host is not a valid name")
         elif self._is_local_name(host):
             raise UrlRefused("this host is not on the public internet")
 
@@ -75,7 +75,7 @@ class Guard:
         return address.is_global and not address.is_multicast and not address.is_reserved
 
     def resolve(self, host: str, port: int) -> list[str]:
-        """The host's addresses; one private among them refuses them all.
+        """The host's addresses. One private address among them refuses the host.
 
         Raises `UsageError` `url_refused`, `host_not_found`, or `TransientError` `dns_unavailable`.
         """
@@ -94,7 +94,7 @@ class Guard:
 
 
 def _literal(host: str) -> Address | None:
-    """The address that a host is, in any of the spellings that a resolver takes (`0x7f.1`, `2130706433`, `[::1]`)."""
+    """A host that is an address, in any spelling that a resolver takes (`0x7f.1`, `2130706433`, `[::1]`); else None."""
     try:
         return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -116,16 +116,20 @@ def _embedded(address: Address) -> list[Address]:
 
 
 class _Backend(httpcore.NetworkBackend):
-    """Connects to addresses that were looked at, so that a name can't mean another one a moment later."""
+    """Connects to the addresses that were checked, because a name may have another address a moment later."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
         self._plain = httpcore.SyncBackend()
 
     def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:  # fmt: skip
+    ) -> httpcore.NetworkStream:
         last: httpcore.ConnectError | httpcore.ConnectTimeout | None = None
         for address in self._guard.resolve(host, port):
             try:
@@ -137,7 +141,7 @@ class _Backend(httpcore.NetworkBackend):
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore.NetworkStream:
-        raise UrlRefused("only hosts are connected to")
+        raise UrlRefused("only hosts can be connected to")
 
 
 class _Transport(httpx.HTTPTransport):
@@ -149,9 +153,9 @@ class _Transport(httpx.HTTPTransport):
 
 
 def guarded_client(guard: Guard, timeout: float, proxy: str = "") -> httpx.Client:
-    """An HTTP client that goes to public addresses only and follows no redirect by itself.
+    """An HTTP client that connects to public addresses only, and follows no redirect by itself.
 
-    Through a `proxy` the names are the proxy's to resolve: URLs are checked, connections are not.
+    With a `proxy`, the proxy resolves the names: URLs are checked, connections are not.
     """
     transport = httpx.HTTPTransport(proxy=proxy, trust_env=False) if proxy else _Transport(guard)
     return httpx.Client(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)

@@ -15,13 +15,13 @@ MIB = 1024 * 1024
 
 
 def process_environment(**changes: str) -> dict[str, str]:
-    """This process's environment with `changes`, for a child process that is none of ours."""
+    """This process's environment with `changes`, for a program that is not part of stemsvc."""
     return {**os.environ, **changes}
 
 
 @contextlib.contextmanager
 def first_on_path(folder: Path) -> Iterator[None]:
-    """Have programs of `folder` found before all others, by libraries that start programs by name."""
+    """Put `folder` first on PATH, for libraries that start programs by name. PATH is restored at the end."""
     before = os.environ["PATH"]
     os.environ["PATH"] = f"{folder}{os.pathsep}{before}"
     try:
@@ -42,84 +42,97 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="SQLAlchemy URL of the job store; empty: SQLite in the data folder")
     broker_url: str = Field(
         "redis://127.0.0.1:6379/0",
-        description="Celery broker, `redis://` or `amqp://`; `stemsvc up` brings its own Redis where this is unset",
+        description="Celery broker, `redis://` or `amqp://`; `stemsvc up` starts its own Redis if this is unset",
     )
 
     storage: str = Field("local", description="`local` folder or `s3`", pattern="^(local|s3)$")
     storage_secret: SecretStr = Field(
         SecretStr(""), description="key that signs local URLs; empty: made once and kept in the data folder"
     )
-    public_url: str = Field("", description="the api's base URL in signed local links; empty: as the client called it")
+    public_url: str = Field(
+        "", description="the api's base URL in signed local links; empty: the address that the client called"
+    )
     s3_endpoint_url: str | None = Field(None, description="S3 endpoint; empty: AWS")
-    s3_public_endpoint_url: str | None = Field(None, description="endpoint named in signed URLs, where it differs")
+    s3_public_endpoint_url: str | None = Field(None, description="S3 endpoint in signed URLs; empty: the same endpoint")
     s3_bucket: str = Field("stemsvc", description="S3 bucket; it must exist")
     s3_region: str = Field("auto", description="S3 region; `auto` suits R2")
-    s3_access_key_id: str | None = Field(None, description="S3 key; empty: boto3's own search")
+    s3_access_key_id: str | None = Field(None, description="S3 key; empty: boto3 searches for credentials")
     s3_secret_access_key: SecretStr | None = Field(None, description="S3 secret")
-    url_ttl_seconds: int = Field(3600, ge=1, le=604800, description="life of signed URLs; S3's own limit is 7 days")
+    url_ttl_seconds: int = Field(3600, ge=1, le=604800, description="lifetime of signed URLs; S3's own limit is 7 days")
 
     api_host: str = Field("127.0.0.1", description="address the api listens on")
     api_port: int = Field(8080, ge=0, le=65535, description="port the api listens on")
-    api_processes: int = Field(2, ge=1, description="processes of the api")
+    api_processes: int = Field(2, ge=1, description="number of api processes")
     api_threads: int = Field(16, ge=1, description="request threads of each api process")
 
-    rate_limit: str = Field("", description="requests of one key, or address, as `600 per minute`; empty: any number")
-    cors_origins: str = Field("", description="sites whose pages may call the api, by commas; `*`: every one")
+    rate_limit: str = Field(
+        "", description="most requests of a key or address, such as `600 per minute`; empty: no limit"
+    )
+    cors_origins: str = Field("", description="sites whose pages may call the api, separated by commas; `*`: all")
 
-    api_streams: int = Field(1000, ge=0, description="open event streams and waiting requests of each api process")
+    api_streams: int = Field(1000, ge=0, description="most open event streams and waiting requests of each api process")
     max_wait_seconds: float = Field(60.0, ge=0, description="longest time that `Prefer: wait=n` may hold an answer")
-    upload_ttl_seconds: float = Field(86400.0, gt=0, description="life of a presigned upload and of its file")
-    max_uploads_per_key: int = Field(100, ge=1, description="presigned uploads of one key at a time")
+    upload_ttl_seconds: float = Field(86400.0, gt=0, description="lifetime of a presigned upload and of its file")
+    max_uploads_per_key: int = Field(100, ge=1, description="most presigned uploads that a key may have open")
     max_upload_bytes: int = Field(512 * MIB, ge=1, description="largest request body")
-    max_duration_seconds: float = Field(14400.0, gt=0, description="longest track; scratch disk grows with it")
+    max_duration_seconds: float = Field(
+        14400.0, gt=0, description="longest track; a longer one needs more scratch disk"
+    )
     default_model: str = Field("demo", description="model of a job that names none")
     catalog: Path | None = Field(None, description="a YAML file that adds models to the bundled catalog")
     pools: str = Field(
         "*:cpu",
-        description="worker pools: a YAML file, or `model:device` or `model:device:8G` (memory of a job), by commas; "
-        "`*`: every model",
+        description="worker pools: a YAML file, or a list of `model:device` or `model:device:8G` (memory of a job), "
+        "separated by commas; `*`: every model",
     )
     publish_ahead: int = Field(
-        2, ge=1, description="messages that wait for a pool of which no worker is known; else one for each slot"
+        2,
+        ge=1,
+        description="messages that may wait in the broker for a pool; one for each slot if it has more slots",
     )
     reroute_seconds: float = Field(
-        300.0, gt=0, description="a job that may go to another pool does so when its own had no worker for this long"
+        300.0,
+        gt=0,
+        description="a job that may run in another pool moves there when its own had no worker for this long",
     )
-    refuse_without_worker: bool = Field(False, description="refuse a job where no worker of its pool lives")
+    refuse_without_worker: bool = Field(False, description="refuse a job if no worker of its pool is alive")
     fallback_to_cpu: bool = Field(
-        False, description="a job whose accelerator has no memory even for one segment goes on in a pool of CPUs"
+        False, description="move a job to a pool of CPUs if its accelerator lacks the memory even for one segment"
     )
-    worker_beat_seconds: float = Field(5.0, gt=0, description="pause between two signs of life of a worker")
+    worker_beat_seconds: float = Field(5.0, gt=0, description="pause between two heartbeats of a worker")
     serves: str = Field("", description="pools that this worker process serves; `stemsvc worker` sets it")
 
-    result_cache: bool = Field(True, description="give a job the stems of an earlier one of its key that was the same")
+    result_cache: bool = Field(True, description="give a job the stems of an earlier, identical job of its key")
     allowed_networks: str = Field(
-        "", description="private networks that sources and webhooks may lead to, as `10.0.0.0/8`, by commas"
+        "",
+        description="private networks that sources and webhooks may reach, such as `10.0.0.0/8`, separated by commas",
     )
-    fetch_proxy: str = Field("", description="HTTP proxy for fetching tracks; names are the proxy's to resolve then")
+    fetch_proxy: str = Field("", description="HTTP proxy for fetching tracks; the proxy then resolves host names")
     fetch_cookies: Path | None = Field(None, description="cookies file for yt-dlp, in Netscape's format")
     fetch_seconds: float = Field(1800.0, gt=0, description="longest time that fetching a track may take")
 
-    price_per_device_hour: float = Field(0.0, ge=0, description="what an hour of a device costs, for usage reports")
-    currency: str = Field("EUR", description="of the price", pattern=r"^[A-Z]{3}$")
+    price_per_device_hour: float = Field(0.0, ge=0, description="price of one hour of a device, for usage reports")
+    currency: str = Field("EUR", description="currency of the price", pattern=r"^[A-Z]{3}$")
 
     max_waiting_per_pool: int = Field(
-        1000, ge=1, description="jobs that may wait for one pool; more are told to come back"
+        1000, ge=1, description="most jobs that may wait for one pool; the api refuses more with 429"
     )
-    max_waiting_per_key: int = Field(1000, ge=1, description="jobs that may wait of one client's key")
+    max_waiting_per_key: int = Field(1000, ge=1, description="most jobs of one key that may wait")
     min_free_bytes: int = Field(
-        256 * MIB, ge=0, description="disk space that is left alone: with less, no job is accepted or begun"
+        256 * MIB, ge=0, description="disk space to keep free: with less, no job is accepted or started"
     )
     idempotency_ttl_seconds: float = Field(86400.0, gt=0, description="how long an Idempotency-Key is remembered")
 
-    lease_seconds: float = Field(15.0, gt=0, description="a running job is given to another worker after this silence")
+    lease_seconds: float = Field(
+        15.0, gt=0, description="a running job goes to another worker when its own is silent for this long"
+    )
     max_attempts: int = Field(3, ge=1, description="times a job is started before it fails")
     retry_base_seconds: float = Field(2.0, gt=0, description="first pause of the exponential backoff")
     retry_cap_seconds: float = Field(120.0, gt=0, description="longest pause of the exponential backoff")
     patience_seconds: float = Field(
         120.0,
         ge=0,
-        description="how long a worker asks an absent storage or job store again before it gives a job back",
+        description="how long a worker asks a silent storage or job store again before it gives a job back",
     )
     retry_age_seconds: float = Field(
         86400.0, gt=0, description="a job older than this is not tried again after an error"
@@ -128,55 +141,59 @@ class Settings(BaseSettings):
         7200, ge=1, description="longest time a job may compute; one that is predicted to take longer is refused"
     )
     time_limit_slack: float = Field(
-        10.0, ge=1, description="how many times its predicted time a job may compute before it has gone wrong"
+        10.0, ge=1, description="a job fails when it computes for more than this many times its predicted time"
     )
-    shutdown_grace_seconds: int = Field(60, ge=1, description="time a stopping worker has to finish or give back")
+    shutdown_grace_seconds: int = Field(
+        60, ge=1, description="time a stopping worker has to finish its jobs or give them back"
+    )
     dispatch_interval_seconds: float = Field(2.0, gt=0, description="pause between two sweeps of the dispatcher")
 
     republish_seconds: float = Field(
-        10.0, gt=0, description="a message that the broker lacks this long after it was sent is sent again"
+        10.0, gt=0, description="a message that the broker lacks this long after it was published is published again"
     )
-    stems_ttl_seconds: float = Field(604800.0, ge=0, description="life of stems after their job's end; 0: for ever")
-    rows_ttl_seconds: float = Field(2592000.0, ge=0, description="life of ended jobs' records; 0: for ever")
-    usage_ttl_seconds: float = Field(34560000.0, ge=0, description="life of the accounts of what was used; 0: for ever")
-    janitor_interval_seconds: float = Field(600.0, gt=0, description="pause between two looks for what has expired")
+    stems_ttl_seconds: float = Field(604800.0, ge=0, description="lifetime of stems after their job's end; 0: forever")
+    rows_ttl_seconds: float = Field(2592000.0, ge=0, description="lifetime of ended jobs' records; 0: forever")
+    usage_ttl_seconds: float = Field(34560000.0, ge=0, description="lifetime of usage records; 0: forever")
+    janitor_interval_seconds: float = Field(600.0, gt=0, description="pause between two sweeps for what has expired")
 
     scratch_dir: Path | None = Field(None, description="folder for files of running jobs; empty: in the data folder")
     cache_dir: Path | None = Field(
         None,
-        description="folder for weights and for networks converted for this CPU; empty: your platform's for caches",
+        description="folder for weights and for networks converted for this CPU; empty: your platform's cache folder",
     )
-    offline: bool = Field(False, description="never fetch weights: what is not on this machine is an error")
+    offline: bool = Field(
+        False, description="never download weights: a model without weights on this machine is an error"
+    )
     ready_file: Path | None = Field(
         None, description="a file that exists while this worker takes jobs: for readiness probes"
     )
     alive_file: Path | None = Field(
         None, description="a file that the main loop of a worker or dispatcher touches: for liveness probes"
     )
-    threads: int = Field(0, ge=0, description="CPU threads of one worker child; 0: all cores")
+    threads: int = Field(0, ge=0, description="CPU threads of one pool process; 0: all cores")
     concurrency: int = Field(
-        2, ge=1, description="children of one worker process: while one computes, another decodes or uploads"
+        2, ge=1, description="pool processes of one worker: while one computes, another decodes or uploads"
     )
     device_slots: int = Field(1, ge=1, description="jobs that compute on one device at a time")
 
     metrics_host: str = Field(
         "127.0.0.1", description="address on which workers, fetcher and dispatcher show their metrics to Prometheus"
     )
-    metrics_port: int = Field(0, ge=0, le=65535, description="port of the same; 0: none are shown")
+    metrics_port: int = Field(0, ge=0, le=65535, description="port of these metrics; 0: they are not shown")
 
-    flower_port: int = Field(0, ge=0, le=65535, description="port at which `stemsvc up` shows Flower; 0: it does not")
-    flower_user: str = Field("stemsvc", description="who may see Flower, where a password is set")
-    flower_password: SecretStr = Field(SecretStr(""), description="of Flower; none is asked for where it is empty")
+    flower_port: int = Field(0, ge=0, le=65535, description="port on which `stemsvc up` runs Flower; 0: no Flower")
+    flower_user: str = Field("stemsvc", description="user name for Flower, if it has a password")
+    flower_password: SecretStr = Field(SecretStr(""), description="password of Flower; empty: Flower asks for none")
 
     otlp_endpoint: str = Field(
-        "", description="OpenTelemetry collector that traces are sent to by HTTP, as `http://collector:4318`"
+        "", description="OpenTelemetry collector that traces are sent to by HTTP, such as `http://collector:4318`"
     )
     trace_share: float = Field(1.0, ge=0, le=1, description="share of the traces that are kept")
 
     log_format: str = Field(
         "auto", description="`json`, `console`, or `auto`: console on a terminal", pattern="^(json|console|auto)$"
     )
-    log_level: str = Field("INFO", description="least level that is logged")
+    log_level: str = Field("INFO", description="lowest level that is logged")
 
     @field_validator(
         "s3_endpoint_url",
@@ -189,7 +206,7 @@ class Settings(BaseSettings):
         "alive_file",
         "fetch_cookies",
         mode="before",
-    )  # fmt: skip
+    )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
@@ -211,11 +228,11 @@ class Settings(BaseSettings):
 
     @property
     def weights_dir(self) -> Path:
-        """Where weights lie."""
+        """The folder of weights, in the cache folder."""
         return self.resolved_cache_dir / "weights"
 
     def environment(self) -> dict[str, str]:
-        """This process's environment with these settings in it, for a child process."""
+        """This process's environment with these settings in it, for another process of stemsvc."""
         values = dict(os.environ)
         for name in type(self).model_fields:
             value = getattr(self, name)

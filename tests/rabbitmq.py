@@ -52,17 +52,25 @@ class RabbitServer:
             cookie.chmod(0o400)
         mapper_port = str(free_port())
         self.environment = plain_environment(
-            HOME=str(folder), ERL_CRASH_DUMP=str(folder / "erl_crash.dump"), RABBITMQ_NODENAME=name,
+            HOME=str(folder),
+            ERL_CRASH_DUMP=str(folder / "erl_crash.dump"),
+            RABBITMQ_NODENAME=name,
             RABBITMQ_CONFIG_FILE=str(config),
-            RABBITMQ_MNESIA_BASE=str(folder / "data"), RABBITMQ_LOG_BASE=str(folder / "log"),
-            RABBITMQ_PID_FILE=str(folder / "pid"), RABBITMQ_ENABLED_PLUGINS_FILE=str(folder / "plugins"),
-            RABBITMQ_DIST_PORT=str(free_port()), RABBITMQ_NODE_PORT=str(self._port),
+            RABBITMQ_MNESIA_BASE=str(folder / "data"),
+            RABBITMQ_LOG_BASE=str(folder / "log"),
+            RABBITMQ_PID_FILE=str(folder / "pid"),
+            RABBITMQ_ENABLED_PLUGINS_FILE=str(folder / "plugins"),
+            RABBITMQ_DIST_PORT=str(free_port()),
+            RABBITMQ_NODE_PORT=str(self._port),
             RABBITMQ_NODE_IP_ADDRESS="127.0.0.1",
             RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="+S 1:1 -kernel inet_dist_use_interface {127,0,0,1}",
             # replaces the shell that would else stand between us and the node: what we kill is the node itself
-            RABBITMQ_ALLOW_INPUT="1", RABBITMQ_SERVER_START_ARGS="-noinput", ERL_EPMD_PORT=mapper_port,
-            ERL_EPMD_ADDRESS="127.0.0.1", RABBITMQ_CONF_ENV_FILE=str(folder / "none"),
-        )  # fmt: skip
+            RABBITMQ_ALLOW_INPUT="1",
+            RABBITMQ_SERVER_START_ARGS="-noinput",
+            ERL_EPMD_PORT=mapper_port,
+            ERL_EPMD_ADDRESS="127.0.0.1",
+            RABBITMQ_CONF_ENV_FILE=str(folder / "none"),
+        )
         (folder / "plugins").write_text("[].")
         logs = folder.parent / "logs"
         self.port_mapper = Child(

@@ -12,19 +12,33 @@ from stemsvc.kinds.separate.options import SeparationOptions
 
 
 def spec_of(
-    model: str = "demo", device: str = "auto", stems: tuple[str, ...] = (), format: str = "flac",
-    bit_depth: str | None = None, residual: bool = False, options: SeparationOptions | None = None,
-    filename_template: str = "", sample_rate: int | None = None, **envelope: Any,
-) -> JobSpec:  # fmt: skip
+    model: str = "demo",
+    device: str = "auto",
+    stems: tuple[str, ...] = (),
+    format: str = "flac",
+    bit_depth: str | None = None,
+    residual: bool = False,
+    options: SeparationOptions | None = None,
+    filename_template: str = "",
+    sample_rate: int | None = None,
+    **envelope: Any,
+) -> JobSpec:
     params = SeparateParams(model, stems, residual, options or SeparationOptions())
     encoding = Encoding(format, bit_depth, sample_rate, filename_template)
     return separation(params, Envelope(device=device, **envelope), encoding)
 
 
 def job_of(
-    job_id: str, state: JobState, spec: JobSpec, pool: str, key: str, name: str, bytes: int = 1, url: str = "",
+    job_id: str,
+    state: JobState,
+    spec: JobSpec,
+    pool: str,
+    key: str,
+    name: str,
+    bytes: int = 1,
+    url: str = "",
     **changes: Any,
-) -> Job:  # fmt: skip
+) -> Job:
     return Job(job_id, state, spec, pool, (Input(name, key, bytes, url=url),), **changes)
 
 

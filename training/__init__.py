@@ -1,1 +1,1 @@
-"""The recipe of the bundled model and song, run by hand. It is no part of what is installed."""
+"""The recipe of the bundled model and song. People run it by hand; it is not installed."""

@@ -1,6 +1,6 @@
-"""The training songs as files: rendered once from their seeds, read back in random excerpts.
+"""The training songs as files: they are rendered once from their seeds and read back in random excerpts.
 
-Seeds from `TRAINING_SEED` on are trained on; `HELD_OUT` names the songs that never are.
+Training uses seeds from `TRAINING_SEED` on, and never the songs with the seeds `HELD_OUT`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from stemsvc.demo.render import STEMS, render_song
 SECONDS = 16.0
 TRAINING_SEED = 1_000_000
 HELD_OUT = range(9000, 9020)
-SAMPLE_SEED = 9116  # the bundled song, chosen of 18 as one that comes out well
+SAMPLE_SEED = 9116  # the bundled song, chosen from 18 because it separates well
 INT16 = 32767.0
 
 

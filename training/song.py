@@ -16,7 +16,7 @@ SECONDS = 24.0
 
 
 def write_song(folder: Path) -> None:
-    """Write `mixture.flac` and one file a stem, 16 bits; the mixture is the sum of the stems as written."""
+    """Write `mixture.flac` and one file a stem, all of 16 bits. The mixture is the sum of the stems as written."""
     folder.mkdir(parents=True, exist_ok=True)
     true = {stem: np.round(sound * 32767).astype(np.int16) for stem, sound in render_song(SAMPLE_SEED, SECONDS).items()}
     mixture = np.sum([true[stem].astype(np.int32) for stem in STEMS], axis=0)

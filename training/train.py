@@ -29,9 +29,16 @@ from training.dataset import HELD_OUT, Excerpts, render_training_songs
 
 SEGMENT = 3  # seconds
 ARCHITECTURE: dict[str, Any] = {
-    "sources": list(STEMS), "channels": 16, "depth": 4, "nfft": 2048, "t_layers": 2, "t_heads": 4,
-    "bottom_channels": 0, "segment": SEGMENT, "samplerate": RATE,
-}  # fmt: skip
+    "sources": list(STEMS),
+    "channels": 16,
+    "depth": 4,
+    "nfft": 2048,
+    "t_layers": 2,
+    "t_heads": 4,
+    "bottom_channels": 0,
+    "segment": SEGMENT,
+    "samplerate": RATE,
+}
 HERE = Path(stemsvc.demo.__file__).parent
 
 
@@ -54,13 +61,13 @@ def l1(estimates: torch.Tensor, stems: torch.Tensor) -> torch.Tensor:
 def log_error(estimates: torch.Tensor, stems: torch.Tensor) -> torch.Tensor:
     """Error energy of each stem in dB, what SI-SDR measures; [batch, stem, channel, time].
 
-    Errors 30 dB below the mixture count no more, so that silent stems do not rule.
+    Errors more than 30 dB below the mixture do not count, so that silent stems do not dominate.
     """
     floor = 1e-3 * stems.sum(dim=1).square().mean(dim=(1, 2))[:, None] + 1e-8
     return 10 * torch.log10((estimates - stems).square().mean(dim=(2, 3)) + floor).mean()
 
 
-# Broad first, then closer to whole songs and to the measure that the card reports.
+# The first stage is broad. The second is closer to whole songs and to the measure on the model card.
 STAGES = (
     Stage(steps=4250, peak=1e-3, loss=l1, remix=0.5, sampled=0.36),
     Stage(steps=2250, peak=4e-4, loss=log_error, remix=0.25, sampled=0.2),
@@ -68,7 +75,7 @@ STAGES = (
 
 
 def train(dataset: Path, *, batch: int, seed: int, synthesised: int, sampled: int, checkpoint: Path) -> HTDemucs:
-    """Fit a model through all stages; returns the moving average of its weights. Resumes from `checkpoint`."""
+    """Fit a model in all stages; returns the moving average of its weights. Resumes from `checkpoint`."""
     paths = render_training_songs(dataset, synthesised, sampled, processes=2)
     torch.manual_seed(seed)
     model = HTDemucs(**ARCHITECTURE)
@@ -87,9 +94,13 @@ def train(dataset: Path, *, batch: int, seed: int, synthesised: int, sampled: in
         else:
             optimizer.load_state_dict(saved["optimizer"])
         excerpts = Excerpts(
-            paths[:synthesised], paths[synthesised:], SEGMENT * RATE, seed + 100_000 * number + first,
-            remix=stage.remix, sampled_share=stage.sampled,
-        )  # fmt: skip
+            paths[:synthesised],
+            paths[synthesised:],
+            SEGMENT * RATE,
+            seed + 100_000 * number + first,
+            remix=stage.remix,
+            sampled_share=stage.sampled,
+        )
 
         def save(step: int, number: int = number, optimizer: torch.optim.Optimizer = optimizer) -> None:
             state = {"model": model.state_dict(), "average": average.state_dict(), "stage": number, "step": step}
@@ -172,9 +183,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--sampled", type=int, default=240, help="songs played through FluidSynth")
     options = parser.parse_args(argv)
     model = train(
-        options.dataset, batch=options.batch, seed=options.seed, synthesised=options.synthesised,
-        sampled=options.sampled, checkpoint=options.dataset / "checkpoint.pt",
-    )  # fmt: skip
+        options.dataset,
+        batch=options.batch,
+        seed=options.seed,
+        synthesised=options.synthesised,
+        sampled=options.sampled,
+        checkpoint=options.dataset / "checkpoint.pt",
+    )
     print(f"{options.output}: sha256 {save_weights(model, options.output)}")
     return 0
 

@@ -1,7 +1,7 @@
-"""Celery's entry: `celery -A workers.app worker` with the environment's settings. Run it by `stemsvc worker`.
+"""Celery's entry: `celery -A workers.app worker` with the environment's settings. `stemsvc worker` runs it.
 
-A spawned pool child rebuilds the app from its pickled settings and learns of the tasks and the log setup by
-importing this module, which is why `imports` names it.
+A spawned pool process rebuilds the app from its pickled settings. It gets the tasks and the log setup by importing
+this module, which is why `imports` names it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _appear(settings: Settings, slots: int) -> None:
 
 @task_failure.connect
 def _child_died(exception: BaseException, kwargs: dict[str, Any], **_: Any) -> None:
-    if isinstance(exception, WorkerLostError):  # told to the parent, which lives
+    if isinstance(exception, WorkerLostError):  # this runs in the main process, which is alive
         end_leases_of_the_dead(Settings(), str(kwargs.get("job_id")))
 
 
@@ -72,7 +72,7 @@ def _child_died(exception: BaseException, kwargs: dict[str, Any], **_: Any) -> N
 def _ready(sender: Any, **_: Any) -> None:
     settings = Settings()
     metrics.serve(settings)
-    if type(sender.pool).__module__.endswith(".thread"):  # it has no children that would say so themselves
+    if type(sender.pool).__module__.endswith(".thread"):  # it has no pool processes that report themselves
         _appear(settings, settings.concurrency)
     if settings.ready_file:
         settings.ready_file.touch()
@@ -81,7 +81,7 @@ def _ready(sender: Any, **_: Any) -> None:
 @worker_shutting_down.connect
 def _not_ready(**_: Any) -> None:
     _go()
-    shutdown.request()  # to the threads of a fetcher; children of a prefork pool are told by Celery
+    shutdown.request()  # for the threads of a fetcher; Celery itself asks pool processes to stop
     if path := Settings().ready_file:
         path.unlink(missing_ok=True)
 

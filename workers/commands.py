@@ -1,4 +1,4 @@
-"""The worker's part of the command line: `stemsvc worker` and `stemsvc separate`."""
+"""The worker's part of the command line: `stemsvc worker`, `stemsvc fetcher` and `stemsvc separate`."""
 
 from __future__ import annotations
 
@@ -37,29 +37,36 @@ class DeviceType(click.ParamType[str]):
     name = "device"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Refuse what is none."""
+        """Refuse a value that names no device."""
         if not DEVICE.fullmatch(value):
-            self.fail(f"{value!r} is none of {', '.join(DEVICES)} or cuda:N", param, ctx)
+            self.fail(f"{value!r} is not one of {', '.join(DEVICES)} or cuda:N", param, ctx)
         return value
 
 
 @click.command()
 @click.option("--pool", "names", multiple=True, help="pool of the settings to serve, repeatable")
-@click.option("--model", "models", multiple=True, help="instead: model to serve; `*` for all, repeatable")
-@click.option("--kind", "kinds", multiple=True, help="kind of work without a model to serve beside them, repeatable")
-@click.option("--device", type=DeviceType(), default="cpu", show_default=True, help="where to serve those")
-@click.option("--concurrency", type=click.IntRange(1), help="children of this process")
-@click.option("--download-models", is_flag=True, help="have the weights here before the first job is taken")
+@click.option("--model", "models", multiple=True, help="model to serve instead of a pool, repeatable; `*` for all")
+@click.option("--kind", "kinds", multiple=True, help="kind of job to serve as well, one without models; repeatable")
+@click.option("--device", type=DeviceType(), default="cpu", show_default=True, help="device for --model and --kind")
+@click.option("--concurrency", type=click.IntRange(1), help="pool processes: jobs at a time")
+@click.option("--download-models", is_flag=True, help="download the weights before the worker takes a job")
 def worker(
-    names: tuple[str, ...], models: tuple[str, ...], kinds: tuple[str, ...], device: str, concurrency: int | None,
+    names: tuple[str, ...],
+    models: tuple[str, ...],
+    kinds: tuple[str, ...],
+    device: str,
+    concurrency: int | None,
     download_models: bool,
-) -> None:  # fmt: skip
-    """Run a worker pool: take its jobs until told to stop; without options, those for the model demo on the CPU."""
+) -> None:
+    """Run a worker: it takes jobs until it is asked to stop.
+
+    Without options it serves the model demo on the CPU.
+    """
     settings = Settings()
     _not_ready(settings.ready_file)
     catalog = load_catalog(settings.catalog)
     if names and (models or kinds):
-        raise BadPools("serve pools by name, or models and kinds on a device")
+        raise BadPools("give either --pool, or --model and --kind")
     if names:
         pools = _configured(configured_pools(settings.pools, catalog), names)
     else:
@@ -67,7 +74,7 @@ def worker(
         pools = [pool for each in served_here for pool in configured_pools(f"{each}:{device}", catalog)]
     if download_models:
         configure_logs(settings)
-        click.echo("not ready: seeing to the weights first", err=True)
+        click.echo("not ready: downloading missing weights first", err=True)
         pull_for(settings, catalog, pools)
     served = list(dict.fromkeys(pool.name for pool in pools))
     if names:
@@ -82,17 +89,17 @@ def worker(
 def _configured(pools: list[Pool], names: tuple[str, ...]) -> list[Pool]:
     known = {pool.name: pool for pool in pools}
     if unknown := [name for name in names if name not in known]:
-        raise NoPool(f"no pool is called {unknown[0]}; there are {', '.join(known)}")
+        raise NoPool(f"no pool is called {unknown[0]}; the pools are {', '.join(known)}")
     return [known[name] for name in names]
 
 
 @click.command()
 @click.option("--concurrency", type=click.IntRange(1), default=4, show_default=True, help="threads of this process")
 def fetcher(concurrency: int) -> None:
-    """Run the pool that waits on networks: it fetches tracks and delivers webhooks. It needs no device."""
+    """Run the fetcher: it fetches tracks from URLs and delivers webhooks. It needs no device."""
     settings = Settings()
     _not_ready(settings.ready_file)
-    # Threads: what they wait for runs in processes of its own, or is a network.
+    # Threads suffice: they wait for child processes, or for the network.
     _become_celery(settings, [*queues_of([FETCH]), WEBHOOKS], [FETCH], "fetcher", concurrency, pool="threads")
 
 
@@ -101,19 +108,34 @@ def _become_celery(
 ) -> None:
     label = label.replace("/", "-").replace(":", "")
     arguments = [
-        sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-P", pool, "-Q", ",".join(queues),
-        "-n", f"{label}-{os.getpid()}@%h", "-c", str(concurrency),
-        "-l", settings.log_level, "--without-gossip", "--without-mingle",
-    ]  # fmt: skip
-    # SIGTERM shall mean Celery's soft shutdown, and billiard reads this before anything is imported. Threads are told
-    # to give back what they have (workers.host.shutdown) by the warm one.
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "workers.app",
+        "worker",
+        "-P",
+        pool,
+        "-Q",
+        ",".join(queues),
+        "-n",
+        f"{label}-{os.getpid()}@%h",
+        "-c",
+        str(concurrency),
+        "-l",
+        settings.log_level,
+        "--without-gossip",
+        "--without-mingle",
+    ]
+    # SIGTERM must start Celery's soft shutdown; billiard reads this variable before anything is imported. A pool of
+    # threads gets the warm shutdown, which asks them to give back their jobs (workers.host.shutdown).
     remapped = {"REMAP_SIGTERM": "SIGQUIT"} if pool == "prefork" else {}
-    told = {"STEMSVC_SERVES": ",".join(serves), "STEMSVC_CONCURRENCY": str(concurrency)}
-    os.execve(sys.executable, arguments, process_environment(**told, **remapped, **folder_for_children(settings)))
+    ours = {"STEMSVC_SERVES": ",".join(serves), "STEMSVC_CONCURRENCY": str(concurrency)}
+    os.execve(sys.executable, arguments, process_environment(**ours, **remapped, **folder_for_children(settings)))
 
 
 def _not_ready(ready_file: Path | None) -> None:
-    """Take away what a worker before us left: readiness is ours to say."""
+    """Delete the ready file of an earlier worker: only this worker says that it is ready."""
     if ready_file is None:
         return
     try:
@@ -130,14 +152,20 @@ def _not_ready(ready_file: Path | None) -> None:
 )
 @click.option("--model", help="a name from `stemsvc models`")
 @click.option("--device", type=DeviceType(), default="cpu", show_default=True)
-@click.option("--stems", default="", help="stems wanted, separated by commas; all where empty")
+@click.option("--stems", default="", help="stems wanted, separated by commas; all if empty")
 @click.option("--format", "format_", type=click.Choice(list(FORMATS)), default="flac", show_default=True)
 @click.option("--bit-depth", type=click.Choice(["16", "24", "float32"]))
-@click.option("--residual", is_flag=True, help="also write what the stems leave of the mixture")
-@click.option("--overlap", type=float, default=DEFAULTS.overlap, show_default=True, help="of neighbouring segments")
+@click.option("--residual", is_flag=True, help="also write the mixture minus the stems")
+@click.option(
+    "--overlap",
+    type=float,
+    default=DEFAULTS.overlap,
+    show_default=True,
+    help="share of a segment that the next one covers",
+)
 @click.option("--shifts", type=int, default=DEFAULTS.shifts, show_default=True, help="passes at random offsets")
-@click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True, help="what the offsets are drawn from")
-@click.option("--segment", type=float, help="seconds; the model's own where not given")
+@click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True, help="seed of the random offsets")
+@click.option("--segment", type=float, help="seconds of a segment; the model's own if not given")
 @click.option("--precision", type=click.Choice(PRECISIONS), default=DEFAULTS.precision, show_default=True)
 def separate(
     file: Path,
@@ -152,8 +180,8 @@ def separate(
 ) -> None:
     """Separate FILE in this process, without servers.
 
-    STEMS are those of the model; `no_vocals` is the sum of all but the vocals, `minus_vocals` the mixture less the
-    vocals, which is less work.
+    STEMS are those of the model. `no_vocals` is the sum of all stems but the vocals. `minus_vocals` is the mixture
+    minus the vocals, and takes less work.
     """
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 

@@ -1,4 +1,4 @@
-"""The Celery tasks: thin, each calls one function."""
+"""The Celery tasks. Each is thin and calls one function."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from workers.webhooks import Deliverer
 
 @shared_task(name=Tasks.RUN, bind=True, max_retries=2, default_retry_delay=1)
 def run(self: Any, job_id: str) -> None:
-    """Run one attempt of a job, of whatever kind, or get its inputs from their addresses."""
+    """Run one attempt of a job of any kind, or fetch its inputs from their URLs."""
     runner().run(job_id, worker_name(os.getpid()), _parent(self))
 
 
 @shared_task(name=Tasks.SEPARATE, bind=True, max_retries=2, default_retry_delay=1)
 def separate(self: Any, job_id: str) -> None:
-    """What a dispatcher of release 0.1 publishes; gone with the release after this one."""
+    """Run a job that a dispatcher of release 0.1 published. The next release drops this task."""
     runner().run(job_id, worker_name(os.getpid()), _parent(self))
 
 
 @shared_task(name=Tasks.FETCH, bind=True, max_retries=2, default_retry_delay=1)
 def fetch(self: Any, job_id: str) -> None:
-    """As `separate`."""
+    """Like `separate`: dispatchers of release 0.1 publish it, and the next release drops it."""
     runner().run(job_id, worker_name(os.getpid()), _parent(self))
 
 
@@ -52,20 +52,20 @@ def _parent(task: Any) -> str | None:
 
 @shared_task(name=Tasks.DELIVER, max_retries=0)
 def deliver(delivery_id: str) -> None:
-    """Deliver a webhook, one try."""
+    """Try once to deliver a webhook."""
     deliverer().deliver(delivery_id)
 
 
 @functools.cache
 def deliverer() -> Deliverer:
-    """This child's deliverer."""
+    """This process's deliverer, made at its first webhook."""
     settings = Settings()
     return Deliverer(settings, JobStore(settings.resolved_database_url), open_storage(settings), open_guard(settings))
 
 
 @functools.cache
 def runner() -> Runner:
-    """This child's runner, made at its first task, after the fork or spawn."""
+    """This process's runner, made at its first job, after the fork or spawn."""
     settings = Settings()
     if settings.threads:
         import torch
@@ -75,6 +75,6 @@ def runner() -> Runner:
     storage = open_storage(settings)
     store = open_store(settings, storage, Changes(settings.broker_url))
     pools = configured_pools(settings.pools, catalog)
-    # who takes a message makes room for the next: an idle pool need not wait for the dispatcher's round
+    # taking a message makes room for the next, so a worker publishes it: an idle pool need not wait for the dispatcher
     refill = Sender(store.outbox, Publisher(settings)).wake
     return Runner(settings, catalog, store, storage, Models.of(settings), tuple(pools), refill)

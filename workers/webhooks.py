@@ -1,4 +1,4 @@
-"""Delivering webhooks: signed, to public addresses only, each try noted."""
+"""Delivers webhooks: signs them, sends them only to public addresses, and notes each try."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from stemsvc.settings import Settings
 from stemsvc.storage import Storage
 
 log = structlog.get_logger()
-ANSWER_SECONDS = 15.0  # the convention's advice for how long to wait for an answer
-GONE = 410  # by the convention: send no more of these
+ANSWER_SECONDS = 15.0  # to wait for an answer, as the Standard Webhooks convention advises
+GONE = 410  # by the convention the receiver wants no more of these
 
 
 @dataclass(frozen=True)
 class Deliverer:
-    """What delivering needs."""
+    """Delivers webhooks with these parts."""
 
     settings: Settings
     store: JobStore
@@ -38,15 +38,17 @@ class Deliverer:
     guard: Guard
 
     def deliver(self, delivery_id: str) -> None:
-        """Try once; the row says when to try again. Raises the store's errors."""
+        """Try once. The delivery's row says when to try again. Raises the store's errors."""
         delivery = self.store.webhooks.take(delivery_id)
         if delivery is None:
             return
         job = self.store.get(delivery.job_id)
         facts: Attributes = {
-            "stemsvc.job_id": delivery.job_id, "stemsvc.request_id": (job.request_id if job else None) or "",
-            "stemsvc.event": delivery.type, "stemsvc.attempt": delivery.attempt,
-        }  # fmt: skip
+            "stemsvc.job_id": delivery.job_id,
+            "stemsvc.request_id": (job.request_id if job else None) or "",
+            "stemsvc.event": delivery.type,
+            "stemsvc.attempt": delivery.attempt,
+        }
         with (
             structlog.contextvars.bound_contextvars(
                 job_id=delivery.job_id, delivery_id=delivery.id, request_id=job.request_id if job else None
@@ -55,7 +57,7 @@ class Deliverer:
         ):
             try:
                 status = self._post(delivery)
-            except UsageError as error:  # an address that must not be gone to does not become a better one
+            except UsageError as error:  # a refused address stays refused, so it is not tried again
                 self._failed(delivery, f"{error.code}: {error.detail}", final=isinstance(error, UrlRefused))
             except StemsvcError as error:
                 self._failed(delivery, f"{error.code}: {error.detail}")
@@ -81,7 +83,7 @@ class Deliverer:
             guarded_client(self.guard, ANSWER_SECONDS, self.settings.fetch_proxy) as client,
             client.stream("POST", delivery.url, content=body.encode(), headers=headers) as response,
         ):
-            return response.status_code  # of the answer nothing else is read
+            return response.status_code  # nothing else of the answer is read
 
     def _body(self, delivery: Delivery) -> str:
         view = self.store.view(delivery.job_id)
@@ -89,8 +91,8 @@ class Deliverer:
             raise JobGone("the job was deleted")
         base = self.settings.public_url or f"http://{self.settings.api_host}:{self.settings.api_port}"
         links = Links(self.storage, self.settings.url_ttl_seconds, base)
-        told = {"type": delivery.type, "timestamp": _iso(delivery.created_at), "data": job_body(links, view)}
-        return json.dumps(told, default=_plain)
+        payload = {"type": delivery.type, "timestamp": _iso(delivery.created_at), "data": job_body(links, view)}
+        return json.dumps(payload, default=_plain)
 
     def _answered(self, delivery: Delivery, status: int) -> None:
         if 200 <= status < 300:
@@ -102,9 +104,9 @@ class Deliverer:
     def _failed(self, delivery: Delivery, detail: str, *, final: bool = False) -> None:
         wait = pause(delivery.attempt)
         self.store.webhooks.failed(delivery, detail, wait, final=final)
-        told = re.sub(r"https?://\S+", "", detail)
-        trace.get_current_span().set_status(Status(StatusCode.ERROR, told))
-        log.warning("webhook not delivered", attempt=delivery.attempt, detail=told)
+        public = re.sub(r"https?://\S+", "", detail)
+        trace.get_current_span().set_status(Status(StatusCode.ERROR, public))
+        log.warning("webhook not delivered", attempt=delivery.attempt, detail=public)
 
 
 def _plain(value: Any) -> str:

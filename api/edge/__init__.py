@@ -1,1 +1,1 @@
-"""Everything around a view: who asks, how much at a time, what an error looks like."""
+"""Everything around a view: who asks, how many requests run at a time, what an error looks like."""

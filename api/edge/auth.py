@@ -1,7 +1,7 @@
-"""Who asks: a key from `Authorization: Bearer`, what it may do, and whose jobs it sees.
+"""Who asks: the key in `Authorization: Bearer`, what it may do, and whose jobs it sees.
 
-Without any key, and on the loopback only, the service is open to whoever reaches it. Once a key was made, or where
-the api listens to other machines, each request needs one.
+While no key exists and the api listens on the loopback only, the service is open to anyone who reaches it. Every
+request needs a key once one was made, or when the api listens to other machines.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from stemsvc.errors import Forbidden
 from stemsvc.jobstore.keys import Keys
 
 log = structlog.get_logger()
-KEEP_SECONDS = 2.0  # a revoked key works no longer than this
+KEEP_SECONDS = 2.0  # a revoked key still works for at most this long
 MOST_KEPT = 10_000
-OPEN = ("/healthz/", "/docs", "/openapi.json", "/v1/files/")  # signed URLs carry their own right
-SECURITY: dict[str, Any] = {"type": "http", "scheme": "bearer", "description": "a key of `stemsvc keys create`"}
+OPEN = ("/healthz/", "/docs", "/openapi.json", "/v1/files/")  # need no key; a signed URL is its own permission
+SECURITY: dict[str, Any] = {"type": "http", "scheme": "bearer", "description": "a key made by `stemsvc keys create`"}
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who made this request; without a key, where none is needed, an admin."""
+    """Who made this request. Without a key, where none is needed, it is an admin."""
 
     key: Key | None
 
     @property
     def owner(self) -> str:
-        """Whose the jobs are that this request makes."""
+        """Id of the key that owns the jobs of this request; empty without a key."""
         return self.key.id if self.key else ""
 
     @property
     def sees(self) -> str | None:
-        """Whose jobs this request may see; None: everybody's."""
+        """Id of the key whose jobs this request may see; None: everyone's."""
         return None if self.key is None or Scope.ADMIN in self.key.scopes else self.key.id
 
     def need(self, scope: Scope) -> None:
@@ -51,7 +51,7 @@ class Caller:
 
 
 class Doorkeeper:
-    """Knows keys for a moment, so that not each request asks the store."""
+    """Finds keys, and remembers them for `KEEP_SECONDS`, so that few requests ask the job store."""
 
     def __init__(self, keys: Keys, host: str) -> None:
         self._keys = keys
@@ -77,7 +77,7 @@ class Doorkeeper:
         if not self._private:
             return True
         until, found = self._any
-        if not found and time.monotonic() > until:  # once there was one it stays so
+        if not found and time.monotonic() > until:  # once a key exists, requests always need one
             self._any = (time.monotonic() + KEEP_SECONDS, self._keys.any())
         return self._any[1]
 
@@ -89,14 +89,14 @@ class Doorkeeper:
             return key
         key = self._keys.find(key_id)
         with self._guard:
-            if len(self._known) >= MOST_KEPT:  # somebody tries ids
+            if len(self._known) >= MOST_KEPT:  # someone is guessing ids
                 self._known.clear()
             self._known[key_id] = (now + KEEP_SECONDS, key)
         return key
 
 
 def install(app: Flask) -> None:
-    """Ask who comes before each request that is not open to all."""
+    """Check the key before each request, except for the paths in `OPEN`."""
     settings = services_of(app).settings
     keeper = Doorkeeper(services_of(app).store.keys, settings.api_host)
     if not _is_loopback(settings.api_host):
@@ -104,17 +104,17 @@ def install(app: Flask) -> None:
 
     @app.before_request
     def _ask() -> None:
-        if request.method != "OPTIONS" and not request.path.startswith(OPEN):  # browsers ask first without a key
+        if request.method != "OPTIONS" and not request.path.startswith(OPEN):  # a browser's preflight has no key
             g.caller = keeper.caller(request.headers.get("Authorization"))
 
 
 def services_of(app: Flask) -> Any:
-    """The services of an app that handles no request yet."""
+    """The services of an app, outside of a request."""
     return app.extensions["stemsvc"]
 
 
 def caller(scope: Scope) -> Caller:
-    """Who asks, if he may. Raises `UsageError` `forbidden`."""
+    """Who makes this request. Raises `UsageError` `forbidden` if the key lacks the scope."""
     found: Caller = g.caller
     found.need(scope)
     return found

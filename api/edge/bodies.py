@@ -1,4 +1,4 @@
-"""Reading requests' bodies: a multipart form with a file, or JSON that names a source, by one schema."""
+"""Reads request bodies by one schema: a multipart form with a file, or JSON that names a source."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class _Parser(FlaskParser):
         if req.is_json:
             body = self.load_json(req, schema)
             if isinstance(body, dict) and "file" in body:
-                raise ValidationError({"file": ["a file goes into a multipart form"]})
+                raise ValidationError({"file": ["send a file in a multipart form"]})
             return body
         if req.mimetype not in FORMS and (req.mimetype or req.content_length):
             raise UnsupportedMediaType("send multipart/form-data with a file, or application/json with a source")
         if "source" in req.form:
-            raise ValidationError({"source": ["a source other than a file goes into a JSON body"]})
+            raise ValidationError({"source": ["send a source in a JSON body"]})
         return MultiDictProxy(CombinedMultiDict([req.form, req.files]), schema)
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        """The JSON body; however deep it is, an error and no crash."""
+        """The JSON body. Too deep a nesting is the client's error and does not crash the parser."""
         if not req.is_json and (req.mimetype or req.content_length):
             raise UnsupportedMediaType("send application/json")
         try:
@@ -69,12 +69,12 @@ def the_file(max_bytes: int) -> SentFile:
     if not files:
         raise MissingFile("send the track as the multipart field `file`, or JSON with a `source`")
     if len(files) > 1:
-        raise TooManyFiles(f"one track a job; this request has {len(files)}")
+        raise TooManyFiles(f"a job has one track; this request has {len(files)} files")
     stream = files[0].stream
     size = stream.seek(0, os.SEEK_END)
     if size == 0:
         raise EmptyFile("the file has no bytes")
     if size > max_bytes:
-        raise FileTooLarge(f"the file has {size} bytes; at most {max_bytes} are taken")
+        raise FileTooLarge(f"the file has {size} bytes; the limit is {max_bytes}")
     stream.seek(0)
     return SentFile(stream, clean_filename(files[0].filename or ""))  # type: ignore[arg-type]

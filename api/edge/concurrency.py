@@ -1,7 +1,7 @@
-"""How many requests work at a time, how long a body may take to come, how many may wait for jobs.
+"""Limits: how many requests work at a time, how long a body may take to arrive, how many requests wait for jobs.
 
-Threads are many, since streams of events and slow bodies only wait in theirs. What computes is few at a time: more
-would only take the interpreter's lock from each other.
+There are many threads, because event streams and slow bodies only wait in theirs. Few requests work at a time: more
+of them would only compete for the interpreter's lock.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from api.edge.bodies import FIELDS_LIMIT, FORMS
 from stemsvc.errors import TooManyStreams
 from stemsvc.settings import Settings
 
-SILENCE_SECONDS = 30.0  # without a byte of a body that is announced
-PATIENCE_SECONDS = 60.0  # for any body, and a second for each
-TOO_SLOW = "the request's body did not come; send it faster, or in a presigned upload"
-BYTES_PER_SECOND = 16 * 1024  # of it beyond that
+SILENCE_SECONDS = 30.0  # longest wait for the next bytes of a body
+PATIENCE_SECONDS = 60.0  # every body may take this long, and longer by its length over BYTES_PER_SECOND
+TOO_SLOW = "the request's body arrived too slowly; send it faster, or use a presigned upload"
+BYTES_PER_SECOND = 16 * 1024  # the slowest pace of a long body
 
 
 class Gate:
-    """Places for requests that work, and for those that wait."""
+    """A limited number of places for requests that work, and another for requests that wait."""
 
     def __init__(self, working: int, waiting: int) -> None:
         self._working = threading.BoundedSemaphore(working)
@@ -35,12 +35,12 @@ class Gate:
         self._open = waiting > 0
 
     def enter(self) -> None:
-        """Take a place to work, when there is one."""
+        """Wait for a free place to work, and take it."""
         self._working.acquire()
         g.working = True
 
     def leave(self) -> None:
-        """Give the place back; once more does nothing."""
+        """Give the place to work back. A second call does nothing."""
         if g.pop("working", False):
             self._working.release()
 
@@ -48,7 +48,7 @@ class Gate:
     def waiting(self) -> Iterator[None]:
         """Wait without holding a place to work. Raises `TransientError` `too_many_streams`."""
         if not self._open or not self._waiting.acquire(blocking=False):
-            raise TooManyStreams("too many requests wait for jobs already", retry_after=10.0)
+            raise TooManyStreams("too many requests already wait for jobs", retry_after=10.0)
         worked = g.get("working", False)
         self.leave()
         try:
@@ -59,20 +59,20 @@ class Gate:
                 self.enter()
 
     def hold_stream(self) -> _Held:
-        """A place for an answer that goes on after its request's end. Raises `TransientError` `too_many_streams`."""
+        """Take a place to wait, until an event stream ends. Raises `TransientError` `too_many_streams`."""
         if not self._open or not self._waiting.acquire(blocking=False):
-            raise TooManyStreams("too many event streams are open already", retry_after=10.0)
+            raise TooManyStreams("too many event streams are already open", retry_after=10.0)
         return _Held(self._waiting)
 
 
 class _Held:
-    """A place that is given back once."""
+    """A place to wait, which is given back once."""
 
     def __init__(self, places: threading.BoundedSemaphore) -> None:
         self._places: threading.BoundedSemaphore | None = places
 
     def release(self) -> None:
-        """Give it back."""
+        """Give the place back. A second call does nothing."""
         places, self._places = self._places, None
         if places is not None:
             places.release()
@@ -85,14 +85,14 @@ def gate() -> Gate:
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Have each request's body come first, and then wait for its turn."""
+    """Read each request's body first; then the request waits for a place to work."""
     app.extensions["gate"] = Gate(settings.api_threads, settings.api_streams)
 
     @app.before_request
     def _enter() -> None:
         _expect_in_time()
         if request.path.startswith("/v1/files/"):
-            return  # bytes go straight between disk and network
+            return  # its bytes go straight between disk and network
         if request.mimetype in FORMS:
             request.files  # noqa: B018 - reads the body
         else:
@@ -106,7 +106,7 @@ def install(app: Flask, settings: Settings) -> None:
 
 
 def _expect_in_time() -> None:
-    """Have reading the body end by 408 when it comes too slowly."""
+    """Answer 408 when the body arrives too slowly."""
     environ = request.environ
     connection = environ.get("gunicorn.socket")
     if connection is not None:
@@ -115,7 +115,7 @@ def _expect_in_time() -> None:
 
 
 class _Paced(io.RawIOBase):
-    """A body that must keep up a pace. What breaks while it is read is the client's doing."""
+    """A body that must arrive at a pace. An error while it is read is the client's: 408 when too slow, else 400."""
 
     def __init__(self, body: Any, length: int) -> None:
         self._body = body
@@ -144,5 +144,5 @@ class _Paced(io.RawIOBase):
             raise RequestTimeout(TOO_SLOW) from error
         except (HTTPException, MemoryError):
             raise
-        except Exception as error:  # a connection that was cut, and the server's own kinds for chunks that are none
+        except Exception as error:  # a connection that broke, and gunicorn's own errors for bad chunks
             raise BadRequest("the body can't be read") from error

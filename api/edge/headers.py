@@ -1,4 +1,4 @@
-"""Headers of every answer: what browsers may do with it, and which sites may ask."""
+"""Headers of every answer: what browsers may do with it, and which sites may call the api."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from flask_cors import CORS
 
 from stemsvc.settings import Settings
 
-# An API's answers hold nothing to run, frame or sniff; the docs page runs its own files.
+# An API's answers have nothing that a browser should run, frame or sniff. The docs page runs its own files.
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -24,7 +24,7 @@ EXPOSED = ["Location", "Retry-After", "X-Request-Id", "RateLimit-Limit", "RateLi
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Add them to each answer; sites of `STEMSVC_CORS_ORIGINS` may call from browsers, with a key but no cookies."""
+    """Add the headers to each answer. Sites of `STEMSVC_CORS_ORIGINS` may call with a key, but without cookies."""
 
     @app.after_request
     def _protect(response: Response) -> Response:
@@ -39,6 +39,10 @@ def install(app: Flask, settings: Settings) -> None:
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
     if origins:
         CORS(
-            app, origins=origins, expose_headers=EXPOSED, max_age=600, methods=["GET", "POST", "PUT", "DELETE"],
+            app,
+            origins=origins,
+            expose_headers=EXPOSED,
+            max_age=600,
+            methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=ALLOWED,
-        )  # fmt: skip
+        )

@@ -11,22 +11,21 @@ from api.edge.concurrency import gate
 from api.services import services
 from stemsvc.control.follow import Follower
 from stemsvc.errors import TransientError
-from stemsvc.jobs.record import JobState, JobView
+from stemsvc.jobs.record import LIVE, JobView
 
-LIVE = (JobState.QUEUED, JobState.RUNNING)
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
 PREFER = {
     "in": "header",
     "name": "Prefer",
     "schema": {"type": "string"},
-    "description": "`wait=n`: answer when the job has ended, or after n seconds (by default at most 60); others are "
-    "ignored",
+    "description": "`wait=n`: the answer comes when the job has ended, or after n seconds (by default at most 60). "
+    "Other preferences are ignored",
     "example": "wait=30",
 }
 
 
 def awaited(view: JobView) -> JobView:
-    """The job as it is after the time that the client wants to wait; at once where too many wait already."""
+    """The job at its end, or as it is after the time that the client gives; at once if too many requests wait."""
     found = _WAIT.search(request.headers.get("Prefer", ""))
     if found is None or view.job.finished:
         return view
@@ -46,7 +45,7 @@ def awaited(view: JobView) -> JobView:
 
 
 def _until_end(follower: Follower, job_id: str, deadline: float) -> None:
-    job = services().store.get(job_id)  # what happened before we followed
+    job = services().store.get(job_id)  # it may have ended before we followed it
     if job is None or job.finished:
         return
     while (left := deadline - time.monotonic()) > 0:

@@ -1,4 +1,4 @@
-"""Every error as problem+json (RFC 9457) with a stable code: ours, werkzeug's and marshmallow's."""
+"""Answers every error with problem+json (RFC 9457) and a stable code: ours, werkzeug's and marshmallow's."""
 
 from __future__ import annotations
 
@@ -33,15 +33,22 @@ log = structlog.get_logger()
 READ_ON_BYTES = 64 * 1024 * 1024
 
 UNANSWERED = "a part of the service does not answer; try again"
-# What others say of a part of ours names our insides: it is logged, and the client gets this instead.
+# A vendor's message shows how the service is built: it is logged, and the client gets these words instead.
 DETAILS: dict[type[StemsvcError], str] = {
     StorageFull: "the service has too little disk space left to take a job; try again later",
-    AcceptanceUnknown: "the job may have been accepted or not; with an Idempotency-Key it is safe to send it again",
+    AcceptanceUnknown: "the job may or may not be accepted; with the same Idempotency-Key it is safe to send it again",
 }
 BY_STATUS: dict[int, type[StemsvcError]] = {
-    400: BadRequest, 401: Unauthorized, 404: NotFound, 405: MethodNotAllowed, 408: RequestTimeout, 413: FileTooLarge,
-    415: UnsupportedMediaType, 422: InvalidFields, 429: RateLimited,
-}  # fmt: skip
+    400: BadRequest,
+    401: Unauthorized,
+    404: NotFound,
+    405: MethodNotAllowed,
+    408: RequestTimeout,
+    413: FileTooLarge,
+    415: UnsupportedMediaType,
+    422: InvalidFields,
+    429: RateLimited,
+}
 
 
 def problem(status: int, title: str, code: str, detail: str, **extra: Any) -> Response:
@@ -51,7 +58,7 @@ def problem(status: int, title: str, code: str, detail: str, **extra: Any) -> Re
 
 
 def problem_of(error: StemsvcError | HTTPException) -> Response:
-    """The answer to an error; what only the operator may know is logged."""
+    """The answer to an error. Details for the operator alone go to the log."""
     return _from_http(error) if isinstance(error, HTTPException) else _from_ours(error)
 
 
@@ -79,8 +86,8 @@ def _from_ours(error: StemsvcError) -> Response:
 
 
 def _from_transient(error: TransientError) -> Response:
-    if error.status == 429:  # the client's to slow down for
-        log.warning("refused", code=error.code, detail=error.detail)
+    if error.status == 429:  # the client must slow down
+        log.warning("request refused", code=error.code, detail=error.detail)
         response = problem(429, "Too Many Requests", error.code, error.detail)
     else:
         log.error("request failed", code=error.code, detail=error.detail)
@@ -94,7 +101,7 @@ def _from_http(error: HTTPException) -> Response:
     if status == 413:
         _read_on()
     data = getattr(error, "data", None) or {}
-    closing = {"Connection": "close"} if status == 408 else {}  # the rest of its body is not waited for
+    closing = {"Connection": "close"} if status == 408 else {}  # the rest of its body is not read
     messages = data.get("messages")
     known = BY_STATUS.get(status)
     code = known.code if known else _title(status).lower().replace(" ", "_")
@@ -113,11 +120,11 @@ def _from_http(error: HTTPException) -> Response:
 
 def _from_bug(error: Exception) -> Response:
     log.exception("unexpected error")
-    return problem(500, "Internal Server Error", "internal_error", "the fault is ours; the log knows this request's id")
+    return problem(500, "Internal Server Error", "internal_error", "the fault is ours; the log has this request's id")
 
 
 def _read_on() -> None:
-    """Take some more of a body that is refused: a client that is cut off while it sends never reads the answer."""
+    """Read `READ_ON_BYTES` more of a refused body: a client that is cut off while it sends never reads the answer."""
     left = READ_ON_BYTES
     body = request.environ["wsgi.input"]
     while left > 0 and (part := body.read(1 << 16)):

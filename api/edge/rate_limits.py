@@ -1,4 +1,7 @@
-"""How often a key, or an address where there are no keys, may call: `STEMSVC_RATE_LIMIT`, counted for all processes."""
+"""How often a key may call, or an address where there is no key: `STEMSVC_RATE_LIMIT`.
+
+Redis as the broker counts for all api processes. Otherwise each process counts by itself.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,11 @@ HEADERS = {
 WAIT: dict[str, str | int] = {
     "socket_connect_timeout": 1,
     "socket_timeout": 1,
-}  # seconds that counting may cost a request
+}  # seconds that counting may delay a request
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Count each request after it is known who asks. Raises `FatalError` `bad_settings` for a rate that is none."""
+    """Count each request once its caller is known. Raises `FatalError` `bad_settings` if the rate can't be read."""
     if not settings.rate_limit:
         return
     from limits import parse_many
@@ -43,7 +46,7 @@ def install(app: Flask, settings: Settings) -> None:
         strategy="moving-window" if not shared else "fixed-window",
         storage_uri=settings.broker_url if shared else "memory://",
         storage_options=WAIT if shared else {},
-        in_memory_fallback_enabled=True,  # without the broker jobs are accepted all the same
+        in_memory_fallback_enabled=True,  # jobs are accepted without the broker too
         key_prefix="stemsvc-rate",
     )
     limiter.request_filter(lambda: request.method == "OPTIONS" or request.path.startswith(OPEN))

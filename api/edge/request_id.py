@@ -1,4 +1,4 @@
-"""What every request gets: an id that the response, the job and the logs carry."""
+"""Gives each request an id, which the answer, the job and the logs carry."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ACCEPTED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 def install(app: Flask, min_free_bytes: int) -> None:
-    """Give each request an id, the client's own where it is harmless, and return it; refuse uploads that don't fit."""
+    """Give each request an id and return it; a harmless id of the client's is kept. Refuse uploads that don't fit."""
 
     @app.before_request
     def _take_id() -> None:
@@ -31,7 +31,7 @@ def install(app: Flask, min_free_bytes: int) -> None:
 
     @app.before_request
     def _check_room() -> None:
-        # a large upload is kept in the folder for temporary files while it is received
+        # a large upload stays in the folder for temporary files while it arrives
         if request.method in ("POST", "PUT") and request.content_length:
             if request.content_length > (request.max_content_length or math.inf):
                 raise RequestEntityTooLarge
@@ -47,7 +47,7 @@ def install(app: Flask, min_free_bytes: int) -> None:
 
 
 def idempotency_key() -> str | None:
-    """The client's own name for this request. Raises `UsageError` `bad_idempotency_key`."""
+    """The client's own name for this request, or None. Raises `UsageError` `bad_idempotency_key`."""
     key = request.headers.get("Idempotency-Key")
     if key is not None and not _KEY.fullmatch(key):
         raise BadIdempotencyKey("an Idempotency-Key has 1 to 255 visible ASCII characters")

@@ -1,4 +1,4 @@
-"""Each request a span and a figure; `/metrics` shows the figures."""
+"""Makes a trace span and metrics of each request. `/metrics` shows the metrics."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from stemsvc.observe import metrics
 from stemsvc.observe.traces import PARENT, configure_traces, span
 from stemsvc.settings import Settings
 
-QUIET = ("/healthz/live", "/healthz/ready", "/metrics")  # asked every few seconds, by machines
+QUIET = ("/healthz/live", "/healthz/ready", "/metrics")  # no spans: machines ask these every few seconds
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Measure every request; must be the first that is installed."""
+    """Measure every request. Install it first, so that it measures the other parts too."""
     configure_traces(settings, "api")
 
     @app.before_request
@@ -52,15 +52,17 @@ def install(app: Flask, settings: Settings) -> None:
 
 
 def _route() -> str:
-    """The pattern, never the path: what a client makes up must not become a name of ours."""
+    """The route's pattern, never the path: a client must not choose the names of our metrics and spans."""
     return request.url_rule.rule if request.url_rule else "none"
 
 
 def _describe(made: Span, status: int) -> None:
     values: dict[str, Any] = {
-        "http.request.method": request.method, "http.route": _route(), "http.response.status_code": status,
+        "http.request.method": request.method,
+        "http.route": _route(),
+        "http.response.status_code": status,
         "stemsvc.request_id": request_id(),
-    }  # fmt: skip
+    }
     made.set_attributes(values)
     if status >= 500:
         made.set_status(Status(StatusCode.ERROR))

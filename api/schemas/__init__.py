@@ -1,1 +1,1 @@
-"""What clients send and what they are answered."""
+"""What clients send, and what the answers look like."""

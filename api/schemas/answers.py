@@ -1,4 +1,4 @@
-"""The shapes that clients see. They are apart from the job record, which is ours to change."""
+"""The shapes of answers. They are separate from the job record, so that the record can change without them."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from stemsvc.kinds.separate.options import PRECISIONS
 
 
 class ProgressSchema(Schema):
-    """How far a job is."""
+    """How far a job has come."""
 
     fraction = fields.Float(metadata={"description": "finished segments over all segments of this attempt, 0 to 1"})
     stage = fields.String(
         metadata={
-            "description": "queued, waiting_for_pool (no worker of its pool lives), starting, fetching, decoding, "
+            "description": "queued, waiting_for_pool (no worker of its pool is alive), starting, fetching, decoding, "
             "loading, downloading (weights), waiting, separating, encoding, uploading, done, failed or canceled"
         }
     )
     eta_seconds = fields.Float(
-        allow_none=True, metadata={"description": "from the pace so far; null before the first segment"}
+        allow_none=True, metadata={"description": "estimated from the pace so far; null before the first segment"}
     )
 
 
 class StemSchema(Schema):
-    """One finished file. What audio has (its length, its rate) other files lack."""
+    """One finished file. Only audio has a length, a sample rate and the like."""
 
     url = fields.Url(metadata={"description": "signed; anyone who has it can download until it expires"})
     expires_at = fields.DateTime()
-    filename = fields.String(metadata={"description": "what a download of it is called"})
+    filename = fields.String(metadata={"description": "name of the downloaded file"})
     bytes = fields.Integer()
     sha256 = fields.String()
     duration_seconds = fields.Float()
@@ -41,7 +41,7 @@ class StemSchema(Schema):
 
 
 class MoveSchema(Schema):
-    """One line of a job's timeline."""
+    """One entry of a job's timeline."""
 
     at = fields.DateTime()
     from_state = fields.String(data_key="from", allow_none=True)
@@ -58,14 +58,16 @@ class JobErrorSchema(Schema):
 
 
 class SourceSchema(Schema):
-    """What the track turned out to be."""
+    """What was found out about the track."""
 
     codec = fields.String()
     sample_rate = fields.Integer()
-    channels = fields.Integer(metadata={"description": "as sent; more than two are mixed down to stereo"})
+    channels = fields.Integer(
+        metadata={"description": "of the track as it was sent; more than two are mixed down to stereo"}
+    )
     frames = fields.Integer()
     duration_seconds = fields.Float()
-    broken_packets = fields.Integer(metadata={"description": "damaged parts of the file that had to be left out"})
+    broken_packets = fields.Integer(metadata={"description": "damaged parts of the file, which were left out"})
 
 
 class LinkSchema(Schema):
@@ -73,17 +75,19 @@ class LinkSchema(Schema):
 
     url = fields.Url(metadata={"description": "signed; anyone who has it can download until it expires"})
     expires_at = fields.DateTime()
-    filename = fields.String(metadata={"description": "what a download of it is called"})
+    filename = fields.String(metadata={"description": "name of the downloaded file"})
 
 
 class JobSchema(Schema):
     """A job."""
 
     id = fields.String()
-    kind = fields.String(metadata={"description": "what it does, as `separate`"})
-    params = fields.Dict(keys=fields.String(), metadata={"description": "what its kind was asked for, filled in"})
+    kind = fields.String(metadata={"description": "the kind of work, such as `separate`"})
+    params = fields.Dict(
+        keys=fields.String(), metadata={"description": "the parameters of its kind, with defaults filled in"}
+    )
     state = fields.String(metadata={"enum": [str(state) for state in JobState]})
-    model = fields.String(metadata={"description": "empty where its kind has none"})
+    model = fields.String(metadata={"description": "empty for a kind without models"})
     device = fields.String()
     format = fields.String()
     bit_depth = fields.String(allow_none=True)
@@ -96,7 +100,8 @@ class JobSchema(Schema):
     filename = fields.String()
     progress = fields.Nested(ProgressSchema)
     queue_position = fields.Integer(
-        allow_none=True, metadata={"description": "jobs of the pool that go before this one; 10,000 stands for more"}
+        allow_none=True,
+        metadata={"description": "jobs of the pool that start before this one; 10,000 stands for 10,000 or more"},
     )
     priority = fields.String(metadata={"enum": [each.word for each in Priority]})
     pool = fields.String()
@@ -106,24 +111,32 @@ class JobSchema(Schema):
     started_at = fields.DateTime(allow_none=True)
     finished_at = fields.DateTime(allow_none=True)
     source = fields.Nested(SourceSchema, allow_none=True)
-    sample_rate = fields.Integer(allow_none=True, metadata={"description": "as asked for; null: the track's own"})
+    sample_rate = fields.Integer(
+        allow_none=True, metadata={"description": "Hz of the stems, as requested; null: the track's own"}
+    )
     source_url = fields.String(allow_none=True, metadata={"description": "where the track was fetched from"})
     webhook_url = fields.String(allow_none=True)
     webhook_events = fields.List(fields.String())
-    cached = fields.Boolean(metadata={"description": "whether the stems are an earlier job's, which was the same"})
+    cached = fields.Boolean(metadata={"description": "whether the stems come from an earlier, identical job"})
     manifest = fields.Nested(
         LinkSchema,
         allow_none=True,
         metadata={"description": "how the stems were made: weights, versions, hashes, loudness, times, as JSON"},
     )
     filename_template = fields.String()
-    metadata = fields.Dict(keys=fields.String(), metadata={"description": "as it was sent"})
-    files = fields.Dict(
-        keys=fields.String(), values=fields.Nested(StemSchema), metadata={"description": "everything it made"}
+    metadata = fields.Dict(
+        keys=fields.String(), metadata={"description": "the client's own JSON object, as it was sent"}
     )
-    facts = fields.Dict(keys=fields.String(), metadata={"description": "what the work found out"})
+    files = fields.Dict(
+        keys=fields.String(),
+        values=fields.Nested(StemSchema),
+        metadata={"description": "all files that the job made, by name"},
+    )
+    facts = fields.Dict(keys=fields.String(), metadata={"description": "what the job found out, apart from its files"})
     stems = fields.Dict(
-        keys=fields.String(), values=fields.Nested(StemSchema), metadata={"description": "`files` of a separation"}
+        keys=fields.String(),
+        values=fields.Nested(StemSchema),
+        metadata={"description": "the same as `files` for a separation, else empty"},
     )
     error = fields.Nested(JobErrorSchema, allow_none=True)
     timeline = fields.List(fields.Nested(MoveSchema))
@@ -149,11 +162,13 @@ class JobPageSchema(Schema):
     """Some jobs, newest first."""
 
     jobs = fields.List(fields.Nested(JobSummarySchema))
-    next_cursor = fields.String(allow_none=True, metadata={"description": "of the page after this; null at the end"})
+    next_cursor = fields.String(
+        allow_none=True, metadata={"description": "cursor of the next page; null on the last page"}
+    )
 
 
 class ModelSchema(Schema):
-    """A model that can be asked for."""
+    """A model that a job can name."""
 
     name = fields.String()
     summary = fields.String()
@@ -163,9 +178,13 @@ class ModelSchema(Schema):
     licence = fields.String()
     licence_doubt = fields.String(allow_none=True, metadata={"description": "what is unsettled about the licence"})
     deprecated = fields.String(allow_none=True, metadata={"description": "why it should not be used any more"})
-    fallback = fields.String(allow_none=True, metadata={"description": "the model to take where it can't be had"})
+    fallback = fields.String(
+        allow_none=True, metadata={"description": "the model to use when this one is not available"}
+    )
     default = fields.Boolean()
-    devices = fields.List(fields.String(), metadata={"description": "devices that a pool is configured for"})
+    devices = fields.List(
+        fields.String(), metadata={"description": "devices for which a pool of this model is configured"}
+    )
 
 
 class ModelsSchema(Schema):
@@ -183,12 +202,12 @@ class LineSchema(Schema):
 
 
 class WorkerSchema(Schema):
-    """A worker that lives."""
+    """A worker that is alive."""
 
     id = fields.String()
-    device_name = fields.String(metadata={"description": "as its maker calls it"})
-    free_memory_mb = fields.Integer(allow_none=True, metadata={"description": "of the device"})
-    models = fields.List(fields.String(), metadata={"description": "whose weights are loaded"})
+    device_name = fields.String(metadata={"description": "the maker's name of the device"})
+    free_memory_mb = fields.Integer(allow_none=True, metadata={"description": "free memory of the device"})
+    models = fields.List(fields.String(), metadata={"description": "models whose weights are loaded"})
     busy = fields.Boolean()
     started_at = fields.DateTime()
     seen_at = fields.DateTime()
@@ -200,17 +219,19 @@ class PoolSchema(Schema):
     name = fields.String()
     models = fields.List(fields.String())
     device = fields.String()
-    precision = fields.String(allow_none=True, metadata={"description": "of jobs that leave it open"})
-    slots = fields.Integer(metadata={"description": "jobs that its living workers do at a time"})
+    precision = fields.String(allow_none=True, metadata={"description": "precision of jobs that ask for `auto`"})
+    slots = fields.Integer(metadata={"description": "jobs that its live workers run at a time"})
     queued = fields.Integer()
     running = fields.Integer()
-    jobs = fields.Integer(metadata={"description": "queued and running ones: what to scale its workers by"})
+    jobs = fields.Integer(metadata={"description": "queued and running jobs: scale the workers by this number"})
     waiting = fields.Nested(LineSchema)
-    workers = fields.List(fields.Nested(WorkerSchema), metadata={"description": "for keys with the scope `admin`"})
+    workers = fields.List(
+        fields.Nested(WorkerSchema), metadata={"description": "shown to keys with the scope `admin`, else empty"}
+    )
 
 
 class PoolsSchema(Schema):
-    """Who is there to do the work."""
+    """All pools."""
 
     pools = fields.List(fields.Nested(PoolSchema))
 
@@ -223,13 +244,15 @@ class HealthSchema(Schema):
 
 
 class UploadSchema(Schema):
-    """Leave to send one file straight to storage."""
+    """Where and how to send one file straight to storage."""
 
-    upload_id = fields.String(metadata={"description": "what a job names as its source"})
+    upload_id = fields.String(metadata={"description": "the id that a job names as its source"})
     method = fields.String(metadata={"enum": ["PUT"]})
     url = fields.Url(metadata={"description": "signed; send the file's bytes to it"})
     headers = fields.Dict(
-        keys=fields.String(), values=fields.String(), metadata={"description": "to send with the bytes, exactly these"}
+        keys=fields.String(),
+        values=fields.String(),
+        metadata={"description": "send exactly these headers with the bytes"},
     )
     expires_at = fields.DateTime()
     max_bytes = fields.Integer()
@@ -244,19 +267,19 @@ class ProblemSchema(Schema):
     code = fields.String(metadata={"description": "stable, for programs"})
     detail = fields.String(metadata={"description": "what was wrong, for people"})
     request_id = fields.String()
-    errors = fields.Dict(metadata={"description": "field by field, for `invalid_fields`"})
+    errors = fields.Dict(metadata={"description": "what is wrong, field by field, for `invalid_fields`"})
 
 
 class BatchItemSchema(Schema):
-    """What became of one job of a batch: a job or an error."""
+    """The result of one job of a batch: a job or an error."""
 
-    status = fields.Integer(metadata={"description": "as the job alone would have been answered with"})
+    status = fields.Integer(metadata={"description": "the HTTP status that the job alone would have had"})
     job = fields.Nested(JobSchema)
     error = fields.Nested(ProblemSchema)
 
 
 class BatchSchema(Schema):
-    """What became of each, in the order of the request."""
+    """The result of each job, in the order of the request."""
 
     results = fields.List(fields.Nested(BatchItemSchema))
 
@@ -265,15 +288,19 @@ class AccountSchema(Schema):
     """What a key used."""
 
     key = fields.String(allow_none=True, metadata={"description": "the key's id; null: without a key"})
-    jobs = fields.Dict(keys=fields.String(), values=fields.Integer(), metadata={"description": "how many, by state"})
-    cached = fields.Integer(metadata={"description": "jobs that took an earlier one's stems"})
-    audio_minutes = fields.Float(metadata={"description": "of jobs that succeeded"})
-    device_seconds = fields.Float(metadata={"description": "that devices computed, also in vain"})
-    cost = fields.Float(metadata={"description": "of the device seconds, by the operator's price"})
+    jobs = fields.Dict(
+        keys=fields.String(), values=fields.Integer(), metadata={"description": "number of jobs by state"}
+    )
+    cached = fields.Integer(metadata={"description": "jobs that got the stems of an earlier job"})
+    audio_minutes = fields.Float(metadata={"description": "minutes of audio of the jobs that succeeded"})
+    device_seconds = fields.Float(
+        metadata={"description": "seconds that devices computed, also for attempts that failed"}
+    )
+    cost = fields.Float(metadata={"description": "cost of the device seconds at the operator's price"})
 
 
 class UsageSchema(Schema):
-    """What was used: the key's own, with the scope `admin` everybody's."""
+    """What the key used. With the scope `admin`: what everyone used."""
 
     since = fields.DateTime()
     until = fields.DateTime()

@@ -1,4 +1,4 @@
-"""Fields that marshmallow lacks: names in three forms, a client's own JSON, moments."""
+"""Fields that marshmallow lacks: lists of names, a client's own JSON object, moments in time."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ DEEPEST_METADATA = 20
 
 
 class NamesField(fields.Field[tuple[str, ...]]):
-    """Names, separated by commas, in form fields of their own, or in a JSON list."""
+    """A list of names: separated by commas, in several form fields of the same name, or in a JSON list."""
 
-    is_multiple = True  # what webargs looks at to hand over every field of the name
+    is_multiple = True  # makes webargs pass all form fields of this name
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
         parts = [value] if isinstance(value, str) else value
         if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
-            raise ValidationError("names, separated by commas or as a list")
+            raise ValidationError("give names, separated by commas or as a list")
         names = (name.strip() for part in parts for name in part.split(","))
         return tuple(dict.fromkeys(filter(None, names)))
 
 
 class MetadataField(fields.Field[dict[str, Any]]):
-    """A small JSON object of the client's own."""
+    """The client's own JSON object, of at most `MOST_METADATA` bytes and `DEEPEST_METADATA` levels."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
         text = value if isinstance(value, str) else json.dumps(value)  # a JSON body has it as an object
@@ -36,23 +36,26 @@ class MetadataField(fields.Field[dict[str, Any]]):
         try:
             found = json.loads(text, parse_constant=_no_number, parse_float=_finite) if text else {}
         except (ValueError, RecursionError) as error:
-            raise ValidationError("no JSON") from error
+            raise ValidationError("not JSON") from error
         if not isinstance(found, dict):
-            raise ValidationError("no JSON object")
+            raise ValidationError("not a JSON object")
         _check_plain(found)
         return found
 
 
 def _check_plain(value: Any) -> None:
-    """Refuse what not every database and reader takes: depth, NUL, half surrogates. Without recursion, which ends."""
+    """Refuse what some databases and readers can't take: deep nesting, NUL, half surrogates.
+
+    It does not recurse, because Python's recursion has a limit.
+    """
     level = [value]
     for _ in range(DEEPEST_METADATA):
         inner = [each for each in level if isinstance(each, dict | list)]
         level = [part for each in inner for part in ([*each, *each.values()] if isinstance(each, dict) else each)]
         if any("\0" in text or not _is_text(text) for text in level if isinstance(text, str)):
-            raise ValidationError("NUL or half a surrogate in it")
+            raise ValidationError("it has a NUL or half a surrogate pair")
     if any(isinstance(each, dict | list) for each in level):
-        raise ValidationError(f"nested more than {DEEPEST_METADATA} deep")
+        raise ValidationError(f"nested more than {DEEPEST_METADATA} levels deep")
 
 
 def _is_text(text: str) -> bool:
@@ -60,18 +63,18 @@ def _is_text(text: str) -> bool:
 
 
 def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _finite(text: str) -> float:
     number = float(text)
-    if not math.isfinite(number):  # 1e999, which would come back as no JSON
+    if not math.isfinite(number):  # 1e999 would become Infinity, which is not JSON
         raise ValueError(f"{text} is too large")
     return number
 
 
 class MomentField(fields.AwareDateTime):
-    """A moment in ISO 8601, in UTC where it names no zone, as seconds since the epoch."""
+    """A moment in ISO 8601, loaded as seconds since the epoch. It is in UTC if it names no zone."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(default_timezone=UTC, **kwargs)
@@ -81,7 +84,7 @@ class MomentField(fields.AwareDateTime):
 
 
 class TypedSchema(Schema):
-    """A schema that takes numbers and booleans from JSON as such only, and null as nothing. In forms all is text."""
+    """A schema that takes no text for a number or boolean in JSON, and drops nulls. In forms every value is text."""
 
     @pre_load
     def _check_types(self, data: Any, **kwargs: Any) -> Any:

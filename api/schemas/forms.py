@@ -1,4 +1,4 @@
-"""What clients send."""
+"""What clients send: forms, JSON bodies, queries."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from stemsvc.jobs.record import JobState, Priority
 
 DEFAULT_PRIORITY = Priority.NORMAL.word
 MOST_JOBS = 100  # in one batch
-MIN_RATE, MAX_RATE = 8000, 192000  # Hz, as of what is read
+MIN_RATE, MAX_RATE = 8000, 192000  # Hz; the decoder has the same limits
 
 
 class SourceForm(TypedSchema):
-    """Where a track is: exactly one of the two."""
+    """Where the track is: exactly one of the two fields."""
 
     url = fields.String(
         validate=validate.Length(1),
-        metadata={"description": "a link to a file, or to a page of YouTube and others that yt-dlp knows"},
+        metadata={"description": "a link to a file, or to a page of YouTube or another site that yt-dlp knows"},
     )
-    upload_id = fields.String(metadata={"description": "of `POST /v1/uploads`, its file being sent"})
+    upload_id = fields.String(metadata={"description": "an id from `POST /v1/uploads`; send its file first"})
 
     @validates_schema
     def _one(self, data: dict[str, Any], **kwargs: Any) -> None:
@@ -34,15 +34,15 @@ class SourceForm(TypedSchema):
 
 
 class KindForm(TypedSchema):
-    """What every kind of job takes: a track, and the envelope. A kind's own form adds its params, flat.
+    """What every kind of job takes: a track and the envelope. A kind's own form adds its params beside them.
 
-    `path` is where its jobs are sent: `POST /v1/<path>`; `operation` is what generated clients call that.
+    Clients send its jobs to `POST /v1/<path>`. `operation` is the operationId of that call.
     """
 
     path: ClassVar[str]
     operation: ClassVar[str]
 
-    # counted and checked by `the_file`, which has better words than "missing data"
+    # `the_file` counts and checks the files, because its errors say more than "missing data"
     file = Upload(metadata={"description": "the track: wav, flac, mp3, ogg, opus, m4a, aac, aiff, webm and more"})
     source = fields.Nested(SourceForm, load_default=None)
 
@@ -51,22 +51,23 @@ class KindForm(TypedSchema):
         load_default=DEFAULT_PRIORITY,
         validate=validate.OneOf([each.word for each in Priority]),
         metadata={
-            "description": "all `high` jobs of a pool go before its `normal` ones, and these before the `low` ones"
+            "description": "all `high` jobs of a pool start before its `normal` jobs, and those before its `low` jobs"
         },
     )
     cache = fields.Boolean(
         load_default=True,
-        metadata={"description": "false: separate anew, even where the same was made for this key before"},
+        metadata={"description": "false: do the work again, even if this key has an earlier, identical job"},
     )
     webhook_url = fields.String(
-        load_default="", metadata={"description": "where to tell of the job's end, by Standard Webhooks"}
+        load_default="",
+        metadata={"description": "the URL to which the job's webhooks are delivered, by Standard Webhooks"},
     )
     webhook_events = NamesField(
         load_default=(),
         metadata={
             "type": "string",
-            "description": "what to tell of, separated by commas, as "
-            f"{', '.join(f'`{event}`' for event in EventType)}; the job's end where empty",
+            "description": "events that a webhook delivers, separated by commas, of "
+            f"{', '.join(f'`{event}`' for event in EventType)}; empty: the job's end",
             "example": "job.succeeded,job.progress",
         },
     )
@@ -74,7 +75,7 @@ class KindForm(TypedSchema):
         load_default=dict,
         metadata={
             "type": "string",
-            "description": f"a JSON object of yours, at most {MOST_METADATA} bytes, given back with the job",
+            "description": f"your own JSON object, which the job carries, of at most {MOST_METADATA} bytes",
             "example": '{"album": 7}',
         },
     )
@@ -82,11 +83,11 @@ class KindForm(TypedSchema):
     @validates("webhook_events")
     def _known(self, names: tuple[str, ...], **kwargs: Any) -> None:
         if unknown := [name for name in names if name not in list(EventType)]:
-            raise ValidationError(f"{unknown[0]!r} is none of {', '.join(EventType)}")
+            raise ValidationError(f"{unknown[0]!r} is not one of {', '.join(EventType)}")
 
 
 class EncodedForm(KindForm):
-    """What every kind takes that makes audio."""
+    """What every kind of job takes that makes audio."""
 
     format = fields.String(load_default="flac", metadata={"enum": list(FORMATS)})
     bit_depth = fields.String(
@@ -96,56 +97,63 @@ class EncodedForm(KindForm):
         load_default=None,
         allow_none=True,
         validate=validate.Range(MIN_RATE, MAX_RATE),
-        metadata={"description": "Hz of the stems; the track's own where empty"},
+        metadata={"description": "Hz of the stems; empty: the track's own"},
     )
     filename_template = fields.String(
         load_default="",
-        metadata={"description": "names of downloads, of {name}, {stem} and {model}", "example": "{name} [{stem}]"},
+        metadata={
+            "description": "name of a downloaded file, from {name}, {stem} and {model}",
+            "example": "{name} [{stem}]",
+        },
     )
 
 
 class BatchForm(TypedSchema):
-    """Several jobs, each with a source that is no file of this request."""
+    """Several jobs. Each has a `source`; a batch has no files."""
 
-    # each is checked by itself, so that one's mistake is not the others'
+    # each job is checked by itself, so that an error in one does not refuse the others
     jobs = fields.List(
-        fields.Dict(keys=fields.String()), required=True, validate=validate.Length(1, MOST_JOBS),
+        fields.Dict(keys=fields.String()),
+        required=True,
+        validate=validate.Length(1, MOST_JOBS),
         metadata={"description": f"1 to {MOST_JOBS} bodies of `POST /v1/jobs`"},
-    )  # fmt: skip
+    )
 
 
 class UploadForm(TypedSchema):
-    """A file that will be sent."""
+    """A file that the client will send."""
 
-    filename = fields.String(load_default="", metadata={"description": "what the track is called"})
+    filename = fields.String(load_default="", metadata={"description": "the track's file name"})
     bytes = fields.Integer(
         load_default=None,
         allow_none=True,
         validate=validate.Range(1),
-        metadata={"description": "its size, where that is known: then nothing else is taken"},
+        metadata={"description": "its size, if known; then a file of any other size is refused"},
     )
 
 
 class UsageQuery(Schema):
-    """Of what time."""
+    """The time of a usage report."""
 
-    since = MomentField(load_default=None, metadata={"description": "30 days ago where empty"})
-    until = MomentField(load_default=None, metadata={"description": "now where empty"})
+    since = MomentField(load_default=None, metadata={"description": "empty: 30 days before `until`"})
+    until = MomentField(load_default=None, metadata={"description": "empty: now"})
 
 
 class JobQuery(Schema):
     """Which jobs to list."""
 
     states = fields.List(
-        fields.Enum(JobState, by_value=True), load_default=(), data_key="state",
-        metadata={"description": "one or more states, each in a parameter of its own"},
-    )  # fmt: skip
+        fields.Enum(JobState, by_value=True),
+        load_default=(),
+        data_key="state",
+        metadata={"description": "one or more states, each in its own parameter"},
+    )
     kind = fields.String(load_default=None, validate=validate.Regexp(r"[a-z][a-z0-9_-]{0,63}\Z"))
     model = fields.String(load_default=None, validate=validate.Regexp(r"[\w/-]{1,200}\Z"))
     created_after = MomentField(load_default=None)
     created_before = MomentField(load_default=None)
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
-    cursor = fields.String(load_default=None, metadata={"description": "`next_cursor` of the page before"})
+    cursor = fields.String(load_default=None, metadata={"description": "`next_cursor` of the previous page"})
 
     @post_load
     def _states(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:

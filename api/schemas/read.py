@@ -1,4 +1,4 @@
-"""From what a client sent to what a job is asked to do."""
+"""Makes a job's spec and source from what a client sent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TRACK = ("file", "source")
 
 
 def read_spec(kind: str, form: dict[str, Any]) -> JobSpec:
-    """The form's fields, checked by the kind and against the formats. Raises `UsageError`."""
+    """The job's spec from the form's fields, checked by the kind and against the formats. Raises `UsageError`."""
     envelope = {name: form[name] for name in ENVELOPE if name in form}
     if not envelope["webhook_url"]:
         envelope["webhook_events"] = ()
@@ -43,7 +43,7 @@ def _encoding(form: dict[str, Any]) -> Encoding:
 
 
 def read_source(form: dict[str, Any], who: Caller) -> Source:
-    """The form's source, or the request's file. Raises `UsageError`, `forbidden` for a URL without the scope."""
+    """The form's source, or the request's file. Raises `UsageError`: `forbidden` if the key may not send URLs."""
     source = form["source"]
     if source is None:
         return the_file(services().settings.max_upload_bytes)
@@ -54,6 +54,6 @@ def read_source(form: dict[str, Any], who: Caller) -> Source:
 
 
 def asked_by(who: Caller, *, key: bool = True) -> Request:
-    """Who asks, and by which name of its own for this request."""
+    """Who asks: the key's id and limits, and the client's own name for this request unless `key` is false."""
     limits = (who.key.max_waiting, who.key.minutes_per_day) if who.key else (None, None)
     return Request(request_id(), who.owner, idempotency_key() if key else None, current_parent(), *limits)

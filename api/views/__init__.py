@@ -1,1 +1,1 @@
-"""The calls, one file a resource."""
+"""The calls, one file for each resource."""

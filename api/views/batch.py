@@ -31,8 +31,8 @@ blueprint = BodyBlueprint("batch", __name__, description="Several tracks at once
 def submit(form: dict[str, Any]) -> dict[str, Any]:
     """Send several tracks
 
-    Each by a link or an upload. `results` has one entry for each, in order: the job, or why there is none. One's
-    mistake is not the others'.
+    Each track is a link or an upload. `results` has one entry for each job, in order: the job, or the error that
+    refused it. An error in one job does not refuse the others.
     """
     who = caller(Scope.SUBMIT)
     return {"results": [_submit(each, who) for each in form["jobs"]]}

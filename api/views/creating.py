@@ -1,4 +1,4 @@
-"""What every call has in common that makes a job, whatever the kind: its answers, its headers, its steps."""
+"""What all calls that make a job have in common, whatever its kind: answers, headers and steps."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ IDEMPOTENCY_KEY = {
     "in": "header",
     "name": "Idempotency-Key",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-    "description": "your name for this request, kept for a day: sent again with it, it makes no second job",
+    "description": "your own name for this request, kept for a day: sent again with it, a request makes no second job",
 }
 ERRORS = {
-    404: "no such upload, or its time is over",
-    409: "the key came before with another request",
+    404: "no such upload, or it has expired",
+    409: "another request already used this `Idempotency-Key`",
     413: "the file is too large",
-    415: "neither a form nor JSON",
-    429: "too many jobs wait; `Retry-After` tells when to come",
-    503: "a part of the service is away; nothing was accepted",
+    415: "the body is neither a form nor JSON",
+    429: "too many jobs wait; try again after `Retry-After` seconds",
+    503: "a part of the service does not answer; no job was accepted, or perhaps one if `code` is `acceptance_unknown`",
 }
 
 
 def creates(blueprint: BodyBlueprint, form: type[KindForm], operation: str) -> Callable[[View], View]:
-    """Decorate a view that takes this form and answers with the job it made; `operation` is its name for clients."""
+    """Decorate a view that takes this form and answers with the job it made. `operation` is its operationId."""
 
     def decorate(view: View) -> View:
         found = blueprint.doc(operationId=operation, parameters=[IDEMPOTENCY_KEY, PREFER])(view)
@@ -50,7 +50,7 @@ def creates(blueprint: BodyBlueprint, form: type[KindForm], operation: str) -> C
 
 
 def accepted(kind: str, form: dict[str, Any]) -> Created:
-    """Make the job, and wait for it where the client wants that."""
+    """Make the job, and wait for its end if the client sent `Prefer: wait`."""
     who = caller(Scope.SUBMIT)
     view = services().acceptance.accept([read_source(form, who)], read_spec(kind, form), asked_by(who))
     return shown(awaited(view)), 201, {"Location": url_for("jobs.show", job_id=view.job.id)}

@@ -1,4 +1,4 @@
-"""`/v1/jobs/{id}/events`: server-sent events of a job's moves and progress."""
+"""`/v1/jobs/{id}/events`: a job's timeline and progress as server-sent events."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ from flask_smorest import Blueprint
 
 from api.edge.auth import caller
 from api.edge.concurrency import gate
-from api.edge.prefer_wait import LIVE
 from api.schemas.answers import ProblemSchema
 from api.services import services
 from stemsvc.accounts.keys import Scope
 from stemsvc.control.present import eta, line
 from stemsvc.control.services import Services
 from stemsvc.errors import BadLastEventId, StemsvcError
-from stemsvc.jobs.record import JobView
+from stemsvc.jobs.record import LIVE, JobView
 from stemsvc.jobstore.snapshots import Snapshot
 
 HEARTBEAT_SECONDS = 15.0
-RETRY_MILLISECONDS = 2000  # how soon a client that was cut off comes back
+RETRY_MILLISECONDS = 2000  # how soon a client that was cut off reconnects
 LAST = {
     "in": "header",
     "name": "Last-Event-ID",
     "schema": {"type": "string", "pattern": r"^\d{1,18}$"},
-    "description": "`id` of the last event that came: those after it are sent",
+    "description": "`id` of the last event you received; the stream starts after it",
 }
 EXAMPLE = (
     'retry: 2000\n\nid: 7\nevent: state\ndata: {"from": "queued", "to": "running", "attempt": 1}\n\n'
@@ -36,7 +35,7 @@ EXAMPLE = (
 )
 _ID = re.compile(r"\d{1,18}", re.ASCII)
 
-blueprint = Blueprint("events", __name__, url_prefix="/v1/jobs", description="Follow jobs without asking again")
+blueprint = Blueprint("events", __name__, url_prefix="/v1/jobs", description="Follow jobs without polling")
 
 
 @blueprint.route("/<string:job_id>/events")
@@ -49,23 +48,23 @@ blueprint = Blueprint("events", __name__, url_prefix="/v1/jobs", description="Fo
         }
     },
 )
-@blueprint.alt_response(204, description="the job ended, and all of its events were sent before")
+@blueprint.alt_response(204, description="the job has ended, and there is no event after `Last-Event-ID`")
 @blueprint.alt_response(503, schema=ProblemSchema, description="too many streams are open")
 def follow(job_id: str) -> Response:
     """Follow a job by server-sent events
 
-    `state` events are the lines of the job's timeline, each with an `id`; sent again from after `Last-Event-ID`, none
-    gets lost. `progress` events come as the job gets on. A comment every 15 s keeps the connection open. After the
-    job's end the stream ends.
+    `state` events are the entries of the job's timeline, each with an `id`. The stream starts after `Last-Event-ID`,
+    so that a client which reconnects misses none. `progress` events come as the job advances. A comment every 15 s
+    keeps the connection open. The stream ends with the job.
     """
     view = services().acceptance.view(job_id, caller(Scope.READ).sees)
     last = _last_event()
     if view.job.finished and view.timeline and last >= view.timeline[-1].id:
-        return Response(status=204)  # tells browsers not to come back
+        return Response(status=204)  # keeps browsers from reconnecting
     held = gate().hold_stream()
     response = Response(_events(services(), job_id, last), mimetype="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Accel-Buffering"] = "no"  # nginx would keep events back
+    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
     response.call_on_close(held.release)
     return response
 
@@ -73,12 +72,12 @@ def follow(job_id: str) -> Response:
 def _last_event() -> int:
     given = request.headers.get("Last-Event-ID", "").strip()
     if given and not _ID.fullmatch(given):
-        raise BadLastEventId("send the `id` of the last event that came")
+        raise BadLastEventId("send the `id` of the last event you received")
     return int(given or 0)
 
 
 def _events(parts: Services, job_id: str, last: int) -> Iterator[str]:
-    """Everything after event `last`, up to the job's end. The row is asked; messages only tell when."""
+    """All events after event `last`, up to the job's end. They come from the job store; a change only says when."""
     yield f"retry: {RETRY_MILLISECONDS}\n\n"
     shown: dict[str, Any] = {}
     with parts.watch.follow(job_id) as follower:
@@ -95,7 +94,7 @@ def _events(parts: Services, job_id: str, last: int) -> Iterator[str]:
                 else:
                     progress, live = _progress(snapshot), snapshot.state in LIVE
             except StemsvcError:
-                progress, live = shown, True  # the store is away: the stream outlives that
+                progress, live = shown, True  # the job store does not answer: the stream stays open
             if progress != shown:
                 shown = progress
                 yield f"event: progress\ndata: {json.dumps(progress)}\n\n"
@@ -118,13 +117,18 @@ def _moves(view: JobView, last: int) -> Iterator[str]:
         if event.id > last:
             facts = line(event)
             data = {
-                "job_id": view.job.id, "from": facts["from_state"], "to": facts["to_state"], "why": facts["why"],
-                "worker": facts["worker"], "at": facts["at"].isoformat(), "attempt": view.job.attempt,
-            }  # fmt: skip
+                "job_id": view.job.id,
+                "from": facts["from_state"],
+                "to": facts["to_state"],
+                "why": facts["why"],
+                "worker": facts["worker"],
+                "at": facts["at"].isoformat(),
+                "attempt": view.job.attempt,
+            }
             yield f"id: {event.id}\nevent: state\ndata: {json.dumps(data)}\n\n"
 
 
 def _progress(job: Any) -> dict[str, Any]:
-    """Of a job or a snapshot at one."""
+    """The progress of a job, or of a snapshot of one."""
     left = eta(job.state, job.started_at, job.fraction)
     return {"fraction": round(job.fraction, 4), "stage": job.stage, "eta_seconds": left}

@@ -1,4 +1,4 @@
-"""`/v1/files`: objects of the local storage, for whoever holds a signed URL. S3 serves its own."""
+"""`/v1/files`: objects of the local storage, for anyone who has a signed URL. S3 serves its own objects."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def download(key: str) -> Response:
 
 @blueprint.put(f"{ROUTE}<path:key>")
 def receive(key: str) -> Response:
-    """Take the bytes of a presigned upload; whole, or none of them."""
+    """Store the bytes of a presigned upload: all of them, or none."""
     storage = _storage()
     signature = request.args.get("signature", "")
     signed = SignedUpload(_number("expires"), _number("max"), _number("bytes"), signature)

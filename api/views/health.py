@@ -23,12 +23,14 @@ def live() -> dict[str, Any]:
 
 @blueprint.route("/ready")
 @blueprint.response(200, HealthSchema)
-@blueprint.alt_response(503, schema=HealthSchema, description="a part without which no job can be accepted is away")
+@blueprint.alt_response(
+    503, schema=HealthSchema, description="the job store or the storage does not answer: no job can be accepted"
+)
 def ready() -> tuple[dict[str, Any], int]:
     """Whether jobs can be accepted
 
-    The store and the storage must answer. Without the broker jobs are accepted all the same and start
-    when it is back: that is `degraded`, with 200.
+    The job store and the storage must answer. Without the broker, jobs are still accepted and start when it is back:
+    the status is then `degraded`, with 200.
     """
     parts = {
         "store": _probe(services().store.ping),

@@ -24,10 +24,10 @@ blueprint = BodyBlueprint("jobs", __name__, url_prefix="/v1/jobs", description="
 def submit(form: dict[str, Any]) -> Created:
     """Send a track
 
-    As a multipart form with the `file`, or as JSON with a `source`: a link, or an upload that was sent before. The
-    answer is the queued job; `Location` is where to follow it. Once it is answered with 201, the job
-    will reach an end state. Sent again with the same `Idempotency-Key` header, a request is answered with the
-    job that it made the first time.
+    Send a multipart form with the `file`, or JSON with a `source`: a link, or an upload that was sent before. The
+    answer is the queued job, and `Location` is the path to follow it. After an answer of 201, the job will reach an
+    end state. A request that is sent again with the same `Idempotency-Key` header gets the job that it made the
+    first time.
     """
     return accepted("separate", form)
 
@@ -38,7 +38,7 @@ def submit(form: dict[str, Any]) -> Created:
 def index(query: dict[str, Any]) -> dict[str, Any]:
     """List jobs
 
-    The newest first. `next_cursor` leads to the page after this one, and stays true while jobs come and go.
+    The newest job comes first. `next_cursor` leads to the next page, and stays valid while jobs come and go.
     """
     limit, cursor = query.pop("limit"), query.pop("cursor")
     which = Filter(owner=caller(Scope.READ).sees, **query)
@@ -48,24 +48,24 @@ def index(query: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.route("/<string:job_id>")
 @blueprint.response(200, JobSchema)
-@blueprint.alt_response(404, schema=ProblemSchema, description="no such job, or another key's")
+@blueprint.alt_response(404, schema=ProblemSchema, description="no such job, or it is another key's")
 @blueprint.doc(parameters=[PREFER])
 def show(job_id: str) -> dict[str, Any]:
     """Follow a job
 
-    Stems carry freshly signed URLs at each read.
+    Each answer has freshly signed URLs of the stems.
     """
     return shown(awaited(services().acceptance.view(job_id, caller(Scope.READ).sees)))
 
 
 @blueprint.route("/<string:job_id>/cancel", methods=["POST"])
 @blueprint.response(200, JobSchema)
-@blueprint.alt_response(404, schema=ProblemSchema, description="no such job, or another key's")
+@blueprint.alt_response(404, schema=ProblemSchema, description="no such job, or it is another key's")
 @blueprint.alt_response(409, schema=ProblemSchema, description="the job has ended already")
 def cancel(job_id: str) -> dict[str, Any]:
     """Stop a job
 
-    It is canceled at once; a worker that is at it stops within one segment. Canceling twice is no error.
+    The job is canceled at once. A worker that runs it stops within one segment. Canceling twice is no error.
     """
     sees = caller(Scope.SUBMIT).sees
     services().acceptance.cancel(job_id, sees)
@@ -74,10 +74,10 @@ def cancel(job_id: str) -> dict[str, Any]:
 
 @blueprint.route("/<string:job_id>", methods=["DELETE"])
 @blueprint.response(204)
-@blueprint.alt_response(404, schema=ProblemSchema, description="no such job, or another key's")
+@blueprint.alt_response(404, schema=ProblemSchema, description="no such job, or it is another key's")
 def erase(job_id: str) -> None:
     """Stop a job and erase it
 
-    The track, the stems and the job's record are deleted; its URLs open nothing any more.
+    The track, the stems and the job's record are deleted. Its URLs stop working.
     """
     services().acceptance.erase(job_id, caller(Scope.SUBMIT).sees)

@@ -1,4 +1,4 @@
-"""`/v1/separations` and its like: each installed kind under a path of its own, by its own form."""
+"""`/v1/separations` and the like: each installed kind has its own path and its own form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from api.views.creating import Created, accepted, creates
 
 
 def blueprints() -> list[BodyBlueprint]:
-    """One for each kind. No list of kinds is kept anywhere: what is installed is served."""
+    """One blueprint for each kind. No list of kinds is kept anywhere: what is installed is served."""
     return [_blueprint(kind, form) for kind, form in forms().items()]
 
 
@@ -24,7 +24,7 @@ def _blueprint(kind: str, form: type[KindForm]) -> BodyBlueprint:
 
     submit.__doc__ = f"""Make a job of the kind `{kind}`
 
-    {words} As `POST /v1/jobs` otherwise: a multipart form with the `file`, or JSON with a `source`.
+    {words} Like `POST /v1/jobs`, it takes a multipart form with the `file`, or JSON with a `source`.
     """
     blueprint.route("", methods=["POST"])(creates(blueprint, form, form.operation)(submit))
     return blueprint

@@ -1,4 +1,4 @@
-"""`/v1/models`: what can be asked for."""
+"""`/v1/models`: the models that a job can name."""
 
 from __future__ import annotations
 
@@ -10,8 +10,16 @@ from api.schemas.answers import ModelsSchema
 from api.services import services
 
 SHOWN = {
-    "name", "summary", "stems", "sample_rate", "segment_seconds", "licence", "licence_doubt", "deprecated", "fallback",
-}  # fmt: skip
+    "name",
+    "summary",
+    "stems",
+    "sample_rate",
+    "segment_seconds",
+    "licence",
+    "licence_doubt",
+    "deprecated",
+    "fallback",
+}
 blueprint = Blueprint("models", __name__, url_prefix="/v1/models", description="The model catalog")
 
 
@@ -22,19 +30,7 @@ def catalog() -> dict[str, Any]:
     settings, entries = services().settings, services().catalog.entries
     models = []
     for entry in entries:
-        fields = entry.model_dump(
-            include={
-                "name",
-                "summary",
-                "stems",
-                "sample_rate",
-                "segment_seconds",
-                "licence",
-                "licence_doubt",
-                "deprecated",
-                "fallback",
-            }
-        )
+        fields = entry.model_dump(include=SHOWN)
         devices = sorted({pool.kind for pool in services().pools if entry.name in pool.models})
         models.append({**fields, "default": entry.name == settings.default_model, "devices": devices})
     return {"models": models}

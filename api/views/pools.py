@@ -1,4 +1,4 @@
-"""`/v1/pools`: who is there to do the work, and how much of it waits."""
+"""`/v1/pools`: the workers of each pool, and how many jobs wait for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stemsvc.jobs.record import Priority
 from stemsvc.jobstore.pool_status import PoolStatus, pool_statuses
 from stemsvc.jobstore.workers import Seen
 
-blueprint = Blueprint("pools", __name__, url_prefix="/v1/pools", description="Workers and their lines")
+blueprint = Blueprint("pools", __name__, url_prefix="/v1/pools", description="Pools of workers, and their queues")
 
 
 @blueprint.route("")
@@ -31,9 +31,9 @@ def index() -> dict[str, Any]:
 @blueprint.response(200, PoolSchema)
 @blueprint.alt_response(404, schema=ProblemSchema, description="no such pool")
 def show(name: str) -> dict[str, Any]:
-    """Look at one pool
+    """Show one pool
 
-    `jobs` is what an autoscaler goes by.
+    An autoscaler scales the pool's workers by `jobs`.
     """
     sees_all = caller(Scope.READ).sees is None
     for each in pool_statuses(services().store, services().pools):

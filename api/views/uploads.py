@@ -1,4 +1,4 @@
-"""`/v1/uploads`: files that go straight to storage, before the job that names them."""
+"""`/v1/uploads`: files that clients send straight to storage, before the job that names them."""
 
 from __future__ import annotations
 
@@ -18,30 +18,35 @@ from stemsvc.accounts.keys import Scope
 from stemsvc.errors import FileTooLarge
 from stemsvc.jobs.filenames import clean_filename
 
-URL_SECONDS = 3600  # to begin sending; the upload itself lives longer
+URL_SECONDS = 3600  # to start sending; the upload itself lasts longer
 
-blueprint = BodyBlueprint("uploads", __name__, url_prefix="/v1/uploads", description="Send large tracks by themselves")
+blueprint = BodyBlueprint(
+    "uploads", __name__, url_prefix="/v1/uploads", description="Send large tracks straight to storage"
+)
 
 
 @blueprint.route("", methods=["POST"])
 @blueprint.arguments(UploadForm, example={"filename": "song.flac", "bytes": 31457280})
 @blueprint.response(201, UploadSchema)
-@blueprint.alt_response(413, schema=ProblemSchema, description="more bytes than are taken")
+@blueprint.alt_response(413, schema=ProblemSchema, description="the file is too large")
 @blueprint.alt_response(429, schema=ProblemSchema, description="too many uploads are open")
 def announce(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Ask for a place to send a track to
+    """Ask for a URL to send a track to
 
-    PUT the file's bytes to `url` with the `headers`, then name `upload_id` as the `source` of one or more jobs. The
-    URL takes bytes for an hour, the file stays for a day.
+    PUT the file's bytes to `url` with the `headers`, then name `upload_id` in the `source` of one or more jobs. The
+    URL takes bytes for an hour. The file stays for a day.
     """
     who, settings = caller(Scope.SUBMIT), services().settings
     size = form["bytes"]
     if size is not None and size > settings.max_upload_bytes:
-        raise FileTooLarge(f"{size} bytes; at most {settings.max_upload_bytes} are taken")
+        raise FileTooLarge(f"the file has {size} bytes; the limit is {settings.max_upload_bytes}")
     upload = services().acceptance.announce_upload(
-        clean_filename(form["filename"]), settings.max_upload_bytes, asked_by(who, key=False),
-        settings.upload_ttl_seconds, settings.max_uploads_per_key,
-    )  # fmt: skip
+        clean_filename(form["filename"]),
+        settings.max_upload_bytes,
+        asked_by(who, key=False),
+        settings.upload_ttl_seconds,
+        settings.max_uploads_per_key,
+    )
     seconds = int(min(URL_SECONDS, settings.upload_ttl_seconds))
     put = services().storage.signed_put(upload.key, seconds, upload.max_bytes, size)
     body = {
@@ -61,6 +66,6 @@ def announce(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]
 def erase(upload_id: str) -> None:
     """Delete an upload
 
-    What was sent to it is deleted. Jobs that named it keep their own copy.
+    Its file is deleted. Jobs that named it keep their own copy.
     """
     services().acceptance.erase_upload(upload_id, caller(Scope.SUBMIT).sees)

@@ -26,7 +26,8 @@ blueprint = Blueprint("usage", __name__, url_prefix="/v1/usage", description="Wh
 def show(query: dict[str, Any]) -> dict[str, Any]:
     """Sum up what was used
 
-    Of jobs accepted in that time, also those deleted since. With the scope `admin` it is everybody's.
+    The report covers the jobs that were accepted in that time, also those that were deleted since. With the scope
+    `admin` it covers everyone's jobs.
     """
     until = query["until"] if query["until"] is not None else time.time()
     since = query["since"] if query["since"] is not None else until - DEFAULT_SECONDS

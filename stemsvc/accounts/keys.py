@@ -1,4 +1,4 @@
-"""Clients' keys: what they may do, how they are written down, how a secret is checked."""
+"""Clients' keys: what they may do, how they are stored, how a secret is checked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 PREFIX = "stemsvc"
 _TOKEN = re.compile(rf"{PREFIX}_([a-z0-9]{{10}})_([A-Za-z0-9_-]{{43}})")
-_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # none that looks like another
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # no two characters that look alike
 
 
 class Scope(enum.StrEnum):
@@ -20,7 +20,7 @@ class Scope(enum.StrEnum):
     SUBMIT = "submit"  # send, cancel and delete its own jobs
     READ = "read"  # see its own jobs
     URL_SOURCE = "url-source"  # have tracks fetched from addresses
-    ADMIN = "admin"  # all of it, on everybody's jobs
+    ADMIN = "admin"  # all of this, for everyone's jobs
 
 
 DEFAULT_SCOPES = (Scope.SUBMIT, Scope.READ)
@@ -28,7 +28,7 @@ DEFAULT_SCOPES = (Scope.SUBMIT, Scope.READ)
 
 @dataclass(frozen=True)
 class Key:
-    """A key as it is kept: its secret's hash only. Times are seconds since the epoch by the database's clock."""
+    """A key as it is stored, without its secret. Times are seconds since the epoch by the database's clock."""
 
     id: str
     name: str
@@ -45,23 +45,23 @@ class Key:
 
 
 def new_key(name: str, scopes: frozenset[Scope]) -> tuple[Key, str]:
-    """A key to keep, and its token, which is shown once and kept nowhere."""
+    """A key to store, and its token, which is shown once and never stored."""
     key_id = "".join(secrets.choice(_ALPHABET) for _ in range(10))
     secret = secrets.token_urlsafe(32)
     return Key(key_id, name, hash_of(secret), scopes), f"{PREFIX}_{key_id}_{secret}"
 
 
 def hash_of(secret: str) -> str:
-    """What is kept of a secret. It has 256 random bits, so that a fast hash hides it well."""
+    """The SHA-256 that is stored of a secret. A fast hash is safe, because the secret has 256 random bits."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def parse_token(token: str) -> tuple[str, str] | None:
-    """Id and secret of a token; None for what is none."""
+    """The id and secret of a token; None if the text is not a token."""
     found = _TOKEN.fullmatch(token)
     return (found[1], found[2]) if found else None
 
 
 def fits(key: Key, secret: str) -> bool:
-    """Whether the secret is the key's, in a time that tells nothing, and the key still holds."""
+    """Whether the secret is the key's and the key is not revoked. The time it takes does not depend on the secret."""
     return hmac.compare_digest(key.hash, hash_of(secret)) and key.revoked_at is None

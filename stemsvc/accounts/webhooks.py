@@ -1,4 +1,4 @@
-"""Telling clients what became of their jobs, by the Standard Webhooks convention (https://www.standardwebhooks.com)."""
+"""Webhooks about clients' jobs, by the Standard Webhooks convention (https://www.standardwebhooks.com)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 class EventType(enum.StrEnum):
-    """What a client can be told of."""
+    """The events that a webhook can deliver."""
 
     SUCCEEDED = "job.succeeded"
     FAILED = "job.failed"
@@ -18,7 +18,7 @@ class EventType(enum.StrEnum):
     PROGRESS = "job.progress"  # at each quarter of a job
 
 
-ENDS = (EventType.SUCCEEDED, EventType.FAILED, EventType.CANCELED)  # what is told where a client names no events
+ENDS = (EventType.SUCCEEDED, EventType.FAILED, EventType.CANCELED)  # delivered to a client that names no events
 FIRST_SECONDS, LONGEST_SECONDS = 5.0, 3600.0  # pauses between tries
 GIVE_UP_SECONDS = 86400.0
 PREFIX = "whsec_"
@@ -26,7 +26,7 @@ PREFIX = "whsec_"
 
 @dataclass(frozen=True)
 class Delivery:
-    """One message to one client, and how it stands. Times are seconds since the epoch by the database's clock."""
+    """One webhook to one client, and its state. Times are seconds since the epoch by the database's clock."""
 
     id: str
     job_id: str
@@ -36,10 +36,10 @@ class Delivery:
     state: str  # pending, delivered or dead
     attempt: int
     created_at: float
-    first_at: float  # from when on its tries count: its making, or its last replay
+    first_at: float  # its tries count from here: when it was made, or last replayed
     next_at: float | None
     ended_at: float | None
-    detail: str | None  # what the last try came to
+    detail: str | None  # the result of the last try
 
 
 def new_secret() -> str:
@@ -48,5 +48,5 @@ def new_secret() -> str:
 
 
 def pause(attempt: int) -> float:
-    """Seconds to wait after try `attempt` failed: doubling from 5 s to an hour, scattered by a fifth."""
+    """Seconds to wait after try `attempt` failed: doubling from 5 s to an hour, varied at random by a fifth."""
     return float(min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** (attempt - 1)) * random.uniform(0.8, 1.2))

@@ -1,4 +1,4 @@
-"""Is this installation able to work? Each finding says what was seen and what to do."""
+"""`stemsvc doctor` checks whether this installation can work. Each finding says what was seen and what to do."""
 
 from __future__ import annotations
 
@@ -57,24 +57,24 @@ SONG = Path(__file__).parent.parent / "demo" / "song" / "mixture.flac"
 LEAST_FREE_BYTES = 2 * 1024**3
 
 
-SKEW_SECONDS = 60.0  # of a clock: S3 refuses signatures at 15 minutes, people are confused sooner
+SKEW_SECONDS = 60.0  # between two clocks; S3 refuses signatures at 15 minutes, but people are confused sooner
 SEPARATION_SECONDS = 300.0
-# Where an operator at the machine does something else than what the error tells a client.
+# What an operator at the machine does, where that differs from what the error advises a client.
 REMEDIES: dict[type[StemsvcError], str] = {
-    StoreUnavailable: "start the database, or mend STEMSVC_DATABASE_URL and the network to it",
+    StoreUnavailable: "start the database, or repair STEMSVC_DATABASE_URL or the network to it",
     StoreError: "run `stemsvc migrate`",
-    BrokerUnavailable: "start Redis or RabbitMQ, or mend STEMSVC_BROKER_URL; jobs are accepted and wait meanwhile",
-    StorageUnavailable: "mend STEMSVC_S3_ENDPOINT_URL and the network to it",
+    BrokerUnavailable: "start Redis or RabbitMQ, or repair STEMSVC_BROKER_URL; jobs are accepted and wait meanwhile",
+    StorageUnavailable: "repair STEMSVC_S3_ENDPOINT_URL or the network to it",
     StorageDenied: "allow the S3 keys to put, get, list and delete in the bucket",
-    StorageMissing: "make the bucket, or mend STEMSVC_S3_BUCKET",
+    StorageMissing: "make the bucket, or correct STEMSVC_S3_BUCKET",
     StorageFull: "free space, or shorten STEMSVC_STEMS_TTL_SECONDS",
-    WeightsCorrupt: "run the command that it names",
+    WeightsCorrupt: "run the command that the finding names",
 }
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One part, whether it works, what was seen, and what to do where it doesn't."""
+    """One part: whether it works, what was seen, and what to do if it does not work."""
 
     part: str
     ok: bool
@@ -83,7 +83,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at every part; a part that can't be used becomes a finding, not an exception."""
+    """Check every part. A part that does not work becomes a finding, not an exception."""
     return [_look(part, check) for part, check in _checks(settings)]
 
 
@@ -109,7 +109,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "job store", lambda: _store(settings)
     yield "broker", lambda: _broker(settings.model_copy(update={"broker_url": broker}))
     yield "storage", lambda: _storage(settings)
-    with contextlib.suppress(StemsvcError):  # which the finding about the store tells
+    with contextlib.suppress(StemsvcError):  # the finding about the job store reports it
         _statuses(settings)
         for pool in _pools(settings):
             yield f"pool {pool.name}", partial(_pool, settings, pool.name)
@@ -119,7 +119,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
 def _pools(settings: Settings) -> list[Pool]:
     try:
         return configured_pools(settings.pools, load_catalog(settings.catalog))
-    except UsageError:  # which the finding about the catalog tells
+    except UsageError:  # the finding about the catalog reports it
         return []
 
 
@@ -143,9 +143,9 @@ def _weights(settings: Settings) -> str:
     states = {entry.name: {puller.store.snapshot(file) for file in entry.files} for entry in catalog.entries}
     damaged = [name for name, found in states.items() if State.CORRUPT in found]
     if damaged:
-        raise WeightsCorrupt(f"`stemsvc models pull {' '.join(damaged)}` brings damaged weights again")
+        raise WeightsCorrupt(f"`stemsvc models pull {' '.join(damaged)}` downloads damaged weights again")
     here = [name for name, found in states.items() if found == {State.HERE}]
-    return f"{len(states)} models; weights here of {', '.join(here)}, in {puller.store.folder}"
+    return f"{len(states)} models; weights of {', '.join(here)} are in {puller.store.folder}"
 
 
 def _disk(folder: Path) -> str:
@@ -167,7 +167,7 @@ def _store(settings: Settings) -> str:
             raise TablesOld(f"the tables are at revision {now}, this stemsvc is at {newest}")
         skew = store.now() - time.time()
         _check_skew("the database's clock", skew)
-        waiting = sum(number for line in store.waiting().values() for number in line.values())
+        waiting = sum(number for by_priority in store.waiting().values() for number in by_priority.values())
         return f"answers in {took * 1000:.0f} ms; revision {now}; clock {skew:+.1f} s; {waiting} jobs wait"
     finally:
         store.close()
@@ -175,7 +175,7 @@ def _store(settings: Settings) -> str:
 
 def _check_skew(whose: str, seconds: float) -> None:
     if abs(seconds) > SKEW_SECONDS:
-        raise ClockSkew(f"{whose} differs from ours by {seconds:+.0f} s")
+        raise ClockSkew(f"{whose} differs from this machine's by {seconds:+.0f} s")
 
 
 def _broker(settings: Settings) -> str:
@@ -188,7 +188,7 @@ def _broker(settings: Settings) -> str:
 
 
 def _storage(settings: Settings) -> str:
-    """A round trip: stored, read back, downloaded as clients do, deleted."""
+    """Store an object, read it back, download it as clients do, and delete it."""
     storage, key, content = open_storage(settings), f"doctor/{secrets.token_hex(8)}", secrets.token_bytes(1000)
     start = time.perf_counter()
     try:
@@ -196,7 +196,7 @@ def _storage(settings: Settings) -> str:
         with tempfile.TemporaryDirectory() as folder:
             storage.fetch(key, Path(folder) / "object")
             if (Path(folder) / "object").read_bytes() != content:
-                raise StorageWrong("an object that was stored came back as another one")
+                raise StorageWrong("an object came back with other bytes than were stored")
         took = time.perf_counter() - start
         said = f"{settings.storage}: stored and read back in {took * 1000:.0f} ms"
         url = storage.signed_url(key, 60, "object", "application/octet-stream")
@@ -210,7 +210,7 @@ def _downloaded(url: str, content: bytes) -> str:
     try:
         answer = httpx.get(url, timeout=15)
     except httpx.HTTPError as error:
-        raise StorageUnavailable(f"a signed URL opens nothing: {type(error).__name__}") from error
+        raise StorageUnavailable(f"a signed URL can't be opened: {type(error).__name__}") from error
     if answer.status_code != 200 or answer.content != content:
         raise StorageWrong(f"a signed URL answers {answer.status_code}")
     skew = 0.0
@@ -221,14 +221,25 @@ def _downloaded(url: str, content: bytes) -> str:
 
 
 def _device(kind: str) -> str:
-    """A real separation of the bundled song's first part, by a process of its own."""
+    """Separate the bundled song, 24 s of music, in a process of its own."""
     if importlib.util.find_spec("torch") is None:
-        return "not looked at: no torch here, this is no worker's machine"
+        return "not checked: torch is not installed, so no worker runs on this machine"
     with tempfile.TemporaryDirectory() as folder:
         command = [
-            sys.executable, "-m", "stemsvc", "separate", str(SONG), "--output", folder, "--model", "demo",
-            "--device", kind, "--stems", "vocals",
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "stemsvc",
+            "separate",
+            str(SONG),
+            "--output",
+            folder,
+            "--model",
+            "demo",
+            "--device",
+            kind,
+            "--stems",
+            "vocals",
+        ]
         start = time.perf_counter()
         try:
             done = subprocess.run(
@@ -238,10 +249,10 @@ def _device(kind: str) -> str:
             raise DeviceBroken(f"a small separation takes longer than {error.timeout:.0f} s") from error
         took = time.perf_counter() - start
     if done.returncode == 0:
-        return f"separates: 24 s of music in {took:.1f} s, starting included"
+        return f"separates: 24 s of music in {took:.1f} s, including the start"
     said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
     if "no_device" in said:
-        return f"this machine has none; its workers are elsewhere ({said})"
+        return f"this machine has no such device; its workers are elsewhere ({said})"
     raise DeviceBroken(said)
 
 
@@ -249,18 +260,18 @@ def _pool(settings: Settings, name: str) -> str:
     for status in _statuses(settings):
         if status.name == name:
             if not status.workers:
-                raise NoWorker(f"no worker lives; {status.queued} jobs wait")
+                raise NoWorker(f"no worker is alive; {status.queued} jobs wait")
             names = {seen.worker.device_name for seen in status.workers}
             return (
                 f"{status.slots} slots on {', '.join(sorted(names))}; {status.running} jobs run, {status.queued} wait"
             )
-    raise NoWorker("the store knows nothing of it")
+    raise NoWorker("the job store does not know the pool")
 
 
 def _fetcher(settings: Settings) -> str:
     (status,) = [each for each in _statuses(settings) if each.name == FETCH]
     if not status.workers:
-        raise NoFetcher(f"none lives; {status.queued} jobs wait for their tracks")
+        raise NoFetcher(f"no fetcher is alive; {status.queued} jobs wait for their tracks")
     return f"{status.slots} slots; {status.running} jobs run, {status.queued} wait"
 
 

@@ -1,4 +1,4 @@
-"""`stemsvc jobs`, `recover` and `pools`: what an operator looks at and mends."""
+"""`stemsvc jobs`, `recover` and `pools`: an operator looks at jobs and pools, and recovers stuck jobs."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from stemsvc.jobs.record import Priority
 
 @click.command()
 def pools() -> None:
-    """List the pools: what they serve, who lives, how many jobs wait and run."""
+    """List the pools: their models, their live workers, how many jobs wait and run."""
     from stemsvc.control.services import open_services
     from stemsvc.jobstore.pool_status import pool_statuses
 
     services = open_services(settings_of_what_runs())
     found = pool_statuses(services.store, services.pools)
     services.close()
-    lines = make_table("pool", "device", "models", "slots", "running", "high", "normal", "low")
+    pool_table = make_table("pool", "device", "models", "slots", "running", "high", "normal", "low")
     for each in found:
         models, device = (", ".join(each.pool.models), each.pool.device) if each.pool else ("", "")
         waiting = (str(each.waiting.get(priority, 0)) for priority in Priority)
-        lines.add_row(each.name, device, models, str(each.slots), str(each.running), *waiting)
-    show(lines)
+        pool_table.add_row(each.name, device, models, str(each.slots), str(each.running), *waiting)
+    show(pool_table)
     living = {seen.worker.id: seen.worker for each in found for seen in each.workers}
     if not living:
-        click.echo("no worker lives")
+        click.echo("no worker is alive")
         return
-    table = make_table("worker", "device", "free MB", "pools", "loaded", "jobs")
+    worker_table = make_table("worker", "device", "free MB", "pools", "loaded", "jobs")
     for worker in living.values():
         pools_of_it = worker.pools[0] if len(worker.pools) == 1 else str(len(worker.pools))
         free = "" if worker.free_memory_mb is None else str(worker.free_memory_mb)
         loaded, at = ", ".join(worker.models), "\n".join(worker.job_ids) or "idle"
-        table.add_row(worker.id, f"{worker.device} {worker.device_name}", free, pools_of_it, loaded, at)
-    show(table)
+        worker_table.add_row(worker.id, f"{worker.device} {worker.device_name}", free, pools_of_it, loaded, at)
+    show(worker_table)
 
 
 @click.group(invoke_without_command=True)
@@ -49,7 +49,7 @@ def jobs(context: click.Context, limit: int) -> None:
 
 @jobs.command()
 def stuck() -> None:
-    """List jobs that are overdue, with the reason; exits with 1 where there are any. `stemsvc recover` mends them."""
+    """List overdue jobs, with the reason. Exits with 1 if there are any. `stemsvc recover` makes them go on."""
     from stemsvc.control.overdue import find_stuck
     from stemsvc.control.services import open_services
 
@@ -71,9 +71,9 @@ def stuck() -> None:
 @click.command()
 @click.argument("job_id", nargs=-1)
 def recover(job_id: tuple[str, ...]) -> None:
-    """Take jobs back from silent workers and publish what has no message, now.
+    """Take jobs back from silent workers now, and publish queued jobs that have no message.
 
-    Running jobs given by JOB_ID are taken from their workers too and tried again.
+    A running job that JOB_ID names is taken from its worker too, and tried again.
     """
     from stemsvc.control.services import open_services
     from stemsvc.observe.logs import configure_logs

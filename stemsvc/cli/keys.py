@@ -1,4 +1,4 @@
-"""`stemsvc keys`: clients' keys, made, listed and revoked by the operator."""
+"""`stemsvc keys`: the operator makes, lists and revokes clients' keys."""
 
 from __future__ import annotations
 
@@ -17,19 +17,26 @@ if TYPE_CHECKING:
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke clients' keys. Once there is one, every request needs one."""
+    """Make, list and revoke clients' keys. Once a key exists, every request needs one."""
 
 
 @keys.command()
 @click.argument("name")
 @click.option(
-    "--scope", "scopes", multiple=True, type=click.Choice([str(scope) for scope in Scope]),
-    default=[str(scope) for scope in DEFAULT_SCOPES], show_default=True, help="what it may do, repeatable",
-)  # fmt: skip
-@click.option("--max-waiting", type=click.IntRange(0), help="jobs of its that may wait; the setting where not given")
-@click.option("--minutes-per-day", type=click.FloatRange(0), help="of audio that it may send; any where not given")
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice([str(scope) for scope in Scope]),
+    default=[str(scope) for scope in DEFAULT_SCOPES],
+    show_default=True,
+    help="what the key may do; repeatable",
+)
+@click.option(
+    "--max-waiting", type=click.IntRange(0), help="most jobs that may wait; default: STEMSVC_MAX_WAITING_PER_KEY"
+)
+@click.option("--minutes-per-day", type=click.FloatRange(0), help="audio that the key may send; default: no limit")
 def create(name: str, scopes: tuple[str, ...], max_waiting: int | None, minutes_per_day: float | None) -> None:
-    """Make a key for NAME and print it. It is shown this once only."""
+    """Make a key for NAME and print it. It is shown only this once."""
     if not name.strip() or len(name) > 200 or not name.isprintable():
         raise BadName("a name has 1 to 200 printable characters")
     key, token = new_key(name.strip(), frozenset(Scope(scope) for scope in scopes))
@@ -43,7 +50,7 @@ def create(name: str, scopes: tuple[str, ...], max_waiting: int | None, minutes_
 
 @keys.command("list")
 def list_() -> None:
-    """List the keys. Their secrets are kept nowhere."""
+    """List the keys. Their secrets are not stored."""
     from rich.console import Console
     from rich.table import Table
 
@@ -58,23 +65,23 @@ def list_() -> None:
     if found:
         Console().print(table)
     else:
-        click.echo("no keys: on the loopback, whoever reaches the api can use it")
+        click.echo("no keys: anyone who reaches the api on the loopback can use it")
 
 
 @keys.command()
 @click.argument("key_id")
 def revoke(key_id: str) -> None:
-    """Revoke the key KEY_ID; within seconds no request passes with it. Its jobs stay."""
+    """Revoke the key KEY_ID. Within seconds the api refuses it. Its jobs stay."""
     store = open_store()
     revoked = store.keys.revoke(key_id)
     store.close()
     if not revoked:
-        raise KeyNotFound(f"no key {key_id} holds")
+        raise KeyNotFound(f"no valid key {key_id}")
     click.echo(f"revoked {key_id}")
 
 
 def open_store() -> JobStore:
-    """The job store that the settings name, its schema up to date."""
+    """Bring the tables of the job store that the settings name up to date, and open it."""
     from stemsvc.jobstore import JobStore
     from stemsvc.jobstore.engine import migrate
     from stemsvc.settings import Settings

@@ -20,7 +20,7 @@ from stemsvc.errors import StemsvcError
 
 
 class _Commands(click.Group):
-    """Our commands and those of the installed parts, loaded when called; errors as one line with their code."""
+    """Our commands and those of the installed parts, loaded when called. An error prints its code and detail."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *(point.name for point in entry_points(group="stemsvc.commands"))})
@@ -58,21 +58,38 @@ main.add_command(recover)
 @main.command()
 @click.option("--host", help="address the api listens on")
 @click.option("--port", type=int, help="port the api listens on; 0 for any free one")
-@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="where everything is kept")
-@click.option("--broker", help="a Redis of yours instead of a private one")
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="folder for all data")
+@click.option("--broker", help="URL of your own Redis, instead of a private one")
 @click.option("--detach", is_flag=True, help="return once it is up; `stemsvc down` stops it")
-@click.option("--download-models", is_flag=True, help="have the weights of all pools' models here first")
-@click.option("--flower", "flower_port", type=int, is_flag=False, flag_value=5555, help="show tasks at this port: 5555")
+@click.option("--download-models", is_flag=True, help="first download the weights of all pools' models")
+@click.option(
+    "--flower",
+    "flower_port",
+    type=int,
+    is_flag=False,
+    flag_value=5555,
+    help="run Flower on this port; without a number, 5555",
+)
 def up(
-    host: str | None, port: int | None, data_dir: Path | None, broker: str | None, detach: bool,
-    download_models: bool, flower_port: int | None,
-) -> None:  # fmt: skip
+    host: str | None,
+    port: int | None,
+    data_dir: Path | None,
+    broker: str | None,
+    detach: bool,
+    download_models: bool,
+    flower_port: int | None,
+) -> None:
     """Run everything on this machine until Ctrl-C: Redis, api, dispatcher, workers."""
     from stemsvc.embedded import background
     from stemsvc.embedded.stack import run_stack
 
-    changes = {"api_host": host, "api_port": port, "data_dir": data_dir and data_dir.resolve(), "broker_url": broker,
-               "flower_port": flower_port}  # fmt: skip
+    changes = {
+        "api_host": host,
+        "api_port": port,
+        "data_dir": data_dir and data_dir.resolve(),
+        "broker_url": broker,
+        "flower_port": flower_port,
+    }
     settings = plain_settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
     if download_models:
         from stemsvc.kinds.registry import configured_pools
@@ -106,18 +123,20 @@ def down(data_dir: Path | None) -> None:
 @click.option(
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("demo-output"), show_default=True
 )
-@click.option("--url", help="a running stemsvc; without it one is started and stopped again")
+@click.option("--url", help="URL of a running stemsvc; without it, one is started and stopped again")
 @click.option("--key", help="a key of the service at --url")
 @click.option("--model", default="demo", show_default=True)
 def demo(song: Path | None, output: Path, url: str | None, key: str | None, model: str) -> None:
-    """Separate SONG (or the bundled one) over HTTP and show what came back."""
+    """Separate SONG over HTTP and show the result. Without SONG: the bundled song."""
     from stemsvc.demo.show import run_demo
 
     run_demo(song, output, url, model, key)
 
 
 @main.command()
-@click.option("--to", "revision", default="head", show_default=True, help="revision of the tables, as for a rollback")
+@click.option(
+    "--to", "revision", default="head", show_default=True, help="revision of the tables; an earlier one for a rollback"
+)
 def migrate(revision: str) -> None:
     """Bring the job store's tables up to date, or back to an earlier REVISION."""
     from stemsvc.jobstore.engine import migrate as bring
@@ -130,7 +149,7 @@ def migrate(revision: str) -> None:
 
 @main.command()
 def dispatcher() -> None:
-    """Keep queued jobs' messages alive and take jobs back from silent workers."""
+    """Publish queued jobs. Publish them again if the broker lost them, and take jobs back from silent workers."""
     import signal
 
     from stemsvc.control.dispatcher import repeat
@@ -144,7 +163,7 @@ def dispatcher() -> None:
     configure_traces(settings, "dispatcher")
     metrics.serve(settings)
     services = open_services(settings)
-    # The signals are waited for, not handled: a handler that interrupts Event.wait and calls Event.set can lock up.
+    # We wait for the signals and do not handle them: a handler that calls Event.set inside Event.wait can deadlock.
     ends = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     stop = threading.Event()
@@ -156,7 +175,10 @@ def dispatcher() -> None:
 
     sweeps = (
         (sweep, settings.dispatch_interval_seconds),
-        (services.janitor.sweep, settings.janitor_interval_seconds),  # apart: to list all objects takes its time
+        (
+            services.janitor.sweep,
+            settings.janitor_interval_seconds,
+        ),  # in its own thread: it takes long to list all objects
     )
     threads = [threading.Thread(target=repeat, args=(sweep, pause, stop)) for sweep, pause in sweeps]
     for thread in threads:
@@ -170,7 +192,7 @@ def dispatcher() -> None:
 
 @main.command()
 def doctor() -> None:
-    """Check each part of the installation; exits with 1 when one is broken."""
+    """Check each part of the installation. Exits with 1 if one is broken."""
     from stemsvc.cli.doctor import examine
 
     findings = examine(plain_settings())

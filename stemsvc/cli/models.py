@@ -1,4 +1,4 @@
-"""`stemsvc models`: what can be asked for, and its weights on this machine."""
+"""`stemsvc models`: the models of the catalog, and their weights on this machine."""
 
 from __future__ import annotations
 
@@ -25,15 +25,17 @@ if TYPE_CHECKING:
 @click.group(invoke_without_command=True)
 @click.pass_context
 def models(context: click.Context) -> None:
-    """List models, and see to their weights on this machine."""
+    """List models, and manage their weights on this machine."""
     if context.invoked_subcommand is None:
         _list(online=False)
 
 
 @models.command("list")
-@click.option("--online", is_flag=True, help="also ask the hub whether the weights can be had (at most once a day)")
+@click.option(
+    "--online", is_flag=True, help="also ask the hub whether missing weights are available (at most once a day)"
+)
 def list_(online: bool) -> None:
-    """List the models and whether their weights are here."""
+    """List the models, and whether their weights are on this machine."""
     _list(online)
 
 
@@ -41,7 +43,7 @@ def list_(online: bool) -> None:
 @click.argument("names", nargs=-1, metavar="NAME...")
 @click.option("--all", "everything", is_flag=True, help="every model of the catalog")
 def pull(names: tuple[str, ...], everything: bool) -> None:
-    """Have the weights of NAME... here: fetched where they lack, every byte checked."""
+    """Download the weights of NAME... that this machine lacks, and check every byte."""
     from stemsvc.models.weights_show import pull_all
 
     _, catalog, puller = _open()
@@ -56,9 +58,9 @@ def pull(names: tuple[str, ...], everything: bool) -> None:
 @models.command()
 @click.argument("names", nargs=-1, metavar="[NAME...]")
 def verify(names: tuple[str, ...]) -> None:
-    """Read every byte of the weights that are here (of NAME..., where given) and compare it with the catalog.
+    """Check every byte of the weights on this machine against the catalog; with NAME..., only of these models.
 
-    Exits with 1 where a file is damaged, or one of NAME... is missing.
+    Exits with 1 if a file is damaged, or if a file of NAME... is missing.
     """
     from stemsvc.models.store import State
 
@@ -70,7 +72,7 @@ def verify(names: tuple[str, ...]) -> None:
             if state is State.MISSING and not names:
                 continue
             bad |= state is not State.HERE
-            unsure = " (nothing vouches for it: no sha256 in the catalog)" if puller.store.digest(file) is None else ""
+            unsure = " (can't be checked: no sha256 in the catalog)" if puller.store.digest(file) is None else ""
             click.echo(f"{state.value:8} {entry.name:16} {puller.store.place(file)}{unsure}")
     if bad:
         sys.exit(1)
@@ -103,10 +105,10 @@ def path(name: str | None) -> None:
 @click.argument("names", nargs=-1, metavar="[NAME...]")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="the lock file to write")
 def lock(names: tuple[str, ...], output: Path | None) -> None:
-    """Write down commit, hash and size of the weights' files as they are now at their sources, for review.
+    """Write a lock file for review: commit, hash and size of the weights' files, as their sources have them now.
 
-    By default beside STEMSVC_CATALOG, where it is read from; files that the lock file knows and that are not asked
-    for stay in it. Exits with 1 where a source has other weights than the catalog says.
+    By default it lies beside STEMSVC_CATALOG, where stemsvc reads it. Files of models that you do not name stay in
+    it. Exits with 1 if a source has other weights than the catalog says.
     """
     from stemsvc.models.catalog import lock_path
     from stemsvc.models.lock import read_lock, write_lock
@@ -126,18 +128,20 @@ def lock(names: tuple[str, ...], output: Path | None) -> None:
                 f"{entry.name}: {file.label}\n  {seen.sha256}  {seen.size} bytes" + ("  CHANGED" if differs else "")
             )
     write_lock(target, files)
-    click.echo(f"written to {target}: look it over")
+    click.echo(f"written to {target}: review it")
     if changed:
         raise WeightsChanged("a source has other weights than the catalog says; see above")
 
 
 @models.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="by default beside FILE")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="file to write; default: beside FILE"
+)
 def convert(file: Path, output: Path | None) -> None:
-    """Turn FILE, a .th checkpoint of upstream's, into safetensors, without trusting it.
+    """Convert FILE, a .th checkpoint of upstream, to safetensors, without trusting it.
 
-    It is read in a process of its own that refuses every class but demucs' networks.
+    A process of its own reads it, and refuses every class except demucs' networks.
     """
     from stemsvc.models.convert import convert as convert_file
     from stemsvc.models.store import sha256_of
@@ -176,9 +180,7 @@ def _list(online: bool) -> None:
         if online and state == "missing":
             state = _availability(puller, entry)
         size = _megabytes(entry.size) if entry.size else "?"
-        table.add_row(
-            entry.name, state, size, entry.licence + "?" * bool(entry.licence_doubt), " ".join(entry.stems)
-        )  # fmt: skip
+        table.add_row(entry.name, state, size, entry.licence + "?" * bool(entry.licence_doubt), " ".join(entry.stems))
     Console().print(table)
     for doubt in dict.fromkeys(entry.licence_doubt for entry in catalog.entries if entry.licence_doubt):
         click.echo(f"licence in doubt: {doubt}")
@@ -189,7 +191,7 @@ def _list(online: bool) -> None:
 
 
 def _state(puller: Puller, entry: ModelEntry) -> str:
-    """What a snapshot at the model's files tells: the worst of them."""
+    """The worst state of the model's files, by their names and sizes only."""
     from stemsvc.models.store import State
 
     states = [puller.store.snapshot(file) for file in entry.files]
@@ -204,7 +206,7 @@ def _availability(puller: Puller, entry: ModelEntry) -> str:
     refusals = [each.refusal for each in known if each is not None and each.refusal]
     if refusals:
         return f"missing, hub: {refusals[0]}" + (f"; take {entry.fallback}" if entry.fallback else "")
-    return "missing, can be had" if any(known) else "missing"
+    return "missing, available" if any(known) else "missing"
 
 
 def _megabytes(size: int) -> str:

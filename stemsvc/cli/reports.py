@@ -10,7 +10,7 @@ from stemsvc.cli.keys import open_store
 @click.command()
 @click.option("--days", type=click.FloatRange(0, min_open=True), default=30.0, show_default=True)
 def report(days: float) -> None:
-    """Sum up what each key used: jobs, minutes of audio, seconds of devices, cost by the set price."""
+    """Sum up what each key used: jobs, minutes of audio, seconds of devices, and their cost at the set price."""
     import time
 
     from rich.console import Console

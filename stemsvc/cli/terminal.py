@@ -1,24 +1,24 @@
-"""What commands share: the settings, tables. Nothing heavy is imported before it is used."""
+"""What commands share: settings and tables. A heavy package is imported only when it is used."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # a bare GPU machine, where only `bench engine` is to run, has neither rich nor pydantic
+if TYPE_CHECKING:  # a bare GPU machine that runs only `bench engine` has neither rich nor pydantic
     from rich.table import Table
 
     from stemsvc.settings import Settings
 
 
 def plain_settings() -> Settings:
-    """The environment's."""
+    """The settings from the environment."""
     from stemsvc.settings import Settings
 
     return Settings()
 
 
 def settings_of_what_runs() -> Settings:
-    """The settings, with the private broker of the stack that runs over this data folder where none is set."""
+    """The settings. If no broker is set, it is the private one of the stack that runs over this data folder."""
     from stemsvc.embedded.stack import running
 
     settings = plain_settings()
@@ -34,7 +34,7 @@ def make_table(*columns: str) -> Table:
 
 
 def show(table: Table) -> None:
-    """Print it."""
+    """Print the table."""
     from rich.console import Console
 
     Console().print(table)

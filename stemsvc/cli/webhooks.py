@@ -1,4 +1,4 @@
-"""`stemsvc webhooks`: what clients were told, said again; the secrets that sign it."""
+"""`stemsvc webhooks`: lists deliveries, sends them again, and manages the secrets that sign them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ KEY = click.argument("key_id", required=False, default="")
 
 @click.group()
 def webhooks() -> None:
-    """Show, replay and sign webhooks."""
+    """List webhook deliveries, send them again, and manage the secrets that sign them."""
 
 
 @webhooks.command("list")
 @click.option("--state", type=click.Choice(["pending", "delivered", "dead"]))
-@click.option("--job", "job_id", help="of this job")
+@click.option("--job", "job_id", help="only deliveries of this job")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 def list_(state: str | None, job_id: str | None, limit: int) -> None:
     """List deliveries, the newest first."""
@@ -42,7 +42,7 @@ def list_(state: str | None, job_id: str | None, limit: int) -> None:
 @webhooks.command()
 @click.argument("delivery_ids", nargs=-1, required=True)
 def replay(delivery_ids: tuple[str, ...]) -> None:
-    """Send deliveries again, however they ended."""
+    """Send deliveries again, whatever their state."""
     store = open_store()
     unknown = [each for each in delivery_ids if not store.webhooks.replay(each)]
     store.close()
@@ -54,7 +54,7 @@ def replay(delivery_ids: tuple[str, ...]) -> None:
 @webhooks.command()
 @KEY
 def secret(key_id: str) -> None:
-    """Print the secret that signs the webhooks of the key KEY_ID; without one, of jobs without a key."""
+    """Print the secret that signs the webhooks of the key KEY_ID. Without KEY_ID: of jobs without a key."""
     store = open_store()
     _check_key(key_id)
     (newest, *_) = store.webhooks.secrets(key_id)
@@ -64,9 +64,15 @@ def secret(key_id: str) -> None:
 
 @webhooks.command()
 @KEY
-@click.option("--keep-hours", type=click.FloatRange(0), default=24.0, show_default=True, help="that the old one signs")
+@click.option(
+    "--keep-hours",
+    type=click.FloatRange(0),
+    default=24.0,
+    show_default=True,
+    help="time that the old secret still signs",
+)
 def rotate(key_id: str, keep_hours: float) -> None:
-    """Make a new secret and print it; the old one signs beside it for a while."""
+    """Make a new secret and print it. The old one signs beside it for some hours."""
     _check_key(key_id)
     store = open_store()
     made = store.webhooks.rotate(key_id, keep_hours * 3600)

@@ -185,10 +185,17 @@ class Acceptance:
             self._erase(job_id)
             raise
         return Job(
-            id=job_id, state=JobState.QUEUED, spec=spec, pool=pool, inputs=tuple(inputs),
-            max_attempts=self._rules.max_attempts, request_id=request.id, owner=request.owner,
-            priority=int(Priority[spec.envelope.priority.upper()]), trace=request.trace,
-        )  # fmt: skip
+            id=job_id,
+            state=JobState.QUEUED,
+            spec=spec,
+            pool=pool,
+            inputs=tuple(inputs),
+            max_attempts=self._rules.max_attempts,
+            request_id=request.id,
+            owner=request.owner,
+            priority=int(Priority[spec.envelope.priority.upper()]),
+            trace=request.trace,
+        )
 
     def _recorded(self, job_id: str) -> JobView | None:
         """The job, if its row was made although the store's answer was lost; else None.

@@ -82,9 +82,12 @@ def _shown(job: Job) -> dict[str, Any]:
 def line(event: Event) -> dict[str, Any]:
     """An entry of a job's timeline; its moment is a datetime."""
     return {
-        "at": _moment(event.at), "from_state": event.from_state, "to_state": event.to_state, "why": event.why,
+        "at": _moment(event.at),
+        "from_state": event.from_state,
+        "to_state": event.to_state,
+        "why": event.why,
         "worker": event.worker,
-    }  # fmt: skip
+    }
 
 
 def summary(job: Job) -> dict[str, Any]:

@@ -36,9 +36,15 @@ class Choice:
 
 
 def choose_pool(
-    pools: Sequence[Pool], kind: str, needs: Needs, device: str, *, seconds: float | None = None,
-    slots: Mapping[str, int] | None = None, waiting: Callable[[], Mapping[str, int]] = dict,
-) -> Choice:  # fmt: skip
+    pools: Sequence[Pool],
+    kind: str,
+    needs: Needs,
+    device: str,
+    *,
+    seconds: float | None = None,
+    slots: Mapping[str, int] | None = None,
+    waiting: Callable[[], Mapping[str, int]] = dict,
+) -> Choice:
     """The best pool for a job of that kind with those needs, which computes for about `seconds`.
 
     Pools with live workers (`slots`: jobs at a time, by pool) come before those without. Then the operator's priority
@@ -109,9 +115,14 @@ class Router:
     def choose(self, kind: str, needs: Needs, device: str, seconds: float) -> Choice:
         """The pool for a new job; raises what `choose_pool` does, and `TransientError` `no_live_pool`."""
         choice = choose_pool(
-            self._pools, kind, needs, device, seconds=seconds, slots=self._store.workers.slots(kind),
+            self._pools,
+            kind,
+            needs,
+            device,
+            seconds=seconds,
+            slots=self._store.workers.slots(kind),
             waiting=self._waiting,
-        )  # fmt: skip
+        )
         if self._refuse and not choice.alive:
             raise NoLivePool(f"the pool {choice.pool.name} has no live worker", retry_after=30.0)
         return choice

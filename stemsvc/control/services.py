@@ -71,9 +71,13 @@ def open_services(settings: Settings) -> Services:
     acceptance = Acceptance(store, sender, storage, catalog, router, rules)
     dispatcher = Dispatcher(store, publisher, sender, router, settings.republish_seconds)
     janitor = Janitor(
-        store, storage, settings.stems_ttl_seconds, settings.rows_ttl_seconds, settings.idempotency_ttl_seconds,
+        store,
+        storage,
+        settings.stems_ttl_seconds,
+        settings.rows_ttl_seconds,
+        settings.idempotency_ttl_seconds,
         settings.usage_ttl_seconds,
-    )  # fmt: skip
+    )
     watch = Watch(store, changes)
     return Services(
         settings, catalog, pools, store, publisher, storage, sender, acceptance, dispatcher, janitor, changes, watch

@@ -1,4 +1,4 @@
-"""A drum kit drawn per song: every drum is a short sound made of swept sines, resonances and filtered noise."""
+"""A drum kit, drawn for each song: every drum is a short sound made of swept sines, resonances and filtered noise."""
 
 from __future__ import annotations
 

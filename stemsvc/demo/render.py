@@ -26,7 +26,7 @@ LEVELS = {"drums": (-20.0, 2.5), "bass": (-20.5, 2.0), "other": (-21.0, 2.5), "v
 def render_song(seed: int, seconds: float = 20.0, *, sampled: bool = False) -> dict[str, Sound]:
     """Render the song of `seed`: {stem: float32 [2, samples] at 44.1 kHz}; the mixture is the sum of the stems.
 
-    `sampled` plays drums, bass and other with a General MIDI soundfont (see `soundfont`), else all is synthesised.
+    With `sampled`, a General MIDI soundfont plays drums, bass and other (see `soundfont`); else all is synthesised.
     """
     rng = np.random.default_rng(seed)
     score = write_score(rng, seconds)
@@ -111,7 +111,7 @@ def _balance(rng: np.random.Generator, stems: dict[str, Sound]) -> dict[str, Sou
         level = max(1e-5, float(np.sqrt(np.mean(stems[stem] ** 2))))
         mean, spread = LEVELS[stem]
         target = 10 ** ((mean + float(rng.normal(0, spread))) / 20)
-        if rng.random() < 0.5:  # gentle tape-like saturation of what sticks out
+        if rng.random() < 0.5:  # gentle tape-like saturation of the peaks
             stems[stem] = np.tanh(stems[stem] / level * np.float32(0.25)) * np.float32(4 * target)
         else:
             stems[stem] = stems[stem] / level * np.float32(target)

@@ -1,6 +1,6 @@
 """A random song as notes: the score that every renderer of the demo plays.
 
-Everything derives from one seed, so a song is named by its seed alone.
+One seed determines the whole song, so its seed is its name.
 """
 
 from __future__ import annotations
@@ -13,10 +13,20 @@ MAJOR = (0, 2, 4, 5, 7, 9, 11)
 MINOR = (0, 2, 3, 5, 7, 8, 10)
 # Scale degrees (0-based) of four-bar progressions common in popular music.
 PROGRESSIONS = (
-    (0, 4, 5, 3), (0, 5, 3, 4), (5, 3, 0, 4), (0, 3, 4, 4), (0, 2, 3, 4), (0, 6, 3, 4),
-    (1, 4, 0, 0), (0, 3, 0, 4), (3, 4, 2, 5), (0, 0, 3, 4), (0, 5, 1, 4), (5, 4, 3, 4),
-)  # fmt: skip
-# Sixteenth-note grids, one string a drum: x hit, o soft hit, - rest.
+    (0, 4, 5, 3),
+    (0, 5, 3, 4),
+    (5, 3, 0, 4),
+    (0, 3, 4, 4),
+    (0, 2, 3, 4),
+    (0, 6, 3, 4),
+    (1, 4, 0, 0),
+    (0, 3, 0, 4),
+    (3, 4, 2, 5),
+    (0, 0, 3, 4),
+    (0, 5, 1, 4),
+    (5, 4, 3, 4),
+)
+# Sixteenth-note grids, one string for each drum: x hit, o soft hit, - rest.
 GROOVES = (
     {"kick": "x-------x-x-----", "snare": "----x-------x---", "hat": "x-x-x-x-x-x-x-x-"},
     {"kick": "x---x---x---x---", "snare": "----x-------x---", "open_hat": "--x---x---x---x-"},
@@ -26,7 +36,7 @@ GROOVES = (
     {"kick": "x-x-----x-x-----", "clap": "----x-------x---", "hat": "--x---x---x---xx"},
     {"kick": "x-----x---x-----", "snare": "----x-------x---", "tom": "--------------xx", "hat": "x---x---x---x---"},
     {"kick": "x---x---x---x---", "clap": "----x-------x---", "hat": "xxxxxxxxxxxxxxxx"},
-)  # fmt: skip
+)
 BASS_FIGURES = (
     ((0, 4, 0), (4, 4, 0), (8, 4, 0), (12, 4, 0)),
     tuple((i, 2, 0) for i in range(0, 16, 2)),
@@ -110,8 +120,8 @@ def _velocity(rng: np.random.Generator, base: float) -> float:
 def _write_drums(
     rng: np.random.Generator, score: Score, groove: dict[str, str], start: float, step: float, swing: float, fill: bool
 ) -> None:
-    for drum, line in groove.items():
-        for i, mark in enumerate(line):
+    for drum, grid in groove.items():
+        for i, mark in enumerate(grid):
             if mark == "-" or rng.random() < 0.03:
                 continue
             late = swing if i % 2 else 0.0

@@ -1,4 +1,4 @@
-"""`stemsvc demo`: the main job over HTTP, shown: progress, stems, a table, a picture."""
+"""`stemsvc demo`: separates a song over HTTP, and shows progress, stems, a table and a picture."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ console = Console()
 
 
 def run_demo(song: Path | None, output: Path, url: str | None, model: str, key: str | None = None) -> None:
-    """Separate `song` (the bundled one where None) with a running service, or one started for it.
+    """Separate `song` (None: the bundled one) with the service at `url`, or with one that is started for it.
 
-    Raises `FatalError` with the job's code where the job fails.
+    Raises an error with the job's code if the job fails.
     """
     output.mkdir(parents=True, exist_ok=True)
     if url:
@@ -40,7 +40,7 @@ def run_demo(song: Path | None, output: Path, url: str | None, model: str, key: 
 
 @contextmanager
 def _service() -> Iterator[str]:
-    """A `stemsvc up` of our own on a free port over a temporary folder."""
+    """Run our own `stemsvc up` on a free port over a temporary folder; yields its URL."""
     with tempfile.TemporaryDirectory(prefix="stemsvc-demo-") as folder:
         console.print("starting stemsvc: private Redis, SQLite, local storage, api, dispatcher, CPU worker ...")
         settings = Settings().model_copy(update={"data_dir": Path(folder), "api_port": 0})
@@ -90,7 +90,7 @@ def _print_table(song: Path, job: dict[str, Any], stems: dict[str, Any]) -> None
     for name, (samples, rate) in stems.items():
         lufs = loudness(samples, rate)
         truth = HERE / "song" / f"{name}.flac"
-        score = gain = "-"  # a song whose true stems nobody has
+        score = gain = "-"  # the true stems are known of the bundled song only
         if mixture is not None and truth.exists():
             true = read_sound(truth)[0]
             value = si_sdr(samples, true)

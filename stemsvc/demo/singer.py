@@ -13,9 +13,14 @@ from stemsvc.demo.voices import RATE, Sound, hertz
 
 # vowel: centre (Hz) of the first three formants, then two fixed upper ones that give a voice its ring
 VOWELS = {
-    "a": (730, 1090, 2440), "e": (530, 1840, 2480), "i": (270, 2290, 3010),
-    "o": (570, 840, 2410), "u": (300, 870, 2240), "ae": (660, 1720, 2410), "er": (490, 1350, 1690),
-}  # fmt: skip
+    "a": (730, 1090, 2440),
+    "e": (530, 1840, 2480),
+    "i": (270, 2290, 3010),
+    "o": (570, 840, 2410),
+    "u": (300, 870, 2240),
+    "ae": (660, 1720, 2410),
+    "er": (490, 1350, 1690),
+}
 UPPER = (3300.0, 4200.0)
 WIDTHS = (80.0, 100.0, 140.0, 200.0, 260.0)
 LEVELS = (1.0, 0.65, 0.4, 0.35, 0.2)

@@ -26,9 +26,17 @@ PROGRAMS = {
     "vocals": (52, 53, 54, 85),
 }
 DRUM_NOTES = {
-    "kick": (35, 36), "snare": (38, 40), "hat": (42,), "open_hat": (46,), "ride": (51, 59),
-    "crash": (49, 57), "tom": (48, 50), "low_tom": (41, 43), "clap": (39,), "shaker": (70, 54),
-}  # fmt: skip
+    "kick": (35, 36),
+    "snare": (38, 40),
+    "hat": (42,),
+    "open_hat": (46,),
+    "ride": (51, 59),
+    "crash": (49, 57),
+    "tom": (48, 50),
+    "low_tom": (41, 43),
+    "clap": (39,),
+    "shaker": (70, 54),
+}
 DRUM_KITS = (0, 0, 8, 16, 24, 25, 32, 40)
 
 

@@ -1,6 +1,6 @@
 """Pitched instruments by four synthesis methods: additive, subtractive, frequency modulation, plucked string.
 
-A voice is drawn once per part, then plays every note of it: `Voice(note) -> float32 [samples]` at `RATE`.
+A voice is drawn at random once for each part, then plays all its notes: `Voice(note) -> float32 [samples]` at `RATE`.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Everything on one machine: a private Redis, the api, the dispatcher and the workers as child processes."""
+"""The whole service on one machine: starts a private Redis, the api, the dispatcher and the workers."""

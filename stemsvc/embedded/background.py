@@ -1,4 +1,4 @@
-"""Running the stack in the background: start it and wait, find it, stop it."""
+"""Starts the stack in the background and waits until it takes jobs; stops it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ STOP_SECONDS = 120.0
 
 
 def start(settings: Settings) -> Running:
-    """Start `stemsvc up` over these settings in a session of its own and return once it takes jobs.
+    """Start `stemsvc up` with these settings in a session of its own, and return once it takes jobs.
 
     Raises `FatalError` `already_running`, or `start_failed` with the end of its output.
     """
     stack = running(settings)
     if stack is not None:
-        raise AlreadyRunning(f"a stack runs over {settings.data_dir} already: {stack.url}")
+        raise AlreadyRunning(f"a stack already runs over {settings.data_dir}: {stack.url}")
     log = settings.data_dir / "logs" / "up.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = settings.environment()
     if "broker_url" not in settings.model_fields_set:
-        del environment["STEMSVC_BROKER_URL"]  # unset means: bring a Redis of your own
+        del environment["STEMSVC_BROKER_URL"]  # without it, `up` starts its own Redis
     with log.open("wb") as file:
         command = [sys.executable, "-m", "stemsvc", "up"]
         process = subprocess.Popen(
@@ -37,14 +37,14 @@ def start(settings: Settings) -> Running:
     while process.poll() is None:
         stack = running(settings)
         if stack is not None:
-            process.returncode = 0  # it goes on without us: not a child that was forgotten
+            process.returncode = 0  # it runs on without us: Popen must not warn that nobody waited for it
             return stack
         time.sleep(0.1)
     raise StartFailed(_end(log))
 
 
 def stop(settings: Settings) -> Running:
-    """Stop the stack over these settings and wait until it has ended. Raises `FatalError` `not_running`."""
+    """Stop the stack of these settings and wait until it has ended. Raises `FatalError` `no_stack`, `stop_failed`."""
     stack = running(settings)
     if stack is None:
         raise NoStack(f"no stack runs over {settings.data_dir}")
@@ -59,7 +59,7 @@ def stop(settings: Settings) -> Running:
 
 def _alive(pid: int) -> bool:
     try:
-        if os.waitpid(pid, os.WNOHANG)[0] == pid:  # our own child: take its exit status
+        if os.waitpid(pid, os.WNOHANG)[0] == pid:  # a process that we started: take its exit status
             return False
     except ChildProcessError:
         pass

@@ -1,4 +1,4 @@
-"""Flower over our broker: which tasks and workers there are, for an operator's eyes."""
+"""Flower shows an operator the tasks and workers of our broker."""
 
 from __future__ import annotations
 
@@ -16,15 +16,21 @@ if TYPE_CHECKING:
 
 
 def flower_command(settings: Settings) -> tuple[list[str], dict[str, str]]:
-    """How Flower is started, and its environment: no secret on a command line. Raises `FatalError` `no_flower`."""
+    """Flower's command and environment; no secret is on the command line. Raises `FatalError` `no_flower`."""
     from stemsvc.settings import process_environment
 
     if importlib.util.find_spec("flower") is None:
         raise NoFlower("Flower is not installed: pip install 'stemsvc[flower]'")
     command = [
-        sys.executable, "-m", "celery", "-A", "stemsvc.queue.flower_app", "flower", f"--address={settings.api_host}",
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "stemsvc.queue.flower_app",
+        "flower",
+        f"--address={settings.api_host}",
         f"--port={settings.flower_port}",
-    ]  # fmt: skip
+    ]
     environment = settings.environment()
     if password := settings.flower_password.get_secret_value():
         environment["FLOWER_BASIC_AUTH"] = f"{settings.flower_user}:{password}"
@@ -35,12 +41,12 @@ def flower_command(settings: Settings) -> tuple[list[str], dict[str, str]]:
 @click.option("--host", help="address to listen on")
 @click.option("--port", type=int, default=5555, show_default=True)
 def flower(host: str | None, port: int) -> None:
-    """Show tasks and workers in a browser; STEMSVC_FLOWER_PASSWORD guards it."""
+    """Show tasks and workers in a browser. STEMSVC_FLOWER_PASSWORD protects the page."""
     from stemsvc.settings import Settings
 
     changes = {"flower_port": port, **({"api_host": host} if host else {})}
     settings = Settings().model_copy(update=changes)
     if settings.api_host not in ("127.0.0.1", "::1", "localhost") and not settings.flower_password.get_secret_value():
-        raise BadSettings("beyond the loopback Flower needs STEMSVC_FLOWER_PASSWORD")
+        raise BadSettings("beyond the loopback, Flower needs STEMSVC_FLOWER_PASSWORD")
     command, environment = flower_command(settings)
     os.execve(command[0], command, environment)

@@ -1,4 +1,4 @@
-"""Child processes that never outlive us."""
+"""The processes of a stack, which never outlive it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def die_with_parent(number: int = signal.SIGTERM) -> None:  # pragma: no cover - runs between fork and exec
-    """Have the kernel send this process that signal when its parent dies; only Linux can."""
+    """Have the kernel send this process the signal `number` when its parent dies. Only Linux can."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
 
 
 class Child:
-    """One child: started with its output in a log file, started again if it dies, stopped with SIGTERM then SIGKILL."""
+    """One process of a stack: its output goes to a log file, and SIGTERM, then SIGKILL stop it. It can start again."""
 
     def __init__(self, name: str, command: list[str], environment: dict[str, str], log: Path) -> None:
         self.name = name
@@ -39,19 +39,24 @@ class Child:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
-                self.command, env=self._environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                start_new_session=True, preexec_fn=die_with_parent if sys.platform == "linux" else None,
-            )  # fmt: skip
+                self.command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,
+            )
         self._started = time.monotonic()
 
     @property
     def pid(self) -> int:
-        """Process id of the running child."""
+        """The process id; only after `start`."""
         assert self._process is not None
         return self._process.pid
 
     def dead(self) -> int | None:
-        """The exit code of a child that has ended, else None."""
+        """The exit code if the process has ended, else None."""
         return self._process.poll() if self._process else None
 
     @property
@@ -60,7 +65,7 @@ class Child:
         return time.monotonic() - self._started
 
     def stop(self, grace: float) -> None:
-        """Ask it to end, wait `grace` seconds, then kill it."""
+        """Ask the process to stop, wait `grace` seconds, then kill it."""
         if self._process is None or self._process.poll() is not None:
             return
         self._process.terminate()
@@ -71,12 +76,15 @@ class Child:
             self._process.wait()
 
     def tail(self, lines: int = 15) -> str:
-        """The end of its log."""
+        """The last `lines` lines of its log."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:]) if self._log.exists() else ""
 
 
 def wait_until(what: str, check: Callable[[], T | None], children: list[Child], seconds: float) -> T:
-    """Call `check` until it returns a value; raises `FatalError` `start_failed` with the log of a child that died."""
+    """Call `check` until it returns a value.
+
+    Raises `FatalError` `start_failed`, with the log of a process that ended, or with all logs after `seconds`.
+    """
     deadline = time.monotonic() + seconds
     while True:
         result = check()

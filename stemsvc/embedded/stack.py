@@ -1,4 +1,4 @@
-"""`stemsvc up`: the whole service on one machine, supervised until told to stop."""
+"""`stemsvc up`: the whole service on one machine, supervised until it is asked to stop."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from stemsvc.queue.celery import make_celery
 from stemsvc.settings import Settings
 
 LOCK_SECONDS = 1.0
-RESTART_PAUSE = 3.0  # a child that dies younger than this is not started again at once
+RESTART_PAUSE = 3.0  # a process that ended sooner after its start is not restarted at once
 
 
 @dataclass(frozen=True)
 class Running:
-    """A running stack, as its state file tells."""
+    """A running stack, as its state file describes it."""
 
     pid: int
     url: str
@@ -40,15 +40,15 @@ class Running:
 
 
 def state_file(settings: Settings) -> Path:
-    """Where a running stack tells who it is."""
+    """The file in which a running stack writes its process id and URLs."""
     return settings.data_dir / "run" / "stack.json"
 
 
 def running(settings: Settings) -> Running | None:
     """The stack that runs over this data folder, or None.
 
-    A stack holds its folder's lock while it lives: a state file that a killed one left behind, and whose process id
-    is another program's by now, is not believed.
+    A stack holds the lock of its folder while it runs. A killed stack leaves its state file behind, and its process id
+    may be another program's by now. So a state file without the lock does not count.
     """
     try:
         state = Running(**json.loads(state_file(settings).read_text()))
@@ -96,7 +96,7 @@ class Stack:
         ]
 
     def _metrics_port(self, number: int) -> dict[str, str]:
-        """Each process that shows figures has a port of its own, from the one of the settings on."""
+        """Each process that shows metrics has its own port, counted up from the port in the settings."""
         port = self.settings.metrics_port
         return {"STEMSVC_METRICS_PORT": str(port + number)} if port else {}
 
@@ -118,7 +118,7 @@ class Stack:
             yield device, command
 
     def start(self) -> None:
-        """Start everything and return once jobs can be sent and a worker waits for them."""
+        """Start all processes, and return once the api takes jobs and the workers answer."""
         if self._redis:
             self._redis.child.start()
             wait_until("redis", self._redis.answers, [self._redis.child], 20)
@@ -147,7 +147,7 @@ class Stack:
             app.close()
 
     def watch(self, say: Callable[[str], None]) -> None:
-        """Start children again that died, for ever."""
+        """Restart each process that ends, forever."""
         everyone = [*([self._redis.child] if self._redis else []), *self._children]
         while True:
             time.sleep(0.5)
@@ -167,7 +167,7 @@ class Stack:
 
 
 def _with_memory(settings: Settings) -> str:
-    """The pools; where the setting says nothing of the memory of those on the CPU, it is this machine's."""
+    """The setting `pools`. A pool on the CPU without a memory limit gets this machine's memory."""
     if settings.pools.endswith(FILES):
         return settings.pools
     megabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
@@ -188,9 +188,9 @@ def _only_one(settings: Settings) -> Iterator[None]:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
-            except OSError as error:  # another stack, or someone who looks whether there is one
+            except OSError as error:  # another stack, or a process that looks for one
                 if time.monotonic() > deadline:
-                    detail = f"a stack runs over {settings.data_dir} already"
+                    detail = f"a stack already runs over {settings.data_dir}"
                     raise AlreadyRunning(detail) from error
             time.sleep(0.02)
         yield
@@ -210,5 +210,5 @@ def run_stack(settings: Settings, *, private_broker: bool, say: Callable[[str], 
         except KeyboardInterrupt:
             say("stopping")
         finally:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not leave children behind
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second SIGTERM must not leave processes behind
             stack.stop()

@@ -61,20 +61,28 @@ def _insert(dialect: str, table: sa.Table) -> Any:
 @functools.cache
 def _count_queue(dialect: str) -> Any:
     insert = _insert(dialect, lines).values(
-        pool=sa.bindparam("pool"), priority=sa.bindparam("priority"), waiting=sa.bindparam("waiting"),
-        published=sa.bindparam("published"), clock=0.0,
-    )  # fmt: skip
-    more = {"waiting": lines.c.waiting + insert.excluded.waiting,
-            "published": lines.c.published + insert.excluded.published}  # fmt: skip
+        pool=sa.bindparam("pool"),
+        priority=sa.bindparam("priority"),
+        waiting=sa.bindparam("waiting"),
+        published=sa.bindparam("published"),
+        clock=0.0,
+    )
+    more = {
+        "waiting": lines.c.waiting + insert.excluded.waiting,
+        "published": lines.c.published + insert.excluded.published,
+    }
     return insert.on_conflict_do_update(index_elements=["pool", "priority"], set_=more)
 
 
 @functools.cache
 def _count_share(dialect: str) -> Any:
     insert = _insert(dialect, shares).values(
-        pool=sa.bindparam("pool"), priority=sa.bindparam("priority"), owner=sa.bindparam("owner"),
-        waiting=sa.bindparam("waiting"), turn=sa.bindparam("turn"),
-    )  # fmt: skip
+        pool=sa.bindparam("pool"),
+        priority=sa.bindparam("priority"),
+        owner=sa.bindparam("owner"),
+        waiting=sa.bindparam("waiting"),
+        turn=sa.bindparam("turn"),
+    )
     later = sa.case((insert.excluded.turn > shares.c.turn, insert.excluded.turn), else_=shares.c.turn)
     more = {"waiting": shares.c.waiting + insert.excluded.waiting, "turn": later}
     return insert.on_conflict_do_update(index_elements=["pool", "priority", "owner"], set_=more)
@@ -83,9 +91,12 @@ def _count_share(dialect: str) -> Any:
 @functools.cache
 def _keep_turn(dialect: str) -> Any:
     insert = _insert(dialect, shares).values(
-        pool=sa.bindparam("pool"), priority=sa.bindparam("priority"), owner=sa.bindparam("owner"), waiting=0,
+        pool=sa.bindparam("pool"),
+        priority=sa.bindparam("priority"),
+        owner=sa.bindparam("owner"),
+        waiting=0,
         turn=sa.bindparam("turn"),
-    )  # fmt: skip
+    )
     return insert.on_conflict_do_update(
         index_elements=["pool", "priority", "owner"], set_={"turn": insert.excluded.turn}
     )
@@ -123,10 +134,16 @@ def count(
         for (pool, priority), change in sorted(by_queue.items())
     ]
     of_shares = [
-        {"pool": place.pool, "priority": place.priority, "owner": place.owner, "waiting": change.waiting,
-         "turn": (ends or {}).get(place, 0.0)}
-        for place, change in sorted(changes.items(), key=lambda each: each[0]) if change.waiting
-    ]  # fmt: skip
+        {
+            "pool": place.pool,
+            "priority": place.priority,
+            "owner": place.owner,
+            "waiting": change.waiting,
+            "turn": (ends or {}).get(place, 0.0),
+        }
+        for place, change in sorted(changes.items(), key=lambda each: each[0])
+        if change.waiting
+    ]
     for statement, values in ((_count_queue(dialect), of_queues), (_count_share(dialect), of_shares)):
         if values:
             connection.execute(statement, values if len(values) > 1 else values[0])

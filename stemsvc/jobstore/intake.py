@@ -202,17 +202,31 @@ def _insert(connection: sa.Connection, new: list[tuple[_Item, JobView]], turns: 
     places = Counter(fair_queue.Place(view.job.pool, view.job.priority, view.job.owner) for _, view in new)
     fair_queue.count(connection, {place: fair_queue.Change(number) for place, number in places.items()}, turns.ends)
     accounts = [
-        {"job_id": view.job.id, "owner": view.job.owner, "kind": view.job.kind, "model": view.job.spec.model,
-         "accepted_at": view.job.created_at, "state": str(view.job.state), "cached": False,
-         "track_seconds": item.seconds, "device_seconds": 0.0}
+        {
+            "job_id": view.job.id,
+            "owner": view.job.owner,
+            "kind": view.job.kind,
+            "model": view.job.spec.model,
+            "accepted_at": view.job.created_at,
+            "state": str(view.job.state),
+            "cached": False,
+            "track_seconds": item.seconds,
+            "device_seconds": 0.0,
+        }
         for item, view in new
-    ]  # fmt: skip
+    ]
     connection.execute(usage.insert(), accounts)
     keys = [
-        {"owner": view.job.owner, "key": item.key.key, "fingerprint": item.key.fingerprint, "job_id": view.job.id,
-         "created_at": view.job.created_at}
-        for item, view in new if item.key
-    ]  # fmt: skip
+        {
+            "owner": view.job.owner,
+            "key": item.key.key,
+            "fingerprint": item.key.fingerprint,
+            "job_id": view.job.id,
+            "created_at": view.job.created_at,
+        }
+        for item, view in new
+        if item.key
+    ]
     if keys:
         connection.execute(idempotency_keys.insert(), keys)
 

@@ -21,9 +21,14 @@ class Keys:
     def add(self, key: Key) -> None:
         """Store a new key, created at the database's time."""
         values = {
-            "id": key.id, "name": key.name, "hash": key.hash, "scopes": sorted(key.scopes), "created_at": db_now(),
-            "max_waiting": key.max_waiting, "minutes_per_day": key.minutes_per_day,
-        }  # fmt: skip
+            "id": key.id,
+            "name": key.name,
+            "hash": key.hash,
+            "scopes": sorted(key.scopes),
+            "created_at": db_now(),
+            "max_waiting": key.max_waiting,
+            "minutes_per_day": key.minutes_per_day,
+        }
         with translated(), self._engine.begin() as connection:
             connection.execute(api_keys.insert().values(values))
 

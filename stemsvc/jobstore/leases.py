@@ -46,15 +46,24 @@ class Leases:
         Nobody can take a job that pauses before its next attempt: its message is sent when the pause is over.
         """
         values = {
-            "attempt": jobs.c.attempt + 1, "lease_owner": worker, "lease_expires_at": db_now() + seconds,
-            "started_at": db_now(), "fraction": 0.0, "stage": "starting", "not_before": None,
-        }  # fmt: skip
+            "attempt": jobs.c.attempt + 1,
+            "lease_owner": worker,
+            "lease_expires_at": db_now() + seconds,
+            "started_at": db_now(),
+            "fraction": 0.0,
+            "stage": "starting",
+            "not_before": None,
+        }
         due = sa.and_(jobs.c.id == job_id, is_due())
         with self._moves.begin() as moving:
             job = moving.transition(
-                due, JobState.QUEUED, JobState.RUNNING, lambda job: f"attempt {job.attempt} started",
-                worker=worker, values=values,
-            )  # fmt: skip
+                due,
+                JobState.QUEUED,
+                JobState.RUNNING,
+                lambda job: f"attempt {job.attempt} started",
+                worker=worker,
+                values=values,
+            )
         return None if job is None else (job, Lease(job_id, job.attempt, worker))
 
     def heartbeat(self, lease: Lease, seconds: float, fraction: float, stage: str) -> bool:
@@ -80,10 +89,17 @@ class Leases:
         """
         first = inputs[0]
         values = {
-            **UNLEASED, "pool": jobs.c.next_pool, "next_pool": None, "inputs": [asdict(each) for each in inputs],
-            "input_key": first.key, "input_name": first.name, "input_bytes": first.bytes, "stage": "queued",
-            "fraction": 0.0, "max_attempts": jobs.c.max_attempts + 1,
-        }  # fmt: skip
+            **UNLEASED,
+            "pool": jobs.c.next_pool,
+            "next_pool": None,
+            "inputs": [asdict(each) for each in inputs],
+            "input_key": first.key,
+            "input_name": first.name,
+            "input_bytes": first.bytes,
+            "stage": "queued",
+            "fraction": 0.0,
+            "max_attempts": jobs.c.max_attempts + 1,
+        }
         fetched = sa.and_(held(lease), jobs.c.next_pool.is_not(None))
         why = f"fetched {sum(each.bytes for each in inputs)} bytes"
         with self._moves.begin() as moving:
@@ -104,19 +120,30 @@ class Leases:
         return True
 
     def succeed(
-        self, lease: Lease, source: Mapping[str, Any], outputs: Mapping[str, Any], origin: Origin | None = None,
-        facts: Mapping[str, Any] | None = None, noun: str = "files",
-    ) -> bool:  # fmt: skip
+        self,
+        lease: Lease,
+        source: Mapping[str, Any],
+        outputs: Mapping[str, Any],
+        origin: Origin | None = None,
+        facts: Mapping[str, Any] | None = None,
+        noun: str = "files",
+    ) -> bool:
         """running -> succeeded with the outputs of this attempt; False where the lease is stale.
 
         `noun` names the outputs in the timeline.
         """
         origin = origin or Origin()
         values = {
-            "source": dict(source), "outputs": dict(outputs), "facts": dict(facts or {}), "fraction": 1.0,
-            "stage": "done", "input_sha256": origin.input_sha256, "cache_key": origin.cache_key,
-            "cached": origin.cached, "manifest_key": origin.manifest_key,
-        }  # fmt: skip
+            "source": dict(source),
+            "outputs": dict(outputs),
+            "facts": dict(facts or {}),
+            "fraction": 1.0,
+            "stage": "done",
+            "input_sha256": origin.input_sha256,
+            "cache_key": origin.cache_key,
+            "cached": origin.cached,
+            "manifest_key": origin.manifest_key,
+        }
         account = {"track_seconds": float(source.get("duration_seconds", 0.0)), "cached": origin.cached}
         why = f"{len(outputs)} {noun} stored" + (", taken from an earlier job" if origin.cached else "")
         return self._end(lease, JobState.SUCCEEDED, why, values, account)
@@ -207,7 +234,10 @@ def _take_back(
     else:
         state, why = JobState.FAILED, f"{WorkerLost.code}: {why}, {job.attempt} times"
         values = {
-            "error_code": WorkerLost.code, "error_detail": why, "stage": "failed", "finished_at": db_now(),
+            "error_code": WorkerLost.code,
+            "error_detail": why,
+            "stage": "failed",
+            "finished_at": db_now(),
             "lease_expires_at": None,
-        }  # fmt: skip
+        }
     return moving.transition(which, JobState.RUNNING, state, why, worker=job.lease_owner, values=values)

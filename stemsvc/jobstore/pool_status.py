@@ -39,8 +39,11 @@ def pool_statuses(store: JobStore, pools: list[Pool]) -> list[PoolStatus]:
     names = dict.fromkeys([*known, FETCH, *sorted(seen | busy)])
     return [
         PoolStatus(
-            name, known.get(name), waiting.get(name, {}), running.get(name, 0),
+            name,
+            known.get(name),
+            waiting.get(name, {}),
+            running.get(name, 0),
             [each for each in living if name in each.worker.pools],
         )
         for name in names
-    ]  # fmt: skip
+    ]

@@ -66,17 +66,25 @@ def _inputs(row: Mapping[Any, Any], url: str) -> tuple[Input, ...]:
         return ()
     known = [Input(**{name: each[name] for name in _INPUT if name in each}) for each in stored or [{"name": ""}]]
     first = replace(
-        known[0], name=row["input_name"], key=row["input_key"], bytes=row["input_bytes"], sha256=row["input_sha256"],
+        known[0],
+        name=row["input_name"],
+        key=row["input_key"],
+        bytes=row["input_bytes"],
+        sha256=row["input_sha256"],
         url=url,
-    )  # fmt: skip
+    )
     return (first, *known[1:])
 
 
 _FIND = sa.select(jobs).where(jobs.c.id == sa.bindparam("job_id"))
 _APPEND = events.insert().values(
-    job_id=sa.bindparam("job_id"), at=db_now(), from_state=sa.bindparam("old"), to_state=sa.bindparam("new"),
-    why=sa.bindparam("why"), worker=sa.bindparam("worker"),
-)  # fmt: skip
+    job_id=sa.bindparam("job_id"),
+    at=db_now(),
+    from_state=sa.bindparam("old"),
+    to_state=sa.bindparam("new"),
+    why=sa.bindparam("why"),
+    worker=sa.bindparam("worker"),
+)
 
 
 def find(connection: sa.Connection, job_id: str) -> Job | None:

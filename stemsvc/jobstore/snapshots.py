@@ -31,8 +31,18 @@ def snapshots(
     `slots` gives for a kind of job (None: any) how many of them each pool's live workers run at a time.
     """
     newest = sa.select(sa.func.max(events.c.id)).where(events.c.job_id == jobs.c.id).scalar_subquery()
-    columns = (jobs.c.id, jobs.c.state, jobs.c.attempt, jobs.c.stage, jobs.c.fraction, jobs.c.started_at, newest,
-               jobs.c.pool, jobs.c.kind, jobs.c.next_pool)  # fmt: skip
+    columns = (
+        jobs.c.id,
+        jobs.c.state,
+        jobs.c.attempt,
+        jobs.c.stage,
+        jobs.c.fraction,
+        jobs.c.started_at,
+        newest,
+        jobs.c.pool,
+        jobs.c.kind,
+        jobs.c.next_pool,
+    )
     found: dict[str, Snapshot] = {}
     for first in range(0, len(job_ids), 500):
         query = sa.select(*columns).where(jobs.c.id.in_(job_ids[first : first + 500]))

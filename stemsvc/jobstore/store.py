@@ -38,9 +38,12 @@ class JobStore:
     """
 
     def __init__(
-        self, url: str, subscribers: Sequence[Subscriber] = (), progressed: Callable[[str], None] | None = None,
+        self,
+        url: str,
+        subscribers: Sequence[Subscriber] = (),
+        progressed: Callable[[str], None] | None = None,
         ahead: int = 100,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._engine = connect(url)
         self._progressed = progressed or (lambda job_id: None)
         self._moves = Moves(self._engine, subscribers)

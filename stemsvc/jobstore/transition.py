@@ -51,9 +51,16 @@ class Transaction:
         self.moved: list[Moved] = []
 
     def transition(
-        self, which: sa.ColumnElement[bool], old: JobState, new: JobState, why: Why, *, worker: str | None = None,
-        values: Mapping[str, Any] | None = None, account: Mapping[str, Any] | None = None,
-    ) -> Job | None:  # fmt: skip
+        self,
+        which: sa.ColumnElement[bool],
+        old: JobState,
+        new: JobState,
+        why: Why,
+        *,
+        worker: str | None = None,
+        values: Mapping[str, Any] | None = None,
+        account: Mapping[str, Any] | None = None,
+    ) -> Job | None:
         """Move the one job that `which` matches from `old` to `new`; None where it is no longer in `old`.
 
         `values` are further columns of its row, `account` those of its account. A move into or out of a queue updates
@@ -144,7 +151,15 @@ def announce(connection: sa.Connection, job: Job, type: str) -> None:
     if not url or type not in job.envelope.webhook_events:
         return
     values = {
-        "id": f"msg_{uuid.uuid4().hex}", "job_id": job.id, "owner": job.owner, "url": url, "type": type,
-        "state": "pending", "attempt": 0, "created_at": db_now(), "first_at": db_now(), "next_at": db_now(),
-    }  # fmt: skip
+        "id": f"msg_{uuid.uuid4().hex}",
+        "job_id": job.id,
+        "owner": job.owner,
+        "url": url,
+        "type": type,
+        "state": "pending",
+        "attempt": 0,
+        "created_at": db_now(),
+        "first_at": db_now(),
+        "next_at": db_now(),
+    }
     connection.execute(webhook_deliveries.insert().values(values))

@@ -42,9 +42,13 @@ class Uploads:
             if connection.execute(mine).scalar_one() >= most:
                 return None
             values = {
-                "id": upload.id, "owner": upload.owner, "filename": upload.filename, "max_bytes": upload.max_bytes,
-                "created_at": db_now(), "expires_at": db_now() + seconds,
-            }  # fmt: skip
+                "id": upload.id,
+                "owner": upload.owner,
+                "filename": upload.filename,
+                "max_bytes": upload.max_bytes,
+                "created_at": db_now(),
+                "expires_at": db_now() + seconds,
+            }
             connection.execute(uploads.insert().values(values))
             row = connection.execute(sa.select(uploads).where(uploads.c.id == upload.id)).mappings().one()
             return _upload(row)

@@ -50,11 +50,17 @@ class Usage:
         audio = sa.case((usage.c.state == "succeeded", usage.c.track_seconds), else_=0.0)
         query = (
             sa.select(
-                usage.c.owner, usage.c.state, usage.c.cached, sa.func.count().label("count"),
-                sa.func.sum(audio).label("audio"), sa.func.sum(usage.c.device_seconds).label("device"),
+                usage.c.owner,
+                usage.c.state,
+                usage.c.cached,
+                sa.func.count().label("count"),
+                sa.func.sum(audio).label("audio"),
+                sa.func.sum(usage.c.device_seconds).label("device"),
             )
-            .where(*which).group_by(usage.c.owner, usage.c.state, usage.c.cached).order_by(usage.c.owner)
-        )  # fmt: skip
+            .where(*which)
+            .group_by(usage.c.owner, usage.c.state, usage.c.cached)
+            .order_by(usage.c.owner)
+        )
         found: dict[str, Account] = {}
         with reading(self._engine) as connection:
             for row in connection.execute(query).mappings():
@@ -77,9 +83,12 @@ def day(connection: sa.Connection, owner: str) -> tuple[float, float]:
     Jobs that failed, were canceled or came from the cache do not count.
     """
     counted = sa.and_(
-        usage.c.owner == owner, usage.c.accepted_at > db_now() - DAY, usage.c.cached.is_(False),
-        usage.c.state.in_(("queued", "succeeded")), usage.c.track_seconds > 0,
-    )  # fmt: skip
+        usage.c.owner == owner,
+        usage.c.accepted_at > db_now() - DAY,
+        usage.c.cached.is_(False),
+        usage.c.state.in_(("queued", "succeeded")),
+        usage.c.track_seconds > 0,
+    )
     columns = (sa.func.coalesce(sa.func.sum(usage.c.track_seconds), 0.0), sa.func.min(usage.c.accepted_at), db_now())
     total, oldest, now = connection.execute(sa.select(*columns).where(counted)).one()
     return float(total), (float(oldest) + DAY - float(now)) if oldest is not None else 0.0

@@ -71,9 +71,10 @@ class Webhooks:
 
     def _end(self, delivery: Delivery, values: dict[str, Any]) -> bool:
         mine = sa.and_(
-            webhook_deliveries.c.id == delivery.id, webhook_deliveries.c.attempt == delivery.attempt,
+            webhook_deliveries.c.id == delivery.id,
+            webhook_deliveries.c.attempt == delivery.attempt,
             webhook_deliveries.c.state == "pending",
-        )  # fmt: skip
+        )
         with translated(), self._engine.begin() as connection:
             return connection.execute(webhook_deliveries.update().where(mine).values(values)).rowcount == 1
 

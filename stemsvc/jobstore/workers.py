@@ -56,10 +56,14 @@ class Workers:
     def beat(self, worker: Worker, seconds: float) -> None:
         """Store a worker's report. The worker counts as live for `seconds` more."""
         report: dict[str, Any] = {
-            **asdict(worker), "pools": list(worker.pools), "models": list(worker.models),
+            **asdict(worker),
+            "pools": list(worker.pools),
+            "models": list(worker.models),
             "kinds": None if worker.kinds is None else list(worker.kinds),
-            "job_ids": list(worker.job_ids), "seen_at": db_now(), "expires_at": db_now() + seconds,
-        }  # fmt: skip
+            "job_ids": list(worker.job_ids),
+            "seen_at": db_now(),
+            "expires_at": db_now() + seconds,
+        }
         with translated(), self._engine.begin() as connection:
             insert = upsert(connection, workers).values(**report, started_at=db_now())
             report.pop("id")

@@ -32,7 +32,7 @@ def convert(source: Path, target: Path) -> None:
             raise ConvertUnavailable(
                 f"{source.name} must be converted, which needs the worker's packages here: "
                 "pip install 'stemsvc[worker]'",
-            ) from error  # fmt: skip
+            ) from error
         last = words[-1] if words else f"exit status {done.returncode}"
         raise WeightsUnreadable(f"{source.name}: the conversion ended: {last[:300]}") from error
     if refusal := answer["error"]:

@@ -116,12 +116,12 @@ class Puller:
             raise lacking(
                 f"the weights {file.label} {word} on this machine, and STEMSVC_OFFLINE is set. Fill the folder "
                 f"{self.store.folder} with `stemsvc models pull` on a machine that has a network, and copy it here",
-            )  # fmt: skip
+            )
         if file.sha256 is None:
             raise WeightsUnpinned(
                 f"nothing says what {file.label} must be: give its sha256 in the catalog, or let "
                 "`stemsvc models lock` write a lock file and review it",
-            )  # fmt: skip
+            )
 
     def _bring(self, file: WeightFile, on_pull: OnPull) -> None:
         if file.path is not None:
@@ -157,9 +157,8 @@ class Puller:
                 whole_tries -= fresh  # a part from several tries may mix several files: that try does not count
                 if whole_tries <= 0:
                     raise WeightsCorrupt(
-                        f"{file.label} is not what the catalog says, however often it is fetched: "
-                        f"{damage}",
-                    ) from damage  # fmt: skip
+                        f"{file.label} is not what the catalog says, however often it is fetched: {damage}",
+                    ) from damage
                 log.warning("wrong weights came, fetching them again", file=file.label, why=str(damage))
 
     def _patiently(self, file: WeightFile, do: Callable[[], T]) -> T:
@@ -189,7 +188,7 @@ class Puller:
                 raise WeightsChanged(
                     f"the hub's weights {file.label} are not those of the catalog: sha256 "
                     f"{seen.sha256}, not {file.sha256}",
-                )  # fmt: skip
+                )
             size = size or seen.size
         here = part.stat().st_size if part.exists() else 0
         self.store.check_room(max(0, (size or 0) - here), file.label)

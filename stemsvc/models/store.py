@@ -207,12 +207,12 @@ class WeightStore:
                 raise CacheFull(
                     f"the disk of {self.folder} is full: {name} does not fit; free some space or move "
                     "STEMSVC_CACHE_DIR",
-                ) from error  # fmt: skip
+                ) from error
             if error.errno in READ_ONLY:
                 raise CacheReadOnly(
                     f"{self.folder} can't be written and lacks {name}: fill it with `stemsvc models "
                     "pull` where it can be written, or set STEMSVC_CACHE_DIR",
-                ) from error  # fmt: skip
+                ) from error
             raise CacheBroken(f"{name} can't be written to {self.folder}: {error.strerror}") from error
 
 

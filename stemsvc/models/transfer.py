@@ -131,9 +131,14 @@ def _from_hub(file: WeightFile, target: _Part, size: int | None) -> None:
     with _hub_errors(file):
         # without retries of its own: the caller's cover every kind of failure, and both would multiply
         http_get(
-            _hub_url(file), cast(BinaryIO, target), resume_size=at, headers=build_hf_headers(), expected_size=size,
-            displayed_filename=file.filename, _nb_retries=0,
-        )  # fmt: skip
+            _hub_url(file),
+            cast(BinaryIO, target),
+            resume_size=at,
+            headers=build_hf_headers(),
+            expected_size=size,
+            displayed_filename=file.filename,
+            _nb_retries=0,
+        )
 
 
 def _tame_hub() -> None:

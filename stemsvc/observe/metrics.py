@@ -73,9 +73,13 @@ def _instruments() -> _Instruments:
         Histogram("demucs_model_load_seconds", "Seconds to check, load and convert weights", by, buckets=LOAD_BUCKETS),
         Gauge("demucs_model_memory_bytes", "Memory that a loaded model takes", by, multiprocess_mode="livesum"),
         storage_seconds(),
-        Histogram("stemsvc_http_seconds", "Seconds until a request's answer begins", ("method", "route", "status"),
-                  buckets=BUCKETS),
-    )  # fmt: skip
+        Histogram(
+            "stemsvc_http_seconds",
+            "Seconds until a request's answer begins",
+            ("method", "route", "status"),
+            buckets=BUCKETS,
+        ),
+    )
 
 
 def job_ended(kind: str, model: str, state: str, code: str = "") -> None:

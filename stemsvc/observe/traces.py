@@ -64,9 +64,13 @@ def flush() -> None:
 
 @contextmanager
 def span(
-    name: str, attributes: Attributes | None = None, *, parent: str | None = None, kind: SpanKind = SpanKind.INTERNAL,
+    name: str,
+    attributes: Attributes | None = None,
+    *,
+    parent: str | None = None,
+    kind: SpanKind = SpanKind.INTERNAL,
     start: float | None = None,
-) -> Iterator[Span]:  # fmt: skip
+) -> Iterator[Span]:
     """A span around what happens inside, below `parent` (a traceparent) or the current one.
 
     `start` is in seconds since the epoch; None: now. The span of an error has its code, or its class where it has none,
@@ -76,9 +80,14 @@ def span(
     above = context.get_current() if parent is None else _propagator.extract({PARENT: parent})
     nanoseconds = None if start is None else int(start * 1e9)
     with tracer.start_as_current_span(
-        name, context=above, kind=kind, attributes=attributes, start_time=nanoseconds, record_exception=False,
+        name,
+        context=above,
+        kind=kind,
+        attributes=attributes,
+        start_time=nanoseconds,
+        record_exception=False,
         set_status_on_exception=False,
-    ) as made:  # fmt: skip
+    ) as made:
         try:
             yield made
         except StemsvcError as error:

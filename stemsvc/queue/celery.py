@@ -144,9 +144,10 @@ class Publisher:
     def publish(self, claimed: Claimed) -> None:
         """Send `{job_id}` to the job's queue; raises `TransientError` `broker_unavailable`."""
         facts: Attributes = {
-            "stemsvc.job_id": claimed.job_id, "stemsvc.request_id": claimed.request_id or "",
+            "stemsvc.job_id": claimed.job_id,
+            "stemsvc.request_id": claimed.request_id or "",
             "messaging.destination.name": claimed.queue,
-        }  # fmt: skip
+        }
         with span("publish", facts, parent=claimed.trace, kind=SpanKind.PRODUCER):
             # an operator finds a job's messages in Flower by the job's id; a job may have several
             task_id = f"{claimed.job_id}.{secrets.token_hex(4)}"

@@ -85,8 +85,11 @@ def test_every_figure_is_shown_somewhere(figures: dict[str, set[str]]) -> None:
 
 def test_every_alert_says_what_to_do() -> None:
     runbook = Path("deploy/README.md").read_text()
-    anchors = {re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower()).replace(" ", "-")
-               for line in runbook.splitlines() if line.startswith("#")}  # fmt: skip
+    anchors = {
+        re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower()).replace(" ", "-")
+        for line in runbook.splitlines()
+        if line.startswith("#")
+    }
     for rule in ALERTS:
         notes: dict[str, Any] = rule["annotations"]
         assert rule["labels"]["severity"] in ("warning", "critical")

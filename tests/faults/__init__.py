@@ -1,1 +1,1 @@
-"""Things break while real processes work; a reader of its own then looks for jobs lost, doubled or wrong."""
+"""Faults are injected while real processes work. Then an independent reader looks for lost, doubled and wrong jobs."""

@@ -1,4 +1,4 @@
-"""A proxy before PostgreSQL that keeps an answer to a commit for itself, as where the server dies in that moment."""
+"""A proxy before PostgreSQL that withholds the answer to a commit, as if the server died at that moment."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from types import TracebackType
 from tests.faults.proxy import hang_up
 
 COMMIT = b"COMMIT"
-AWAY_SECONDS = 1.5  # how long nobody gets in afterwards: so that tries and heartbeats come in any order
+AWAY_SECONDS = 1.5  # how long nobody can connect afterwards, so that tries and heartbeats come in any order
 
 
 class Answers:
-    """Passes connections to a port of the loopback on to a server's socket."""
+    """Passes connections to a port of the loopback on to a server's Unix socket."""
 
     def __init__(self, target: Path) -> None:
         self._target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
-        self.wanted: bytes | None = None  # the next transaction in which a client says this has its answer kept
-        self.kept = 0
+        self.wanted: bytes | None = None  # the answer to the next transaction in which a client sends this is withheld
+        self.kept = 0  # answers withheld so far
         self._away_until = 0.0
         self._open: set[socket.socket] = set()
         self._thread = threading.Thread(target=self._accept, name="answers", daemon=True)
@@ -69,11 +69,11 @@ class Answers:
             self._open.discard(client)
 
     def _ask(self, client: socket.socket, server: socket.socket, keep: threading.Event) -> None:
-        said = False
+        sent = False
         with contextlib.suppress(OSError):
             while data := client.recv(1 << 16):
-                said = said or (self.wanted is not None and self.wanted in data)
-                if said and COMMIT in data:
+                sent = sent or (self.wanted is not None and self.wanted in data)
+                if sent and COMMIT in data:
                     self.wanted = None
                     keep.set()
                 server.sendall(data)
@@ -81,7 +81,7 @@ class Answers:
     def _answer(self, server: socket.socket, client: socket.socket, keep: threading.Event) -> None:
         with contextlib.suppress(OSError):
             while data := server.recv(1 << 16):
-                if keep.is_set():  # it is done, and nobody hears of it
+                if keep.is_set():  # the commit is done, and no client learns of it
                     self._away_until = time.monotonic() + AWAY_SECONDS
                     self.kept += 1
                     self._hang_up_on_all()

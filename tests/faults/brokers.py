@@ -1,4 +1,4 @@
-"""Redis and RabbitMQ, and what can befall each."""
+"""Redis and RabbitMQ, and the faults that a test can cause in each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.rabbitmq import RabbitServer
 
 
 class Broker(Protocol):
-    """A broker's process and its misfortunes."""
+    """A broker's process and its faults."""
 
     name: str
 
@@ -34,13 +34,13 @@ class Broker(Protocol):
         """Lose every queue and message."""
 
     def drop_connections(self) -> None:
-        """Cut everybody off."""
+        """Close every client's connection."""
 
     def full(self) -> contextlib.AbstractContextManager[None]:
-        """Have no memory for messages, for as long as this is entered."""
+        """Give the broker no memory for messages while the context lasts."""
 
     def close(self) -> None:
-        """End what runs beside the broker's process."""
+        """End the processes that run beside the broker's."""
 
 
 class Redis:
@@ -83,7 +83,7 @@ class Redis:
                 client.config_set("maxmemory", 0)
 
     def close(self) -> None:
-        """Nothing runs beside it."""
+        """Do nothing: no process runs beside Redis."""
 
     def _client(self) -> redis.Redis:
         return redis.Redis.from_url(self.url)

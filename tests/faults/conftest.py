@@ -1,4 +1,4 @@
-"""One stage for each broker, all faults on each, and the table at the end."""
+"""One stage for each broker, all faults on each stage, and a table of the results at the end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TITLES = ("runs", "faults", "accepted", "lost", "doubled", "wrong", "p50 s", "p9
 
 @dataclass
 class Row:
-    """What a fault did."""
+    """The results of one fault, over all its runs."""
 
     runs: int = 0
     faults: int = 0
@@ -44,13 +44,15 @@ ROWS: dict[tuple[str, str], Row] = {}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--runs", type=int, help="inject every fault so often, on each broker; else the quick ones once")
-    parser.addoption("--crowd", type=int, default=40, help="how many jobs a crowd is")
-    parser.addoption("--report", type=Path, help="file that the table is written to")
+    parser.addoption(
+        "--runs", type=int, help="runs of every fault on each broker; without it, the quick faults run once"
+    )
+    parser.addoption("--crowd", type=int, default=40, help="jobs of a fault that needs many")
+    parser.addoption("--report", type=Path, help="file for the table")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without `--runs`, as in `make test`, keep the quick faults on the embedded broker."""
+    """Without `--runs`, as in `make test`, run only the quick faults on the embedded broker."""
     if config.getoption("--runs", default=None) is not None:
         return
     long = [item for item in items if "stage" in getattr(item, "fixturenames", ()) and not _is_quick(item)]
@@ -84,7 +86,7 @@ def row(request: pytest.FixtureRequest, stage: Stage) -> Row:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """Write the report after each fault: a run of an hour that is cut short has still shown something."""
+    """Write the report after each fault, so that an hour's run that is cut short still has results."""
     report = item.config.getoption("--report", default=None)
     if ROWS and report:
         report.write_text("\n".join(table()) + "\n")

@@ -16,11 +16,11 @@ from stemsvc.client import Client
 from stemsvc.errors import UsageError
 from tests.faults.stage import LONGEST, SHORT, Stage
 
-PLACES = 20  # in the bounded queue
+PLACES = 20  # for jobs in the bounded queue
 
 
 def send_hostile_files(stage: Stage) -> float:
-    children = _children_of_all(stage)
+    before = _pool_processes(stage)
     start = time.monotonic()
     jobs = {}
     for name, data in hostile(stage).items():
@@ -39,12 +39,12 @@ def send_hostile_files(stage: Stage) -> float:
         assert stage.error(job_id) not in (None, "internal_error", "worker_lost", "time_limit"), name
         assert stage.attempts(job_id) == 1, name
     assert stage.end(stage.send()) < 60
-    assert _children_of_all(stage) == children  # the same processes: none died of it
+    assert _pool_processes(stage) == before  # the same processes: no file killed one
     return took
 
 
 def hostile(stage: Stage) -> dict[str, bytes]:
-    """Files by name."""
+    """Hostile files by name."""
     flac = stage.songs[SHORT].read_bytes()
     pcm = bytes(4 * 44100)
     huge = 0xFFFFFF00
@@ -79,7 +79,7 @@ def _streaminfo(flac: bytes, samples: int) -> bytes:
 
 
 def _silence(folder: Path, seconds: float) -> bytes:
-    """A flac of a few hundred kilobytes that decodes to hundreds of megabytes and does not say so."""
+    """A flac of a few hundred kilobytes that decodes to hundreds of megabytes; its header does not tell the length."""
     import numpy as np
     import soundfile
 
@@ -109,12 +109,12 @@ def send_ten_times_what_the_queue_holds(stage: Stage) -> float:
             assert int(answer.headers["Retry-After"]) >= 1
         took = stage.end(*stage.expected)
         kept = {key.split("/")[1] for key in stage.reader.stored("jobs") - before}
-        assert kept == set(stage.expected)  # nothing is left of what was refused
+        assert kept == set(stage.expected)  # refused jobs have no files left
     return took
 
 
 def _try(stage: Stage, url: str) -> httpx.Response | None:
-    """Send a job; its refusal, or None where it was accepted."""
+    """Send a job; returns the refusal, or None if the job was accepted."""
     with stage.songs[SHORT].open("rb") as file:
         answer = httpx.post(f"{url}/v1/jobs", files={"file": file}, data={"stems": "vocals"}, timeout=60)
     if answer.status_code != 201:
@@ -140,11 +140,11 @@ def send_one_request_fifty_times(stage: Stage) -> float:
     except UsageError as refusal:
         assert refusal.code == "idempotency_conflict"  # noqa: PT017
     else:
-        raise AssertionError("another request was taken for the same")
+        raise AssertionError("a different request was accepted under the same key")
     return stage.end(stage.expect(job_id))
 
 
-def _children_of_all(stage: Stage) -> set[int]:
+def _pool_processes(stage: Stage) -> set[int]:
     pids = [worker.container.pid for worker in stage.workers]
     lists = (Path(f"/proc/{pid}/task/{pid}/children").read_text().split() for pid in pids)
-    return {int(child) for child in itertools.chain.from_iterable(lists)}
+    return {int(each) for each in itertools.chain.from_iterable(lists)}

@@ -1,4 +1,4 @@
-"""Faults of processes: killed, frozen, told to stop, canceled under them."""
+"""Faults of processes: they are killed, frozen, asked to stop, or their jobs are canceled."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def kill_a_pool_child(stage: Stage) -> float:
 
 def kill_a_whole_worker(stage: Stage) -> float:
     job_id = stage.send(LONG)
-    child = stage.in_the_middle(job_id)
-    worker = stage.worker_of(child)
+    pid = stage.in_the_middle(job_id)
+    worker = stage.worker_of(pid)
     worker.kill()
-    os.kill(child, signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
     stage.fault()
     took = stage.end(job_id)
     assert stage.attempts(job_id) == 2
@@ -42,13 +42,13 @@ def kill_a_quarter_of_the_workers_again_and_again(stage: Stage) -> float:
             before = _ended(stage, jobs)
             if before == len(jobs):
                 break
-            children = _children(worker.container.pid)
+            pids = _pool_processes(worker.container.pid)
             worker.kill()
-            for child in children:
-                _kill(child)
+            for pid in pids:
+                _kill(pid)
             stage.fault()
             worker.container.start()
-            # the others go on; the next one dies when they have got a little further, or all waits for a lease
+            # the next worker dies only after the others have made some progress; else everything waits for a lease
             wait_for("progress", lambda before=before: _ended(stage, jobs) > min(before + 10, len(jobs) - 1))  # type: ignore[misc]
         for worker in workers:
             worker.container.ready()
@@ -57,14 +57,14 @@ def kill_a_quarter_of_the_workers_again_and_again(stage: Stage) -> float:
 
 def stop_a_worker_past_its_lease(stage: Stage) -> float:
     job_id = stage.send(LONG)
-    child = stage.in_the_middle(job_id)
-    os.kill(child, signal.SIGSTOP)
+    pid = stage.in_the_middle(job_id)
+    os.kill(pid, signal.SIGSTOP)
     stage.fault()
     try:
-        # frozen with the device in its hands: the other worker waits for it, which the lease does not
+        # the frozen process holds the device: the other worker waits for it, but the lease runs out
         wait_for("the lease to run out", lambda: stage.attempts(job_id) == 2)
     finally:
-        os.kill(child, signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
     return stage.end(job_id)
 
 
@@ -136,9 +136,9 @@ def _ended(stage: Stage, jobs: list[str]) -> int:
     return len(jobs) - stage.reader.live(jobs)
 
 
-def _children(pid: int) -> list[int]:
-    """Pids of a worker's pool children."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+def _pool_processes(pid: int) -> list[int]:
+    """Pids of a worker's pool processes."""
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _kill(pid: int) -> None:

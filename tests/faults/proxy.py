@@ -1,4 +1,4 @@
-"""A TCP proxy before the storage that can refuse, answer 503, dawdle or hang up in the middle."""
+"""A TCP proxy before the storage. It can refuse connections, answer 503, slow down or reset uploads in the middle."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RESET_AFTER = 60_000  # bytes that a client may send on a connection
 
 
 class Mood(enum.Enum):
-    """What the proxy does to connections, new ones and those that are open."""
+    """What the proxy does to new and open connections."""
 
     FINE = "fine"
     DOWN = "down"
@@ -36,7 +36,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self.mood = Mood.FINE
-        self.harmed = 0  # connections that the mood met
+        self.harmed = 0  # times that the mood changed what a client got
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._accept, name="proxy", daemon=True)
 
@@ -106,7 +106,7 @@ class Proxy:
 
 
 def hang_up(connection: socket.socket) -> None:
-    """End with a reset instead of a goodbye."""
+    """Close the connection with a TCP reset."""
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()

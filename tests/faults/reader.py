@@ -1,6 +1,6 @@
-"""What became of the accepted jobs, read from the tables, the storage's folder and the downloaded bytes.
+"""Finds out how the accepted jobs ended, from the tables, the storage's folder and the downloaded bytes.
 
-On purpose none of the product's code reads here: a fault in it must not hide itself.
+It uses none of the product's code on purpose: a fault in that code must not hide itself.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ENDED = ("succeeded", "failed", "canceled")
 
 @dataclass(frozen=True)
 class Expectation:
-    """The end that a job shall have, and how many samples its stems shall."""
+    """The state in which a job must end, and the samples per channel that its stems must have."""
 
     state: str
     frames: int
@@ -38,7 +38,7 @@ class Findings:
 
     lost: list[str] = field(default_factory=list)  # no row, or no end
     doubled: list[str] = field(default_factory=list)  # more than one commit, or files of more than one
-    wrong: list[str] = field(default_factory=list)  # another end than it should have, or stems that are none
+    wrong: list[str] = field(default_factory=list)  # a wrong end state, or wrong stems
 
     def __bool__(self) -> bool:
         return bool(self.lost or self.doubled or self.wrong)
@@ -46,14 +46,14 @@ class Findings:
 
 @dataclass(frozen=True)
 class Reader:
-    """Where a stage keeps what is to be read: the database's URL, the folder of the objects, the api's URL."""
+    """Reads the results of a stage: the database's URL, the folder of the objects, the api's URL."""
 
     database: str
     objects: Path
     url: str
 
     def read(self, expected: Mapping[str, Expectation]) -> Findings:
-        """Look at every job that is expected."""
+        """Check every expected job."""
         findings = Findings()
         with self._tables() as ask:
             for job_id, expectation in expected.items():
@@ -94,7 +94,7 @@ class Reader:
             return int(ask("SELECT count(*) FROM jobs WHERE state = 'queued'")[0][0])
 
     def _ended_well(self, job_id: str, state: str, expectation: Expectation) -> bool:
-        """Whether each stem of a succeeded job can be downloaded, as promised, and is sound of that length."""
+        """Whether each stem of a succeeded job can be downloaded, has the promised hash and the expected length."""
         if state != "succeeded":
             return True
         stems = _get(f"{self.url}/v1/jobs/{job_id}").json()["stems"]
@@ -118,7 +118,7 @@ class Reader:
 
 
 def _get(url: str) -> httpx.Response:
-    """Ask again where a process that was killed still held the connection, as clients do."""
+    """Ask again if a killed process held the connection, as clients do."""
 
     def look() -> httpx.Response | None:
         with contextlib.suppress(httpx.TransportError):

@@ -1,4 +1,4 @@
-"""Faults of the broker: gone, emptied, cut off, repeating itself, full."""
+"""Faults of the broker: it is gone, empty, cut off, full, or sends a message again."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def leave_the_broker_no_memory(stage: Stage) -> float:
         for _ in range(5):
             try:
                 jobs.append(stage.send())
-            except TransientError as refusal:  # a clear answer would do as well; it is then sent again
+            except TransientError as refusal:  # a clear refusal is right too; then the client sends the job again
                 assert refusal.code == "broker_unavailable"  # noqa: PT017
                 jobs.append(stage.expect(submit_until_accepted(stage.client, stage.songs[1.0])))
     return stage.end(*jobs)

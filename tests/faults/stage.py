@@ -35,10 +35,10 @@ from tests.faults.reader import Expectation, Findings, Reader
 from tests.processes import LocalProcess, plain_environment, stemsvc, wait_for
 from tests.sounds import write_sound
 
-SHORT, LONG = 1.0, 100.0  # seconds of song: one that is done at once, one that can be met in the middle
+SHORT, LONG = 1.0, 100.0  # seconds of song: one that is done at once, one that a fault can hit in the middle
 RATE = 44100
 LEASE = 3.0
-LONGEST = 600.0  # seconds of a track that is taken
+LONGEST = 600.0  # seconds of the longest track that is accepted
 SCRATCH_MB = 400
 BROKERS = ("redis", "rabbitmq")
 
@@ -46,8 +46,8 @@ BROKERS = ("redis", "rabbitmq")
 class Stage:
     """The service under test, on Redis and SQLite or on RabbitMQ and PostgreSQL, its stems in an S3 storage.
 
-    `broker` and `workers` are pytest-celery's nodes; `trouble` is what can befall the broker, `proxy` what can befall
-    the storage, `answers` commits in PostgreSQL.
+    `broker` and `workers` are pytest-celery's nodes. `trouble` causes faults in the broker, `proxy` in the storage,
+    `answers` at commits in PostgreSQL.
     """
 
     def __init__(self, folder: Path, broker: str) -> None:
@@ -59,9 +59,9 @@ class Stage:
         self.scratch = folder / "disk" / "scratch"
         self.scratch.mkdir(parents=True)
         self.songs = {seconds: self._song(seconds) for seconds in (SHORT, LONG)}
-        self.expected: dict[str, Expectation] = {}  # accepted job -> what shall become of it
+        self.expected: dict[str, Expectation] = {}  # id of an accepted job -> how it must end
         self.injected = 0  # faults
-        self.crowd = 40  # jobs of those faults that need many
+        self.crowd = 40  # jobs of a fault that needs many
 
     # --- the parts
 
@@ -71,24 +71,38 @@ class Stage:
         self._start_storage(cleanup)
         database = f"sqlite:///{self.folder / 'jobs.sqlite'}"
         if self.trouble.name == "rabbitmq":
-            # not in pytest's folder: PostgreSQL runs as a user of its own, whom the next pytest that starts shuts out
+            # not in pytest's folder: PostgreSQL has its own user, and the next pytest takes that user's access away
             data = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="stemsvc-postgres-"))
             self.postgres = get_server(Path(data) / "data", cleanup_mode="stop")
             cleanup.callback(self.postgres.cleanup)
             database = self.postgres.get_uri()
             self.answers = cleanup.enter_context(Answers(Path(data) / "data" / ".s.PGSQL.5432"))
         self.environment = plain_environment(
-            STEMSVC_DATA_DIR=str(self.folder / "data"), STEMSVC_DATABASE_URL=database,
-            STEMSVC_BROKER_URL=self.trouble.url, STEMSVC_LEASE_SECONDS=str(LEASE), STEMSVC_POOLS="demo:cpu",
-            STEMSVC_DISPATCH_INTERVAL_SECONDS="0.2", STEMSVC_REPUBLISH_SECONDS="1", STEMSVC_RETRY_BASE_SECONDS="0.2",
-            STEMSVC_SHUTDOWN_GRACE_SECONDS="31", STEMSVC_CONCURRENCY="1", STEMSVC_SCRATCH_DIR=str(self.scratch),
-            STEMSVC_RESULT_CACHE="false", STEMSVC_JANITOR_INTERVAL_SECONDS="1", STEMSVC_RETRY_CAP_SECONDS="5",
-            STEMSVC_MIN_FREE_BYTES="1000000", STEMSVC_MAX_DURATION_SECONDS=str(LONGEST), STEMSVC_API_PROCESSES="1",
-            STEMSVC_STORAGE="s3", STEMSVC_S3_ENDPOINT_URL=f"http://127.0.0.1:{self.proxy.port}",
-            STEMSVC_S3_BUCKET="stems", STEMSVC_S3_REGION="us-east-1", STEMSVC_S3_ACCESS_KEY_ID=ACCESS_KEY,
+            STEMSVC_DATA_DIR=str(self.folder / "data"),
+            STEMSVC_DATABASE_URL=database,
+            STEMSVC_BROKER_URL=self.trouble.url,
+            STEMSVC_LEASE_SECONDS=str(LEASE),
+            STEMSVC_POOLS="demo:cpu",
+            STEMSVC_DISPATCH_INTERVAL_SECONDS="0.2",
+            STEMSVC_REPUBLISH_SECONDS="1",
+            STEMSVC_RETRY_BASE_SECONDS="0.2",
+            STEMSVC_SHUTDOWN_GRACE_SECONDS="31",
+            STEMSVC_CONCURRENCY="1",
+            STEMSVC_SCRATCH_DIR=str(self.scratch),
+            STEMSVC_RESULT_CACHE="false",
+            STEMSVC_JANITOR_INTERVAL_SECONDS="1",
+            STEMSVC_RETRY_CAP_SECONDS="5",
+            STEMSVC_MIN_FREE_BYTES="1000000",
+            STEMSVC_MAX_DURATION_SECONDS=str(LONGEST),
+            STEMSVC_API_PROCESSES="1",
+            STEMSVC_STORAGE="s3",
+            STEMSVC_S3_ENDPOINT_URL=f"http://127.0.0.1:{self.proxy.port}",
+            STEMSVC_S3_BUCKET="stems",
+            STEMSVC_S3_REGION="us-east-1",
+            STEMSVC_S3_ACCESS_KEY_ID=ACCESS_KEY,
             STEMSVC_S3_SECRET_ACCESS_KEY=SECRET_KEY,
-        )  # fmt: skip
-        self.answered = dict(self.environment)  # of those whose commits go through the proxy
+        )
+        self.answered = dict(self.environment)  # of the processes whose commits go through `answers`
         if self.answers:
             url = f"postgresql://postgres:@127.0.0.1:{self.answers.port}/postgres"
             self.answered["STEMSVC_DATABASE_URL"] = url
@@ -96,9 +110,13 @@ class Stage:
         self.app: Celery = make_celery(Settings(broker_url=self.trouble.url))
         cleanup.callback(self.app.close)
         process = LocalProcess(
-            self.trouble.name, self.trouble.command, self.trouble.environment, self.folder,
-            lambda _: self.trouble.answers(), self.trouble.url,
-        )  # fmt: skip
+            self.trouble.name,
+            self.trouble.command,
+            self.trouble.environment,
+            self.folder,
+            lambda _: self.trouble.answers(),
+            self.trouble.url,
+        )
         cleanup.callback(process.teardown)
         process.ready()
         self.broker = CeleryTestBroker(process)
@@ -111,7 +129,7 @@ class Stage:
         self.reader = Reader(database, self.folder / "objects" / "stems", self.url)
 
     def start_api(self, cleanup: contextlib.ExitStack, name: str, **changes: str) -> tuple[LocalProcess, str]:
-        """Another api over the same parts, with other settings; and its URL."""
+        """Start another api over the same parts with changed settings; returns it and its URL."""
         url = f"http://127.0.0.1:{(port := free_port())}"
         environment = self.answered | changes
         api = self._process(
@@ -122,7 +140,7 @@ class Stage:
 
     @contextlib.contextmanager
     def more_workers(self, count: int) -> Iterator[list[CeleryTestWorker]]:
-        """All workers, with `count` more of them for a while."""
+        """All workers and, while the context lasts, `count` more."""
         with contextlib.ExitStack() as cleanup:
             more = [self._worker(cleanup, f"more-{n}") for n in range(count)]
             for worker in more:
@@ -133,9 +151,12 @@ class Stage:
         (self.folder / "objects" / "stems").mkdir(parents=True)
         port = free_port()
         rclone = LocalProcess(
-            "rclone", rclone_command(f"127.0.0.1:{port}", self.folder / "objects"), plain_environment(), self.folder,
+            "rclone",
+            rclone_command(f"127.0.0.1:{port}", self.folder / "objects"),
+            plain_environment(),
+            self.folder,
             lambda _: _answers_http(f"http://127.0.0.1:{port}"),
-        )  # fmt: skip
+        )
         cleanup.callback(rclone.teardown)
         rclone.ready()
         self.proxy = cleanup.enter_context(Proxy(port))
@@ -145,9 +166,13 @@ class Stage:
         return CeleryTestWorker(process, self.app)
 
     def _process(
-        self, cleanup: contextlib.ExitStack, name: str, command: list[str], ready: Callable[[LocalProcess], bool],
+        self,
+        cleanup: contextlib.ExitStack,
+        name: str,
+        command: list[str],
+        ready: Callable[[LocalProcess], bool],
         environment: dict[str, str] | None = None,
-    ) -> LocalProcess:  # fmt: skip
+    ) -> LocalProcess:
         process = LocalProcess(name, command, environment or self.environment, self.folder, ready)
 
         def end() -> None:
@@ -171,12 +196,12 @@ class Stage:
             return list(pool.map(lambda _: self.send(), range(count)))
 
     def expect(self, job_id: str, seconds: float = SHORT, ends: str = "succeeded") -> str:
-        """Note what shall become of an accepted job."""
+        """Note how an accepted job must end; returns its id."""
         self.expected[job_id] = Expectation(ends, round(seconds * RATE))
         return job_id
 
     def in_the_middle(self, job_id: str) -> int:
-        """Wait until the job is being separated; returns the pid of the child that is at it."""
+        """Wait until the job is being separated; returns the pid of the pool process that runs it."""
 
         def look() -> int | None:
             job = self.client.job(job_id)
@@ -188,20 +213,20 @@ class Stage:
         return wait_for("the job to be separated", look)
 
     def both_busy(self, ends: str = "succeeded") -> list[str]:
-        """Two long jobs, one on each worker: one computes, the other has decoded and waits for the device."""
+        """Send two long jobs, one for each worker: one computes, the other has decoded and waits for the device."""
         jobs = [self.send(LONG, ends) for _ in range(2)]
         wait_for("two running jobs", lambda: all(self.client.job(job_id)["state"] == "running" for job_id in jobs))
         return jobs
 
     def end(self, *job_ids: str, seconds: float = 120.0) -> float:
-        """Wait for these jobs' ends; returns how long that took."""
+        """Wait until these jobs have ended; returns the seconds that it took."""
         start = time.monotonic()
         for job_id in job_ids:
             self.client.wait(job_id, seconds, pause=0.05)
         return time.monotonic() - start
 
     def worker_of(self, child: int) -> CeleryTestWorker:
-        """The node whose child this is."""
+        """The node that has this pool process."""
         parent = int(Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[1])
         return next(worker for worker in self.workers if worker.container.pid == parent)
 
@@ -215,33 +240,33 @@ class Stage:
         return str(error["code"]) if error else None
 
     def fault(self) -> None:
-        """Count one fault; call it where it is injected."""
+        """Count one fault. Call this where the fault is injected."""
         self.injected += 1
 
     # --- between two faults
 
     def heal(self) -> None:
-        """Start again what a fault has left dead."""
+        """Start the processes again that a fault has left dead."""
         self.proxy.mood = Mood.FINE
         for process in (self.broker.container, self.api, self.dispatcher, *(w.container for w in self.workers)):
             if process.status != "running":
                 process.restart()
 
     def inspect(self) -> Findings:
-        """What the reader says, once what was given up has been erased."""
+        """The reader's findings, after workers had up to 10 s to erase the files of attempts that lost their lease."""
 
         def look() -> Findings | None:
             found = self.reader.read(self.expected)
             return None if found else found
 
-        with contextlib.suppress(AssertionError):  # a worker may still erase what a lost attempt had stored
+        with contextlib.suppress(AssertionError):  # a worker may still be erasing the files of a lost attempt
             wait_for("a clean sheet", lambda: look() is not None, seconds=10)
         return self.reader.read(self.expected)
 
     def _pings(self, process: LocalProcess) -> bool:
         try:
             replies = self.app.control.ping(timeout=0.5)
-        except AWAY:  # a fault may have met our own connection
+        except AWAY:  # a fault may have cut our own connection
             return False
         return any(f"-{process.pid}@" in name for reply in replies for name in reply)
 
@@ -279,7 +304,7 @@ def _answers_http(url: str) -> bool:
 
 
 def _mount(folder: Path, cleanup: contextlib.ExitStack) -> bool:
-    """Give the folder a small disk of its own, where this machine lets us."""
+    """Mount a small disk of `SCRATCH_MB` on the folder; returns whether this machine allows it."""
     if sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("mount"):
         return False
     command = ["mount", "-t", "tmpfs", "-o", f"size={SCRATCH_MB}m", "tmpfs", str(folder)]

@@ -1,4 +1,4 @@
-"""Faults of what the service stands on: the storage, the scratch disk, the database."""
+"""Faults of what the service depends on: the storage, the scratch disk, the database."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def reset_uploads_in_the_middle(stage: Stage) -> float:
 
 
 def _storage(stage: Stage, mood: Mood) -> float:
-    """Spoil the storage while a job is separated, until its upload has met that."""
+    """Set the proxy's mood while a job is separated, until the mood has hit the job's upload."""
     job_id = stage.send(LONG)
     stage.in_the_middle(job_id)
     harmed = stage.proxy.harmed
     stage.proxy.mood = mood
     stage.fault()
     wait_for("the upload to meet the fault", lambda: stage.proxy.harmed > harmed + (mood is not Mood.SLOW))
-    if mood in (Mood.DOWN, Mood.BUSY):  # nor is a job accepted whose file can't be kept
+    if mood in (Mood.DOWN, Mood.BUSY):  # the api must also refuse a job whose file it can't store
         before = stage.reader.ids()
         try:
             stage.client.submit(stage.songs[1.0], stems="vocals")
@@ -89,23 +89,23 @@ def take_the_database_away_at_commit(stage: Stage) -> float:
 
 
 def lose_the_answer_to_an_acceptance(stage: Stage) -> float:
-    """A job is accepted, and the api, which does not hear of it, can't say so; its client asks again."""
+    """A job is accepted, but the api never gets the database's answer and can't confirm it. The client asks again."""
     assert stage.answers is not None
     kept, before = stage.answers.kept, stage.reader.ids()
-    stage.answers.wanted = b"accepted; "  # as the timeline's first line has it
+    stage.answers.wanted = b"accepted; "  # the timeline's first entry starts with this
     job_id = stage.expect(submit_until_accepted(stage.client, stage.songs[SHORT]))
     assert stage.answers.kept == kept + 1
     stage.fault()
     took = stage.end(job_id, stage.send())
-    assert len(stage.reader.ids() - before) == 2  # no other job was made on the way
+    assert len(stage.reader.ids() - before) == 2  # the second request made no other job
     return took
 
 
 def lose_the_answer_to_a_commit(stage: Stage) -> float:
-    """The job's end is written down, and its worker, which does not hear of it, tries again."""
+    """The job's end is stored, but its worker never gets the database's answer, and tries again."""
     assert stage.answers is not None
     kept = stage.answers.kept
-    stage.answers.wanted = b"stems stored"  # as the timeline's last line has it
+    stage.answers.wanted = b"stems stored"  # the timeline's last entry has this
     job_id = stage.send()
     wait_for("the answer to be lost", lambda: stage.answers and stage.answers.kept > kept, 60)
     stage.fault()
@@ -119,13 +119,13 @@ def _postgres_away(stage: Stage) -> Callable[[], None]:
     assert server is not None
     pid = server.get_pid()
     assert pid is not None
-    os.kill(pid, signal.SIGQUIT)  # at once, without a word to its clients
+    os.kill(pid, signal.SIGQUIT)  # at once, without a message to its clients
     wait_for("the database to be gone", lambda: not os.path.exists(f"/proc/{pid}"))  # noqa: PTH110
     return server.start
 
 
 def _sqlite_away(stage: Stage) -> Callable[[], None]:
-    """Hold the one lock that writers need: a SQLite can't be gone, but it can be busy."""
+    """Hold the one lock that writers need: SQLite can't be gone, but it can be busy."""
     connection = sqlite3.connect(
         stage.folder / "jobs.sqlite", isolation_level=None, timeout=30, check_same_thread=False
     )

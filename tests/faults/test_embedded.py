@@ -1,4 +1,4 @@
-"""kill -9 of a worker of `stemsvc up`, everything at its defaults: how long until its job has ended."""
+"""Kills (`kill -9`) a worker of `stemsvc up` at default settings, and measures the time until its job has ended."""
 
 from __future__ import annotations
 

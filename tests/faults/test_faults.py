@@ -1,4 +1,4 @@
-"""Each fault on real processes: what was accepted ends once, and ends right."""
+"""Each fault on real processes: every accepted job ends once, and ends right."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tests.faults import crowding, killing, severing, starving
 from tests.faults.conftest import Row
 from tests.faults.stage import Stage
 
-# A fault returns the seconds from its injection, or from its end where it lasts, until the jobs that it met had ended.
+# A fault returns the seconds until the jobs that it hit had ended: from its injection, or from its end if it lasts.
 Fault = Callable[[Stage], float]
 
-# By their numbers in the README; some come in several forms.
+# Faults by their numbers in docs/reliability.md. Some have several forms.
 FAULTS: dict[str, Fault] = {
     f"{number} {fault.__name__.replace('_', ' ')}": fault
     for number, fault in (
@@ -48,7 +48,7 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-# Those that `make test` has time for; the others, and all of them on RabbitMQ, are for `make faults`.
+# `make test` has time only for these. `make faults` runs the others, and all of them on RabbitMQ.
 QUICK = (
     killing.kill_a_pool_child,
     crowding.send_hostile_files,
@@ -61,9 +61,9 @@ QUICK = (
 )
 def test_no_job_is_lost_doubled_or_wrong(stage: Stage, fault: str, runs: int, row: Row) -> None:
     if FAULTS[fault] is starving.fill_the_scratch_disk and not stage.limited:
-        pytest.skip("a small disk can be mounted by root only")
+        pytest.skip("only root can mount a small disk")
     if "lose_the_answer" in FAULTS[fault].__name__ and not stage.answers:
-        pytest.skip("a commit in SQLite is answered by this very process")
+        pytest.skip("each process runs SQLite itself, so no answer can be lost")
     for _ in range(runs):
         stage.expected.clear()
         stage.injected = 0

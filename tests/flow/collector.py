@@ -45,10 +45,16 @@ def _read(body: bytes) -> Iterator[KeptSpan]:
         for scope in resource.scope_spans:
             for span in scope.spans:
                 yield KeptSpan(
-                    service, span.name, span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex(),
-                    span.start_time_unix_nano, span.end_time_unix_nano,
-                    {each.key: _value(each.value) for each in span.attributes}, [each.name for each in span.events],
-                )  # fmt: skip
+                    service,
+                    span.name,
+                    span.trace_id.hex(),
+                    span.span_id.hex(),
+                    span.parent_span_id.hex(),
+                    span.start_time_unix_nano,
+                    span.end_time_unix_nano,
+                    {each.key: _value(each.value) for each in span.attributes},
+                    [each.name for each in span.events],
+                )
 
 
 @contextmanager

@@ -24,11 +24,18 @@ from workers.audio.rate import resample
 SEED, SECONDS = 9300, 9.0
 # What a format is sent as: a rate and layout of its own where it can.
 VARIANTS = {
-    "song.wav": (44100, "stereo"), "song-24.wav": (96000, "stereo"), "song-float.wav": (48000, "5.1"),
-    "song.flac": (44100, "stereo"), "song.mp3": (44100, "stereo"), "song.ogg": (48000, "stereo"),
-    "song.opus": (48000, "stereo"), "song.m4a": (44100, "stereo"), "song.aac": (48000, "stereo"),
-    "song.aiff": (44100, "mono"), "song.webm": (48000, "stereo"),
-}  # fmt: skip
+    "song.wav": (44100, "stereo"),
+    "song-24.wav": (96000, "stereo"),
+    "song-float.wav": (48000, "5.1"),
+    "song.flac": (44100, "stereo"),
+    "song.mp3": (44100, "stereo"),
+    "song.ogg": (48000, "stereo"),
+    "song.opus": (48000, "stereo"),
+    "song.m4a": (44100, "stereo"),
+    "song.aac": (48000, "stereo"),
+    "song.aiff": (44100, "mono"),
+    "song.webm": (48000, "stereo"),
+}
 
 
 def true_stems(rate: int) -> dict[str, Sound]:

@@ -70,9 +70,12 @@ def test_one_job_is_seen_from_its_request_to_its_end(
     # given a client that traces its own work, and a job that fails beside one that succeeds
     with SONG.open("rb") as song:
         answer = httpx.post(
-            f"{service.url}/v1/jobs", files={"file": song}, data={"stems": "vocals"}, timeout=30,
+            f"{service.url}/v1/jobs",
+            files={"file": song},
+            data={"stems": "vocals"},
+            timeout=30,
             headers={"traceparent": f"00-{TRACE}-b7ad6b7169203331-01", "X-Request-Id": "request-of-this-test"},
-        )  # fmt: skip
+        )
     job_id = answer.json()["id"]
     done = service.client.wait(job_id, 120)
     assert done["state"] == "succeeded"
@@ -96,9 +99,18 @@ def _check_trace(collector: Collector, job_id: str) -> None:
 
     spans = wait_for("the spans", whole, 20)
     assert set(spans) == {
-        "POST /v1/jobs", "publish", "job", "wait in queue", "fetching", "decoding", "loading", "waiting", "separating",
-        "encoding", "uploading",
-    } - ({"waiting"} - set(spans))  # fmt: skip
+        "POST /v1/jobs",
+        "publish",
+        "job",
+        "wait in queue",
+        "fetching",
+        "decoding",
+        "loading",
+        "waiting",
+        "separating",
+        "encoding",
+        "uploading",
+    } - ({"waiting"} - set(spans))
     root, publish, job = spans["POST /v1/jobs"], spans["publish"], spans["job"]
     assert (root.parent_id, root.service) == ("b7ad6b7169203331", "stemsvc-api")
     # a message that nobody took within seconds, on a slow machine, is sent again

@@ -78,9 +78,19 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> str:
     (Path(found.stdout.strip()) / "ours.pth").write_text(f"import site; site.addsitedir({mine!r})\n")
     shutil.copytree(PLUGIN, folder / "plugin")  # a build leaves its traces beside the sources
     command = [
-        sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index",
-        "--no-build-isolation", "--disable-pip-version-check", str(folder / "plugin"),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--no-build-isolation",
+        "--disable-pip-version-check",
+        str(folder / "plugin"),
+    ]
     subprocess.run(command, check=True)
     return python
 
@@ -112,11 +122,19 @@ def world(fresh: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worl
     Thread(target=server.serve_forever, daemon=True).start()
     port, metrics, flower = free_port(), free_port(), free_port()
     environment = plain_environment(
-        STEMSVC_DATA_DIR=str(folder / "data"), STEMSVC_API_PORT=str(port), STEMSVC_POOLS="reverse:cpu,demo:cpu",
-        STEMSVC_CONCURRENCY="1", STEMSVC_API_PROCESSES="1", STEMSVC_METRICS_PORT=str(metrics),
-        STEMSVC_FLOWER_PORT=str(flower), STEMSVC_FLOWER_PASSWORD=PASSWORD, STEMSVC_ALLOWED_NETWORKS="127.0.0.0/8",
-        STEMSVC_DISPATCH_INTERVAL_SECONDS="0.3", STEMSVC_RETRY_BASE_SECONDS="0.1", STEMSVC_OFFLINE="true",
-    )  # fmt: skip
+        STEMSVC_DATA_DIR=str(folder / "data"),
+        STEMSVC_API_PORT=str(port),
+        STEMSVC_POOLS="reverse:cpu,demo:cpu",
+        STEMSVC_CONCURRENCY="1",
+        STEMSVC_API_PROCESSES="1",
+        STEMSVC_METRICS_PORT=str(metrics),
+        STEMSVC_FLOWER_PORT=str(flower),
+        STEMSVC_FLOWER_PASSWORD=PASSWORD,
+        STEMSVC_ALLOWED_NETWORKS="127.0.0.0/8",
+        STEMSVC_DISPATCH_INTERVAL_SECONDS="0.3",
+        STEMSVC_RETRY_BASE_SECONDS="0.1",
+        STEMSVC_OFFLINE="true",
+    )
     stack = Child("up", [fresh, "-m", "stemsvc", "up"], environment, folder / "up.log")
     stack.start()
     url = f"http://127.0.0.1:{port}"

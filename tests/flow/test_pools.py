@@ -81,8 +81,13 @@ def test_a_late_key_and_a_high_priority_go_before_the_rest_of_many(
 def pools(environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
     path = tmp_path / "pools.yaml"
     path.write_text(POOLS)
-    return {**environment, "STEMSVC_POOLS": str(path), "STEMSVC_THREADS": "1", "STEMSVC_MAX_WAITING_PER_POOL": "1000",
-            "STEMSVC_DEVICE_SLOTS": "8"}  # fmt: skip
+    return {
+        **environment,
+        "STEMSVC_POOLS": str(path),
+        "STEMSVC_THREADS": "1",
+        "STEMSVC_MAX_WAITING_PER_POOL": "1000",
+        "STEMSVC_DEVICE_SLOTS": "8",
+    }
 
 
 @pytest.fixture
@@ -102,9 +107,12 @@ def workers(pools: dict[str, str], tmp_path: Path) -> Iterator[list[LocalProcess
 
 @pytest.mark.long
 def test_eight_workers_in_three_pools_drain_500_jobs_and_no_pool_idles(
-    environment: dict[str, str], pools: dict[str, str], workers: list[LocalProcess], tmp_path: Path,
+    environment: dict[str, str],
+    pools: dict[str, str],
+    workers: list[LocalProcess],
+    tmp_path: Path,
     request: pytest.FixtureRequest,
-) -> None:  # fmt: skip
+) -> None:
     environment.update(pools)  # before the api starts
     service: Service = request.getfixturevalue("service")
     clips = [clip(tmp_path, number) for number in range(20)]

@@ -108,9 +108,13 @@ def fetcher(tmp_path: Path, environment: dict[str, str], service: Service) -> It
 
 
 def test_every_way_in_and_every_way_to_hear_of_it(
-    running: Service, fetcher: LocalProcess, world: World, environment: dict[str, str], collector: Collector,
+    running: Service,
+    fetcher: LocalProcess,
+    world: World,
+    environment: dict[str, str],
+    collector: Collector,
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     song = write_sound(tmp_path / "site" / "song.flac", tone(2.0, 44100), 44100)
     hook = f"{world.url}/hook"
 

@@ -87,9 +87,17 @@ class Arena:
 def attack(folder: Path, count: int, files: int, seed: int = 1) -> Tally:
     """Try everything on a service of its own; `count` drawn requests and `files` changed files beside the fixed ones."""
     settings = Settings(
-        data_dir=folder / "data", api_port=free_port(), pools="demo:cpu", max_upload_bytes=20_000_000, offline=True,
-        result_cache=False, retry_base_seconds=0.1, log_format="json", max_wait_seconds=0.1, shutdown_grace_seconds=31,
-    )  # fmt: skip
+        data_dir=folder / "data",
+        api_port=free_port(),
+        pools="demo:cpu",
+        max_upload_bytes=20_000_000,
+        offline=True,
+        result_cache=False,
+        retry_base_seconds=0.1,
+        log_format="json",
+        max_wait_seconds=0.1,
+        shutdown_grace_seconds=31,
+    )
     background.start(settings)
     try:
         arena = _set_up(settings, folder)
@@ -172,18 +180,33 @@ def _connections(arena: Arena, tally: Tally) -> None:
     form = b"Content-Type: multipart/form-data; boundary=x\r\n"
     begun = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.mp3"\r\n\r\n'
     raw = [
-        b"", b"\r\n" * 100, b"GET", b"GET / HTTP/9.9\r\n\r\n", b"GET /v1/jobs HTTP/1.1\r\n\r\n", b"\0" * 100, b"\x16\x03\x01\x02\0",
-        post + form + b"Content-Length: 1000000\r\n\r\n" + begun, post + form + b"Content-Length: 10\r\n\r\n" + begun * 50,
-        post + form + b"Content-Length: -5\r\n\r\n", post + form + b"Content-Length: 99999999999999999999\r\n\r\n",
-        post + form + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", post + form + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        b"",
+        b"\r\n" * 100,
+        b"GET",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /v1/jobs HTTP/1.1\r\n\r\n",
+        b"\0" * 100,
+        b"\x16\x03\x01\x02\0",
+        post + form + b"Content-Length: 1000000\r\n\r\n" + begun,
+        post + form + b"Content-Length: 10\r\n\r\n" + begun * 50,
+        post + form + b"Content-Length: -5\r\n\r\n",
+        post + form + b"Content-Length: 99999999999999999999\r\n\r\n",
+        post + form + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        post + form + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n",
         post + form + b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\nGET /v1/usage HTTP/1.1\r\n\r\n",
-        post + form + b"Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\nx", post + b"X: " + b"a" * 200_000 + b"\r\n\r\n",
-        post + b"".join(b"H%d: x\r\n" % index for index in range(2000)) + b"\r\n", post + b"X-A: b\r\n X-Folded: c\r\n\r\n",
-        b"POST /v1/uploads HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\tSet-Cookie: b\r\n" + auth + b"Content-Length: 0\r\n\r\n",
-        b"GET http://169.254.169.254/latest/ HTTP/1.1\r\nHost: y\r\n" + auth + b"\r\n", b"CONNECT 10.0.0.1:80 HTTP/1.1\r\nHost: y\r\n\r\n",
-        b"GET " + b"/" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /v1/jobs?limit=1%00 HTTP/1.1\r\nHost: x\r\n" + auth + b"\r\n",
+        post + form + b"Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\nx",
+        post + b"X: " + b"a" * 200_000 + b"\r\n\r\n",
+        post + b"".join(b"H%d: x\r\n" % index for index in range(2000)) + b"\r\n",
+        post + b"X-A: b\r\n X-Folded: c\r\n\r\n",
+        b"POST /v1/uploads HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\tSet-Cookie: b\r\n"
+        + auth
+        + b"Content-Length: 0\r\n\r\n",
+        b"GET http://169.254.169.254/latest/ HTTP/1.1\r\nHost: y\r\n" + auth + b"\r\n",
+        b"CONNECT 10.0.0.1:80 HTTP/1.1\r\nHost: y\r\n\r\n",
+        b"GET " + b"/" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v1/jobs?limit=1%00 HTTP/1.1\r\nHost: x\r\n" + auth + b"\r\n",
         b"GET /v1/jobs/\xff\xfe HTTP/1.1\r\nHost: x\r\n" + auth + b"\r\n",
-    ]  # fmt: skip
+    ]
     for data in raw * 3:
         tally.tried["connections"] += 1
         answer = _sent(arena, data)

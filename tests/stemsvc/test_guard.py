@@ -36,14 +36,34 @@ def server() -> Iterator[str]:
 @pytest.mark.parametrize(
     "url",
     [
-        "http://127.0.0.1/a", "http://127.1/a", "http://2130706433/", "http://0x7f000001/", "http://0177.0.0.1/",
-        "http://[::1]/", "http://[::ffff:127.0.0.1]/", "http://[64:ff9b::7f00:1]/", "http://[2002:7f00:1::]/",
-        "http://[fe80::1%25eth0]/", "http://[fc00::1]/", "http://10.1.2.3/", "http://172.16.0.1/", "http://192.168.1.1/",
-        "http://169.254.169.254/latest/meta-data/", "http://100.64.0.1/", "http://0.0.0.0/", "http://[::]/",
-        "http://224.0.0.1/", "http://255.255.255.255/", "http://198.18.0.1/", "http://localhost/", "http://LOCALHOST./",
-        "http://db.internal/", "http://printer.local/", "https://metadata.google.internal/",
+        "http://127.0.0.1/a",
+        "http://127.1/a",
+        "http://2130706433/",
+        "http://0x7f000001/",
+        "http://0177.0.0.1/",
+        "http://[::1]/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://[64:ff9b::7f00:1]/",
+        "http://[2002:7f00:1::]/",
+        "http://[fe80::1%25eth0]/",
+        "http://[fc00::1]/",
+        "http://10.1.2.3/",
+        "http://172.16.0.1/",
+        "http://192.168.1.1/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://100.64.0.1/",
+        "http://0.0.0.0/",
+        "http://[::]/",
+        "http://224.0.0.1/",
+        "http://255.255.255.255/",
+        "http://198.18.0.1/",
+        "http://localhost/",
+        "http://LOCALHOST./",
+        "http://db.internal/",
+        "http://printer.local/",
+        "https://metadata.google.internal/",
     ],
-)  # fmt: skip
+)
 def test_private_addresses_are_refused_in_every_spelling(url: str) -> None:
     with pytest.raises(UsageError) as caught:
         Guard().check_url(url)
@@ -53,13 +73,31 @@ def test_private_addresses_are_refused_in_every_spelling(url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "", "song.mp3", "//example.org/a", "file:///etc/passwd", "ftp://example.org/a", "concat:a|b",
-        "data:audio/wav,x", "gopher://example.org/", "http://", "http:///a", "http://user@example.org/", "http://user:pass@example.org/",
-        "http://example.org:0/", "http://example.org:99999/", "http://exa mple.org/", "http://example.org/\n", "http://[::1",
-        "http://ex\u00e4mple.org/", "http://example.org\\@127.0.0.1/", "http://-/", "http://" + "a" * 3000 + "/",
-        "javascript:alert(1)", "http://example.org/<script>",
+        "",
+        "song.mp3",
+        "//example.org/a",
+        "file:///etc/passwd",
+        "ftp://example.org/a",
+        "concat:a|b",
+        "data:audio/wav,x",
+        "gopher://example.org/",
+        "http://",
+        "http:///a",
+        "http://user@example.org/",
+        "http://user:pass@example.org/",
+        "http://example.org:0/",
+        "http://example.org:99999/",
+        "http://exa mple.org/",
+        "http://example.org/\n",
+        "http://[::1",
+        "http://ex\u00e4mple.org/",
+        "http://example.org\\@127.0.0.1/",
+        "http://-/",
+        "http://" + "a" * 3000 + "/",
+        "javascript:alert(1)",
+        "http://example.org/<script>",
     ],
-)  # fmt: skip
+)
 def test_what_is_no_plain_url_is_refused(url: str) -> None:
     with pytest.raises(UsageError) as caught:
         Guard().check_url(url)

@@ -97,9 +97,14 @@ class Fetching:
     def _order(self, url: str, folder: Path) -> Order:
         cookies = self.settings.fetch_cookies
         return Order(
-            url, str(folder), self.settings.max_upload_bytes, self.settings.max_duration_seconds,
-            self.settings.allowed_networks, self.settings.fetch_proxy, str(cookies) if cookies else "",
-        )  # fmt: skip
+            url,
+            str(folder),
+            self.settings.max_upload_bytes,
+            self.settings.max_duration_seconds,
+            self.settings.allowed_networks,
+            self.settings.fetch_proxy,
+            str(cookies) if cookies else "",
+        )
 
     def _handed_on(self, job: Job, lease: Lease, inputs: list[Input], seconds: float | None) -> bool:
         kind = registry.get(job.kind)

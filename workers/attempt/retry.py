@@ -43,9 +43,11 @@ class Retries:
     def of(cls, settings: Settings) -> Retries:
         """As the settings say."""
         return cls(
-            settings.patience_seconds, settings.retry_base_seconds, settings.retry_cap_seconds,
+            settings.patience_seconds,
+            settings.retry_base_seconds,
+            settings.retry_cap_seconds,
             settings.retry_age_seconds,
-        )  # fmt: skip
+        )
 
     def patiently(self, act: Callable[[], T], wait: Callable[[float], None] = time.sleep) -> T:
         """Do `act`, again after growing pauses while it raises an error of `AWAY` and patience lasts."""

@@ -72,9 +72,13 @@ class Runner:
             return
         job, lease = taken
         facts: Attributes = {
-            "stemsvc.job_id": job.id, "stemsvc.attempt": job.attempt, "stemsvc.request_id": job.request_id or "",
-            "stemsvc.pool": job.pool, "stemsvc.kind": job.kind, "stemsvc.model": job.spec.model,
-        }  # fmt: skip
+            "stemsvc.job_id": job.id,
+            "stemsvc.attempt": job.attempt,
+            "stemsvc.request_id": job.request_id or "",
+            "stemsvc.pool": job.pool,
+            "stemsvc.kind": job.kind,
+            "stemsvc.model": job.spec.model,
+        }
         with (
             presence.at_work(job.id),
             structlog.contextvars.bound_contextvars(job_id=job.id, attempt=job.attempt, request_id=job.request_id),

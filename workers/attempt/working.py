@@ -54,12 +54,19 @@ class Working:
     def _attempt(self, job: Job, lease: Lease, of: Resolved, folder: Path, keeper: LeaseKeeper) -> Attempt:
         settings = self.settings
         return Attempt(
-            job, lease, of, folder, self.catalog, self.models,
+            job,
+            lease,
+            of,
+            folder,
+            self.catalog,
+            self.models,
             limits=Limits(settings.max_duration_seconds, settings.min_free_bytes),
             job_limits=job_limits(settings, of.pool),
             turns=DeviceTurns(settings.data_dir / "devices", of.pool.device, settings.device_slots),
-            keeper=keeper, watch=Stopwatch(keeper), general_seconds=settings.job_time_limit_seconds,
-        )  # fmt: skip
+            keeper=keeper,
+            watch=Stopwatch(keeper),
+            general_seconds=settings.job_time_limit_seconds,
+        )
 
     def _result(self, attempt: Attempt, work: Work) -> Result:
         settings = self.settings

@@ -1,1 +1,1 @@
-"""Audio in and out: any container and codec through PyAV, rates through soxr."""
+"""Audio in and out: PyAV reads any container and codec, soxr converts sample rates."""

@@ -1,4 +1,4 @@
-"""Decoding any audio file to stereo float32 on scratch disk, in chunks, with limits on what a file may claim or do."""
+"""Decodes any audio file to stereo float32 on the scratch disk, in chunks, and limits what a file may claim or do."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ from workers.audio.headers import declared_frames, ends_in_half_a_frame
 from workers.audio.track import CHANNELS, FRAME_BYTES, Track
 from workers.host.scratch import check_room
 
-# Demuxers that read one local file. Playlists (hls, concat, dash) would open what a stranger's file names.
+# Demuxers that read one local file. A stranger's playlist (hls, concat, dash) would open the files that it names.
 CONTAINERS = (
     "wav,w64,flac,mp3,ogg,mov,mp4,m4a,aac,aiff,matroska,webm,caf,asf,avi,ape,wv,tta,au,amr,ac3,eac3,dts,mpeg,mpegts,flv"
 )
 MIN_RATE, MAX_RATE = 8000, 192000
 MAX_CHANNELS = 32
-LOUDEST = 1e6  # of full scale: 120 dB above it, float32 has lost the quiet parts
-BROKEN_SHARE = 0.01  # of the packets: old files often carry a bad one, and their owners want them all the same
+LOUDEST = 1e6  # times full scale: 120 dB above it, float32 has lost the quiet parts
+BROKEN_SHARE = 0.01  # of the packets: old files often hold a bad packet, and their owners still want the stems
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a track may be."""
+    """How long a track may be, and how much of the scratch disk it must leave free."""
 
     max_seconds: float
-    min_free_bytes: int = 0  # of the scratch disk, to be left alone
+    min_free_bytes: int = 0  # that must stay free on the scratch disk
 
 
 def decode(path: Path, spool: Path, limits: Limits) -> Track:
     """Decode the best audio stream of `path` into the raw file `spool`.
 
-    Mono is doubled, more than two channels are mixed down by FFmpeg's standard matrix. Raises `UsageError`:
+    Mono is copied to both channels. FFmpeg's standard matrix mixes more than two channels down. Raises `UsageError`:
     `not_audio`, `no_audio_stream`, `unsupported_audio`, `no_samples`, `track_too_long`, `audio_truncated`,
     `audio_corrupt`, `length_mismatch`, `samples_not_finite`.
     """
@@ -65,7 +65,7 @@ def decode(path: Path, spool: Path, limits: Limits) -> Track:
         packets = _Packets(container, stream)
         frames = _spool(packets, spool, rate, limits)
         if packets.end is not None and "mov" in container.format.name and frames > packets.end:
-            frames = packets.end  # mp4 says by its last packet's duration how much of the last frame is padding
+            frames = packets.end  # in mp4 the last packet's duration tells how much of the last frame is padding
     if frames == 0:
         raise (AudioCorrupt if packets.broken else NoSamples)("no sample could be decoded from this file")
     _check_length(frames, expected, rate)
@@ -84,25 +84,25 @@ def _spool(packets: _Packets, spool: Path, rate: int, limits: Limits) -> int:
             frames += len(chunk)
             if frames > limits.max_seconds * rate:
                 raise TrackTooLong(_too_long(frames / rate, limits))
-            if not (np.abs(chunk) < LOUDEST).all():  # not a number compares as false
-                raise SamplesNotFinite("the file holds samples that are no numbers, or beyond any sound")
+            if not (np.abs(chunk) < LOUDEST).all():  # NaN compares as false
+                raise SamplesNotFinite("the file holds samples that are not numbers, or are louder than any sound")
             file.write(chunk.tobytes())
     return frames
 
 
 class _Packets:
-    """The stream's decoded frames, with an account of the packets behind them."""
+    """Decodes a stream's packets, and counts those that can't be decoded."""
 
     def __init__(self, container: InputContainer, stream: AudioStream) -> None:
         self._container = container
         self._stream = stream
         self.count = 0
         self.broken = 0  # packets that can't be decoded
-        self.ended_broken = False  # whether the last one was such
-        self.end: int | None = None  # where the last packet says it ends, in samples
+        self.ended_broken = False  # whether the last packet could not be decoded
+        self.end: int | None = None  # where the last packet ends by its own statement, in samples
 
     def frames(self) -> Iterator[AudioFrame]:
-        """Decode the packets one by one."""
+        """Yield the decoded frames, packet by packet."""
         for packet in self._container.demux(self._stream):
             self.count += 1
             if packet.pts is not None and packet.duration and self._stream.time_base is not None:
@@ -124,7 +124,7 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
     try:
         container = av.open(str(path.resolve()), options=options, metadata_errors="replace")
     except (av.FFmpegError, ValueError) as error:
-        raise NotAudio("this is no audio or video file that we can read") from error
+        raise NotAudio("this is not an audio or video file that we can read") from error
     with container:
         if not container.streams.audio:
             raise NoAudioStream("this file has no audio stream")
@@ -141,27 +141,27 @@ def _scratch_errors() -> Iterator[None]:
     except av.FFmpegError:
         raise
     except OSError as error:
-        raise ScratchFull(f"the scratch disk refuses: {error.strerror}") from error
+        raise ScratchFull(f"the scratch disk can't be written: {error.strerror}") from error
 
 
 def _check_stream(stream: AudioStream) -> tuple[int, int, str]:
     context = stream.codec_context
     if context is None:
-        raise UnsupportedAudio("no decoder for this file's codec")
+        raise UnsupportedAudio("there is no decoder for this file's codec")
     rate, channels = context.sample_rate, context.channels
     if not MIN_RATE <= rate <= MAX_RATE:
-        raise UnsupportedAudio(f"the sample rate is {rate} Hz; {MIN_RATE} to {MAX_RATE} can be handled")
+        raise UnsupportedAudio(f"the sample rate is {rate} Hz; {MIN_RATE} to {MAX_RATE} Hz are supported")
     if not 1 <= channels <= MAX_CHANNELS:
-        raise UnsupportedAudio(f"{channels} channels; 1 to {MAX_CHANNELS} can be handled")
+        raise UnsupportedAudio(f"the file has {channels} channels; 1 to {MAX_CHANNELS} are supported")
     return rate, channels, context.name
 
 
 def _too_long(seconds: float, limits: Limits) -> str:
-    return f"the track has {seconds:.0f} s or more; at most {limits.max_seconds:.0f} s are taken"
+    return f"the track lasts {seconds:.0f} s or more; at most {limits.max_seconds:.0f} s are accepted"
 
 
 def _stereo_chunks(packets: _Packets, rate: int) -> Iterator[NDArray[np.float32]]:
-    """Decoded chunks [frames, 2]."""
+    """Yield the decoded sound in chunks [frames, 2]."""
     resampler: AudioResampler | None = None
     for frame in packets.frames():
         if frame.sample_rate != rate:
@@ -186,7 +186,7 @@ def _convert(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[ND
 
 
 def _check_length(frames: int, expected: int | None, rate: int) -> None:
-    """Hold what was decoded against what the header declared, codec delay and rounding allowed."""
+    """Compare the decoded length with the header's, in samples. The slack allows for codec delay and rounding."""
     if expected is None:
         return
     slack = 0.3 * rate + 0.001 * expected

@@ -1,6 +1,7 @@
-"""Decoding in a child process with limits: whatever a stranger's file does to FFmpeg, it does it there.
+"""Decodes in a child process with limits: a stranger's file that breaks FFmpeg breaks only that process.
 
-`python -m workers.audio.decode_process` is the child: an order on its input, a line of JSON on its output.
+`python -m workers.audio.decode_process` is the child process. It reads one order from its input and writes one line
+of JSON to its output.
 """
 
 from __future__ import annotations
@@ -17,17 +18,22 @@ from workers.audio.decode import Limits, decode
 from workers.audio.track import Track
 from workers.host.sandbox import ChildDied, be_child, talk
 
-MEMORY_BYTES = 1024 * 1024 * 1024  # of address space beyond what the libraries take: frames are small, tables may lie
-CPU_SECONDS = 120  # for any file, and as much again for each hour that a track may have
+# Of address space beyond the libraries' own. Decoded frames are small, but a file's tables may claim any size.
+MEMORY_BYTES = 1024 * 1024 * 1024
+CPU_SECONDS = 120  # for any file, and as many again for each hour that a track may last
 
 
 def decode_apart(path: Path, spool: Path, limits: Limits, on_tick: Callable[[], None]) -> Track:
-    """`decode` in a child; raises what it does, and `UsageError` `decoder_died` where the file ended the child."""
+    """Run `decode` in a child process.
+
+    `on_tick` is called at least twice a second. Raises what `decode` and `on_tick` raise, and `UsageError`
+    `decoder_died` if the child process dies.
+    """
     order = json.dumps({"path": str(path), "spool": str(spool), "limits": asdict(limits)})
     try:
         return talk("workers.audio.decode_process", order, spool.parent, _read, on_tick)
     except ChildDied as error:
-        raise DecoderDied(f"this file ended its decoder ({error.code})") from error
+        raise DecoderDied(f"the decoder died while it read this file (exit status {error.code})") from error
 
 
 def _read(line: str) -> Track | None:
@@ -38,7 +44,7 @@ def _read(line: str) -> Track | None:
 
 
 def main() -> None:
-    """Serve one order."""
+    """Decode the file that the order names, and print the answer."""
     order = json.loads(be_child())
     limits = Limits(**order["limits"])
     _confine(limits)
@@ -55,17 +61,19 @@ def main() -> None:
 def _confine(limits: Limits) -> None:
     cpu = int(CPU_SECONDS * (1 + limits.max_seconds / 3600))
     for which, most in (
-        (resource.RLIMIT_AS, _address_space() + MEMORY_BYTES), (resource.RLIMIT_CPU, cpu), (resource.RLIMIT_CORE, 0),
-    ):  # fmt: skip
+        (resource.RLIMIT_AS, _address_space() + MEMORY_BYTES),
+        (resource.RLIMIT_CPU, cpu),
+        (resource.RLIMIT_CORE, 0),
+    ):
         _, hard = resource.getrlimit(which)
         resource.setrlimit(which, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def _address_space() -> int:
-    """Bytes that the libraries have mapped already."""
+    """Bytes of address space that this process, with its libraries, has mapped so far."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         return 4 * MEMORY_BYTES
 
 

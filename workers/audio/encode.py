@@ -1,4 +1,4 @@
-"""Encoding stereo float32 to the formats a client can ask for."""
+"""Encodes stereo float32 to the formats that a client can ask for."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from workers.audio.loudness import Loudness
 from workers.audio.rate import RateConverter
 
 CHUNK = 1 << 16  # frames
-SILENT_PEAK = 1e-4  # -80 dB of full scale: beside what else plays, nothing
+SILENT_PEAK = 1e-4  # -80 dB of full scale: nobody hears it beside the other stems
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Codec:
     encoder: str
     sample_format: str
     bit_rate: int | None = None
-    rates: tuple[int, ...] = ()  # what the codec can carry; empty: any
+    rates: tuple[int, ...] = ()  # in Hz, that the codec supports; empty: any
 
 
 _MP3 = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -45,14 +45,14 @@ CODECS = {
     ("flac", "24"): Codec("flac", "flac", "s32"),
     ("mp3", None): Codec("mp3", "libmp3lame", "fltp", 320_000, _MP3),
     ("aac", None): Codec("ipod", "aac", "fltp", 256_000, _AAC),
-    ("opus", None): Codec("ogg", "libopus", "flt", 192_000, (48000,)),  # opus decodes at 48 kHz whatever went in
+    ("opus", None): Codec("ogg", "libopus", "flt", 192_000, (48000,)),  # opus always decodes at 48 kHz
 }
 DEPTHS = {"16": 16, "24": 24}
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A finished file and its facts."""
+    """A finished file: its path, size, hash, length and loudness."""
 
     path: Path
     bytes: int
@@ -61,11 +61,11 @@ class Encoded:
     frames: int
     clipped_samples: int
     loudness_lufs: float | None = None
-    peak: float = 0.0  # of full scale, before anything was clipped
+    peak: float = 0.0  # as a share of full scale, before clipping
 
     @property
     def facts(self) -> dict[str, float | int | bool | None]:
-        """What can be heard of it."""
+        """Loudness, peak and clipping, as clients see them."""
         return {
             "loudness_lufs": self.loudness_lufs,
             "peak": round(self.peak, 6),
@@ -76,16 +76,17 @@ class Encoded:
 
     @property
     def seconds(self) -> float:
-        """The file's length."""
+        """Playing time."""
         return self.frames / self.sample_rate
 
 
 class Encoder:
-    """One file being written, piece by piece.
+    """Writes one file, piece by piece.
 
-    A lossy codec that can't carry the rate gets the next one that it can. Integer formats are rounded, never
-    rescaled; what lies beyond full scale is clipped and counted. `write` and `close` raise `TransientError`
-    `scratch_full` and `FatalError` `encode_failed`; a file that is not closed is none.
+    If a lossy codec does not support the sample rate, the file gets the next higher rate that the codec supports.
+    Integer formats are rounded, never rescaled. Samples beyond full scale are clipped and counted. `write` and
+    `close` raise `TransientError` `scratch_full` and `FatalError` `encode_failed`. The file is valid only after
+    `close`.
     """
 
     def __init__(self, path: Path, rate: int, format: str, bit_depth: str | None) -> None:
@@ -97,7 +98,7 @@ class Encoder:
         self._frames = self._clipped = 0
         self._loudness = Loudness(self._rate)
         with _encoding(self._codec):
-            options = {"rf64": "auto"} if self._codec.container == "wav" else {}  # above 4 GiB needs 64-bit sizes
+            options = {"rf64": "auto"} if self._codec.container == "wav" else {}  # a wav above 4 GiB needs 64-bit sizes
             self._container = av.open(str(path), "w", format=self._codec.container, options=options)
             self._stream = cast(AudioStream, self._container.add_stream(self._codec.encoder, rate=self._rate))
             self._stream.layout = "stereo"
@@ -106,11 +107,11 @@ class Encoder:
                 self._stream.bit_rate = self._codec.bit_rate
 
     def write(self, samples: NDArray[np.float32]) -> None:
-        """Add [n, 2]."""
+        """Add samples [n, 2]."""
         self._encode(self._converter.convert(samples))
 
     def close(self) -> Encoded:
-        """Finish the file."""
+        """Finish the file and hash it."""
         self._encode(self._converter.finish())
         with _encoding(self._codec):
             self._container.mux(self._stream.encode(None))
@@ -118,12 +119,18 @@ class Encoder:
         with self._path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return Encoded(
-            self._path, self._path.stat().st_size, digest, self._rate, self._frames, self._clipped,
-            self._loudness.integrated(), self._loudness.peak,
-        )  # fmt: skip
+            self._path,
+            self._path.stat().st_size,
+            digest,
+            self._rate,
+            self._frames,
+            self._clipped,
+            self._loudness.integrated(),
+            self._loudness.peak,
+        )
 
     def abort(self) -> None:
-        """Let go of the unfinished file."""
+        """Close the file and leave it unfinished."""
         with contextlib.suppress(av.FFmpegError):
             self._container.close()
 
@@ -151,21 +158,21 @@ def _encoding(codec: Codec) -> Iterator[None]:
 
 
 def encode(samples: NDArray[np.float32], rate: int, path: Path, format: str, bit_depth: str | None) -> Encoded:
-    """Write [n, 2] at `rate` to `path` at once."""
+    """Write samples [n, 2] at `rate` Hz to `path` in one call."""
     encoder = Encoder(path, rate, format, bit_depth)
     encoder.write(samples)
     return encoder.close()
 
 
 def carried_rate(codec: Codec, rate: int) -> int:
-    """`rate` where the codec carries it, else the next higher one that it does, else its highest."""
+    """`rate` if the codec supports it, else the next higher rate that it supports, else its highest rate."""
     if not codec.rates or rate in codec.rates:
         return rate
     return min((r for r in codec.rates if r > rate), default=max(codec.rates))
 
 
 def quantise(chunk: NDArray[np.float32], bit_depth: str | None) -> tuple[NDArray[np.generic], int]:
-    """Samples as the codec takes them and how many were clipped: int16, 24 bits in the top of int32, or float32."""
+    """The samples as int16, as 24 bits in the top of int32 or as float32; and how many were clipped."""
     if bit_depth not in DEPTHS:
         return chunk, 0
     bits = DEPTHS[bit_depth]

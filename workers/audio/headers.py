@@ -1,4 +1,4 @@
-"""What a file's header says of its length, where that is a statement and not FFmpeg's guess."""
+"""The length that a file's header states. FFmpeg also guesses lengths; those are not used here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-# Demuxers whose duration is written in the file. Others (adts, mp3 without a Xing header) are guessed by bit rate.
+# Demuxers whose files state their duration. FFmpeg guesses others (adts, mp3 without a Xing header) by bit rate.
 STATED = ("w64", "flac", "aiff", "mov", "caf", "ape", "wv", "tta", "au")
 # What FFmpeg, sox and others write as a wav's size when they can't go back and fill it in.
 OPEN_SIZES = (0, 0x7FFFF000, 0xFFFFFFFF)
@@ -18,7 +18,7 @@ SAMPLE_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 1
 
 
 def declared_frames(container: InputContainer, stream: AudioStream, path: Path) -> int | None:
-    """Samples per channel that the header declares, or None where it declares none."""
+    """Samples per channel that the header declares; None if it declares no length."""
     names = container.format.name.split(",")
     if "wav" in names:
         return riff_frames(path)
@@ -31,9 +31,9 @@ def declared_frames(container: InputContainer, stream: AudioStream, path: Path) 
 
 
 def riff_frames(path: Path) -> int | None:
-    """Samples per channel that a wav's data chunk declares: FFmpeg quietly takes the file's own size instead.
+    """Samples per channel that a wav's data chunk declares. FFmpeg does not tell: it uses the file's own size instead.
 
-    None where the size is left open, as programs do that write to a pipe.
+    None if the size is left open. Programs that write to a pipe leave it open.
     """
     block, long_size = 0, None
     with path.open("rb") as file:
@@ -61,7 +61,7 @@ def has_length_tag(path: Path) -> bool:
 
 
 def id3_bytes(head: bytes) -> int:
-    """Length of the ID3v2 tag at the start of a file whose first ten bytes are `head`."""
+    """Length in bytes of the ID3v2 tag of a file whose first ten bytes are `head`; 0 if there is no tag."""
     if head[:3] != b"ID3" or len(head) < 10:
         return 0
     size = 0
@@ -71,7 +71,7 @@ def id3_bytes(head: bytes) -> int:
 
 
 def ends_in_half_a_frame(path: Path, codec: str) -> bool:
-    """Whether an mp3 without a length tag stops inside its last frame: FFmpeg decodes such a rest without a word."""
+    """Whether an mp3 without a length tag stops inside its last frame. FFmpeg decodes such a file without an error."""
     if not codec.startswith("mp3"):
         return False
     with path.open("rb") as file:
@@ -90,7 +90,7 @@ def ends_in_half_a_frame(path: Path, codec: str) -> bool:
 
 
 def _chain(data: bytes, start: int) -> list[int]:
-    """Lengths of the frames that follow one another from `start`; the last may reach past the end of `data`."""
+    """Lengths of the frames that follow one another from `start`. The last may reach past the end of `data`."""
     lengths: list[int] = []
     at = start
     while length := frame_bytes(data[at : at + 4]):
@@ -100,7 +100,7 @@ def _chain(data: bytes, start: int) -> list[int]:
 
 
 def frame_bytes(header: bytes) -> int:
-    """Length of the MPEG layer 3 frame that starts with these four bytes; 0 where they start none."""
+    """Length in bytes of the MPEG layer 3 frame that starts with these four bytes; 0 if they are no frame's start."""
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE6 != 0xE2:
         return 0
     version, index, rate_index = header[1] >> 3 & 3, header[2] >> 4, header[2] >> 2 & 3

@@ -1,4 +1,4 @@
-"""How loud a file is: integrated loudness by EBU R 128 (ITU-R BS.1770-4) in FFmpeg's filter, and its sample peak."""
+"""Measures a file's integrated loudness by EBU R 128 (ITU-R BS.1770-4), with FFmpeg's filter, and its sample peak."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
-LEAST_LUFS = -70.0  # the gate: nothing below it counts, and a file of nothing else has no loudness
+LEAST_LUFS = -70.0  # the gate: quieter parts don't count, and a file without a louder part has no loudness
 _KEY = "lavfi.r128.I"
 
 
@@ -31,7 +31,7 @@ class Loudness:
         self._graph.configure()
 
     def add(self, samples: NDArray[np.float32]) -> None:
-        """Listen to [n, 2]."""
+        """Measure the next samples [n, 2]."""
         if not len(samples):
             return
         self.peak = max(self.peak, float(np.abs(samples).max()))
@@ -42,7 +42,7 @@ class Loudness:
         self._pull()
 
     def integrated(self) -> float | None:
-        """LUFS of all that was heard; None for silence and for less than the 0.4 s that a measurement takes."""
+        """LUFS of all samples so far; None for silence and for less than the 0.4 s that a measurement takes."""
         return round(self._last, 2) if self._last > LEAST_LUFS else None
 
     def _pull(self) -> None:

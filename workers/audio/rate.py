@@ -1,4 +1,4 @@
-"""Sample rate conversion by soxr, piece by piece or at once, with the same samples either way."""
+"""Converts sample rates with soxr, piece by piece or at once. Both give the same samples."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ class RateConverter:
         return ready
 
     def finish(self, frames: int | None = None) -> NDArray[np.float32]:
-        """What is left, cut or padded with silence so that all are `frames`: by default as long as the input."""
+        """The last samples [n, 2], cut or padded with silence: the whole output then has `frames`.
+
+        By default the output lasts as long as the input.
+        """
         rest = np.zeros((0, CHANNELS), np.float32)
         if self._stream is not None and self._taken:
             rest = self._stream.resample_chunk(rest, last=True)
@@ -43,7 +46,7 @@ class RateConverter:
 
 
 def resample(samples: NDArray[np.float32], source: int, target: int, frames: int | None = None) -> NDArray[np.float32]:
-    """Convert [n, 2] from rate `source` to `target`; cut or padded with silence to `frames` where given."""
+    """Convert [n, 2] from rate `source` to `target`; cut or padded with silence to `frames` if given."""
     converter = RateConverter(source, target)
     return np.ascontiguousarray(np.concatenate([converter.convert(samples), converter.finish(frames)]), np.float32)
 

@@ -1,4 +1,4 @@
-"""A decoded track: its samples on scratch disk and the facts of where they came from."""
+"""A decoded track: its samples on the scratch disk, and facts about the file that they came from."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class Track:
     sample_rate: int
     channels: int  # of the source; the samples here are always stereo
     frames: int
-    broken_packets: int = 0  # that could not be decoded and were left out
+    broken_packets: int = 0  # that could not be decoded and are left out
 
     @property
     def seconds(self) -> float:
-        """The track's length."""
+        """Playing time."""
         return self.frames / self.sample_rate
 
     @property
     def facts(self) -> dict[str, str | int | float]:
-        """What the track turned out to be, as clients see it."""
+        """The source's facts, as clients see them."""
         return {
             "codec": self.codec,
             "sample_rate": self.sample_rate,
@@ -45,7 +45,7 @@ class Track:
         }
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        """The samples [stop - start, 2]. Read, not mapped: pages of a mapped file count as the process's memory."""
+        """The samples [stop - start, 2]. Not mapped: a mapped file's pages count as the process's memory."""
         count = (stop - start) * CHANNELS
         return np.fromfile(self.path, np.float32, count, offset=start * FRAME_BYTES).reshape(-1, CHANNELS)
 
@@ -56,8 +56,8 @@ class Track:
 
 @contextlib.contextmanager
 def scratch_errors() -> Iterator[None]:
-    """Translate what a scratch file raises: `TransientError` `scratch_full`."""
+    """Raise `TransientError` `scratch_full` for an `OSError` of a scratch file."""
     try:
         yield
     except OSError as error:
-        raise ScratchFull(f"the scratch disk refuses: {error.strerror}") from error
+        raise ScratchFull(f"the scratch disk can't be written: {error.strerror}") from error

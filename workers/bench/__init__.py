@@ -1,1 +1,1 @@
-"""The engine's figures, ours and upstream's in turn: `stemsvc bench engine`."""
+"""Measured figures and their bars: `stemsvc bench engine`, `stemsvc bench api`, `stemsvc bench queue`."""

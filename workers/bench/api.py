@@ -1,4 +1,4 @@
-"""What the api stands: submits, streams of events, one request many times. A real api and Redis, and no worker."""
+"""How much load the api bears: submits, event streams, one request many times. Runs a real api and Redis, no worker."""
 
 from __future__ import annotations
 
@@ -40,24 +40,29 @@ class Api:
 
     @property
     def url(self) -> str:
-        """Its base."""
+        """The api's base URL."""
         return f"http://{self.host}:{self.port}"
 
     def memory(self) -> int:
-        """Bytes that its processes hold, in all."""
+        """Bytes of memory that the api's processes hold together."""
         return sum(_held(pid) for pid in _family(self.pid))
 
 
 @contextlib.contextmanager
 def running_api(folder: Path, processes: int) -> Iterator[Api]:
-    """An api with its own Redis, job store and folder of objects."""
+    """Run an api with its own Redis, job store and folder of objects, while the context lasts."""
     import sys
 
     redis = RedisServer(folder / "redis")
     settings = Settings(
-        data_dir=folder / "data", api_port=free_port(), api_processes=processes, broker_url=redis.url,
-        max_waiting_per_pool=100_000, max_waiting_per_key=100_000, max_uploads_per_key=100_000,
-    )  # fmt: skip
+        data_dir=folder / "data",
+        api_port=free_port(),
+        api_processes=processes,
+        broker_url=redis.url,
+        max_waiting_per_pool=100_000,
+        max_waiting_per_key=100_000,
+        max_uploads_per_key=100_000,
+    )
     command = [sys.executable, "-m", "stemsvc", "api"]
     child = Child("api", command, settings.environment(), folder / "api.log")
     redis.child.start()
@@ -73,7 +78,7 @@ def running_api(folder: Path, processes: int) -> Iterator[Api]:
 
 
 def api_figures(rounds: int, say: Say) -> list[Figure]:
-    """All of them; medians of `rounds`."""
+    """All figures of the api; those of submits are medians of `rounds` rounds."""
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="stemsvc-bench-") as folder:
         with running_api(Path(folder) / "submits", 2) as api:
@@ -88,7 +93,7 @@ def _submits(api: Api, rounds: int, say: Say) -> list[Figure]:
     song = bytes(FILE_BYTES)
     whole = submission(api.host, song)
     small = submission(api.host, bytes(1000))
-    burst(api.host, api.port, [small] * 20)  # what happens once happens now
+    burst(api.host, api.port, [small] * 20)  # warm up: what happens only once is not measured
     before = api.memory()
     at_once: list[float] = []
     put: list[float] = []
@@ -109,11 +114,11 @@ def _submits(api: Api, rounds: int, say: Say) -> list[Figure]:
             errors += sum(answer.status != 201 for answer in answers)
             found.append(percentile(answers, 0.99) * 1e3)
             say(f"  {name}: p50 {percentile(answers, 0.5) * 1e3:.0f} ms, p99 {found[-1]:.0f} ms")
-    how = f"{CLIENTS} clients, 2 processes, no worker beside; medians of {rounds}"
+    how = f"{CLIENTS} clients, 2 processes, no worker; medians of {rounds}"
     idle = f"both processes, idle {before / 1e6:.0f} MB"
     return [
         Figure("submit p99, 5 MB, 100 clients, each every 10 s", how, statistics.median(steady), " ms", 200.0, 50.0),
-        # half a gigabyte in 200 ms is more than two cores parse: told, not held against a bar
+        # two cores can't parse half a gigabyte in 200 ms: this figure is reported without a bar
         Figure("submit p99, 5 MB, 100 at the same moment", how, statistics.median(at_once), " ms"),
         Figure("submit p99, 100 uploads of 5 MB named at once", how, statistics.median(put), " ms", 200.0, 50.0),
         Figure("submit p99, 1 kB, 100 at the same moment", how, statistics.median(small_ones), " ms", 200.0, 50.0),
@@ -124,13 +129,13 @@ def _submits(api: Api, rounds: int, say: Say) -> list[Figure]:
 
 
 def _paced(whole: bytes) -> tuple[list[bytes], list[float]]:
-    """Each client sends a job every so often, not all at the same moment."""
+    """Requests, and the second of each: every client sends one each `THINK_SECONDS`, at its own moment."""
     count = int(CLIENTS * STEADY_SECONDS / THINK_SECONDS)
     return [whole] * count, [index * STEADY_SECONDS / count for index in range(count)]
 
 
 def _uploaded(api: Api, song: bytes) -> list[bytes]:
-    """The files are sent before; the jobs that name them are what is timed."""
+    """Upload the files; return the requests that submit jobs for them. Only these requests are timed."""
     requests = []
     with httpx.Client(base_url=api.url, timeout=60) as client:
         for _ in range(CLIENTS):
@@ -169,7 +174,7 @@ def _streams(api: Api, say: Say) -> list[Figure]:
         start = time.perf_counter()
         for job_id in jobs:
             client.post(f"/v1/jobs/{job_id}/cancel").raise_for_status()
-        told = _read(selector, lambda text: b'"to": "canceled"' in text, opened, 60)
+        ended = _read(selector, lambda text: b'"to": "canceled"' in text, opened, 60)
         seconds = time.perf_counter() - start
     for key in list(selector.get_map().values()):
         assert isinstance(key.fileobj, socket.socket)
@@ -178,13 +183,16 @@ def _streams(api: Api, say: Say) -> list[Figure]:
     return [
         Figure("open event streams", how, float(opened), "", float(STREAMS), floor=True),
         Figure("memory with them open", "the process and its master", held / 1e6, " MB", 300.0),
-        Figure("end states delivered", how, float(told), "", float(STREAMS), floor=True),
+        Figure("end states delivered", how, float(ended), "", float(STREAMS), floor=True),
         Figure("seconds until the last was told", f"{len(jobs)} cancels, one after the other", seconds, " s"),
     ]
 
 
 def _read(selector: selectors.BaseSelector, heard: object, count: int, seconds: float) -> int:
-    """Read all streams until so many have `heard` what they wait for."""
+    """Read all streams until `heard` accepts the text of `count` of them, or until `seconds` are over.
+
+    Returns the number of accepted streams.
+    """
     assert callable(heard)
     done: set[int] = set()
     deadline = time.monotonic() + seconds
@@ -202,7 +210,7 @@ def _read(selector: selectors.BaseSelector, heard: object, count: int, seconds: 
 
 
 class _Watched(threading.Thread):
-    """Looks at the api's memory while something goes on."""
+    """Reads the api's memory again and again while the context lasts, and keeps the peak."""
 
     def __init__(self, api: Api) -> None:
         super().__init__(daemon=True)
@@ -219,7 +227,7 @@ class _Watched(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        """Look ten times a second."""
+        """Read the memory ten times a second."""
         while not self._over.wait(0.1):
             self.peak = max(self.peak, self._api.memory())
 
@@ -231,7 +239,7 @@ def _answers(api: Api) -> bool:
 
 
 def _family(pid: int) -> list[int]:
-    """A process and its children."""
+    """Pids of a process and its children."""
     found = [pid]
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
@@ -240,7 +248,7 @@ def _family(pid: int) -> list[int]:
 
 
 def _held(pid: int) -> int:
-    """Bytes of a process that are its own: what it shares with its master is counted there."""
+    """Bytes that a process holds by its Pss: the kernel divides a shared page among those who share it."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
         private = [line.split() for line in text.splitlines() if line.startswith("Pss:")]

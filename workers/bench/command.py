@@ -1,4 +1,7 @@
-"""`stemsvc bench`. Imports only click here: a bare GPU machine has no more than torch, numpy and demucs bring."""
+"""`stemsvc bench`.
+
+This module imports only click: a bare GPU machine has only torch, numpy, demucs and what they bring.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,12 @@ PARTS = ("engine", "files", "job", "memory")
 
 
 def say(text: str) -> None:
-    """Tell how far it is, apart from the table."""
+    """Print progress on stderr: stdout holds only the table."""
     click.echo(text, err=True)
 
 
 def _show(where: str, figures: list[Figure], output: Path | None) -> None:
-    """Print the table, write it to `output` too, and exit with 1 where a bar is missed."""
+    """Print the table, write it to `output` too, and exit with 1 if a bar is missed."""
     from workers.bench.table import render
 
     text = f"{where}\n\n{render(figures)}\n"
@@ -37,27 +40,51 @@ def _show(where: str, figures: list[Figure], output: Path | None) -> None:
 
 @click.group()
 def bench() -> None:
-    """Print measured figures."""
+    """Measure speed, fidelity and load, and print the figures."""
 
 
 @bench.command()
-@click.option("--device", default="cpu", show_default=True, help="cpu, or cuda where one is at hand")
-@click.option("--only", type=click.Choice(PARTS), multiple=True, help="parts to run; all where not given")
-@click.option("--size", type=click.Choice(["full", "small"]), default="full", show_default=True, help="of the networks")
-@click.option("--seconds", type=click.FloatRange(1), default=60.0, show_default=True, help="of music for CPU figures")
-@click.option("--track", type=click.FloatRange(1), default=240.0, show_default=True, help="seconds of a whole track")
+@click.option("--device", default="cpu", show_default=True, help="device to measure: cpu or cuda")
+@click.option("--only", type=click.Choice(PARTS), multiple=True, help="part to run, repeatable; all if not given")
+@click.option(
+    "--size", type=click.Choice(["full", "small"]), default="full", show_default=True, help="size of the networks"
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1),
+    default=60.0,
+    show_default=True,
+    help="seconds of music for the figures of the CPU",
+)
+@click.option(
+    "--track",
+    type=click.FloatRange(1),
+    default=240.0,
+    show_default=True,
+    help="seconds of the track for whole jobs and cards",
+)
 @click.option(
     "--long", type=click.FloatRange(1), default=3600.0, show_default=True, help="seconds of the longest track"
 )
-@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="runs that the medians are of")
+@click.option(
+    "--repeats", type=click.IntRange(1), default=3, show_default=True, help="measured runs; figures are their medians"
+)
 @click.option("--compile", "compiled", is_flag=True, help="also measure torch.compile on CUDA")
 @click.option("--cache", type=click.Path(file_okay=False, path_type=Path), help="folder for converted networks")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="write the table here too")
 def engine(
-    device: str, only: tuple[str, ...], size: str, seconds: float, track: float, long: float, repeats: int,
-    compiled: bool, cache: Path | None, output: Path | None,
-) -> None:  # fmt: skip
-    """Time the engine against upstream's demucs on the same random weights; fails where a bar is missed."""
+    device: str,
+    only: tuple[str, ...],
+    size: str,
+    seconds: float,
+    track: float,
+    long: float,
+    repeats: int,
+    compiled: bool,
+    cache: Path | None,
+    output: Path | None,
+) -> None:
+    """Time the engine against upstream's demucs on the same random weights. Exits with 1 if a bar is missed."""
     import torch
 
     from workers.bench.engine import SIZES, cpu_figures, cuda_figures
@@ -83,15 +110,21 @@ def engine(
             if "memory" in parts:
                 figures += memory_figures(min(180.0, long / 2), long, say)
     else:
-        raise NoDevice(f"figures are of cpu or cuda, not of {device!r}")
+        raise NoDevice(f"the device is cpu or cuda, not {device!r}")
     _show(f"{machine(device)}; networks: {size}", figures, output)
 
 
 @bench.command()
-@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="that the medians are of")
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="rounds of submits; figures are their medians",
+)
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="write the table here too")
 def api(rounds: int, output: Path | None) -> None:
-    """Load an api of its own: submits, event streams, one request many times; fails where a bar is missed."""
+    """Load a fresh api with submits, event streams and repeated requests. Exits with 1 if a bar is missed."""
     from workers.bench.api import api_figures
     from workers.bench.table import processor
 
@@ -100,10 +133,12 @@ def api(rounds: int, output: Path | None) -> None:
 
 
 @bench.command()
-@click.option("--largest", type=click.IntRange(1000), default=1_000_000, show_default=True, help="number of jobs")
+@click.option(
+    "--largest", type=click.IntRange(1000), default=1_000_000, show_default=True, help="jobs of the largest run"
+)
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="write the table here too")
 def queue(largest: int, output: Path | None) -> None:
-    """Simulate 1,000 workers and 200 keys over the real store; fails where a bar is missed."""
+    """Simulate 1,000 workers and 200 keys on the real store. Exits with 1 if a bar is missed."""
     from workers.bench.queue import queue_figures
     from workers.bench.table import processor
 
@@ -112,5 +147,5 @@ def queue(largest: int, output: Path | None) -> None:
     _show(f"{processor()}, {os.cpu_count()} cores", figures, output)
 
 
-if __name__ == "__main__":  # where the project is not installed: `python -m workers.bench.command engine`
+if __name__ == "__main__":  # if the project is not installed: `python -m workers.bench.command engine`
     bench()

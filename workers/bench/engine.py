@@ -1,4 +1,4 @@
-"""Figures of the engine alone. Needs only torch, numpy and demucs, so that it runs on a bare GPU machine."""
+"""Figures of the engine alone. They need only torch, numpy and demucs, so they run on a bare GPU machine."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from workers.engine.separate import Separator
 Sound = NDArray[np.float32]
 RATE = 44100
 STEMS = ("drums", "bass", "other", "vocals")
-SEGMENT_BYTES = 11e9  # that a segment of htdemucs moves through memory in fp32 (research, 2026-11)
+SEGMENT_BYTES = 11e9  # that one segment of htdemucs moves through memory in fp32 (research, 2026-11)
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large the networks are: `full` is the published htdemucs, `small` tries the program out."""
+    """How large the networks are: `full` is the published htdemucs, `small` is for trials of the program."""
 
     channels: int
     layers: int
@@ -36,15 +36,20 @@ SIZES = {"full": Size(48, 5, 512, Fraction(39, 5)), "small": Size(8, 3, 16, Frac
 
 
 def network(size: Size, seed: int = 0) -> Any:
-    """An HTDemucs of random weights."""
+    """An HTDemucs with random weights, drawn from `seed`."""
     from demucs.htdemucs import HTDemucs
 
     torch.manual_seed(seed)
     made = HTDemucs(
-        list(STEMS), channels=size.channels, t_layers=size.layers, bottom_channels=size.bottom,
-        dconv_mode=3, samplerate=RATE, segment=size.segment,
-    )  # fmt: skip
-    with torch.no_grad():  # fresh residual branches are scaled to almost nothing: errors in them would not show
+        list(STEMS),
+        channels=size.channels,
+        t_layers=size.layers,
+        bottom_channels=size.bottom,
+        dconv_mode=3,
+        samplerate=RATE,
+        segment=size.segment,
+    )
+    with torch.no_grad():  # a fresh network's residual branches are scaled to almost 0: their errors would not show
         for name, parameter in made.named_parameters():
             if name.endswith(".scale"):
                 parameter.uniform_(0.2, 0.6)
@@ -52,14 +57,14 @@ def network(size: Size, seed: int = 0) -> Any:
 
 
 def bag(*networks: Any, weights: list[list[float]] | None = None) -> Any:
-    """The networks as a bag."""
+    """A bag of the networks; `weights[network][stem]` are all 1 if not given."""
     from demucs.apply import BagOfModels
 
     return BagOfModels(list(networks), weights).eval()
 
 
 def music(seconds: float, seed: int = 0) -> Sound:
-    """Notes, beats and noise, [frames, 2]."""
+    """Notes, beats and noise, [frames, 2] at `RATE`."""
     rng = np.random.default_rng(seed)
     time = np.arange(round(seconds * RATE)) / RATE
     notes = np.sin(2 * np.pi * (110 * 2 ** (np.floor(time * 2) % 12 / 12)) * time)
@@ -69,7 +74,7 @@ def music(seconds: float, seed: int = 0) -> Sound:
 
 
 def upstream(model: Any, mixture: Sound, device: str = "cpu") -> Sound:
-    """What upstream's `Separator` does around `apply_model`: [stems, frames, 2]."""
+    """Separate as upstream's `Separator` does around `apply_model`; returns [stems, frames, 2]."""
     from demucs.apply import apply_model
 
     wav = torch.from_numpy(np.ascontiguousarray(mixture.T))
@@ -81,7 +86,7 @@ def upstream(model: Any, mixture: Sound, device: str = "cpu") -> Sound:
 
 
 def decibels(got: Sound, wanted: Sound) -> float:
-    """The wanted sound over the error."""
+    """Energy of the wanted sound over energy of the error, in dB."""
     error = float(np.sum((got.astype(np.float64) - wanted) ** 2))
     return 10 * math.log10(max(float(np.sum(wanted.astype(np.float64) ** 2)), 1e-30) / max(error, 1e-30))
 
@@ -98,9 +103,12 @@ def cpu_figures(size: Size, seconds: float, repeats: int, cache: Path | None, sa
     ours, fast = Separator(one, cache=cache), Separator(one, precision="fast", cache=cache)
     say(f"one network, {seconds:g} s of music: ours and upstream in turn")
     took = in_turn(
-        repeats, say, ours=lambda: ours.separate_array(mixture), upstream=lambda: upstream(one, mixture),
+        repeats,
+        say,
+        ours=lambda: ours.separate_array(mixture),
+        upstream=lambda: upstream(one, mixture),
         fast=lambda: fast.separate_array(mixture),
-    )  # fmt: skip
+    )
     wanted = upstream(one, mixture)
     detail = f"{seconds / took['ours']:.2f} times real time, upstream {seconds / took['upstream']:.2f}"
     yield Figure("CPU: ours / upstream", detail, took["ours"] / took["upstream"], bar=0.75, aim=0.5)
@@ -116,9 +124,11 @@ def cpu_figures(size: Size, seconds: float, repeats: int, cache: Path | None, sa
     ours = Separator(four, cache=cache)
     say(f"a bag of four, one stem, {len(short) / RATE:g} s of music")
     took = in_turn(
-        max(1, repeats - 1), say, ours=lambda: ours.separate_array(short, ("vocals",)),
+        max(1, repeats - 1),
+        say,
+        ours=lambda: ours.separate_array(short, ("vocals",)),
         upstream=lambda: upstream(four, short),
-    )  # fmt: skip
+    )
     yield Figure(
         "htdemucs_ft's size, one stem: ours / upstream", "", took["ours"] / took["upstream"], bar=0.2, aim=0.13
     )
@@ -127,7 +137,7 @@ def cpu_figures(size: Size, seconds: float, repeats: int, cache: Path | None, sa
 def cuda_figures(
     size: Size, seconds: float, repeats: int, device: str, say: Say, *, compiled: bool
 ) -> Iterator[Figure]:
-    """Speed, fidelity and the share of the card's own limits, in every precision."""
+    """Speed and fidelity in every precision, and how near mixed precision comes to the card's own limits."""
     one = bag(network(size))
     mixture = music(seconds)
     separators = {name: Separator(one, device, name) for name in ("mixed", "fp32", "fast")}
@@ -164,15 +174,15 @@ def cuda_figures(
 
 
 def _floor(network: Any, device: str) -> tuple[float, str]:
-    """Seconds that a segment must take on this card by its measured ceilings, and how they were found.
+    """The least seconds that a segment can take on this card, and a text with the measured ceilings behind them.
 
-    Half of the work, linears and attention, counts at the rate of fp16 products, the rest at that of fp32.
+    Half of the work, linears and attention, counts at the rate of fp16 products; the rest counts at that of fp32.
     """
     from torch.utils.flop_counter import FlopCounterMode
 
     length = int(network.segment * network.samplerate)
     fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # the counter does not know the fused attention layer
+    torch.backends.mha.set_fastpath_enabled(False)  # the counter does not count the fused attention layer
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network(torch.zeros(1, 2, length, device=device))
     torch.backends.mha.set_fastpath_enabled(fast)
@@ -199,7 +209,7 @@ def _product_rate(device: str, dtype: torch.dtype) -> float:
 
 
 def _seconds(device: str, run: Any) -> float:
-    """Median seconds of ten runs by the device's clock."""
+    """Median seconds of ten runs by the device's clock, after three runs to warm up."""
     times: list[float] = []
     for _ in range(13):
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Figures of whole jobs on a CPU: file to encoded stems, the job around the separation, memory over length."""
+"""Figures of whole jobs on a CPU: time from file to encoded stems, a job's own time, memory by a track's length."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ MODEL = "random"
 
 
 class _Loaded(Models):
-    """One model that is loaded already, whatever the catalog says of it."""
+    """Holds one loaded model, and returns it for every entry of the catalog."""
 
     def __init__(self, separator: Separator) -> None:
         super().__init__()
         self._separator = separator
 
     def get(self, *key: Any) -> Separator:
-        """The model."""
+        """The one model, whatever `key` is."""
         return self._separator
 
 
@@ -51,7 +51,7 @@ FLAC = Encoding("flac", "16")
 
 
 def file_figures(size: Size, seconds: float, repeats: int, cache: Path | None, say: Say) -> Iterator[Figure]:
-    """From a wav file to flac stems, upstream's way and ours, weights loaded in both."""
+    """Time from a wav file to flac stems, ours and upstream's, both with loaded weights."""
     model = bag(network(size))
     separator = Separator(model, cache=cache)
     with tempfile.TemporaryDirectory(prefix="stemsvc-bench-") as name, _ffmpeg(Path(name)):
@@ -88,7 +88,7 @@ def file_figures(size: Size, seconds: float, repeats: int, cache: Path | None, s
 
 
 def job_figures(size: Size, seconds: float, repeats: int, cache: Path | None, say: Say) -> Iterator[Figure]:
-    """A whole job (store, storage, decode, encode, upload) against its separation alone."""
+    """Time of a whole job (store, storage, decode, encode, upload) against its separation alone."""
     separator = Separator(bag(network(size)), cache=cache)
     mixture = music(seconds)
     with tempfile.TemporaryDirectory(prefix="stemsvc-bench-") as name:
@@ -123,10 +123,10 @@ def job_figures(size: Size, seconds: float, repeats: int, cache: Path | None, sa
 
 
 def memory_figures(short: float, long: float, say: Say) -> Iterator[Figure]:
-    """Peak memory of `stemsvc separate` on a long track less that on a short one, demo model."""
+    """Peak memory of `stemsvc separate` with the demo model: that on a long track less that on a short one."""
     peaks = []
     with tempfile.TemporaryDirectory(prefix="stemsvc-bench-") as name:
-        for seconds in (5.0, short, long):  # the first converts the network where that has not been done
+        for seconds in (5.0, short, long):  # the first run converts the network if no run has yet
             song = Path(name) / "song.wav"
             _write_long(song, seconds)
             start = time.perf_counter()
@@ -156,7 +156,7 @@ def _upstream_separator(model: Any) -> Any:
 
 @contextlib.contextmanager
 def _ffmpeg(folder: Path) -> Iterator[None]:
-    """Upstream writes flac by the program ffmpeg: the one on PATH, else that of the package imageio-ffmpeg."""
+    """Put ffmpeg on PATH, with which upstream writes flac: the one on PATH, else that of the package imageio-ffmpeg."""
     if shutil.which("ffmpeg"):
         yield
         return
@@ -164,7 +164,7 @@ def _ffmpeg(folder: Path) -> Iterator[None]:
 
     (folder / "bin").mkdir()
     (folder / "bin" / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
-    with first_on_path(folder / "bin"):  # demucs looks nowhere else
+    with first_on_path(folder / "bin"):  # demucs looks only there
         yield
 
 
@@ -181,7 +181,7 @@ def _write_long(path: Path, seconds: float) -> None:
 
 
 def _peak_bytes(song: Path, out: Path) -> int:
-    """The most memory that `stemsvc separate` held, by the kernel's own high-water mark."""
+    """The most bytes of memory that `stemsvc separate` held, by the kernel's own high-water mark (VmHWM)."""
     command = [sys.executable, "-m", "stemsvc", "separate", str(song), "-o", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     peak = 0

@@ -1,4 +1,4 @@
-"""Many HTTP requests at once from one thread over plain sockets, so that the client takes little of the machine."""
+"""Sends many HTTP requests at once from one thread over plain sockets, so that the client uses little CPU."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BOUNDARY = "stemsvc-load"
 
 @dataclass
 class Answer:
-    """What came back: seconds from the first byte sent to the last one received, status, body."""
+    """Seconds from the first byte sent to the last one received; status, 0 if the connection broke; body."""
 
     seconds: float
     status: int
@@ -23,7 +23,7 @@ class Answer:
 
     @property
     def job_id(self) -> str:
-        """Of the job in it; empty where there is none."""
+        """Id of the created job; empty if no job was created."""
         return str(json.loads(self.body).get("id", "")) if self.status == 201 else ""
 
 
@@ -36,13 +36,13 @@ class _Exchange:
 
 
 def percentile(answers: Iterable[Answer], share: float) -> float:
-    """The seconds that `share` of the answers stayed within."""
+    """The seconds within which `share` of the answers came."""
     ordered = sorted(answer.seconds for answer in answers)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def submission(host: str, song: bytes, headers: str = "", **fields: str) -> bytes:
-    """A whole multipart `POST /v1/jobs`."""
+    """The bytes of a multipart `POST /v1/jobs`."""
     parts = "".join(
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in {"stems": "vocals", **fields}.items()
@@ -56,7 +56,7 @@ def submission(host: str, song: bytes, headers: str = "", **fields: str) -> byte
 
 
 def request(method: str, path: str, host: str, body: bytes, kind: str, headers: str = "") -> bytes:
-    """A whole request."""
+    """The bytes of an HTTP/1.1 request; `kind` is the content type of its body."""
     head = (
         f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {kind}\r\n{headers}"
         f"Content-Length: {len(body)}\r\n\r\n"
@@ -65,7 +65,11 @@ def request(method: str, path: str, host: str, body: bytes, kind: str, headers: 
 
 
 def burst(host: str, port: int, requests: list[bytes], at: list[float] | None = None) -> list[Answer]:
-    """Send each over a connection of its own: all at once over open ones, or each `at` so many seconds from now."""
+    """Send each request over its own connection; returns the answers, first come first.
+
+    Without `at` all connections are opened before all requests are sent at once. With `at` each request is sent at
+    its own number of seconds from now. Raises `TimeoutError` after 60 s in which nothing came.
+    """
     selector = selectors.DefaultSelector()
     waiting = sorted(zip(at or [0.0] * len(requests), range(len(requests)), strict=True), reverse=True)
     opened = {} if at else {index: socket.create_connection((host, port)) for index in range(len(requests))}

@@ -1,8 +1,8 @@
-"""What deciding costs: router, store, outbox and sender as they are, over jobs whose work is only a clock's.
+"""What scheduling costs: the real router, store, outbox and sender run jobs whose work is only simulated time.
 
-Jobs of 200 keys come over half the time that the workers need for all of them, so that half of them wait at the peak.
-The broker is a list for each queue; the store is SQLite on a RAM disk, so that the figures are of our code and not of
-a disk. Costs are seconds of CPU of this process, which other load on the machine does not change much.
+The jobs of 200 keys arrive over half the time that the workers need for all of them, so that half of them wait at the
+peak. In place of the broker there is a list for each queue. The store is SQLite on a RAM disk, so that the figures
+measure our code and not a disk. Costs are this process's seconds of CPU: other load on the machine changes them little.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from workers.bench.table import Figure, Say
 
 KEYS = 200
 WORKERS = 1000
-LEAST = 50_000  # jobs of one size, up to five runs: a thousand are done in seconds, of which one says little
-POOLS = (  # share of the workers, how much faster than the reference machine
+LEAST = 50_000  # jobs of one size over up to five runs: one run of a thousand jobs takes seconds and says little
+POOLS = (  # pool, share of the workers, how much faster than the reference machine
     (Pool(name="gpu-large", models=("htdemucs", "htdemucs_ft"), device="cuda"), 0.3, 60.0),
     (Pool(name="gpu-small", models=("htdemucs",), device="cuda", priority=1), 0.3, 30.0),
     (Pool(name="cpu", models=("demo", "htdemucs"), device="cpu"), 0.4, 1.0),
@@ -31,10 +31,10 @@ PRIORITIES = ((Priority.HIGH, 0.1), (Priority.NORMAL, 0.7), (Priority.LOW, 0.2))
 
 
 def queue_figures(sizes: tuple[int, ...], say: Say) -> list[Figure]:
-    """The cost of a job at each size, what the largest one's jobs waited, how fair it was."""
+    """The cost of a job at each size, how long the jobs of the largest run waited, and how fair their shares were."""
     catalog = load_catalog()
     figures, outcomes = [], {}
-    _crowd(sizes[0] // 2, catalog)  # what is done once, like building statements, is not a job's cost
+    _crowd(sizes[0] // 2, catalog)  # warm up: what is done only once, like building statements, is no cost of a job
     for size in sizes:
         times = max(1, min(5, LEAST // size))
         runs = sorted((_crowd(size, catalog) for _ in range(times)), key=lambda each: each.microseconds)
@@ -54,7 +54,7 @@ def queue_figures(sizes: tuple[int, ...], say: Say) -> list[Figure]:
 
 
 def _crowd(size: int, catalog: Catalog) -> Outcome:
-    """`size` jobs over half the time that all workers need for them."""
+    """Simulate `size` jobs that arrive over half the time that all workers need for them."""
     dice = random.Random(size)
     arrivals = [_arrival(dice, number) for number in range(size)]
     pools = [(pool, int(share * WORKERS), speed) for pool, share, speed in POOLS]
@@ -69,7 +69,7 @@ def _crowd(size: int, catalog: Catalog) -> Outcome:
 def _arrival(dice: random.Random, number: int) -> Arrival:
     model, device, _ = dice.choices(MIX, [weight for *_, weight in MIX])[0]
     priority, _ = dice.choices(PRIORITIES, [weight for _, weight in PRIORITIES])[0]
-    owner = 0 if dice.random() < 0.25 else dice.randrange(KEYS)  # one of them sends a quarter of all
+    owner = 0 if dice.random() < 0.25 else dice.randrange(KEYS)  # the first key sends a quarter of all jobs
     seconds = min(3600.0, max(20.0, dice.lognormvariate(5.4, 0.5)))  # a median of 221 s
     return Arrival(0.0, f"key-{owner:03d}", model, device, priority, seconds)
 
@@ -85,7 +85,7 @@ def _wait_figures(outcome: Outcome) -> list[Figure]:
 
 
 def _share_figures(catalog: Catalog) -> list[Figure]:
-    """Owners who all have jobs waiting; and one who comes when another's thousand wait."""
+    """How fair it is among owners who all have waiting jobs, and to one who comes when another's thousand jobs wait."""
     dice = random.Random(7)
     pool, workers = Pool(name="cpu", models=("demo",), device="cpu"), 50
     arrivals = []
@@ -108,10 +108,13 @@ def _share_figures(catalog: Catalog) -> list[Figure]:
     return [
         Figure("fairness index", f"Jain's, of device seconds of {KEYS} keys that wait", index, "", 0.95, floor=True),
         Figure(
-            "another's jobs that begin before a late key's first", f"of 1000 that wait for {workers} workers",
-            before, "", float(workers),
+            "another's jobs that begin before a late key's first",
+            f"of 1000 that wait for {workers} workers",
+            before,
+            "",
+            float(workers),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _jain(shares: list[float]) -> float:

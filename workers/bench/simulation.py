@@ -1,4 +1,4 @@
-"""Workers, keys and a broker that are only a clock's, over the real store, router and sender."""
+"""Simulates workers, keys and a broker by a clock of its own, over the real store, router and sender."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Broker:
     queues: defaultdict[str, deque[str]] = field(default_factory=lambda: defaultdict(deque))
 
     def publish(self, claimed: Claimed) -> None:
-        """As `Publisher` does."""
+        """Put a job into its queue, as `Publisher.publish` does."""
         self.queues[claimed.queue].append(claimed.job_id)
 
     def take(self, pool: str) -> str | None:
-        """What a worker of the pool is given."""
+        """The id of the next job for a worker of the pool; None if no job waits."""
         for priority in Priority:
             if queue := self.queues[queue_of(pool, priority)]:
                 return queue.popleft()
@@ -51,24 +51,24 @@ class Broker:
 
 @dataclass
 class Outcome:
-    """What became of a simulation."""
+    """Costs, waits and shares of a simulation."""
 
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
     jobs: int = 0
     waits: defaultdict[int, list[float]] = field(default_factory=lambda: defaultdict(list))  # seconds, by priority
-    served: Counter[str] = field(default_factory=Counter)  # seconds of devices by owner
-    began: list[tuple[float, str]] = field(default_factory=list)  # when and whose, in their order
+    served: Counter[str] = field(default_factory=Counter)  # device seconds by owner
+    began: list[tuple[float, str]] = field(default_factory=list)  # (second, owner), first come first
 
     @property
     def microseconds(self) -> float:
-        """CPU for each job."""
+        """CPU time for each job."""
         return self.cpu_seconds / self.jobs * 1e6
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """A job that comes at some second."""
+    """A job that comes at the second `at` of the simulation."""
 
     at: float
     owner: str
@@ -79,7 +79,7 @@ class Arrival:
 
 
 class Simulation:
-    """Workers that take what the broker has and are done after their time."""
+    """Workers take jobs from the broker; each job ends after its predicted time."""
 
     def __init__(self, store: JobStore, pools: list[tuple[Pool, int, float]], catalog: Catalog) -> None:
         self._store = store
@@ -96,7 +96,7 @@ class Simulation:
             store.workers.beat(Worker(pool.name, (pool.name,), pool.device, "", slots=count), ENDLESS)
 
     def run(self, arrivals: list[Arrival], until_first_dry: bool = False) -> Outcome:
-        """Accept what arrives, have all of it done; or stop once an owner has nothing left that waits."""
+        """Accept all jobs and run them to their ends; or stop as soon as one owner has no job left that waits."""
         outcome, coming = Outcome(jobs=len(arrivals)), deque(sorted(arrivals, key=lambda each: each.at))
         left = Counter(each.owner for each in arrivals)
         cpu, wall = time.process_time(), time.perf_counter()
@@ -149,8 +149,8 @@ class Simulation:
 
 @contextmanager
 def fresh_store() -> Iterator[JobStore]:
-    """An empty store, on a RAM disk where there is one."""
-    # a RAM disk, where Linux has one; tempfile makes a folder of our own in it
+    """An empty store, on a RAM disk if there is one."""
+    # Linux's RAM disk; tempfile makes a folder in it that only we can open
     fast = Path("/dev/shm")  # nosec B108
     place: Any = {"dir": fast} if fast.is_dir() else {}
     with tempfile.TemporaryDirectory(prefix="stemsvc-queue-", **place) as folder:

@@ -1,4 +1,4 @@
-"""A table of figures and the bars that they are held against."""
+"""A table of figures and the bars that they must meet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Figure:
-    """One line. `value` is held against `bar`: at most, or at least for `floor`; no bar: it is only reported."""
+    """A row. `value` must be at most `bar`, or at least `bar` if `floor`. Without a bar it is only reported."""
 
     name: str
     detail: str
@@ -25,14 +25,14 @@ class Figure:
 
     @property
     def met(self) -> bool:
-        """Whether the bar holds; NaN meets none."""
+        """Whether the value meets the bar; NaN meets none."""
         if self.bar is None:
             return True
         return self.value >= self.bar if self.floor else self.value <= self.bar
 
     @property
     def row(self) -> str:
-        """The line as markdown."""
+        """The row in Markdown."""
         sign = "≥" if self.floor else "≤"
         bar, aim = ("" if limit is None else f"{sign} {limit:g}{self.unit}" for limit in (self.bar, self.aim))
         verdict = "" if self.bar is None else "met" if self.met else "MISSED"
@@ -40,13 +40,13 @@ class Figure:
 
 
 def render(figures: list[Figure]) -> str:
-    """The figures as a markdown table."""
+    """The figures as a Markdown table."""
     head = ["| figure | value | bar | aim | | how |", "| --- | --- | --- | --- | --- | --- |"]
     return "\n".join([*head, *(figure.row for figure in figures)])
 
 
 def machine(device: str) -> str:
-    """What this ran on, in a line."""
+    """One line with the processor or card, the cores and the versions that the figures depend on."""
     import torch
 
     cores = torch.get_num_threads()
@@ -66,7 +66,7 @@ def processor() -> str:
 
 
 def in_turn(repeats: int, say: Say, **runs: Callable[[], object]) -> dict[str, float]:
-    """Median seconds of each run by name, after one unmeasured round; they alternate, so that noise meets all."""
+    """Median seconds of each run by name, after one unmeasured round. Runs alternate, so that noise meets all."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for repeat in range(repeats + 1):
         for name, run in runs.items():

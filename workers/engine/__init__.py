@@ -1,1 +1,4 @@
-"""The separation engine: loads weights, separates. Of ours it imports only `stemsvc.errors` and the catalog's types."""
+"""The separation engine: it loads weights and separates.
+
+Of `stemsvc` it imports only the errors, the catalog's types and the engine's options.
+"""

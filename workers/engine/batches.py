@@ -12,7 +12,7 @@ MEMORY_SHARE = 0.8  # of the device's free memory
 
 @dataclass
 class BatchSize:
-    """How many segments of a network fit the device, learnt from its first batch and from running out."""
+    """How many segments of each network fit the device. The first batch shows it, and batches that do not fit."""
 
     device: str
     _sizes: dict[int, int] = field(default_factory=dict)
@@ -27,13 +27,13 @@ class BatchSize:
         return max(self._sizes.values(), default=1)
 
     def shrink(self, member: int, size: int) -> None:
-        """A batch of more than `size` did not fit."""
+        """Use at most `size` segments from now on: a larger batch did not fit."""
         self._sizes[member] = max(1, min(size, self.size(member)))
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
 
     def measured(self, member: int, batch: int) -> _Measured:
-        """Watch the memory that the first batch takes."""
+        """A context around a batch. It measures the memory of a network's first batch on CUDA, and nothing else."""
         return _Measured(self, member, batch)
 
 
@@ -61,7 +61,7 @@ class _Measured:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether a smaller batch may do where this error was raised."""
+    """Whether memory ran out, so that a smaller batch may succeed."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
         isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     )

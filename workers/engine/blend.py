@@ -1,4 +1,4 @@
-"""Joining the passes of a bag: shifts are averaged, members weighted, both as upstream does it."""
+"""Joins the passes of a bag: it averages shifts and weights members, both as upstream does."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from workers.engine.segments import Pass
 
 
 class Blend:
-    """Takes each pass's finished samples and gives out what every pass has reached.
+    """Takes each pass's finished samples and returns those that every pass has reached.
 
-    Passes are advanced side by side, so that what waits here is a few strides, whatever the track's length.
+    The passes advance side by side, so that only a few strides of samples wait here, whatever the track's length.
     """
 
     def __init__(self, passes: list[Pass], weights: list[list[float]], totals: list[float]) -> None:
-        """`weights` of each network of the bag for each stem wanted, `totals` their sums over the bag."""
+        """`weights[network][stem]` are the bag's, for the wanted stems; `totals[stem]` are their sums over the bag."""
         self._passes = passes
         self._weights = weights
         self._totals = totals
@@ -25,7 +25,7 @@ class Blend:
         self._ready = [0] * len(passes)
 
     def put(self, index: int, samples: torch.Tensor) -> None:
-        """Add the next finished samples [stems, channels, n] of the pass at `index`; those before 0 are dropped."""
+        """Add the next finished samples [stems, channels, n] of the pass at `index`. Samples before 0 are dropped."""
         before = min(max(-self._position[index], 0), samples.shape[-1])
         self._position[index] += samples.shape[-1]
         if samples.shape[-1] > before:
@@ -58,13 +58,13 @@ class Blend:
         return out if len(indices) == 1 else out / len(indices)
 
     def _next(self, index: int, size: int) -> torch.Tensor:
-        """Cut `size` samples off what waits of one pass."""
+        """Take the first `size` samples that wait of one pass."""
         self._ready[index] -= size
-        queue, parts = self._waiting[index], []
+        waiting, parts = self._waiting[index], []
         while size:
-            head = queue.popleft()
+            head = waiting.popleft()
             if head.shape[-1] > size:
-                queue.appendleft(head[..., size:])
+                waiting.appendleft(head[..., size:])
                 head = head[..., :size]
             parts.append(head)
             size -= head.shape[-1]

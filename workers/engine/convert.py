@@ -1,8 +1,8 @@
-"""`python -m workers.engine.convert IN.th OUT.safetensors`: read a checkpoint of demucs' without trusting it.
+"""`python -m workers.engine.convert IN.th OUT.safetensors` converts a demucs checkpoint without trusting it.
 
-torch's own restricted reader runs the pickle; of classes it may name demucs' networks, which are only named here and
-never called, and fractions. Limits on memory, time and file size hold what a hostile file may cost. The last line on
-stdout is the answer as JSON: the error, null where all is well.
+torch's own restricted reader runs the pickle. Of classes the pickle may name fractions and demucs' networks. Stand-ins
+take the networks' place: they have the names, and nothing can call them. Limits on memory, time and file size bound
+what a hostile file may cost. The last line on stdout is the answer as JSON: the error, or null if all is well.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NETWORKS = ("demucs.htdemucs.HTDemucs", "demucs.hdemucs.HDemucs", "demucs.demucs
 
 
 class _Network:
-    """Stands for one of demucs' classes: it has its name, and no code that a pickle could call."""
+    """Stands for one of demucs' classes: it has the class's name, and no code that a pickle could call."""
 
     name = ""
 
@@ -37,19 +37,20 @@ class _Network:
 
 
 def convert(source: Path, target: Path) -> None:
-    """Write the checkpoint's network into a safetensors file as demucs' `load_safetensors_model` reads them.
+    """Write the checkpoint's network into a safetensors file that demucs' `load_safetensors_model` can read.
 
     Raises `FatalError` `weights_refused`, `weights_unreadable`.
     """
     package = _read(source)
     klass, args, kwargs, state = (package.get(key) for key in ("klass", "args", "kwargs", "state"))
     if not (isinstance(klass, type) and issubclass(klass, _Network)):
-        raise WeightsRefused(f"its class is none of demucs': {klass!r}")
+        raise WeightsRefused(f"its class is not one of demucs': {klass!r}")
     if not isinstance(state, dict) or not isinstance(args, list | tuple) or not isinstance(kwargs, dict):
-        raise WeightsUnreadable("it is no checkpoint of demucs'")
+        raise WeightsUnreadable("it is not a demucs checkpoint")
     if state.get("__quantized"):
-        raise WeightsRefused("it is quantised by diffq, whose classes are not allowed: take the model "
-                         "that it was made from")  # fmt: skip
+        raise WeightsRefused(
+            "it is quantised by diffq, whose classes are not allowed: use the model that it was made from"
+        )
     metadata = {"klass": klass.name, "args": json.dumps(_plain(args)), "kwargs": json.dumps(_plain(kwargs))}
     _write(state, metadata, target)
 
@@ -63,26 +64,26 @@ def _read(source: Path) -> dict[str, Any]:
             warnings.simplefilter("ignore")
             package = torch.load(source, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # torch wraps what its reader says into advice to trust the file
+        # torch wraps its reader's message in advice to trust the file
         raise WeightsRefused(_wanted(str(error.__context__ or error))) from error
     except MemoryError as error:
         raise WeightsRefused("it needs more memory than any checkpoint does") from error
-    except Exception as error:  # torch's reader meets damage with whatever the damaged place causes
+    except Exception as error:  # on a damaged file torch's reader raises whatever the damage causes
         raise WeightsUnreadable(f"{type(error).__name__}: {str(error)[:200]}") from error
     if not isinstance(package, dict):
-        raise WeightsUnreadable("it is no checkpoint of demucs'")
+        raise WeightsUnreadable("it is not a demucs checkpoint")
     return package
 
 
 def _wanted(message: str) -> str:
     found = re.search(r"GLOBAL ([\w.]+)", message)
     if found:
-        return f"the pickle wants {found[1]}, which no checkpoint of demucs' needs"
+        return f"the pickle wants {found[1]}, which no demucs checkpoint needs"
     return (message.strip().splitlines() or ["torch's restricted reader refuses it"])[0][:200]
 
 
 def _plain(value: Any) -> Any:
-    """A network's arguments as JSON, fractions as demucs' reader knows them."""
+    """A network's arguments as JSON, with fractions in the form that demucs' reader expects."""
     if isinstance(value, Fraction):
         return {"_type": "fraction", "numerator": value.numerator, "denominator": value.denominator}
     if isinstance(value, dict):
@@ -101,7 +102,7 @@ def _write(state: dict[str, Any], metadata: dict[str, str], target: Path) -> Non
     tensors = {}
     for name, tensor in state.items():
         if not isinstance(tensor, torch.Tensor) or tensor.layout is not torch.strided:
-            raise WeightsUnreadable(f"{name} of its state is no plain tensor")
+            raise WeightsUnreadable(f"{name} of its state is not a plain tensor")
         tensors[str(name)] = tensor.detach().clone().contiguous()
     save_file(tensors, target, metadata)
 
@@ -118,7 +119,7 @@ def _limit() -> None:
 
 
 def main() -> int:
-    """Convert what the command line names."""
+    """Convert the file that the command line names; returns the exit status, 1 on an error."""
     error: StemsvcError | None = None
     _limit()
     try:

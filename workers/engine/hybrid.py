@@ -1,4 +1,4 @@
-"""HTDemucs and HDemucs taken apart: spectrogram, the network between, and back, with all that is constant cached."""
+"""HTDemucs and HDemucs in three parts: the spectrum, the network, the inverse. Everything constant is cached."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.nn import functional as F  # noqa: N812 - as everyone calls it
 
 
 def can_take_apart(network: nn.Module) -> bool:
-    """Whether the classes here know this network; any other runs through its own `forward`."""
+    """Whether the classes below know this network. Any other network runs through its own `forward`."""
     if isinstance(network, HTDemucs):
         encoder = network.crosstransformer
         plain = encoder is None or (encoder.emb == "sin" and not encoder.sin_random_shift and not _sparse(encoder))
@@ -24,12 +24,12 @@ def can_take_apart(network: nn.Module) -> bool:
 
 
 def full_length(network: Any) -> int | None:
-    """The one length that the network takes, where it takes one: an HTDemucs fills up shorter input with zeros."""
+    """The one length in samples that an HTDemucs takes: zeros fill shorter input up. None for other networks."""
     return int(network.segment * network.samplerate) if isinstance(network, HTDemucs) else None
 
 
 def fill_up(wave: torch.Tensor, length: int | None) -> torch.Tensor:
-    """`wave` with zeros behind it up to `length`; the separator cuts off what comes of them."""
+    """`wave` padded at its end with zeros up to `length`. The separator cuts off the output of the padding."""
     return wave if length is None or wave.shape[-1] >= length else F.pad(wave, (0, length - wave.shape[-1]))
 
 
@@ -40,9 +40,9 @@ def _sparse(encoder: Any) -> bool:
 class Spectrum:
     """The network's short-time Fourier transform and its inverse, equal to upstream's `_spec` and `_ispec`.
 
-    Upstream pads the signal, transforms it centred and drops the frames that the centring adds; without centring
-    those frames are never made. The inverse divides by the sum of the squared Hann windows, which at a hop of a
-    quarter is the constant 1.5.
+    Upstream pads the signal, transforms it centred and drops the frames that the centring adds. Here nothing is
+    centred, so those frames are never made. The inverse divides by the sum of the squared Hann windows, which at a hop
+    of a quarter is the constant 1.5.
     """
 
     def __init__(self, network: Any, device: torch.device) -> None:
@@ -62,7 +62,7 @@ class Spectrum:
             padded = F.pad(wave, pads)
         elif length > max(pads):
             padded = F.pad(wave, pads, mode="reflect")
-        else:  # shorter than the padding: zeros first, as upstream has it
+        else:  # shorter than the padding: zeros first, as upstream does
             padded = pad1d(wave, pads, mode="reflect")
         flat = padded.reshape(batch * channels, -1)
         z = torch.stft(
@@ -74,7 +74,7 @@ class Spectrum:
     def inverse(self, parts: torch.Tensor, stems: list[int], length: int, room: Room | None = None) -> torch.Tensor:
         """[batch, stems, 2 channels, bins, frames] -> [batch, stems wanted, channels, length].
 
-        The result lies in `room`, where one is given, until the next call with it.
+        If `room` is given, the result lies in its buffers until the next call with it.
         """
         batch, every, double, bins, frames = parts.shape
         channels = double // 2
@@ -96,13 +96,13 @@ class Spectrum:
 
 
 class Room:
-    """Buffers that are used again. Fresh memory is dear: the kernel clears every page of it at first touch."""
+    """Buffers that are used again. Fresh memory takes time: the kernel clears each of its pages at the first touch."""
 
     def __init__(self) -> None:
         self._buffers: dict[str, torch.Tensor] = {}
 
     def get(self, name: str, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-        """The buffer `name`, zero at first and as it was left later."""
+        """The buffer `name`: zeros at first, later as its last user left it."""
         buffer = self._buffers.get(name)
         if buffer is None or buffer.shape != shape:
             buffer = self._buffers[name] = torch.zeros(shape, dtype=dtype, device=device)
@@ -110,7 +110,7 @@ class Room:
 
 
 class HybridCore(nn.Module):
-    """What lies between the spectrum and its inverse, for one length of input: only real arithmetic, no constants made.
+    """The network between the spectrum and its inverse, for one input length: real arithmetic, cached constants.
 
     (spectrum [B, 2C, bins, frames], wave [B, C, length], both `prepared`)
     -> (spectra [B, S, 2C, bins, frames], waves [B, S, C, length])
@@ -149,10 +149,15 @@ class HybridCore(nn.Module):
             self.register_buffer("line", line.to(parameter), persistent=False)
 
     def forward(
-        self, x: torch.Tensor, t: torch.Tensor, mean: torch.Tensor, deviation: torch.Tensor,
-        wave_mean: torch.Tensor, wave_deviation: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
-        """Run the network on one batch of what `prepared` makes."""
+        self,
+        x: torch.Tensor,
+        t: torch.Tensor,
+        mean: torch.Tensor,
+        deviation: torch.Tensor,
+        wave_mean: torch.Tensor,
+        wave_deviation: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Run the network on one batch from `prepared`."""
         bins, frames, length = *x.shape[-2:], t.shape[-1]
         x, t, skips, wave_skips = self._encode(x, t)
         if isinstance(self.network, HTDemucs):
@@ -167,7 +172,7 @@ class HybridCore(nn.Module):
         return x, t
 
     def _encode(self, x: torch.Tensor, t: torch.Tensor) -> tuple[Any, ...]:
-        """Down both branches; each skip goes with the length that its decoder shall restore."""
+        """Run the encoders of both branches. Each skip goes with the length that its decoder must restore."""
         net = self.network
         skips, wave_skips = [], []
         for level, encode in enumerate(net.encoder):
@@ -195,7 +200,7 @@ class HybridCore(nn.Module):
         return x, t
 
     def _bottom(self, x: torch.Tensor, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The transformer over both branches; time runs slower than frequency in the sequence of the spectrum."""
+        """Run the transformer over both branches. In the spectrum's sequence time runs slower than frequency."""
         net = self.network
         encoder = net.crosstransformer
         if encoder is None:
@@ -223,9 +228,9 @@ class HybridCore(nn.Module):
 
 
 def prepared(spectrum: torch.Tensor, wave: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Both inputs at mean 0 and deviation 1, then the means and deviations that they had.
+    """Both inputs normalised to mean 0 and deviation 1, then the means and deviations that they had.
 
-    Always in torch: OpenVINO sums the million values in plain fp32, which alone costs 30 dB.
+    This always runs in torch: OpenVINO sums the million values in plain fp32, which alone costs 30 dB.
     """
     x, mean, deviation = _standardise(spectrum, (1, 2, 3))
     t, wave_mean, wave_deviation = _standardise(wave, (1, 2))

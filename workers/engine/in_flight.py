@@ -1,4 +1,4 @@
-"""One track's batches on their way through the networks of a bag."""
+"""The batches of one track that the networks of a bag are computing."""
 
 from __future__ import annotations
 
@@ -22,21 +22,26 @@ OnSegment = Callable[[int, int], None]
 
 @dataclass
 class _Flight:
-    """A batch that a network works at."""
+    """A batch that a network is computing."""
 
     index: int  # of the pass
     segments: list[Segment]
     batch: torch.Tensor
-    pending: Pending | None  # None: it did not fit
+    pending: Pending | None  # None: the batch did not fit into memory
 
 
 class Flights:
-    """One track's way through its passes: batches go out in order of time, stems come back in that order."""
+    """Runs one track's passes. It starts batches in order of time, and stems come back in that order."""
 
     def __init__(
-        self, network: Callable[[int], Network], batch: BatchSize, passes: list[Pass], reader: Reader, rows: list[int],
+        self,
+        network: Callable[[int], Network],
+        batch: BatchSize,
+        passes: list[Pass],
+        reader: Reader,
+        rows: list[int],
         on_segment: OnSegment | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._network = network  # of a member of the bag
         self._batch = batch
         self._passes = passes
@@ -49,7 +54,7 @@ class Flights:
         self._done, self._total = 0, sum(run.count for run in passes)
 
     def run(self) -> Iterator[tuple[int, torch.Tensor]]:
-        """Yield (pass, finished samples [stems, channels, n])."""
+        """Yield (index of the pass, its next finished samples [stems, channels, n])."""
         flights: deque[_Flight] = deque()
         try:
             while any(self._left) or flights:
@@ -62,7 +67,7 @@ class Flights:
                     if self._on_segment is not None:
                         self._on_segment(self._done, self._total)
         finally:
-            for flight in flights:  # the device is free when this returns
+            for flight in flights:  # when this returns, the device is free
                 _settle(flight.pending)
             for member in {run.member for run in self._passes}:
                 self._network(member).rest()
@@ -71,7 +76,7 @@ class Flights:
         return self._network(self._passes[self._next_pass()].member).depth
 
     def _next_pass(self) -> int:
-        """The pass that is furthest behind."""
+        """Index of the pass that is furthest behind."""
         return min((i for i, left in enumerate(self._left) if left), key=lambda i: self._left[i][0].start)
 
     def _launch(self) -> _Flight:
@@ -129,7 +134,7 @@ class Flights:
 
 
 def _settle(pending: Pending | None) -> None:
-    """Wait for a batch that nobody wants any more."""
+    """Wait for a batch whose stems are not needed any more."""
     with contextlib.suppress(Exception):
         if pending is not None:
             pending.result()

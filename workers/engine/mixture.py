@@ -1,4 +1,4 @@
-"""The track that is separated: read piece by piece, measured once, handed out normalised."""
+"""The track that is separated: it is read piece by piece, measured once, and normalised for the networks."""
 
 from __future__ import annotations
 

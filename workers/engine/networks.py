@@ -1,4 +1,4 @@
-"""One network of a bag, resident on its device: a batch of segments in, their stems out."""
+"""One network of a bag, loaded on its device: it takes a batch of segments and returns their stems."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from workers.engine.precision import Precision, arithmetic
 
 
 class Pending(Protocol):
-    """A batch on its way."""
+    """A batch that a network is computing."""
 
     def result(self) -> torch.Tensor:
         """The stems [batch, stems, channels, length], on the network's device."""
 
 
 class Network(Protocol):
-    """What the separator asks of a network on any device."""
+    """What the separator needs of a network, on any device."""
 
     device: torch.device
-    depth: int  # batches that are worth having in flight at once
+    depth: int  # batches in flight that keep the device busy
 
     def start(self, batch: torch.Tensor, stems: list[int]) -> Pending:
-        """Begin the forward pass of [batch, channels, length]; only the stems of these indices come back.
+        """Begin the forward pass of [batch, channels, length]; the result has only the stems with these indices.
 
-        What came back from a batch may be overwritten once `depth` further ones have begun.
+        The result of a batch may be overwritten once `depth` further batches have begun.
         """
 
     def rest(self) -> None:
-        """Give back the memory that only a forward pass needs: a track is done, and the next may be long in coming."""
+        """Free the memory that only a forward pass needs: a track is done, and the next one may come much later."""
 
 
 class Ready:
-    """A batch that is done, or that the device finishes in its own time."""
+    """A batch whose stems are computed, or that the device has been given to compute."""
 
     def __init__(self, stems: torch.Tensor) -> None:
         self._stems = stems
@@ -45,7 +45,7 @@ class Ready:
 
 
 class TorchNetwork:
-    """Runs in torch on any device; the reference for every other way."""
+    """Runs a network in torch, on any device. Other implementations must agree with this one."""
 
     depth = 1
 
@@ -54,14 +54,14 @@ class TorchNetwork:
         self._network = network.to(self.device).eval()
         self._precision = precision
         self._compiled = compiled
-        # MPS has gaps in its complex numbers that upstream's own forward works around
+        # torch on MPS lacks operations on complex numbers; upstream's own forward works around that
         self._apart = can_take_apart(network) and self.device.type in ("cpu", "cuda")
         self._spectrum = Spectrum(network, self.device) if self._apart else None
         self._full = full_length(network)
         self._cores: dict[int, Any] = {}
 
     def start(self, batch: torch.Tensor, stems: list[int]) -> Pending:
-        """Queue the forward pass on the device."""
+        """Start the forward pass; on CUDA this returns before the device is done."""
         with torch.inference_mode(), arithmetic(self._precision):
             wave = batch.to(self.device, non_blocking=True)
             if self._spectrum is None:
@@ -71,11 +71,11 @@ class TorchNetwork:
             return Ready(self._spectrum.inverse(spectra, stems, wave.shape[-1]).add_(waves[:, stems]))
 
     def rest(self) -> None:
-        """Torch keeps none on a CPU, and on CUDA what it keeps is soon asked for again."""
+        """Do nothing: on a CPU torch keeps no such memory, and on CUDA it soon needs what it keeps."""
 
     def _core(self, length: int) -> Any:
         if length not in self._cores:
-            if len(self._cores) > 1:  # tails of other tracks: their cached constants will not come again
+            if len(self._cores) > 1:  # for tails of other tracks: their lengths will hardly come again
                 self._cores.clear()
             core: Any = HybridCore(self._network, length).eval()
             core.fp16_transformer = self.device.type == "cuda" and self._precision is not Precision.FP32

@@ -1,4 +1,4 @@
-"""The CPU path: the network between the spectra converted to OpenVINO, the conversion kept on disk."""
+"""The way on a CPU: OpenVINO runs the network between the spectra. The converted network is kept on disk."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class CannotConvert(Exception):
 
 
 class OpenVinoNetwork:
-    """Runs full segments in OpenVINO, and what is of another length in torch.
+    """Runs full segments in OpenVINO, and segments of other lengths in torch.
 
-    As many segments run at once as there are streams, each with its share of the threads: while one is in the
-    Fourier transform, the other keeps the cores at work. Raises `CannotConvert`.
+    Each stream runs one segment at a time, with its share of the threads: while one segment is in the Fourier
+    transform, another keeps the cores busy. Raises `CannotConvert`.
     """
 
     def __init__(self, network: Any, precision: Precision, threads: int, cache: Path | None) -> None:
@@ -66,7 +66,7 @@ class OpenVinoNetwork:
         self._tail: Any = None
         cores = threads or _cores()
         streams = self._streams = max(1, cores // CORES_PER_STREAM)
-        self.depth = streams + 1  # one waits, so that no stream does
+        self.depth = streams + 1  # one batch more waits, so that no stream has to
         self._compiled = compiled = _compile(_converted(network, self._length, cache), precision, streams, cores)
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(streams):
@@ -75,12 +75,12 @@ class OpenVinoNetwork:
         self._pool = ThreadPoolExecutor(streams, "segment", torch.set_num_threads, (max(1, cores // streams),))
 
     def start(self, batch: torch.Tensor, stems: list[int]) -> Any:
-        """Begin the batch in a thread of its own."""
+        """Begin the batch in another thread."""
         self._rooms.rotate()
         return self._pool.submit(self._run, batch, stems, self._rooms[0])
 
     def rest(self) -> None:
-        """Drop the streams' working memory, a few hundred MB each; taking it again costs a tenth of a second."""
+        """Free the streams' working memory, a few hundred MB each. To allocate it again takes a tenth of a second."""
         if self._requests.qsize() == self._streams:
             self._compiled.release_memory()
 
@@ -107,14 +107,14 @@ class OpenVinoNetwork:
             self._requests.put(request)
 
     def _in_torch(self, batch: torch.Tensor, stems: list[int]) -> torch.Tensor:
-        self.rest()  # the tail of an HDemucs' track takes as much again
+        self.rest()  # in an HDemucs the tail of a track takes as much memory again
         if self._tail is None:
             self._tail = TorchNetwork(self._network, "cpu", self._precision)
         return self._tail.start(batch, stems).result()  # type: ignore[no-any-return]
 
 
 def _cores() -> int:
-    """CPUs that this process may use, which in a container are fewer than the machine has."""
+    """CPUs that this process may use: in a container they may be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -127,7 +127,7 @@ def _compile(model: Any, precision: Precision, streams: int, threads: int) -> An
 
 
 def _converted(network: Any, length: int, cache: Path | None) -> Any:
-    """The network as an OpenVINO model, from `cache` where a whole one lies there."""
+    """The network as an OpenVINO model, read from `cache` if an undamaged one lies there."""
     ov = _openvino()
     if cache is None:
         return _convert(network, length)
@@ -137,7 +137,7 @@ def _converted(network: Any, length: int, cache: Path | None) -> Any:
     model = _convert(network, length)
     try:
         _keep(model, folder)
-    except OSError as error:  # a read-only or full disk costs the next start its time, nothing else
+    except OSError as error:  # on a read-only or full disk the next start converts again; nothing else is lost
         log.warning("the converted network can't be kept in %s: %s", cache, error.strerror)
     return model
 
@@ -151,13 +151,13 @@ def _convert(network: Any, length: int) -> Any:
         try:
             traced = torch.jit.trace(core, example, check_trace=False)  # type: ignore[no-untyped-call]
             return ov.convert_model(traced, example_input=example, input=[list(tensor.shape) for tensor in example])
-        except Exception as error:  # neither the tracer nor the converter says which errors it raises
+        except Exception as error:  # neither the tracer nor the converter documents the errors that it raises
             raise CannotConvert(f"{type(error).__name__}: {error}") from error
 
 
 @contextlib.contextmanager
 def _traceable() -> Iterator[None]:
-    """Attention as plain operations, and no warnings of constants that the tracer meets: the lengths are constant."""
+    """Run attention as plain operations. Silence the tracer's warnings about constants: our lengths are constant."""
     import warnings
 
     fast = torch.backends.mha.get_fastpath_enabled()
@@ -172,7 +172,7 @@ def _traceable() -> Iterator[None]:
 
 def _fingerprint(network: Any, length: int, version: str) -> str:
     """Hash of all that the converted network depends on: every weight, the architecture, the versions."""
-    made_with = getattr(network, "_init_args_kwargs", None)  # what demucs' classes were called with
+    made_with = getattr(network, "_init_args_kwargs", None)  # the arguments of demucs' class
     identity = f"{FORMAT} {version} {torch.__version__} {length} {type(network)} {made_with} {network!r}"
     digest = hashlib.sha256(identity.encode())
     for name, tensor in sorted(network.state_dict().items()):
@@ -182,12 +182,12 @@ def _fingerprint(network: Any, length: int, version: str) -> str:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether every file of the folder is as it was written; a power cut can leave a file of zeros."""
+    """Whether every file of the folder is as it was written. A power cut can leave a file of zeros."""
     try:
         sums = json.loads((folder / "sums.json").read_text())
         whole = bool(sums) and all(_sum(folder / name) == wanted for name, wanted in sums.items())
         with contextlib.suppress(OSError):
-            os.utime(folder / "sums.json")  # `models prune` deletes what was not used for long
+            os.utime(folder / "sums.json")  # `models prune` deletes networks that were not used for long
         return whole
     except (OSError, ValueError, AttributeError):
         return False
@@ -200,7 +200,7 @@ def _keep(model: Any, folder: Path) -> None:
         _openvino().save_model(model, scratch / "core.xml", compress_to_fp16=False)
         sums = {path.name: _sum(path) for path in scratch.iterdir()}
         (scratch / "sums.json").write_text(json.dumps(sums))
-        if folder.exists():  # damaged, or another process was faster
+        if folder.exists():  # it is damaged, or another process was faster
             shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):  # another process has just put its own there
             scratch.rename(folder)

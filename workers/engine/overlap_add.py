@@ -1,4 +1,4 @@
-"""Adding overlapping segments up as they come, bitwise as if the whole track lay in memory."""
+"""Adds overlapping segments up as they come, bitwise as if the whole track were in memory."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def triangle(length: int) -> torch.Tensor:
 
 
 class OverlapAdd:
-    """Sums one pass's segments and hands out what no later segment will touch.
+    """Sums one pass's segments and returns the samples that no later segment changes.
 
-    Memory is one segment's tail, whatever the track's length. The additions happen in upstream's order, so the
+    It holds one segment's tail, whatever the track's length. The additions happen in upstream's order, so the
     result is bitwise that of adding every segment into a buffer of the whole track.
     """
 
@@ -26,7 +26,7 @@ class OverlapAdd:
         self._pass = run
         self._weight = weight  # [window], on the device of the segments
         self._held = 0  # samples of the buffers below that are in use
-        self._sum = weight.new_empty(0)  # [stems, channels, window] from the next sample to hand out on
+        self._sum = weight.new_empty(0)  # [stems, channels, window] from the next sample to return on
         self._weights = weight.new_empty(0)  # [window]
         self._product = weight.new_empty(0)
 

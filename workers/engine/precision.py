@@ -1,4 +1,4 @@
-"""Which arithmetic a device computes in, and what it costs in fidelity."""
+"""The arithmetic that a device computes in, and what it costs in fidelity."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 
 class Precision(enum.StrEnum):
-    """The arithmetic of the forward pass; everything around it is fp32 always."""
+    """The arithmetic of the forward pass. Everything around it is always fp32."""
 
     FP32 = "fp32"  # 100 dB against upstream in fp32 with TF32 off
     MIXED = "mixed"  # CUDA: fp16 linears and attention, all else fp32; at least 60 dB
@@ -20,8 +20,8 @@ class Precision(enum.StrEnum):
 def resolve(wanted: str, device: str) -> Precision:
     """The precision that `wanted` means on `device`; `auto` is mixed on CUDA and fp32 elsewhere.
 
-    A CPU has nothing between fp32 and bf16, and MPS runs upstream's own forward: mixed is fp32 there, which is more
-    than was asked for.
+    A CPU has nothing between fp32 and bf16, and MPS runs upstream's own forward. On both, mixed means fp32, which is
+    more exact than the client asked for.
     """
     if wanted == "auto":
         return Precision.MIXED if device.startswith("cuda") else Precision.FP32

@@ -1,4 +1,4 @@
-"""Which way a network runs best on a device."""
+"""Chooses how a network runs on a device."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def prepare(
 ) -> Network:
     """The fastest faithful way to run `network` on `device`.
 
-    On a CPU that is OpenVINO where it is installed and knows the network, else torch. `threads` 0 means all cores;
+    On a CPU that is OpenVINO if it is installed and can run the network, else torch. `threads` 0 means all cores;
     `cache` is the folder for converted networks.
     """
     if device == "cpu" and can_take_apart(network) and openvino.available():
         try:
             return openvino.OpenVinoNetwork(network, precision, threads, cache)
         except openvino.CannotConvert as error:
-            log.warning("OpenVINO can't run this network, torch does: %s", str(error).splitlines()[0])
+            log.warning("OpenVINO can't run this network, so torch runs it: %s", str(error).splitlines()[0])
     return TorchNetwork(network, device, precision, compiled)

@@ -17,7 +17,7 @@ SHIFT_SECONDS = 0.5  # upstream's largest random shift
 
 @dataclass(frozen=True)
 class Segment:
-    """One forward pass: `length` samples from `start` on, handed to the network inside `padded` samples from `begin`.
+    """One forward pass: `length` samples from `start` on, passed to the network inside `padded` samples from `begin`.
 
     Positions count from the track's first sample and may be negative or beyond its end, where the signal is zero.
     """
@@ -61,7 +61,7 @@ def plan(networks: list[Any], members: list[int], frames: int, options: Separati
     """Every pass that `frames` samples take through the networks `members`, in upstream's order.
 
     The offsets of the shifts are those that upstream's `apply_model(shifts=n)` draws after `random.seed(seed)`. They
-    are drawn for every network of the bag, run or not, so that leaving one out changes nothing for the others.
+    are drawn for every network of the bag, also for those that do not run, so that the others' offsets stay the same.
     """
     draw = random.Random(options.seed)
     passes: list[Pass] = []
@@ -77,7 +77,7 @@ def plan(networks: list[Any], members: list[int], frames: int, options: Separati
                 passes.append(run)
             encoder = getattr(network, "crosstransformer", None)
             if options.shifts and encoder is not None and encoder.emb == "sin":
-                for _ in range(run.count):  # upstream draws the shift of its positions too, at every forward pass
+                for _ in range(run.count):  # upstream also draws a shift of its positions, at every forward pass
                     draw.randrange(encoder.sin_random_shift + 1)
     return passes
 

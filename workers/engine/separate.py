@@ -1,4 +1,4 @@
-"""Separation of one mixture of any length by a bag of networks, in memory that does not grow with it."""
+"""Separates one mixture of any length by a bag of networks, in memory that does not grow with the length."""
 
 from __future__ import annotations
 
@@ -28,31 +28,41 @@ if TYPE_CHECKING:
 class Separator:
     """A bag of networks on one device, loaded once and used for many tracks, one at a time.
 
-    A network is put on the device when a track first needs it: `htdemucs_ft` asked for one stem runs one of four.
+    A network is put on the device when a track first needs it: for one stem `htdemucs_ft` runs one of its
+    four networks.
     """
 
     def __init__(
-        self, bag: BagOfModels, device: str = "cpu", precision: str = "auto", *,
-        threads: int = 0, cache: Path | None = None, compiled: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        bag: BagOfModels,
+        device: str = "cpu",
+        precision: str = "auto",
+        *,
+        threads: int = 0,
+        cache: Path | None = None,
+        compiled: bool = False,
+    ) -> None:
         self.sources: list[str] = list(bag.sources)
         self.sample_rate: int = bag.samplerate
         self.precision = resolve(precision, device)
-        self._bag: Any = bag  # torch says of no module's attribute what it is
+        self._bag: Any = bag  # torch does not type the attributes of modules
         self._device = device
         self._threads, self._cache, self._compiled = threads, cache, compiled
         self._networks: dict[int, Network] = {}
         self._batch = BatchSize(device)
 
     def separate(
-        self, mixture: Mixture, stems: tuple[str, ...], options: SeparationOptions | None = None,
+        self,
+        mixture: Mixture,
+        stems: tuple[str, ...],
+        options: SeparationOptions | None = None,
         on_segment: OnSegment | None = None,
-    ) -> Generator[dict[str, Sound]]:  # fmt: skip
+    ) -> Generator[dict[str, Sound]]:
         """Yield consecutive pieces {stem: [n, 2]} of the stems, from the first sample to the last.
 
-        As upstream's `Separator` does: normalised by the whole mono mix, cut into overlapping segments, scaled back.
-        Raises `UsageError` `bad_options`, `FatalError` `separation_not_finite` for NaN or infinite output,
-        `TransientError` `device_out_of_memory` where not even one segment fits.
+        Does what upstream's `Separator` does: normalises by the whole mono mix, cuts into overlapping segments and
+        scales back. Raises `UsageError` `bad_options`, `FatalError` `separation_not_finite` for NaN or infinite
+        output, `TransientError` `device_out_of_memory` if not even one segment fits.
         """
         options = options or SeparationOptions()
         members = self._members(stems)
@@ -75,7 +85,7 @@ class Separator:
     def separate_array(
         self, samples: Sound, stems: tuple[str, ...] = (), options: SeparationOptions | None = None
     ) -> dict[str, Sound]:
-        """Separate [frames, 2] that are in memory: {stem: [frames, 2]}, all stems where none is named."""
+        """Separate samples [frames, 2] in memory; returns {stem: [frames, 2]}, all stems if none is named."""
         wanted = stems or tuple(self.sources)
         pieces = list(self.separate(ArrayMixture(samples), wanted, options))
         nothing = np.zeros((0, 2), np.float32)
@@ -89,7 +99,7 @@ class Separator:
         )
 
     def load(self, stems: tuple[str, ...]) -> None:
-        """Put every network that `stems` need on the device; the first time on a CPU it is converted."""
+        """Put every network that `stems` need on the device. On a CPU a network is converted the first time."""
         for member in self._members(stems):
             self.network(member)
 

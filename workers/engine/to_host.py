@@ -1,4 +1,4 @@
-"""The way of finished samples off the device."""
+"""Copies finished samples from the device to the host."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workers.engine.mixture import Sound
 
 
 class Leaving:
-    """Takes finished samples off the device, a batch behind: the host hands out one while the device is at the next."""
+    """Copies finished samples to the host, a batch behind: the host works on one while the device computes the next."""
 
     def __init__(self, device: torch.device, stems: tuple[str, ...]) -> None:
         self._cuda = device.type == "cuda"
@@ -20,7 +20,7 @@ class Leaving:
         self._waiting: deque[tuple[torch.Tensor, torch.Tensor, torch.cuda.Event | None]] = deque()
 
     def send(self, block: torch.Tensor, behind: int) -> Iterator[dict[str, Sound]]:
-        """Begin to copy [stems, channels, n]; yields the block that many before it, on a CPU the block itself."""
+        """Begin to copy a block [stems, channels, n]; yields the one `behind` blocks before it, on a CPU itself."""
         finite = torch.isfinite(block.sum(dtype=torch.float64))  # no sum of float32 overflows float64
         event = None
         if self._cuda:
@@ -32,7 +32,7 @@ class Leaving:
             yield self._arrived()
 
     def rest(self) -> Iterator[dict[str, Sound]]:
-        """Yield what is still on its way."""
+        """Yield the blocks that were not yielded yet."""
         while self._waiting:
             yield self._arrived()
 
@@ -46,5 +46,5 @@ class Leaving:
         if event is not None:
             event.synchronize()
         if not bool(finite):
-            raise SeparationNotFinite("the network returned samples that are no numbers")
+            raise SeparationNotFinite("the network returned samples that are not numbers")
         return {stem: samples.numpy().T for stem, samples in zip(self._stems, block, strict=True)}

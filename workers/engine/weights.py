@@ -1,4 +1,4 @@
-"""A catalog entry's networks, from safetensors files that were checked before."""
+"""Loads a catalog entry's networks from safetensors files. Their hashes were checked before."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stemsvc.models.catalog import ModelEntry
 if TYPE_CHECKING:
     from demucs.apply import BagOfModels
 
-# What a file may name as its class: upstream imports and calls whatever stands there.
+# The classes that a file may name: upstream imports and calls whatever a file names.
 CLASSES = {
     "htdemucs": "demucs.htdemucs.HTDemucs",
     "hdemucs": "demucs.hdemucs.HDemucs",
@@ -24,13 +24,13 @@ CLASSES = {
 def load_model(entry: ModelEntry, paths: Sequence[Path]) -> BagOfModels:
     """The entry's networks as a bag in evaluation mode, on the CPU.
 
-    Raises `FatalError` `weights_refused` (a class that is none of demucs'), `weights_unreadable`, `weights_mismatch`.
+    Raises `FatalError` `weights_refused` (its class is not one of demucs'), `weights_unreadable`, `weights_mismatch`.
     """
     from demucs.apply import BagOfModels
 
     networks = [_network(entry, path) for path in paths]
     weights = [list(row) for row in entry.bag_weights] if entry.bag_weights else None
-    # a transformer takes segments of its own length only; the others are cut as upstream's bags say
+    # a transformer takes only segments of its own length; upstream's bags set the length for the others
     segment = None if entry.family == "htdemucs" else entry.segment_seconds
     bag = BagOfModels(networks, weights, segment)
     bag.eval()
@@ -44,23 +44,23 @@ def _network(entry: ModelEntry, path: Path) -> Any:
     _check_class(path)
     try:
         return load_safetensors_model(path)
-    except Exception as error:  # upstream meets a damaged file with whatever the damaged place causes
+    except Exception as error:  # on a damaged file upstream raises whatever the damage causes
         raise _unreadable(entry.name, path, error) from error
 
 
 def _check_class(path: Path) -> None:
-    """Refuse a file whose metadata would have upstream import anything but a network of demucs'."""
+    """Refuse a file whose metadata would make upstream import anything but a network of demucs'."""
     from safetensors import safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
         classes = [metadata.get("klass", "no class"), *_classes(json.loads(metadata.get("structure", "null")))]
-    except Exception as error:  # safetensors raises an error of its own kind without a common base
+    except Exception as error:  # safetensors raises its own error, which has no base that others share
         raise _unreadable(path.name, path, error) from error
     for name in classes:
         if name not in CLASSES.values():
-            raise WeightsRefused(f"{path.name} names {name}, which is no network of demucs'")
+            raise WeightsRefused(f"{path.name} names {name}, which is not a network of demucs'")
 
 
 def _classes(structure: Any) -> list[str]:
@@ -85,9 +85,8 @@ def _check(entry: ModelEntry, bag: BagOfModels) -> None:
     for name, (found, expected) in facts.items():
         if found != expected:
             raise WeightsMismatch(
-                f"the weights of {entry.name} are not of the model in the catalog: {name} is "
-                f"{found}, not {expected}",
-            )  # fmt: skip
+                f"the weights of {entry.name} do not fit the model in the catalog: {name} is {found}, not {expected}",
+            )
 
 
 def _class_name(network: Any) -> str:

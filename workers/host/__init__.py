@@ -1,1 +1,1 @@
-"""One worker process on its machine."""
+"""A worker process on its machine: device, scratch disk, child processes, signs of life, shutdown."""

@@ -1,7 +1,7 @@
-"""When a process of ours dies, those who know need not wait for its leases to run out.
+"""Ends the leases of dead processes of this host, so that their jobs do not wait until the leases run out.
 
-A pool child's parent learns of its death at once. When a whole worker dies, the one that is started in its place finds
-what it left.
+A worker's main process learns at once when one of its pool processes dies. When a whole worker dies, the worker that
+is started in its place finds the leases that it left.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _FIRST_PIDS = "pid:[4026531836]"  # the kernel's own pid namespace (linux/proc_n
 
 
 def worker_name(pid: int) -> str:
-    """How a worker child is named in leases and timelines: never the same for two processes that live at one time."""
+    """The name of a pool process in leases and timelines. No two processes that live at the same time share one."""
     return f"{_host()}:{pid}"
 
 
 def end_leases_of_the_dead(settings: Settings, job_id: str | None = None) -> int:
-    """End the leases that processes of this host hold which are gone, of all jobs or of one; returns how many.
+    """End the leases that dead processes of this host hold, on all jobs or on one; returns how many.
 
-    Their jobs are queued again, or failed after the last attempt. What can't be ended now runs out by itself.
+    Their jobs are queued again, or fail after their last attempt. A lease that can't be ended now runs out by itself.
     """
     changes = Changes(settings.broker_url)
     store = open_store(settings, open_storage(settings), changes)
@@ -40,7 +40,7 @@ def end_leases_of_the_dead(settings: Settings, job_id: str | None = None) -> int
         leases = [Lease(job.id, job.attempt, str(job.lease_owner)) for job in found if _is_orphaned(job)]
         ended = sum(store.leases.take_back(lease, "the worker's process is gone") is not None for lease in leases)
     except StemsvcError as error:
-        log.warning("leases of the dead not ended", code=error.code, detail=error.detail)
+        log.warning("leases of dead processes not ended", code=error.code, detail=error.detail)
         return 0
     finally:
         store.close()
@@ -51,11 +51,11 @@ def end_leases_of_the_dead(settings: Settings, job_id: str | None = None) -> int
 
 
 def _host() -> str:
-    """This host; in a container, this container, for pids mean nothing outside of it."""
+    """This host's name. In a container the name is the container's own, because pids mean nothing outside of it."""
     name = socket.gethostname()
     try:
         pids = str(Path("/proc/self/ns/pid").readlink())
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         return name
     return name if pids == _FIRST_PIDS else f"{name}.{''.join(filter(str.isdigit, pids))}"
 

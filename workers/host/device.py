@@ -1,4 +1,4 @@
-"""Taking turns at a device: of several jobs on one machine one computes, the others decode, encode and upload."""
+"""Jobs on one machine take turns on its device: one computes while the others decode, encode and upload."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ POLL_SECONDS = 0.02
 class DeviceTurns:
     """The right to compute on `device`, shared by all worker processes of this machine that use the same folder.
 
-    A lock on a file: the kernel lets go of it when a process dies, however it dies.
+    Each of the `slots` is a lock on a file: the kernel releases it when its process dies, however it dies.
     """
 
     def __init__(self, folder: Path, device: str, slots: int) -> None:
@@ -23,7 +23,7 @@ class DeviceTurns:
 
     @contextlib.contextmanager
     def turn(self, waiting: Callable[[], None]) -> Iterator[None]:
-        """Hold the device. `waiting` is called while others have it; what it raises ends the wait."""
+        """Hold the device. `waiting` is called again and again until a slot is free; what it raises ends the wait."""
         file = self._take()
         while file is None:
             waiting()

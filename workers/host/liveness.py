@@ -1,4 +1,4 @@
-"""A file that this worker's main loop touches: as long as it is fresh, the loop turns."""
+"""A file that this worker's main loop touches: while the file is fresh, the loop is alive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECONDS = 5.0
 
 
 class Pulse(bootsteps.StartStopStep):
-    """A timer in the worker's event loop. A thread of its own would go on touching where the loop hangs."""
+    """A timer in the worker's event loop. A separate thread would touch the file even when the loop hangs."""
 
     requires = ("celery.worker.components:Timer",)
 
@@ -22,10 +22,10 @@ class Pulse(bootsteps.StartStopStep):
         self._timer: Any = None
 
     def start(self, parent: Any) -> None:
-        """Touch it now and at each tick."""
+        """Touch the file now and every `SECONDS`."""
         if self._path is not None:
             self._path.touch()
             self._timer = parent.timer.call_repeatedly(SECONDS, self._path.touch)
 
     def stop(self, parent: Any) -> None:
-        """Leave the file: a worker that finishes its jobs after a SIGTERM still lives."""
+        """Keep the file: a worker that finishes its jobs after a SIGTERM is still alive."""

@@ -1,4 +1,4 @@
-"""A worker child's signs of life: which pools it serves, on what, what it holds and does."""
+"""A pool process's signs of life: its pools, its device, the models that it holds, the jobs that it runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from stemsvc.settings import Settings
 from workers.host.dead import worker_name
 
 log = structlog.get_logger()
-LIVES = 3.0  # so many beats may be missed before a worker is taken for dead
+LIVES = 3.0  # beats that a worker may miss before it counts as dead
 
 _guard = threading.Lock()
 _jobs: list[str] = []
@@ -32,7 +32,7 @@ _models: list[str] = []
 
 @contextlib.contextmanager
 def at_work(job_id: str) -> Iterator[None]:
-    """The job is this process's while the context lasts."""
+    """Report the job as this process's while the context lasts."""
     with _guard:
         _jobs.append(job_id)
     try:
@@ -43,13 +43,13 @@ def at_work(job_id: str) -> Iterator[None]:
 
 
 def holds(models: list[str]) -> None:
-    """These models' weights are in memory now."""
+    """Report these models as the ones whose weights are in memory."""
     with _guard:
         _models[:] = models
 
 
 class Presence:
-    """Beats in a thread of its own, from `start` to `stop`."""
+    """Writes a sign of life to the store every `worker_beat_seconds`, from `start` to `stop`, in its own thread."""
 
     def __init__(self, settings: Settings, slots: int = 1) -> None:
         self._settings = settings
@@ -62,11 +62,11 @@ class Presence:
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
 
     def start(self) -> None:
-        """Begin to beat."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Say that the worker ends."""
+        """Stop the thread and tell the store that this worker has left."""
         self._stop.set()
         self._thread.join(timeout=2.0)
         with contextlib.suppress(StemsvcError):
@@ -81,13 +81,21 @@ class Presence:
             with _guard:
                 jobs, models = tuple(_jobs), tuple(_models)
             worker = Worker(
-                self._id, self._pools, self._device, name, self._slots, _free_memory_mb(self._device), models,
-                jobs, version("stemsvc"), tuple(able()),
-            )  # fmt: skip
+                self._id,
+                self._pools,
+                self._device,
+                name,
+                self._slots,
+                _free_memory_mb(self._device),
+                models,
+                jobs,
+                version("stemsvc"),
+                tuple(able()),
+            )
             try:
                 self._store.workers.beat(worker, LIVES * seconds)
             except StemsvcError as error:
-                log.warning("no sign of life given", code=error.code, detail=error.detail)
+                log.warning("sign of life not stored", code=error.code, detail=error.detail)
             self._stop.wait(seconds)
 
     def _find_device(self) -> str:
@@ -102,7 +110,7 @@ def _device_name(device: str) -> str:
         import torch
 
         return torch.cuda.get_device_name(device) if torch.cuda.is_available() else "no CUDA device"
-    with contextlib.suppress(OSError):  # Linux alone has it
+    with contextlib.suppress(OSError):  # only Linux has it
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()[:200]
@@ -110,7 +118,7 @@ def _device_name(device: str) -> str:
 
 
 def _free_memory_mb(device: str) -> int | None:
-    """Of the card where there is one, else of the machine."""
+    """Free memory in MB: the card's on CUDA, else the machine's; None if it can't be known."""
     if device.startswith("cuda"):
         torch = sys.modules.get("torch")
         if torch is None or not torch.cuda.is_initialized():

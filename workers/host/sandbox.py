@@ -1,4 +1,4 @@
-"""Work on what strangers send, in a child process: its death is one job's failure, and it gets nothing of ours."""
+"""Runs work on strangers' files in a child process. Its death fails only one job, and it gets no secrets of ours."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from stemsvc.embedded.processes import die_with_parent
 
 T = TypeVar("T")
 LOOK_SECONDS = 0.5
-# no settings and no credentials
+# the variables that a child process gets: no settings and no credentials
 PASSED = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR", "COVERAGE_PROCESS_CONFIG")
 
 
 class ChildDied(Exception):
-    """Raised when a child ends without an answer; `code` is its exit status, below zero a signal's number."""
+    """Raised when a child process ends without an answer. `code` is its exit status, or minus the signal's number."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(f"the child ended with {code}")
+        super().__init__(f"the child process ended with {code}")
         self.code = code
 
 
-def talk(
-    module: str, order: str, folder: Path, on_line: Callable[[str], T | None], on_tick: Callable[[], None]
-) -> T:  # fmt: skip
-    """Run `python -m module` with `order` as its input's one line until `on_line` makes something of a line of its.
+def talk(module: str, order: str, folder: Path, on_line: Callable[[str], T | None], on_tick: Callable[[], None]) -> T:
+    """Run `python -m module` in a child process, with `order` as the only line of its input.
 
-    `on_tick` is called at least twice a second; what it or `on_line` raises ends the child. Raises `ChildDied`.
+    `on_line` gets each line of its output. The first result that is not None is returned, and the child process is
+    ended. `on_tick` is called at least twice a second. What `on_line` or `on_tick` raises ends the child process.
+    Raises `ChildDied`.
     """
-    import structlog  # here, for a child imports this module too, and is to start at once
+    import structlog  # here, because a child process imports this module too and must start at once
 
     from stemsvc.settings import process_environment
 
@@ -43,9 +43,13 @@ def talk(
     output = folder / f".{module}.log"
     with output.open("wb") as errors:
         child = subprocess.Popen(
-            [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-            env={**environment, "HOME": str(folder), "TMPDIR": str(folder)}, start_new_session=True,
-        )  # fmt: skip
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env={**environment, "HOME": str(folder), "TMPDIR": str(folder)},
+            start_new_session=True,
+        )
     assert child.stdin is not None
     assert child.stdout is not None
     try:
@@ -55,7 +59,9 @@ def talk(
         if found is not None:
             return found
         code = child.wait(10)
-        structlog.get_logger().warning("a child ended without an answer", module=module, code=code, said=_tail(output))
+        structlog.get_logger().warning(
+            "child process ended without an answer", module=module, code=code, said=_tail(output)
+        )
         raise ChildDied(code)
     except BrokenPipeError as error:  # it ended before it had read its order
         raise ChildDied(child.wait(10)) from error
@@ -64,10 +70,10 @@ def talk(
 
 
 def be_child() -> str:
-    """In the child: end with the parent, and return the order."""
+    """In the child process: make sure that it ends with its parent, then return the order."""
     parent = os.getppid()
     die_with_parent(signal.SIGKILL)
-    if os.getppid() != parent:  # it died before we had asked
+    if os.getppid() != parent:  # the parent died before we asked
         sys.exit(1)
     return sys.stdin.readline()
 
@@ -97,7 +103,7 @@ def _tail(path: Path) -> str:
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """End it and what it started."""
+    """Kill the child process and the processes that it started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()

@@ -1,4 +1,4 @@
-"""Scratch folders of attempts: gone with the attempt, and with a killed worker's at the next one."""
+"""Scratch folders of attempts. Each is deleted with its attempt; the next attempt deletes a killed worker's."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from stemsvc.folders import LOCK
 
 @contextlib.contextmanager
 def scratch_folder(base: Path, name: str) -> Iterator[Path]:
-    """A new folder in `base`, locked while in use. Raises `TransientError` `scratch_full`."""
+    """A new folder in `base`, locked while in use and deleted afterwards. Raises `TransientError` `scratch_full`."""
     try:
         base.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=base))
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise ScratchFull(f"the scratch disk refuses: {error.strerror}") from error
+        raise ScratchFull(f"the scratch disk can't be written: {error.strerror}") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
@@ -32,7 +32,7 @@ def scratch_folder(base: Path, name: str) -> Iterator[Path]:
 
 
 def check_room(folder: Path, bytes: int) -> None:
-    """Raise `TransientError` `scratch_full` where fewer bytes than these are free on the folder's disk."""
+    """Raise `TransientError` `scratch_full` if fewer than `bytes` are free on the folder's disk."""
     free = shutil.disk_usage(folder).free
     if free < bytes:
         detail = f"{free >> 20} MB are free on the scratch disk, {bytes >> 20} MB are needed"

@@ -1,4 +1,4 @@
-"""That this process was told to stop, for work that runs in its threads and would be waited for."""
+"""Remembers that this process was asked to stop, so that work in its threads ends early instead of being waited for."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ _requested = threading.Event()
 
 
 class Stopping(BaseException):
-    """Raised inside work that must be given back now. No `Exception`, so that nothing takes it for the work's own."""
+    """Raised inside work that must be given back now. It is no `Exception`, so that no handler for the work's errors
+    catches it.
+    """
 
 
 def request() -> None:
-    """From now on `check` raises."""
+    """Make `check` raise from now on."""
     _requested.set()
 
 
 def check() -> None:
-    """Raise `Stopping` once the process was told to stop."""
+    """Raise `Stopping` once the process was asked to stop."""
     if _requested.is_set():
         raise Stopping

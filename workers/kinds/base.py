@@ -1,4 +1,4 @@
-"""What a kind's work is given and what it gives back: `work(params, inputs, attempt) -> Made`."""
+"""What a kind's work gets and what it returns: `work(params, inputs, attempt) -> Made`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class LocalInput:
 
 @dataclass(frozen=True)
 class MadeFile:
-    """A file that the work wrote into the attempt's folder; `facts` are what clients see of it, JSON."""
+    """A file that the work wrote into the attempt's folder; clients see its `facts`, which are JSON."""
 
     path: Path
     content_type: str
@@ -39,12 +39,12 @@ class MadeFile:
 
     @property
     def bytes(self) -> int:
-        """Its size."""
+        """Size of the file."""
         return self.path.stat().st_size
 
     @cached_property
     def digest(self) -> str:
-        """Its sha256."""
+        """The file's sha256, in hex."""
         if self.sha256 is not None:
             return self.sha256
         with self.path.open("rb") as file:
@@ -53,9 +53,9 @@ class MadeFile:
 
 @dataclass(frozen=True)
 class Made:
-    """What the work came to: its files by name, and facts, all JSON.
+    """What the work made: its files by name, and facts, which are JSON.
 
-    `source` is what the first input turned out to be; of a track at least `duration_seconds`.
+    `source` are the facts of the first input; a track has at least `duration_seconds`.
     """
 
     files: Mapping[str, MadeFile]
@@ -64,7 +64,7 @@ class Made:
 
     @property
     def seconds(self) -> float:
-        """How long the track plays; 0 where there is none."""
+        """Playing time of the track; 0 if there is none."""
         return float(self.source.get("duration_seconds", 0.0))
 
 
@@ -77,7 +77,7 @@ class Attempt(Protocol):
 
     @property
     def folder(self) -> Path:
-        """An empty folder on the scratch disk, gone with the attempt."""
+        """An empty folder on the scratch disk. It is deleted with the attempt."""
 
     @property
     def device(self) -> str:
@@ -85,11 +85,11 @@ class Attempt(Protocol):
 
     @property
     def encoding(self) -> Encoding:
-        """How audio is to be written."""
+        """The format in which the work must write audio."""
 
     @property
     def catalog(self) -> Catalog:
-        """The models there are."""
+        """All models of the service."""
 
     @property
     def models(self) -> Models:
@@ -97,15 +97,15 @@ class Attempt(Protocol):
 
     @property
     def limits(self) -> Limits:
-        """What a track may be, for the decoder."""
+        """The decoder's limits on a track."""
 
     def report(self, stage: str, done: int = 0, of: int = 0) -> None:
-        """Say how far it is. What it raises ends the work: the job was canceled, or takes too long."""
+        """Report progress. What this raises ends the work: the job was canceled, or takes too long."""
 
     def computing(self, seconds: float) -> AbstractContextManager[None]:
-        """Hold the device while it computes for a track of `seconds`; waits for its turn.
+        """Wait for a turn on the device, then hold it while the context lasts. The track plays `seconds`.
 
-        Raises `UsageError` `track_too_long` or `too_much_work` where the length, known only now, is too much.
+        Raises `UsageError` `track_too_long` or `too_much_work` if the length, which is known only now, is too much.
         """
 
 

@@ -1,1 +1,1 @@
-"""Getting tracks from addresses: in a child process that can reach public hosts only."""
+"""Fetches tracks from URLs, in a child process that can reach only public hosts."""

@@ -1,4 +1,7 @@
-"""The fetching child: `python -m workers.sources.child`, an order on its input, lines of JSON on its output."""
+"""The child process that fetches: `python -m workers.sources.child`.
+
+It reads one order from its input and writes lines of JSON to its output.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ SAY_SECONDS = 0.5
 
 
 class _Progress:
-    """Says how far it is, not too often."""
+    """Prints progress, at most once in `SAY_SECONDS`."""
 
     def __init__(self) -> None:
         self._next = 0.0
@@ -29,7 +32,7 @@ class _Progress:
 
 
 def fetch(order: Order) -> Fetched:
-    """Get the track: from a site that yt-dlp knows, as a file, or from what a page has in it."""
+    """Get the track: from a site that yt-dlp knows, else the file at the URL, else what yt-dlp finds in the page."""
     guard, progress = Guard(order.allowed_networks), _Progress()
     guard.check_url(order.url)
     confine(guard, order.proxy, order.max_bytes)
@@ -41,7 +44,7 @@ def fetch(order: Order) -> Fetched:
 
 
 def main() -> None:
-    """Serve one order."""
+    """Fetch what the order names, and print the answer."""
     order = Order(**json.loads(be_child()))
     try:
         print(write(fetch(order)), flush=True)
@@ -51,7 +54,7 @@ def main() -> None:
         import traceback
 
         traceback.print_exc()
-        print(write(InternalError(f"the fault is ours ({type(error).__name__})")), flush=True)
+        print(write(InternalError(f"the fault is in stemsvc ({type(error).__name__})")), flush=True)
 
 
 if __name__ == "__main__":

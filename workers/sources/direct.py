@@ -1,4 +1,4 @@
-"""A link to a file: fetched as it is, each redirect looked at."""
+"""Fetches a file from its URL as it is, and checks each redirect."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ CHUNK = 64 * 1024
 PAGES = ("text/html", "application/xhtml+xml")
 PLAYLISTS = ("mpegurl", "dash+xml", "x-scpls", "xspf+xml")
 BY_STATUS: dict[int, tuple[type[UsageError], str]] = {
-    401: (SourceDenied, "the address wants a login"),
-    402: (SourceDenied, "the address wants to be paid"),
+    401: (SourceDenied, "the address needs a login"),
+    402: (SourceDenied, "the address needs a payment"),
     403: (SourceDenied, "the address refuses us"),
     404: (SourceRemoved, "there is nothing at this address"),
     410: (SourceRemoved, "there is nothing at this address any more"),
-    451: (SourceGeoBlocked, "the address is closed here for legal reasons"),
+    451: (SourceGeoBlocked, "the address is blocked here for legal reasons"),
 }
 OnProgress = Callable[[int, int | None], None]
 
 
 def fetch_direct(order: Order, guard: Guard, on_progress: OnProgress) -> Fetched | None:
-    """The file behind a link; None where a page is behind it.
+    """Fetch the file at a URL; None if a page or a playlist is there.
 
     Raises `UsageError` `bad_url`, `url_refused`, `host_not_found`, `too_many_redirects`, `file_too_large`,
     `source_denied`, `source_removed`, `source_geo_blocked`, `source_refused`, `source_is_text`, `empty_file`;
@@ -62,7 +62,7 @@ def fetch_direct(order: Order, guard: Guard, on_progress: OnProgress) -> Fetched
         if kind in PAGES or any(name in kind for name in PLAYLISTS):
             return None
         if kind.startswith("text/") or kind == "application/json":
-            raise SourceIsText(f"the address has {kind}, no audio")
+            raise SourceIsText(f"the address has {kind}, not audio")
         path = Path(order.folder) / "source"
         _save(response, path, order.max_bytes, on_progress)
         return Fetched(str(path), _name(response))
@@ -89,7 +89,7 @@ def _translated() -> Iterator[None]:
     except StemsvcError:
         raise
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
-        raise BadUrl("this address is no URL") from error
+        raise BadUrl("this address is not a URL") from error
     except httpx.ConnectError as error:
         if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
             raise SourceRefused("the host's certificate is not valid") from error
@@ -111,7 +111,7 @@ def _check_status(response: httpx.Response) -> None:
     if status == 429:
         given = response.headers.get("retry-after", "")
         wait = float(given) if re.fullmatch(r"\d{1,5}", given) else None
-        raise SourceRateLimited("the host wants us to come later", retry_after=wait)
+        raise SourceRateLimited("the host asks us to come back later", retry_after=wait)
     if status >= 500 or status == 408:
         raise SourceUnavailable(f"the host answers {status}")
     error, detail = BY_STATUS.get(status, (SourceRefused, f"the host answers {status}"))
@@ -122,7 +122,7 @@ def _save(response: httpx.Response, path: Path, max_bytes: int, on_progress: OnP
     length = response.headers.get("content-length", "")
     total = int(length) if length.isdigit() and len(length) < 16 else None
     if total is not None and total > max_bytes:
-        raise FileTooLarge(f"the file has {total} bytes; at most {max_bytes} are taken")
+        raise FileTooLarge(f"the file has {total} bytes; at most {max_bytes} are accepted")
     done = 0
     with path.open("wb") as file:
         for part in response.iter_bytes(CHUNK):
@@ -132,7 +132,7 @@ def _save(response: httpx.Response, path: Path, max_bytes: int, on_progress: OnP
             file.write(part)
             on_progress(done, total)
     if done == 0:
-        raise EmptyFile("the address has no bytes")
+        raise EmptyFile("the file at this address is empty")
 
 
 def _name(response: httpx.Response) -> str:

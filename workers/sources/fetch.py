@@ -1,4 +1,4 @@
-"""Getting a track from an address, as a job's worker does: in a child, watched, ended when the job is."""
+"""Fetches a track for a job. The worker watches the child process that does it, and ends it when the job ends."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from workers.sources.protocol import Fetched, Order, read
 
 
 def fetch(order: Order, on_progress: Callable[[int, int | None], None]) -> Fetched:
-    """Get the track. `on_progress` is called at least twice a second; what it raises ends the child.
+    """Get the track. `on_progress` is called at least twice a second; what it raises ends the child process.
 
-    Raises what `child.fetch` does, and `FatalError` `fetch_died`.
+    Raises what `child.fetch` raises, and `FatalError` `fetch_died`.
     """
     done: list[tuple[int, int | None]] = [(0, None)]
 
@@ -30,8 +30,11 @@ def fetch(order: Order, on_progress: Callable[[int, int | None], None]) -> Fetch
 
     try:
         return talk(
-            "workers.sources.child", json.dumps(asdict(order)), Path(order.folder), on_line,
+            "workers.sources.child",
+            json.dumps(asdict(order)),
+            Path(order.folder),
+            on_line,
             lambda: on_progress(*done[-1]),
-        )  # fmt: skip
+        )
     except ChildDied as error:
-        raise FetchDied("the process that fetched the track ended") from error
+        raise FetchDied("the process that fetched the track died") from error

@@ -1,4 +1,4 @@
-"""What a fetching child is told and what it answers: one JSON object a line."""
+"""The messages between a worker and the child process that fetches for it: one JSON object a line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stemsvc.errors import StemsvcError, revived, to_wire
 
 @dataclass(frozen=True)
 class Order:
-    """One track to get: its address, the folder for it, and what it may be at most."""
+    """One track to fetch: its URL, the folder for it, and how large and how long it may be."""
 
     url: str
     folder: str
@@ -24,7 +24,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file that came: its path, what it is called, its length in seconds where the source told."""
+    """A fetched file: its path, its name, and its length in seconds if the source tells it."""
 
     path: str
     name: str
@@ -32,7 +32,7 @@ class Fetched:
 
 
 def write(message: Fetched | StemsvcError | tuple[int, int | None]) -> str:
-    """A line of a child's: the end, or bytes done of bytes in all."""
+    """The line for the fetched file, the error, or progress: bytes done and bytes in all."""
     if isinstance(message, Fetched):
         return json.dumps({"fetched": asdict(message)})
     if isinstance(message, StemsvcError):
@@ -41,7 +41,7 @@ def write(message: Fetched | StemsvcError | tuple[int, int | None]) -> str:
 
 
 def read(line: str) -> Fetched | StemsvcError | tuple[int, int | None]:
-    """What `write` wrote."""
+    """The message in a line of `write`."""
     found: dict[str, Any] = json.loads(line)
     if "fetched" in found:
         return Fetched(**found["fetched"])

@@ -1,7 +1,8 @@
-"""Confining a fetching child: it connects to public addresses, starts no programs, and can't eat the machine.
+"""Confines the child process that fetches: it connects only to public addresses, starts no programs but JavaScript
+runtimes, and can't fill the disk.
 
-Python tells audit hooks of each connection before it is made, whichever library makes it and whatever a name resolved
-to; a hook can't be removed. That holds yt-dlp's own networking to the same guard as ours.
+Python calls audit hooks before each connection, whichever library makes it and whatever address a name resolved to. A
+hook can't be removed. So yt-dlp's own connections pass the same guard as ours.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from urllib.parse import urlsplit
 from stemsvc.errors import UrlRefused
 from stemsvc.guard import Guard
 
-SPARE_BYTES = 64 * 1024 * 1024  # of a file beyond the largest track: what yt-dlp writes beside it
+SPARE_BYTES = 64 * 1024 * 1024  # of a file, above the largest track: for what yt-dlp writes beside it
 RUNTIMES = ("deno", "node", "bun", "qjs", "quickjs")  # yt-dlp solves YouTube's puzzles in them, without a network
 _STARTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty")
 
 
 def confine(guard: Guard, proxy: str, max_bytes: int) -> None:
-    """From now on this process is held to `guard`; with a proxy it reaches that alone."""
+    """From now on this process connects only where `guard` allows; with a `proxy`, only to the proxy."""
     _limit(resource.RLIMIT_FSIZE, max_bytes + SPARE_BYTES)
     _limit(resource.RLIMIT_CORE, 0)
     through = _proxy_addresses(proxy) if proxy else None
@@ -32,23 +33,23 @@ def confine(guard: Guard, proxy: str, max_bytes: int) -> None:
         if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
             _check(guard, through, arguments[0], arguments[-1])
         elif event in _STARTS and not (event == "subprocess.Popen" and _is_runtime(arguments)):
-            raise PermissionError("a fetching process starts no programs")
+            raise PermissionError("a process that fetches may not start programs")
 
     sys.addaudithook(hook)
 
 
 def _check(guard: Guard, through: set[str] | None, connection: Any, address: Any) -> None:
     if connection.family not in (socket.AF_INET, socket.AF_INET6):
-        raise UrlRefused("only hosts are connected to")
+        raise UrlRefused("only connections to hosts are allowed")
     host = str(address[0])
     if through is not None:
         if host not in through:
-            raise UrlRefused("only the proxy is connected to")
+            raise UrlRefused("only connections to the proxy are allowed")
         return
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        raise UrlRefused("a name must be resolved before it is connected to") from None
+        raise UrlRefused("a name must be resolved before a connection to it") from None
     guard.check_address(host)
 
 

@@ -1,4 +1,4 @@
-"""YouTube and what else yt-dlp knows: the best audio of one video, its length and size known beforehand."""
+"""Fetches the best audio of one video, from YouTube and the other sites that yt-dlp knows. Checks its length first."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from stemsvc.errors import (
 from stemsvc.jobs.filenames import clean_filename
 from workers.sources.protocol import Fetched, Order
 
-# What the messages of yt-dlp 2026.10 and of the sites it quotes come to, the first that fits. Sites reword theirs:
-# what fits nothing is `source_broken`, which operators see rise.
+# Errors for the messages of yt-dlp 2026.10 and of the sites that it quotes. The first pattern that matches counts.
+# Sites reword their messages: one that matches no pattern becomes `source_broken`, and operators see its count rise.
 PHRASES: tuple[tuple[type[StemsvcError], str], ...] = (
     (SourceRateLimited, r"rate.?limit|too many requests|HTTP Error 429|try again later|captcha|not a bot"),
     (SourceGeoBlocked, r"in your country|your country|your location|geo.?restrict|geo.?block|region"),
@@ -45,14 +45,14 @@ PHRASES: tuple[tuple[type[StemsvcError], str], ...] = (
     (FileTooLarge, r"larger than max-filesize"),
 )
 DETAILS: dict[type[StemsvcError], str] = {
-    SourceRateLimited: "the site wants us to come later",
-    SourceGeoBlocked: "this is not to be had where the service runs",
-    SourceAgeRestricted: "the site shows this to people of age only; the operator can give cookies of an account",
-    SourcePrivate: "this is private, or for members; the operator can give cookies of an account",
-    SourceLive: "a live stream has no end to wait for; come when it is over",
-    SourceRemoved: "this is gone from the site",
+    SourceRateLimited: "the site asks us to come back later",
+    SourceGeoBlocked: "the site does not offer this where the service runs",
+    SourceAgeRestricted: "the site shows this to adults only; the operator can give cookies of an account",
+    SourcePrivate: "this is private or for members only; the operator can give cookies of an account",
+    SourceLive: "this is a live stream; come back when it is over",
+    SourceRemoved: "this is no longer on the site",
     SourceDenied: "the site refuses us",
-    SourceBroken: "yt-dlp could not get this; a newer yt-dlp may",
+    SourceBroken: "yt-dlp could not get this; a newer version of yt-dlp may",
 }
 AWAY = r"timed out|timeout|connection (reset|refused|aborted)|HTTP Error 5\d\d|IncompleteRead|unreachable"
 LIVE = ("is_live", "is_upcoming", "post_live")
@@ -60,7 +60,7 @@ OnProgress = Callable[[int, int | None], None]
 
 
 def knows(url: str) -> bool:
-    """Whether yt-dlp has an extractor for this site, rather than a guess at any page."""
+    """Whether yt-dlp has an extractor for this site, not only the generic one for any page."""
     from yt_dlp.extractor import gen_extractor_classes
 
     return any(each.suitable(url) and each.IE_NAME != "generic" for each in gen_extractor_classes())
@@ -93,21 +93,38 @@ def _options(order: Order, on_progress: OnProgress) -> dict[str, Any]:
         on_progress(done, int(total) if total else None)
 
     options: dict[str, Any] = {
-        "quiet": True, "no_warnings": True, "noprogress": True, "logger": _Silent(), "progress_hooks": [hook],
-        "noplaylist": True, "extract_flat": "in_playlist", "playlist_items": "1:2",
-        # one file of sound; what must be merged or repaired would need ffmpeg, whose networking is not guarded
-        "format": "bestaudio/best", "fixup": "never", "hls_prefer_native": True, "ffmpeg_location": order.folder,
-        "outtmpl": {"default": f"{order.folder}/video.%(ext)s"}, "max_filesize": order.max_bytes,
-        "cachedir": False, "proxy": order.proxy, "enable_file_urls": False, "geo_bypass": False,
-        "socket_timeout": 20, "retries": 3, "fragment_retries": 3, "extractor_retries": 2, "updatetime": False,
-    }  # fmt: skip
-    if order.cookies:  # yt-dlp writes back what sites set
+        "quiet": True,
+        "no_warnings": True,
+        "noprogress": True,
+        "logger": _Silent(),
+        "progress_hooks": [hook],
+        "noplaylist": True,
+        "extract_flat": "in_playlist",
+        "playlist_items": "1:2",
+        # one file of sound: merging or repairing several would need ffmpeg, whose connections pass no guard
+        "format": "bestaudio/best",
+        "fixup": "never",
+        "hls_prefer_native": True,
+        "ffmpeg_location": order.folder,
+        "outtmpl": {"default": f"{order.folder}/video.%(ext)s"},
+        "max_filesize": order.max_bytes,
+        "cachedir": False,
+        "proxy": order.proxy,
+        "enable_file_urls": False,
+        "geo_bypass": False,
+        "socket_timeout": 20,
+        "retries": 3,
+        "fragment_retries": 3,
+        "extractor_retries": 2,
+        "updatetime": False,
+    }
+    if order.cookies:  # a copy, because yt-dlp writes back the cookies that sites set
         options["cookiefile"] = shutil.copy(order.cookies, f"{order.folder}/cookies.txt")
     return options
 
 
 def check_video(info: dict[str, Any] | None, order: Order) -> None:
-    """Refuse, before a byte of sound is fetched, what the site says is no single track of a size that is taken."""
+    """Refuse, before a byte of sound is fetched, what the site says is not one track, too long or too large."""
     if not info:
         raise SourceBroken(DETAILS[SourceBroken])
     if info.get("_type", "video") != "video":
@@ -116,15 +133,15 @@ def check_video(info: dict[str, Any] | None, order: Order) -> None:
         raise SourceLive(DETAILS[SourceLive])
     seconds = info.get("duration")
     if seconds and seconds > order.max_seconds:
-        detail = f"the track plays {seconds:.0f} s; at most {order.max_seconds:.0f} s are taken"
+        detail = f"the track plays {seconds:.0f} s; at most {order.max_seconds:.0f} s are accepted"
         raise TrackTooLong(detail)
     size = info.get("filesize") or info.get("filesize_approx")
     if size and size > order.max_bytes:
-        raise FileTooLarge(f"the file has {size} bytes; at most {order.max_bytes} are taken")
+        raise FileTooLarge(f"the file has {size} bytes; at most {order.max_bytes} are accepted")
 
 
 def translated(error: BaseException) -> StemsvcError:
-    """Ours for an exception of yt-dlp's."""
+    """Our error for an exception of yt-dlp."""
     from yt_dlp.utils import GeoRestrictedError, UnsupportedError
 
     causes = list(_causes(error))
@@ -138,14 +155,14 @@ def translated(error: BaseException) -> StemsvcError:
     text = re.sub(r"https?://\S+", "", " ".join(str(cause) for cause in causes))
     for kind, phrase in PHRASES:
         if re.search(phrase, text, re.IGNORECASE):
-            return kind(DETAILS.get(kind, "the file is larger than what is taken"))
+            return kind(DETAILS.get(kind, "the file is larger than the limit"))
     if re.search(AWAY, text, re.IGNORECASE):
         return SourceUnavailable("the site does not answer")
     return SourceBroken(DETAILS[SourceBroken])
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:
-    """The exception and all behind it, also where yt-dlp keeps them in its own fields."""
+    """The exception and all its causes, also those that yt-dlp keeps in its own fields."""
     found: list[BaseException] = []
     ahead = [error]
     while ahead:
@@ -166,15 +183,15 @@ def _result(info: dict[str, Any] | None, order: Order) -> Fetched:
     if info is None or path is None or path.parent != Path(order.folder) or not path.is_file():
         raise FileTooLarge(f"the file has more than {order.max_bytes} bytes")
     if path.stat().st_size == 0:
-        raise EmptyFile("the address has no bytes")
+        raise EmptyFile("the file at this address is empty")
     name = clean_filename(f"{info.get('title') or 'track'}{path.suffix}".replace("/", "_"))
     return Fetched(str(path), name, float(info["duration"]) if info.get("duration") else None)
 
 
 class _Silent:
-    """Takes yt-dlp's words; its exceptions tell what matters."""
+    """Drops yt-dlp's messages; its exceptions tell what matters."""
 
     def debug(self, message: str) -> None:
-        """Drop it."""
+        """Drop the message."""
 
     warning = error = info = debug

@@ -1,1 +1,1 @@
-"""The form of each kind of job, one file a kind; how they are found."""
+"""The form of each kind of job, one file for each kind, and the registry that finds them."""

@@ -1,4 +1,4 @@
-"""The form of a separation. Its name is what clients of release 0.1 know it by."""
+"""The form of a separation. It is named `JobForm` because clients of release 0.1 know it by that name."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ DEFAULTS = SeparationOptions()
 
 
 class JobForm(EncodedForm):
-    """A track and what to make of it."""
+    """A track, and what to make of it."""
 
     path = "separations"
     operation = "createSeparation"
 
     model = fields.String(
-        load_default="", metadata={"description": "a name from `GET /v1/models`; the default there where empty"}
+        load_default="", metadata={"description": "a name from `GET /v1/models`; empty: the default model"}
     )
     stems = NamesField(
         load_default=(),
         metadata={
             "type": "string",
             "default": "",
-            "description": "what to return, separated by commas; all stems where empty. `vocals` is the stem, "
-            "`no_vocals` the sum of all others, `minus_vocals` the mixture less the vocals (less work); "
-            "likewise for every stem of the model",
+            "description": "stems to return, separated by commas; empty: all stems. `vocals` is the stem, "
+            "`no_vocals` the sum of all other stems, `minus_vocals` the mixture minus the vocals (less work). "
+            "Every stem of the model has these three names",
             "example": "vocals,drums",
         },
     )
     residual = fields.Boolean(
-        load_default=False, metadata={"description": "also return what the stems returned leave of the mixture"}
+        load_default=False, metadata={"description": "also return the mixture minus all returned stems"}
     )
     overlap = fields.Float(
         load_default=DEFAULTS.overlap,
@@ -41,24 +41,28 @@ class JobForm(EncodedForm):
     shifts = fields.Integer(
         load_default=DEFAULTS.shifts,
         metadata={
-            "description": "passes at random offsets that are averaged: each is a whole separation; 0 is one at none",
+            "description": "passes at random offsets, which are averaged; each is a whole separation. "
+            "0: one pass without an offset",
             "minimum": 0,
             "maximum": MAX_SHIFTS,
         },
     )
     seed = fields.Integer(
         load_default=DEFAULTS.seed,
-        metadata={"description": "what `shifts` draws its offsets from", "minimum": 0, "maximum": MAX_SEED},
+        metadata={"description": "seed of the random offsets of `shifts`", "minimum": 0, "maximum": MAX_SEED},
     )
     segment = fields.Float(
         load_default=DEFAULTS.segment,
-        metadata={"description": "seconds of a segment, at most the model's own, which is the default", "minimum": 1},
+        metadata={
+            "description": "seconds of a segment; at most the model's own length, which is the default",
+            "minimum": 1,
+        },
     )
     precision = fields.String(
         load_default=DEFAULTS.precision,
         metadata={
             "enum": list(PRECISIONS),
-            "description": "`fp32` is upstream's to 100 dB, `mixed` to 60 dB, `fast` is for previews; "
-            "`auto` is mixed on CUDA and fp32 elsewhere",
+            "description": "`fp32` equals upstream to 100 dB, `mixed` to 60 dB; `fast` is for previews; "
+            "`auto` is `mixed` on CUDA and `fp32` elsewhere",
         },
     )

@@ -40,7 +40,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- printf "%s:%s" $path (default .root.Chart.AppVersion $image.tag) -}}
 {{- end }}
 
-{{/* What every pod of ours has: who it runs as, what it may not. */}}
+{{/* What all our pods have: the user that they run as, and what they may not do. */}}
 {{- define "stemsvc.pod" -}}
 serviceAccountName: {{ include "stemsvc.serviceAccount" . }}
 automountServiceAccountToken: false
@@ -74,7 +74,7 @@ capabilities: {drop: [ALL]}
       key: {{ .key }}
 {{- end }}
 
-{{/* Where the broker is. */}}
+{{/* The broker's environment variables. */}}
 {{- define "stemsvc.brokerEnv" -}}
 {{- if .Values.broker.internal }}
 {{ include "stemsvc.secretEnv" (dict "root" . "name" "REDIS_PASSWORD" "key" "redis-password") }}
@@ -85,7 +85,7 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 
-{{/* What all of our processes share: the ConfigMap, and the secrets. */}}
+{{/* What all our processes share: the ConfigMap and the secrets. */}}
 {{- define "stemsvc.env" -}}
 {{- include "stemsvc.brokerEnv" . }}
 {{- if .Values.database.internal }}
@@ -106,7 +106,7 @@ capabilities: {drop: [ALL]}
     name: {{ include "stemsvc.fullname" . }}
 {{- end }}
 
-{{/* A change of the settings starts the pods again. */}}
+{{/* Start the pods again when the settings change. */}}
 {{- define "stemsvc.annotations" -}}
 checksum/config: {{ include (print $.Template.BasePath "/configmap.yaml") . | sha256sum }}
 {{- with .Values.podAnnotations }}
@@ -114,7 +114,7 @@ checksum/config: {{ include (print $.Template.BasePath "/configmap.yaml") . | sh
 {{- end }}
 {{- end }}
 
-{{/* The folders that may be written, and the pools. */}}
+{{/* The writable folders, and the pools. */}}
 {{- define "stemsvc.mounts" -}}
 - {name: data, mountPath: /var/lib/stemsvc}
 - {name: tmp, mountPath: /tmp}

@@ -229,26 +229,55 @@ def leaves(tree: Document, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
 WHOLE = {("weights", "volume"), ("monitoring", "dashboard", "labels")}
 # Values that can't be just any other text or number.
 OTHER: dict[str, Any] = {
-    "images.pullPolicy": "Always", "images.pullSecrets": ["other"], "api.serviceType": "NodePort",
-    "secrets.externalSecret.storeKind": "SecretStore", "api.route.parentRefs": [{"name": "other"}],
-    "api.route.hostnames": ["other.example.org"], "api.tolerations": [{"key": "other"}], "settings": {"STEMSVC_X": "1"},
-    "workerPools": [{"name": "other", "models": ["demo"], "device": "cpu",
-                     "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"memory": "1Gi"}}}],
-    "weights.volume": {"hostPath": {"path": "/weights"}}, "tracing.share": 0.5, "database.image": "other:1",
-    "broker.image": "other:1", "networkPolicy.ingressNamespaces": ["other"], "api.autoscaling.cpu": 50,
+    "images.pullPolicy": "Always",
+    "images.pullSecrets": ["other"],
+    "api.serviceType": "NodePort",
+    "secrets.externalSecret.storeKind": "SecretStore",
+    "api.route.parentRefs": [{"name": "other"}],
+    "api.route.hostnames": ["other.example.org"],
+    "api.tolerations": [{"key": "other"}],
+    "settings": {"STEMSVC_X": "1"},
+    "workerPools": [
+        {
+            "name": "other",
+            "models": ["demo"],
+            "device": "cpu",
+            "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"memory": "1Gi"}},
+        }
+    ],
+    "weights.volume": {"hostPath": {"path": "/weights"}},
+    "tracing.share": 0.5,
+    "database.image": "other:1",
+    "broker.image": "other:1",
+    "networkPolicy.ingressNamespaces": ["other"],
+    "api.autoscaling.cpu": 50,
     "networkPolicy.monitoringNamespaces": ["other"],
-}  # fmt: skip
+}
 ON: Document = {
     "secrets": {"externalSecret": {"enabled": True, "store": "vault"}},
-    "api": {"ingress": {"enabled": True, "host": "a.example.org", "className": "a", "tlsSecret": "a"},
-            "route": {"enabled": True, "parentRefs": [{"name": "a"}]}, "autoscaling": {"enabled": True}},
+    "api": {
+        "ingress": {"enabled": True, "host": "a.example.org", "className": "a", "tlsSecret": "a"},
+        "route": {"enabled": True, "parentRefs": [{"name": "a"}]},
+        "autoscaling": {"enabled": True},
+    },
     "monitoring": {"serviceMonitor": {"enabled": True}, "rules": {"enabled": True}, "dashboard": {"enabled": True}},
     "tracing": {"endpoint": "http://collector:4318"},
-    "workerPools": [{"name": "gpu", "models": ["demo"], "device": "cuda", "keda": {"max": 2},
-                     "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"memory": "1Gi"}}},
-                    {"name": "cpu", "models": ["demo"], "device": "cpu",
-                     "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"memory": "1Gi"}}}],
-}  # fmt: skip
+    "workerPools": [
+        {
+            "name": "gpu",
+            "models": ["demo"],
+            "device": "cuda",
+            "keda": {"max": 2},
+            "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"memory": "1Gi"}},
+        },
+        {
+            "name": "cpu",
+            "models": ["demo"],
+            "device": "cpu",
+            "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"memory": "1Gi"}},
+        },
+    ],
+}
 
 
 def merged(below: Document, above: Document) -> Document:

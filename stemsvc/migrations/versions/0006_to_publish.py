@@ -11,9 +11,12 @@ UNPUBLISHED = sa.text("state = 'queued' AND published_at IS NULL")
 
 def upgrade() -> None:
     op.create_index(
-        "jobs_to_publish", "jobs", ["pool", "priority", "turn", "created_at"],
-        sqlite_where=UNPUBLISHED, postgresql_where=UNPUBLISHED,
-    )  # fmt: skip
+        "jobs_to_publish",
+        "jobs",
+        ["pool", "priority", "turn", "created_at"],
+        sqlite_where=UNPUBLISHED,
+        postgresql_where=UNPUBLISHED,
+    )
 
 
 def downgrade() -> None:

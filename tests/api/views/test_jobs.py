@@ -73,8 +73,12 @@ def test_the_options_of_the_separation_are_kept(client: FlaskClient, parts: Serv
     assert params_of(kept).separation == SeparationOptions(0.5, 2, 7, 1.5, "fast")
     assert params_of(kept).stems == ("bass", "no_vocals", "minus_drums")
     assert {name: job[name] for name in how} == {
-        "overlap": 0.5, "shifts": 2, "seed": 7, "segment": 1.5, "precision": "fast",
-    }  # fmt: skip
+        "overlap": 0.5,
+        "shifts": 2,
+        "seed": 7,
+        "segment": 1.5,
+        "precision": "fast",
+    }
 
 
 def test_the_defaults_are_flac_of_every_stem(client: FlaskClient, parts: Services) -> None:
@@ -333,10 +337,24 @@ def test_metadata_and_file_names_come_back(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "metadata", ["x", "3", "[1]", '"x"', "null", "{", '{"a": NaN}', "[" * 4000, '{"a":' * 600 + "1" + "}" * 600,
-                 '{"a": "' + "x" * 4096 + '"}', '{"a": 1e999}',
-                 '{"a": ["x\\u0000"]}', '{"\\u0000": 1}', '{"a": "\\ud800"}'],
-)  # fmt: skip
+    "metadata",
+    [
+        "x",
+        "3",
+        "[1]",
+        '"x"',
+        "null",
+        "{",
+        '{"a": NaN}',
+        "[" * 4000,
+        '{"a":' * 600 + "1" + "}" * 600,
+        '{"a": "' + "x" * 4096 + '"}',
+        '{"a": 1e999}',
+        '{"a": ["x\\u0000"]}',
+        '{"\\u0000": 1}',
+        '{"a": "\\ud800"}',
+    ],
+)
 def test_metadata_that_is_no_small_object_is_refused(client: FlaskClient, parts: Services, metadata: str) -> None:
     answer = submit(client, file=song(), metadata=metadata)
 

@@ -36,8 +36,15 @@ def code(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json["code"]
 
 
-CALLS = (("GET", "/v1/jobs"), ("POST", "/v1/jobs"), ("GET", "/v1/jobs/x"), ("POST", "/v1/jobs/x/cancel"),
-         ("DELETE", "/v1/jobs/x"), ("GET", "/v1/models"), ("GET", "/nowhere"))  # fmt: skip
+CALLS = (
+    ("GET", "/v1/jobs"),
+    ("POST", "/v1/jobs"),
+    ("GET", "/v1/jobs/x"),
+    ("POST", "/v1/jobs/x/cancel"),
+    ("DELETE", "/v1/jobs/x"),
+    ("GET", "/v1/models"),
+    ("GET", "/nowhere"),
+)
 
 
 def test_without_keys_the_loopback_is_open(client: Any) -> None:
@@ -70,9 +77,19 @@ def test_where_other_machines_reach_the_api_a_key_is_always_needed(app_settings:
 
 @pytest.mark.parametrize(
     "header",
-    ["", "Bearer", "Bearer ", "Bearer x", "Basic YTpi", "Bearer stemsvc_aaaaaaaaaa_" + "a" * 43, "Bearer \u00e9" * 9,
-     "Bearer stemsvc_", "Bearer " + "a" * 5000, "bearer stemsvc_../../x_" + "a" * 43],
-)  # fmt: skip
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer x",
+        "Basic YTpi",
+        "Bearer stemsvc_aaaaaaaaaa_" + "a" * 43,
+        "Bearer \u00e9" * 9,
+        "Bearer stemsvc_",
+        "Bearer " + "a" * 5000,
+        "bearer stemsvc_../../x_" + "a" * 43,
+    ],
+)
 def test_what_is_no_key_is_refused_alike(client: Any, parts: Services, header: str) -> None:
     make(parts)
 
@@ -117,9 +134,13 @@ def test_another_keys_job_is_no_job(client: Any, parts: Services) -> None:
 
 @pytest.mark.parametrize(
     ("scope", "allowed"),
-    [(Scope.READ, {"GET"}), (Scope.SUBMIT, {"POST", "DELETE"}), (Scope.ADMIN, {"GET", "POST", "DELETE"}),
-     (Scope.URL_SOURCE, set())],
-)  # fmt: skip
+    [
+        (Scope.READ, {"GET"}),
+        (Scope.SUBMIT, {"POST", "DELETE"}),
+        (Scope.ADMIN, {"GET", "POST", "DELETE"}),
+        (Scope.URL_SOURCE, set()),
+    ],
+)
 def test_a_key_does_what_its_scopes_say(client: Any, parts: Services, scope: Scope, allowed: set[str]) -> None:
     owner = make(parts, Scope.ADMIN)
     job = submit(client, owner).json["id"]

@@ -57,9 +57,16 @@ def test_a_job_in_a_list_says_how_far_it_is(client: Any) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=201", "limit=x", "state=lost", "model=a%00b", "created_after=yesterday",
-     "created_before=99999999999999"],
-)  # fmt: skip
+    [
+        "limit=0",
+        "limit=201",
+        "limit=x",
+        "state=lost",
+        "model=a%00b",
+        "created_after=yesterday",
+        "created_before=99999999999999",
+    ],
+)
 def test_what_can_not_be_is_named(client: Any, query: str) -> None:
     answer = client.get(f"/v1/jobs?{query}")
 

@@ -88,8 +88,16 @@ def test_half_an_upload_is_none(client: Any, parts: Services) -> None:
     assert storage.keys("") == []
 
 
-@pytest.mark.parametrize("change", [("max=", "max=9"), ("bytes=", "bytes=1"), ("signature=", "signature=0"),
-                                    ("expires=", "expires=9"), ("/file?", "/other?")])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("max=", "max=9"),
+        ("bytes=", "bytes=1"),
+        ("signature=", "signature=0"),
+        ("expires=", "expires=9"),
+        ("/file?", "/other?"),
+    ],
+)
 def test_a_url_takes_nothing_else(client: Any, change: tuple[str, str]) -> None:
     made = client.post("/v1/uploads", json={}).json
     assert code(client.put(made["url"].replace(*change), data=b"x"))[1] in ("url_invalid", "url_expired")
@@ -141,10 +149,14 @@ def test_a_link_becomes_a_job_that_is_fetched_first(client: Any, parts: Services
 
 @pytest.mark.parametrize(
     ("url", "expected"),
-    [("http://127.0.0.1/", "url_refused"), ("http://169.254.169.254/", "url_refused"),
-     ("file:///etc/passwd", "bad_url"), ("http://user:pw@example.org/", "bad_url"),
-     ("concat:http://a|http://b", "bad_url")],
-)  # fmt: skip
+    [
+        ("http://127.0.0.1/", "url_refused"),
+        ("http://169.254.169.254/", "url_refused"),
+        ("file:///etc/passwd", "bad_url"),
+        ("http://user:pw@example.org/", "bad_url"),
+        ("concat:http://a|http://b", "bad_url"),
+    ],
+)
 def test_links_that_lead_nowhere_good_are_refused_at_once(
     client: Any, parts: Services, url: str, expected: str
 ) -> None:
@@ -164,12 +176,15 @@ def test_a_key_needs_the_right_to_links(client: Any, parts: Services) -> None:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ({}, (400, "missing_file")), ({"source": {}}, (422, "invalid_fields")),
+        ({}, (400, "missing_file")),
+        ({"source": {}}, (422, "invalid_fields")),
         ({"source": None}, (400, "missing_file")),
         ({"source": {"url": ""}}, (422, "invalid_fields")),
         ({"source": {"url": URL, "upload_id": "x"}}, (422, "invalid_fields")),
-        ({"source": {"path": "/etc/passwd"}}, (422, "invalid_fields")), ({"source": "x"}, (422, "invalid_fields")),
-        ({"file": "x"}, (422, "invalid_fields")), ({"source": {"url": 7}}, (422, "invalid_fields")),
+        ({"source": {"path": "/etc/passwd"}}, (422, "invalid_fields")),
+        ({"source": "x"}, (422, "invalid_fields")),
+        ({"file": "x"}, (422, "invalid_fields")),
+        ({"source": {"url": 7}}, (422, "invalid_fields")),
         ({"source": {"url": URL}, "stems": 7}, (422, "invalid_fields")),
         ({"source": {"url": URL}, "stems": [7]}, (422, "invalid_fields")),
         ({"source": {"url": URL}, "metadata": [1]}, (422, "invalid_fields")),
@@ -177,9 +192,11 @@ def test_a_key_needs_the_right_to_links(client: Any, parts: Services) -> None:
         ({"source": {"url": URL}, "sample_rate": 1}, (422, "invalid_fields")),
         ({"source": {"url": URL}, "webhook_events": ["job.exploded"]}, (422, "invalid_fields")),
         ({"source": {"url": URL}, "filename_template": "{stem}\n"}, (422, "bad_template")),
-        ([], (422, "invalid_fields")), ("x", (422, "invalid_fields")), (7, (422, "invalid_fields")),
+        ([], (422, "invalid_fields")),
+        ("x", (422, "invalid_fields")),
+        (7, (422, "invalid_fields")),
     ],
-)  # fmt: skip
+)
 def test_bodies_that_ask_for_nothing_possible_are_refused(
     client: Any, parts: Services, body: Any, expected: tuple[int, str]
 ) -> None:
@@ -189,12 +206,15 @@ def test_bodies_that_ask_for_nothing_possible_are_refused(
 @pytest.mark.parametrize(
     ("body", "kind", "expected"),
     [
-        (b"{", "application/json", 400), (b"\xff\xfe", "application/json", 400),
+        (b"{", "application/json", 400),
+        (b"\xff\xfe", "application/json", 400),
         (b"[" * 100_000, "application/json", 400),
-        (b"a=1", "text/plain", 415), (b"<a/>", "application/xml", 415), (b" " * 2_000_000, "application/json", 413),
+        (b"a=1", "text/plain", 415),
+        (b"<a/>", "application/xml", 415),
+        (b" " * 2_000_000, "application/json", 413),
         (b'{"source": {"url": "x"}}', "text/plain", 415),
     ],
-)  # fmt: skip
+)
 def test_bodies_that_can_not_be_read_are_refused(
     client: Any, parts: Services, body: bytes, kind: str, expected: int
 ) -> None:

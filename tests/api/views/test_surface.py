@@ -74,19 +74,45 @@ def test_the_description_is_openapi_3_1_and_names_every_call(client: FlaskClient
 
     assert document["openapi"] == "3.1.0"
     assert set(document["paths"]) == {
-        "/v1/jobs", "/v1/separations", "/v1/jobs:batch", "/v1/jobs/{job_id}", "/v1/jobs/{job_id}/cancel",
+        "/v1/jobs",
+        "/v1/separations",
+        "/v1/jobs:batch",
+        "/v1/jobs/{job_id}",
+        "/v1/jobs/{job_id}/cancel",
         "/v1/jobs/{job_id}/events",
-        "/v1/uploads", "/v1/uploads/{upload_id}", "/v1/usage", "/v1/models", "/v1/pools", "/v1/pools/{name}",
-         "/healthz/live", "/healthz/ready",
-    }  # fmt: skip
+        "/v1/uploads",
+        "/v1/uploads/{upload_id}",
+        "/v1/usage",
+        "/v1/models",
+        "/v1/pools",
+        "/v1/pools/{name}",
+        "/healthz/live",
+        "/healthz/ready",
+    }
     body = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]
     assert list(body) == ["multipart/form-data", "application/json"]
     form = document["components"]["schemas"]["JobForm"]["properties"]
     assert set(form) == {
-        "file", "model", "device", "stems", "format", "bit_depth", "residual", "filename_template", "metadata",
-        "overlap", "shifts", "seed", "segment", "precision", "sample_rate", "cache", "priority",
-         "webhook_url", "webhook_events",
-    }  # fmt: skip
+        "file",
+        "model",
+        "device",
+        "stems",
+        "format",
+        "bit_depth",
+        "residual",
+        "filename_template",
+        "metadata",
+        "overlap",
+        "shifts",
+        "seed",
+        "segment",
+        "precision",
+        "sample_rate",
+        "cache",
+        "priority",
+        "webhook_url",
+        "webhook_events",
+    }
     assert (form["shifts"]["minimum"], form["shifts"]["maximum"], form["overlap"]["default"]) == (0, 20, 0.25)
     assert form["file"]["format"] == "binary"
 

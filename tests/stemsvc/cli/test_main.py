@@ -50,9 +50,13 @@ def test_help_names_the_commands_of_every_installed_part(tmp_path: Path) -> None
 
 def test_up_without_the_weights_it_was_told_to_have_starts_nothing(tmp_path: Path) -> None:
     done = run(
-        tmp_path, "up", "--download-models", STEMSVC_OFFLINE="1", STEMSVC_POOLS="htdemucs:cpu",
+        tmp_path,
+        "up",
+        "--download-models",
+        STEMSVC_OFFLINE="1",
+        STEMSVC_POOLS="htdemucs:cpu",
         STEMSVC_CACHE_DIR=str(tmp_path / "cache"),
-    )  # fmt: skip
+    )
 
     assert done.returncode == 1
     assert "weights_missing: htdemucs" in done.stderr

@@ -34,9 +34,15 @@ class Parts:
 
 
 def make(
-    settings: Settings, store: JobStore, storage: Storage, broker_url: str | None = None, grace: float = 0.0,
-    bounds: Bounds | None = None, pools: list[Pool] | None = None, patience: float = 300.0,
-) -> Parts:  # fmt: skip
+    settings: Settings,
+    store: JobStore,
+    storage: Storage,
+    broker_url: str | None = None,
+    grace: float = 0.0,
+    bounds: Bounds | None = None,
+    pools: list[Pool] | None = None,
+    patience: float = 300.0,
+) -> Parts:
     publisher = Publisher(settings.model_copy(update={"broker_url": broker_url or settings.broker_url}))
     rules = Rules(bounds or Bounds(100, 100), Limits(600, 600, 10), max_attempts=2, min_free_bytes=0)
     sender = Sender(store.outbox, publisher)

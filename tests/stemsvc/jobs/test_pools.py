@@ -50,9 +50,15 @@ def test_a_file_says_all_there_is_to_say_of_pools(tmp_path: Path) -> None:
 
     assert first.model_dump() == {
         "kinds": ("*",),
-        "name": "big-gpu", "models": ("a", "b"), "device": "cuda:1", "precision": "mixed", "concurrency": 2,
-        "memory_mb": 16384, "time_limit": 3600.0, "priority": 10,
-    }  # fmt: skip
+        "name": "big-gpu",
+        "models": ("a", "b"),
+        "device": "cuda:1",
+        "precision": "mixed",
+        "concurrency": 2,
+        "memory_mb": 16384,
+        "time_limit": 3600.0,
+        "priority": 10,
+    }
     assert (second.models, second.kind) == (("a", "b"), "cpu")
 
 
@@ -124,9 +130,11 @@ def test_the_precisions_are_the_engine_s() -> None:
 def test_kinds_without_models_have_pools_of_their_own() -> None:
     pools = parse_pools("*:cpu,demo:cuda,reverse:cuda:8G", ["demo"], ["reverse"])
     assert [(pool.name, pool.kinds, pool.models, pool.memory_mb) for pool in pools] == [
-        ("separate.demo.cpu", ("separate",), ("demo",), None), ("reverse.cpu", ("reverse",), (), None),
-        ("separate.demo.cuda", ("separate",), ("demo",), None), ("reverse.cuda", ("reverse",), (), 8192),
-    ]  # fmt: skip
+        ("separate.demo.cpu", ("separate",), ("demo",), None),
+        ("reverse.cpu", ("reverse",), (), None),
+        ("separate.demo.cuda", ("separate",), ("demo",), None),
+        ("reverse.cuda", ("reverse",), (), 8192),
+    ]
     assert find_pool([], "reverse.cuda:1", ["reverse"]) == Pool(
         name="reverse.cuda:1", kinds=("reverse",), models=(), device="cuda:1"
     )

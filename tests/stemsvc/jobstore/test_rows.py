@@ -23,12 +23,22 @@ from tests.specs import spec_of
 
 # As release 0.1 wrote the column `options`.
 OF_0_1: dict[str, Any] = {
-    "model": "htdemucs", "device": "cuda", "stems": ["vocals", "no_vocals"], "format": "wav", "bit_depth": "24",
-    "residual": True, "filename_template": "{stem}", "metadata": {"album": 7}, "sample_rate": 48000,
-    "source_url": "https://example.org/a.mp3", "webhook_url": "https://example.org/hook",
-    "webhook_events": ["job.failed"], "priority": "high", "cache": False,
+    "model": "htdemucs",
+    "device": "cuda",
+    "stems": ["vocals", "no_vocals"],
+    "format": "wav",
+    "bit_depth": "24",
+    "residual": True,
+    "filename_template": "{stem}",
+    "metadata": {"album": 7},
+    "sample_rate": 48000,
+    "source_url": "https://example.org/a.mp3",
+    "webhook_url": "https://example.org/hook",
+    "webhook_events": ["job.failed"],
+    "priority": "high",
+    "cache": False,
     "separation": {"overlap": 0.5, "shifts": 2, "seed": 7, "segment": 5.0, "precision": "mixed"},
-}  # fmt: skip
+}
 _json = st.dictionaries(
     st.text(max_size=5), st.one_of(st.integers(-9, 9), st.text(max_size=5), st.booleans()), max_size=3
 )
@@ -37,9 +47,13 @@ _json = st.dictionaries(
 @st.composite
 def any_job(draw: st.DrawFn) -> Job:
     envelope = Envelope(
-        draw(st.sampled_from(["auto", "cpu"])), draw(st.sampled_from(["high", "low"])), draw(st.booleans()),
-        draw(st.text(max_size=9)), tuple(draw(st.lists(st.text(max_size=5), max_size=2))), draw(_json),
-    )  # fmt: skip
+        draw(st.sampled_from(["auto", "cpu"])),
+        draw(st.sampled_from(["high", "low"])),
+        draw(st.booleans()),
+        draw(st.text(max_size=9)),
+        tuple(draw(st.lists(st.text(max_size=5), max_size=2))),
+        draw(_json),
+    )
     encoding = Encoding(
         draw(st.sampled_from(["wav", "mp3"])),
         draw(st.sampled_from([None, "16"])),
@@ -59,9 +73,19 @@ def any_job(draw: st.DrawFn) -> Job:
         sha256=st.none() | st.text(max_size=5),
     )
     return Job(
-        new_job_id(), JobState.QUEUED, spec, "pool", tuple(draw(st.lists(inputs, max_size=3))), owner="me", cost=2.5,
-        outputs={"vocals": {"key": "k"}}, facts=draw(_json), source=draw(_json), priority=0, request_id="r",
-    )  # fmt: skip
+        new_job_id(),
+        JobState.QUEUED,
+        spec,
+        "pool",
+        tuple(draw(st.lists(inputs, max_size=3))),
+        owner="me",
+        cost=2.5,
+        outputs={"vocals": {"key": "k"}},
+        facts=draw(_json),
+        source=draw(_json),
+        priority=0,
+        request_id="r",
+    )
 
 
 @given(job=any_job())
@@ -89,10 +113,22 @@ def old(url: str) -> Any:
     migrate(url, "0006")
     store, job_id = JobStore(url), new_job_id()
     values = {
-        "id": job_id, "state": "queued", "options": json.dumps(OF_0_1), "pool": "separate.htdemucs.cuda",
-        "input_key": f"jobs/{job_id}/input", "input_name": "a.mp3", "input_bytes": 9, "attempt": 0, "max_attempts": 3,
-        "fraction": 0.0, "stage": "queued", "created_at": 1.0, "source": "{}", "outputs": "{}", "owner": "me",
-    }  # fmt: skip
+        "id": job_id,
+        "state": "queued",
+        "options": json.dumps(OF_0_1),
+        "pool": "separate.htdemucs.cuda",
+        "input_key": f"jobs/{job_id}/input",
+        "input_name": "a.mp3",
+        "input_bytes": 9,
+        "attempt": 0,
+        "max_attempts": 3,
+        "fraction": 0.0,
+        "stage": "queued",
+        "created_at": 1.0,
+        "source": "{}",
+        "outputs": "{}",
+        "owner": "me",
+    }
     with store._engine.begin() as connection:
         names = ", ".join(values)
         text = f"INSERT INTO jobs ({names}) VALUES ({', '.join(f':{name}' for name in values)})"

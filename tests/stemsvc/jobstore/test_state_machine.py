@@ -214,8 +214,11 @@ def test_no_interleaving_loses_doubles_or_strands_a_job(store: JobStore) -> None
     run_state_machine_as_test(
         OnStore,
         settings=settings(
-            max_examples=15 if store._engine.dialect.name == "sqlite" else 5, stateful_step_count=30, deadline=None,
-            derandomize=True, database=None,
+            max_examples=15 if store._engine.dialect.name == "sqlite" else 5,
+            stateful_step_count=30,
+            deadline=None,
+            derandomize=True,
+            database=None,
             suppress_health_check=list(HealthCheck),
         ),
-    )  # fmt: skip
+    )

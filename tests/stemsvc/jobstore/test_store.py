@@ -68,8 +68,11 @@ def test_a_finished_job_carries_its_outputs(store: JobStore) -> None:
 
     done = _get(store, job.id)
     assert (done.state, done.fraction, done.source, done.outputs) == (
-        JobState.SUCCEEDED, 1.0, {"frames": 10}, {"drums": {"key": "k"}},
-    )  # fmt: skip
+        JobState.SUCCEEDED,
+        1.0,
+        {"frames": 10},
+        {"drums": {"key": "k"}},
+    )
     assert done.finished
     assert done.finished_at is not None
     assert done.created_at <= done.finished_at

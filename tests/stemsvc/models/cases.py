@@ -21,9 +21,15 @@ FILES = {"someone/songs/net.safetensors": DATA, "net.safetensors": DATA}
 def entry_of(*files: WeightFile, **fields: Any) -> ModelEntry:
     """A model of these files."""
     wanted: dict[str, Any] = {
-        "name": "mine", "summary": "s", "family": "htdemucs", "stems": ("a", "b"), "sample_rate": 44100,
-        "segment_seconds": 5, "licence": "mine", "files": files,
-    }  # fmt: skip
+        "name": "mine",
+        "summary": "s",
+        "family": "htdemucs",
+        "stems": ("a", "b"),
+        "sample_rate": 44100,
+        "segment_seconds": 5,
+        "licence": "mine",
+        "files": files,
+    }
     return ModelEntry(**{**wanted, **fields})
 
 

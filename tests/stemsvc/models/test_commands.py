@@ -18,9 +18,14 @@ from tests.processes import plain_environment, stemsvc, wait_for
 from tests.stemsvc.models.cases import DATA, SHA256
 
 MINE = {
-    "summary": "s", "family": "htdemucs", "stems": ["drums", "bass", "other", "vocals"], "sample_rate": 44100,
-    "segment_seconds": 3, "licence": "mine", "memory_mb": 800,
-}  # fmt: skip
+    "summary": "s",
+    "family": "htdemucs",
+    "stems": ["drums", "bass", "other", "vocals"],
+    "sample_rate": 44100,
+    "segment_seconds": 3,
+    "licence": "mine",
+    "memory_mb": 800,
+}
 
 
 @pytest.fixture
@@ -129,9 +134,15 @@ def test_a_machine_without_a_network_is_told_what_to_do(catalog: Path, monkeypat
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [(("pull",), "bad_arguments"), (("pull", "demo", "--all"), "bad_arguments"), (("pull", "demu"), "unknown_model"),
-     (("path", "demu"), "unknown_model"), (("verify", "demu"), "unknown_model"), (("lock", "demu"), "unknown_model")],
-)  # fmt: skip
+    [
+        (("pull",), "bad_arguments"),
+        (("pull", "demo", "--all"), "bad_arguments"),
+        (("pull", "demu"), "unknown_model"),
+        (("path", "demu"), "unknown_model"),
+        (("verify", "demu"), "unknown_model"),
+        (("lock", "demu"), "unknown_model"),
+    ],
+)
 def test_wrong_words_are_a_code(catalog: Path, arguments: tuple[str, ...], code: str) -> None:
     done = models(*arguments)
 
@@ -141,9 +152,11 @@ def test_wrong_words_are_a_code(catalog: Path, arguments: tuple[str, ...], code:
 
 def test_the_hub_is_asked_what_can_be_had(served: Hub, catalog: Path) -> None:
     write(
-        catalog, {"hub": "someone/songs", "file": "net.safetensors", "revision": "f" * 40, "sha256": SHA256},
-        fallback="demo", deprecated="there is a better one",
-    )  # fmt: skip
+        catalog,
+        {"hub": "someone/songs", "file": "net.safetensors", "revision": "f" * 40, "sha256": SHA256},
+        fallback="demo",
+        deprecated="there is a better one",
+    )
     text = " ".join(models("list", "--online").stdout.split())
 
     assert "revision_gone" in text
@@ -168,10 +181,15 @@ def test_a_worker_takes_no_job_before_its_weights_are_here(redis_url: str, serve
     write(catalog, {"hub": "someone/songs", "file": "net.safetensors", "sha256": sha256_of(DEMO_WEIGHTS)})
     served.moods.append("stall:1000000")
     environment = plain_environment(
-        HF_ENDPOINT=served.endpoint, HF_HUB_DOWNLOAD_TIMEOUT="60", STEMSVC_CATALOG=str(catalog),
-        STEMSVC_DATA_DIR=str(tmp_path / "data"), STEMSVC_CACHE_DIR=str(tmp_path / "cache"),
-        STEMSVC_BROKER_URL=redis_url, STEMSVC_READY_FILE=str(ready), STEMSVC_CONCURRENCY="1",
-    )  # fmt: skip
+        HF_ENDPOINT=served.endpoint,
+        HF_HUB_DOWNLOAD_TIMEOUT="60",
+        STEMSVC_CATALOG=str(catalog),
+        STEMSVC_DATA_DIR=str(tmp_path / "data"),
+        STEMSVC_CACHE_DIR=str(tmp_path / "cache"),
+        STEMSVC_BROKER_URL=redis_url,
+        STEMSVC_READY_FILE=str(ready),
+        STEMSVC_CONCURRENCY="1",
+    )
     ready.parent.mkdir()
     ready.touch()  # a worker before this one was killed
     command = stemsvc("worker", "--model", "someone/mine", "--download-models")

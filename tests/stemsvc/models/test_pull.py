@@ -26,19 +26,30 @@ from tests.stemsvc.models.cases import DATA, SHA256, entry_of, hub_file, puller_
 def leftovers(folder: Path) -> list[str]:
     """Names of what lies in the folder besides whole weights and the hub's word on them."""
     return [
-        path.name for path in folder.rglob("*")
+        path.name
+        for path in folder.rglob("*")
         if path.is_file() and path.suffix != ".lock" and path.name != "hub.json" and path.read_bytes() != DATA
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize(
     "moods",
     [
-        [], ["slow:1"], ["reset:150000"], ["reset:150000", "reset:1", "reset:90000"], ["cut:150000"], ["500", "503"],
-        ["429:0"], ["429", "429"], ["wrong"], ["long"], ["reset:100000", "wrong"], ["stall:100000"],
+        [],
+        ["slow:1"],
+        ["reset:150000"],
+        ["reset:150000", "reset:1", "reset:90000"],
+        ["cut:150000"],
+        ["500", "503"],
+        ["429:0"],
+        ["429", "429"],
+        ["wrong"],
+        ["long"],
+        ["reset:100000", "wrong"],
+        ["stall:100000"],
         ["408", "502", "cut:9"],
     ],
-)  # fmt: skip
+)
 def test_what_a_network_does_ends_in_the_right_weights(
     served: Hub, file: WeightFile, tmp_path: Path, moods: list[str]
 ) -> None:

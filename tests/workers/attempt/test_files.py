@@ -53,9 +53,15 @@ def song(tmp_path: Path) -> Path:
 def run(runner: Runner, song: Path, asked: JobSpec | None = None, owner: str = "") -> Job:
     job_id = new_job_id()
     job = job_of(
-        job_id, JobState.QUEUED, asked or spec(), "separate.demo.cpu", input_key(job_id), song.name,
-        song.stat().st_size, owner=owner,
-    )  # fmt: skip
+        job_id,
+        JobState.QUEUED,
+        asked or spec(),
+        "separate.demo.cpu",
+        input_key(job_id),
+        song.name,
+        song.stat().st_size,
+        owner=owner,
+    )
     with song.open("rb") as file:
         runner.storage.put(job.inputs[0].key, file, "audio/flac")
     runner.store.intake.put(job, "accepted")
@@ -125,10 +131,14 @@ def test_each_of_two_same_jobs_lives_on_its_own(runner: Runner, song: Path, tmp_
 @pytest.mark.parametrize(
     "change",
     [
-        {"stems": ("vocals",)}, {"format": "wav"}, {"bit_depth": "24"}, {"sample_rate": 48000}, {"cache": False},
+        {"stems": ("vocals",)},
+        {"format": "wav"},
+        {"bit_depth": "24"},
+        {"sample_rate": 48000},
+        {"cache": False},
         {"options": SeparationOptions(overlap=0.1)},
     ],
-)  # fmt: skip
+)
 def test_another_wish_is_another_result(runner: Runner, song: Path, change: dict[str, Any]) -> None:
     run(runner, song)
     assert not run(runner, song, spec(**change)).cached

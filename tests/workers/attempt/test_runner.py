@@ -133,9 +133,13 @@ def test_a_job_succeeds_and_keeps_nothing_but_its_stems(runner: Runner, song: Pa
     job = runner.store.get(job_id)
     assert job is not None
     assert job.source == {
-        "codec": "flac", "sample_rate": 44100, "channels": 2, "frames": 132300, "duration_seconds": 3.0,
+        "codec": "flac",
+        "sample_rate": 44100,
+        "channels": 2,
+        "frames": 132300,
+        "duration_seconds": 3.0,
         "broken_packets": 0,
-    }  # fmt: skip
+    }
 
 
 def test_a_message_that_comes_twice_runs_once(runner: Runner, song: Path) -> None:

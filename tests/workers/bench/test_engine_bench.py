@@ -38,10 +38,12 @@ def test_every_part_is_measured(tmp_path: Path, settings: Settings) -> None:
 
     assert "CPU fp32: least stem against upstream" not in missed(done)
     assert {row.split(" | ")[0] for row in done.stdout.splitlines() if " dB |" not in row} >= {
-        "| CPU: ours / upstream", "| htdemucs_ft's size, one stem: ours / upstream",
-        "| file to flac stems: ours / upstream", "| job wall time / separation alone",
+        "| CPU: ours / upstream",
+        "| htdemucs_ft's size, one stem: ours / upstream",
+        "| file to flac stems: ours / upstream",
+        "| job wall time / separation alone",
         "| peak memory, long less short track",
-    }  # fmt: skip
+    }
     assert (tmp_path / "table.md").read_text() in done.stdout
 
 
@@ -100,8 +102,9 @@ def test_a_bar_is_met_or_missed_and_nan_meets_none() -> None:
     assert not Figure("c", "", float("nan"), bar=1.0).met
     assert Figure("d", "", 123.0).met
     assert render([at_most, at_least]).splitlines()[2:] == [
-        "| a | 0.75 | ≤ 0.75 |  | met |  |", "| b | 59.9 dB | ≥ 60 dB |  | MISSED |  |",
-    ]  # fmt: skip
+        "| a | 0.75 | ≤ 0.75 |  | met |  |",
+        "| b | 59.9 dB | ≥ 60 dB |  | MISSED |  |",
+    ]
 
 
 def test_runs_take_turns() -> None:

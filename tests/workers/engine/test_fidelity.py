@@ -21,7 +21,7 @@ from tests.workers.engine.reference import (
     music,
     snr,
     upstream,
-)  # fmt: skip
+)
 from workers.engine.networks import TorchNetwork
 from workers.engine.openvino import OpenVinoNetwork
 from workers.engine.separate import Separator
@@ -52,8 +52,14 @@ BAGS: dict[str, Any] = {
 }
 
 
-LONG = ("htdemucs bag", "bag of two families", "htdemucs without a transformer", "hdemucs with bands",
-        "htdemucs without bottom channels", "demucs without resampling")  # fmt: skip
+LONG = (
+    "htdemucs bag",
+    "bag of two families",
+    "htdemucs without a transformer",
+    "hdemucs with bands",
+    "htdemucs without bottom channels",
+    "demucs without resampling",
+)
 
 
 @pytest.mark.parametrize(

@@ -76,9 +76,11 @@ def test_our_float_output_is_what_upstream_makes_of_the_same_file_and_weights(tm
     catalog = own_catalog(tmp_path, files["adefossez/HTDemucs/955717e8.safetensors"])
     with hub(files) as served:
         environment = plain_environment(
-            HF_ENDPOINT=served.endpoint, HF_HOME=str(tmp_path / "hf"), STEMSVC_CATALOG=str(catalog),
+            HF_ENDPOINT=served.endpoint,
+            HF_HOME=str(tmp_path / "hf"),
+            STEMSVC_CATALOG=str(catalog),
             STEMSVC_CACHE_DIR=str(tmp_path / "cache"),
-        )  # fmt: skip
+        )
 
         # when upstream and we separate the file
         theirs = [sys.executable, "-c", UPSTREAM, str(path), str(tmp_path / "theirs.npz")]
@@ -120,9 +122,15 @@ def test_the_bundled_model_is_what_the_catalog_says() -> None:
 
 def entry_of(path: Path, **changes: Any) -> ModelEntry:
     fields: dict[str, Any] = {
-        "name": "mine", "summary": "", "family": "htdemucs", "stems": STEMS, "sample_rate": 44100,
-        "segment_seconds": 3.9, "licence": "mine", "files": (WeightFile(path=path),),
-    }  # fmt: skip
+        "name": "mine",
+        "summary": "",
+        "family": "htdemucs",
+        "stems": STEMS,
+        "sample_rate": 44100,
+        "segment_seconds": 3.9,
+        "licence": "mine",
+        "files": (WeightFile(path=path),),
+    }
     return ModelEntry(**{**fields, **changes})
 
 
@@ -172,11 +180,13 @@ def test_weights_that_can_not_be_read(path: Path, data: bytes) -> None:
         {"klass": "demucs.apply.BagOfModels", "args": "[[]]", "kwargs": "{}"},
         {"args": "[]", "kwargs": "{}"},
         {
-            "klass": "demucs.htdemucs.HTDemucs", "args": "[]", "kwargs": "{}",
+            "klass": "demucs.htdemucs.HTDemucs",
+            "args": "[]",
+            "kwargs": "{}",
             "structure": '{"_dict": [["x", {"_class": "os.system"}]]}',
         },
     ],
-)  # fmt: skip
+)
 def test_metadata_that_names_what_is_no_network_is_refused(path: Path, metadata: dict[str, str]) -> None:
     path.write_bytes(save({"x": torch.zeros(1)}, metadata))
     with pytest.raises(FatalError) as caught:

@@ -149,12 +149,16 @@ def test_what_is_too_large_is_refused_before_or_while_it_comes(site: Site, order
 @pytest.mark.parametrize(
     ("status", "kind", "code"),
     [
-        (401, UsageError, "source_denied"), (403, UsageError, "source_denied"), (404, UsageError, "source_removed"),
-        (410, UsageError, "source_removed"), (451, UsageError, "source_geo_blocked"),
+        (401, UsageError, "source_denied"),
+        (403, UsageError, "source_denied"),
+        (404, UsageError, "source_removed"),
+        (410, UsageError, "source_removed"),
+        (451, UsageError, "source_geo_blocked"),
         (418, UsageError, "source_refused"),
-        (429, TransientError, "source_rate_limited"), (503, TransientError, "source_unavailable"),
+        (429, TransientError, "source_rate_limited"),
+        (503, TransientError, "source_unavailable"),
     ],
-)  # fmt: skip
+)
 def test_each_answer_has_its_code(site: Site, order: Order, status: int, kind: type, code: str) -> None:
     error = refusal(order, site.serve("/x", b"no", status=status, Retry_After="7"))
     assert (isinstance(error, kind), error.code) == (True, code)

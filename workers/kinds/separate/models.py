@@ -1,4 +1,4 @@
-"""The networks of this process: their weights seen to, loaded when a job first needs them, one model at a time."""
+"""The networks of this process. A model is downloaded and loaded when a job first needs it, one at a time."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def _only_what_is_here() -> Puller:
 class Models:
     """The networks used last, kept for the next job of this process."""
 
-    threads: int = 0  # of a CPU; 0: all
+    threads: int = 0  # of a CPU; 0: one for each core
     cache: Path | None = None  # folder for converted networks
     puller: Puller = field(default_factory=_only_what_is_here)
-    _digests: dict[tuple[str, int, int], str] = field(default_factory=dict)  # of files that nobody vouches for
+    _digests: dict[tuple[str, int, int], str] = field(default_factory=dict)  # of files without a known hash
     _loaded: dict[tuple[str, str, str], Separator] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings) -> Models:
-        """As the settings say."""
+        """Made by the settings."""
         return cls(settings.threads, settings.resolved_cache_dir, open_puller(settings))
 
     def digests(self, entry: ModelEntry) -> list[str] | None:
-        """The sha256 of each of the model's files; None while that of one can't be told."""
+        """The sha256 of each of the model's files; None while one of them can't be known."""
         found = [self._digest(file) for file in entry.files]
         return [digest for digest in found if digest] if all(found) else None
 
@@ -63,13 +63,18 @@ class Models:
         return self._digests[known]
 
     def get(
-        self, entry: ModelEntry, device: str, precision: str, stems: tuple[str, ...] = (),
+        self,
+        entry: ModelEntry,
+        device: str,
+        precision: str,
+        stems: tuple[str, ...] = (),
         on_download: Callable[[int, int | None], None] = lambda done, total: None,
-    ) -> Separator:  # fmt: skip
-        """The entry's networks on `device`, those that `stems` need ready to run.
+    ) -> Separator:
+        """The entry's networks on `device`; those that `stems` need are ready to run.
 
-        What was loaded before is dropped, so that memory holds one model. Weights that lack are downloaded, with
-        `on_download` told of bytes done and bytes in all. Raises what `Puller.ensure` and `load_model` do.
+        Another model that was loaded before is dropped, so that memory holds one model. Missing weights are
+        downloaded; `on_download` is called with bytes done and bytes in all. Raises what `Puller.ensure` and
+        `load_model` raise.
         """
         from workers.engine.separate import Separator
         from workers.engine.weights import load_model
@@ -99,11 +104,11 @@ class Models:
 
 
 def _memory(device: str) -> int:
-    """Bytes that this process holds now: of the card's memory by torch's tensors, of the machine's in all."""
+    """Bytes that this process holds now: on a card those of torch's tensors, on the machine all of them."""
     if device.startswith("cuda"):
         import torch
 
         return int(torch.cuda.memory_allocated(device))
-    with contextlib.suppress(OSError):  # Linux alone tells what is held now
+    with contextlib.suppress(OSError):  # only Linux tells what is held now
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return 0

@@ -1,7 +1,7 @@
-"""From a file on disk to encoded stems on disk: decode, separate, encode. Knows no job and no network.
+"""From a file on disk to encoded stems on disk: decode, separate, encode. Knows no job, no store and no storage.
 
-Decoded audio lies on scratch disk and is read segment by segment; finished samples go straight to the encoders, which
-run beside the network. Memory does not grow with the track.
+Decoded audio lies on the scratch disk and is read segment by segment. Finished samples go straight to the encoders,
+which run beside the network. Memory does not grow with the track.
 """
 
 from __future__ import annotations
@@ -35,21 +35,29 @@ Sound = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Separated:
-    """What a file turned out to be, and the files made of it by name."""
+    """The decoded track, and the files made from it by the outputs' names."""
 
     track: Track
     outputs: dict[str, Encoded]
 
 
 def separate_file(
-    source: Path, folder: Path, params: SeparateParams, encoding: Encoding, entry: ModelEntry, device: str,
-    models: Models, limits: Limits, on_progress: OnProgress,
+    source: Path,
+    folder: Path,
+    params: SeparateParams,
+    encoding: Encoding,
+    entry: ModelEntry,
+    device: str,
+    models: Models,
+    limits: Limits,
+    on_progress: OnProgress,
     computing: Callable[[Track], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
-) -> Separated:  # fmt: skip
-    """Write `<output>.<extension>` for every output asked for into `folder`, at the source's rate and exact length.
+) -> Separated:
+    """Write `<output>.<extension>` for every requested output into `folder`.
 
-    `computing` is entered for as long as the device is at work: who shares the device waits there. Raises what the
-    decoder, the engine and the encoders do, and `TransientError` `scratch_full` before the disk is.
+    Outputs have the source's exact length, and its rate unless the encoding names one. `computing` is entered while
+    the device computes: jobs that share the device wait there. Raises what the decoder, the engine and the encoders
+    raise, and `TransientError` `scratch_full` before the disk is full.
     """
     on_progress("decoding", 0, 0)
     track = decode_apart(source, folder / "decoded.f32", limits, lambda: on_progress("decoding", 0, 0))
@@ -58,9 +66,12 @@ def separate_file(
     on_progress("loading", 0, 0)
     stems = needed(params.stems, entry.stems)
     separator = models.get(
-        entry, device, params.separation.precision, stems,
+        entry,
+        device,
+        params.separation.precision,
+        stems,
         lambda done, total: on_progress("downloading", 0, 0),
-    )  # fmt: skip
+    )
     mixing = _Mixing(_heard(track, params, encoding, folder), entry, params, stems)
     paths = {name: folder / f"{name}.{encoding.extension}" for name in params.outputs}
     rate = encoding.sample_rate or track.sample_rate
@@ -80,12 +91,10 @@ def separate_file(
 
 
 def _files_bytes(track: Track, params: SeparateParams, encoding: Encoding, entry: ModelEntry) -> int:
-    """What the files made of a decoded track may take on disk."""
+    """Bytes that the files made from a decoded track may take on disk."""
     copy = FRAME_BYTES if track.sample_rate != entry.sample_rate else 0
     rate = encoding.sample_rate or track.sample_rate
-    each = (
-        FRAME_BYTES if encoding.bit_depth == "float32" else FRAME_BYTES * 3 // 4
-    )  # 24 bit, and lossy ones are smaller
+    each = FRAME_BYTES if encoding.bit_depth == "float32" else FRAME_BYTES * 3 // 4  # 24 bits; lossy files are smaller
     heard = FRAME_BYTES if rate != track.sample_rate else 0
     files = round(track.seconds * rate) * (heard + each * len(params.outputs))
     return round(track.seconds * entry.sample_rate) * copy + files
@@ -96,7 +105,7 @@ def _maker(path: Path, rate: int, encoding: Encoding) -> Callable[[], Encoder]:
 
 
 def _heard(track: Track, params: SeparateParams, encoding: Encoding, folder: Path) -> Track:
-    """The track at the rate of the outputs: that of its own, or a copy where the mixture itself is needed."""
+    """The track at the outputs' rate. Its samples are converted only if an output is made from the mixture itself."""
     rate = encoding.sample_rate or track.sample_rate
     mixed = params.residual or any(name.startswith(MINUS) for name in params.stems)
     if mixed or rate == track.sample_rate:
@@ -105,7 +114,7 @@ def _heard(track: Track, params: SeparateParams, encoding: Encoding, folder: Pat
 
 
 class _Mixing:
-    """Turns pieces of stems at the model's rate into pieces of the outputs at the rate asked for, the source's own."""
+    """Turns pieces of stems at the model's rate into pieces of the outputs at the outputs' rate."""
 
     def __init__(self, mixture: Track, entry: ModelEntry, params: SeparateParams, stems: tuple[str, ...]) -> None:
         self._track = mixture
@@ -141,7 +150,7 @@ class _Mixing:
 
 
 def _less(mixture: Sound | None, parts: list[Sound]) -> Sound:
-    """The mixture without the parts; nothing of nothing."""
+    """The mixture minus the parts; no samples if there is no mixture."""
     if mixture is None:
         return np.zeros((0, 2), np.float32)
     for part in parts:

@@ -11,11 +11,19 @@ from workers.kinds.separate.separate import separate_file
 
 
 def separate(params: SeparateParams, inputs: Sequence[LocalInput], attempt: Attempt) -> Made:
-    """Split the one input into the outputs asked for. Raises what `separate_file` does."""
+    """Split the one input into the requested outputs. Raises what `separate_file` raises."""
     done = separate_file(
-        inputs[0].path, attempt.folder, params, attempt.encoding, attempt.catalog.get(params.model), attempt.device,
-        attempt.models, attempt.limits, attempt.report, computing=lambda track: attempt.computing(track.seconds),
-    )  # fmt: skip
+        inputs[0].path,
+        attempt.folder,
+        params,
+        attempt.encoding,
+        attempt.catalog.get(params.model),
+        attempt.device,
+        attempt.models,
+        attempt.limits,
+        attempt.report,
+        computing=lambda track: attempt.computing(track.seconds),
+    )
     files = {name: _file(encoded, attempt.encoding.content_type) for name, encoded in done.outputs.items()}
     facts = {"clipped_samples": sum(encoded.clipped_samples for encoded in done.outputs.values())}
     return Made(files, done.track.facts, facts)

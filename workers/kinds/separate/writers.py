@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from workers.audio.encode import Encoded, Encoder
 
 Sound = NDArray[np.float32]
-AHEAD = 2  # pieces that may wait for an encoder: memory stays flat, a slow encoder slows the network down
+AHEAD = 2  # pieces that may wait for an encoder: memory stays flat, and a slow encoder slows the network down
 
 
 class Writers:

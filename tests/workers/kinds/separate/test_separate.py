@@ -67,8 +67,10 @@ def test_all_files_together_are_the_mixture(models: Models, song: Sound, tmp_pat
 
     sounds = read(separated)
     assert list(sounds) == [*choose(tuple(filter(None, stems.split(","))), STEMS), "residual"]
-    assert {(len(sound), encoded.sample_rate) for sound, encoded in zip(
-        sounds.values(), separated.outputs.values(), strict=True)} == {(len(mixture), rate)}  # fmt: skip
+    assert {
+        (len(sound), encoded.sample_rate)
+        for sound, encoded in zip(sounds.values(), separated.outputs.values(), strict=True)
+    } == {(len(mixture), rate)}
     together = np.sum([sound.astype(np.float64) for sound in sounds.values()], axis=0)
     assert np.abs(together - mixture).max() <= 1e-6
 
