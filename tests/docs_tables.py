@@ -1,14 +1,16 @@
-"""The tables in the docs, made from the code and the last benches: `python -m tests.docs_tables` writes them anew."""
+"""The tables of README.md and docs/, made from the code and the last benches.
+
+`python -m tests.docs_tables` writes them again, between the marks `<!-- name -->` and `<!-- /name -->`.
+"""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from stemsvc import errors
-from stemsvc.errors import TABLE
 from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 
@@ -34,55 +36,47 @@ def models_table() -> str:
     rows = ["| model | stems | what it is | download | licence |", "| --- | --- | --- | ---: | --- |"]
     for entry in load_catalog().entries:
         size = "" if entry.files[0].path else f"{(entry.size or 0) / 1e6:.0f} MB"
-        rows.append(
-            f"| `{entry.name}` | {', '.join(entry.stems)} | {entry.summary} | {size} | {entry.licence_words} |"
-        )  # fmt: skip
+        rows.append(f"| `{entry.name}` | {', '.join(entry.stems)} | {entry.summary} | {size} | {entry.licence_words} |")
     return "\n".join(rows)
 
 
-def bench_table() -> str:
-    return (README.parent / "tests" / "bench" / "RESULTS.md").read_text().strip()
-
-
-def api_table() -> str:
-    return (README.parent / "tests" / "bench" / "API.md").read_text().strip()
-
-
-def faults_table() -> str:
-    return (README.parent / "tests" / "faults" / "RESULTS.md").read_text().strip()
-
-
-def queue_table() -> str:
-    return (README.parent / "tests" / "bench" / "QUEUE.md").read_text().strip()
+def own_errors() -> dict[str, type[errors.StemsvcError]]:
+    """Our errors by code, in the order of their file. An installed kind of somebody else explains its own."""
+    return {code: error for code, error in errors.TABLE.items() if error.__module__ == errors.__name__}
 
 
 def errors_table() -> str:
-    rows = ["| code | kind | HTTP | what to do |", "| --- | --- | ---: | --- |"]
-    for code, error in TABLE.items():
-        if error.__module__ == errors.__name__:  # a kind that is installed beside ours explains its own
-            rows.append(
-                f"| `{code}` | {error.kind} | {error.status or '–'} | {' '.join((error.__doc__ or '').split())} |"
-            )
+    rows = ["| code | kind | HTTP status | what to do |", "| --- | --- | ---: | --- |"]
+    for code, error in own_errors().items():
+        rows.append(f"| `{code}` | {error.kind} | {error.status or '—'} | {' '.join((error.__doc__ or '').split())} |")
     return "\n".join(rows)
 
 
-TABLES = {
-    "queue": queue_table, "errors": errors_table,
-    "faults": faults_table, "settings": settings_table, "models": models_table, "bench": bench_table, "api": api_table,
-}  # fmt: skip
+def _results(*path: str) -> str:
+    return README.parent.joinpath("tests", *path).read_text().strip()
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "settings": settings_table,
+    "models": models_table,
+    "errors": errors_table,
+    "bench": lambda: _results("bench", "RESULTS.md"),
+    "api": lambda: _results("bench", "API.md"),
+    "queue": lambda: _results("bench", "QUEUE.md"),
+    "faults": lambda: _results("faults", "RESULTS.md"),
+}
 
 
 def fill(text: str) -> str:
-    """A page's text with every table between its marks made anew."""
+    """A page's text, each table between its marks made again."""
     for name, table in TABLES.items():
         start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         if start in text:
             before, rest = text.split(start)
-            text = before + start + table() + "\n" + end + rest.split(end)[1]
+            text = f"{before}{start}{table()}\n{end}{rest.split(end)[1]}"
     return text
 
 
 if __name__ == "__main__":
     for page in PAGES:
         page.write_text(fill(page.read_text()))
-    sys.exit(0)
