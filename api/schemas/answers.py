@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema, fields, post_dump
 
 from stemsvc.jobs.record import JobState, Priority
 from stemsvc.kinds.separate.options import PRECISIONS
@@ -38,6 +41,11 @@ class StemSchema(Schema):
     clipped_samples = fields.Integer(
         metadata={"description": "samples beyond full scale that an integer format had to clip"}
     )
+
+    @post_dump(pass_original=True)
+    def _facts(self, data: dict[str, Any], original: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:
+        """Keep what a kind found out of its file and this schema does not know."""
+        return {**{name: value for name, value in original.items() if name not in data}, **data}
 
 
 class MoveSchema(Schema):
@@ -217,6 +225,7 @@ class PoolSchema(Schema):
     """Workers that run some models on one device."""
 
     name = fields.String()
+    kinds = fields.List(fields.String(), metadata={"description": "kinds of work that it serves; `*`: every kind"})
     models = fields.List(fields.String())
     device = fields.String()
     precision = fields.String(allow_none=True, metadata={"description": "precision of jobs that ask for `auto`"})

@@ -46,6 +46,7 @@ def _shown(status: PoolStatus, sees_all: bool) -> dict[str, Any]:
     pool = status.pool
     return {
         "name": status.name,
+        "kinds": list(pool.kinds) if pool else [],
         "models": list(pool.models) if pool else [],
         "device": pool.device if pool else "none",
         "precision": pool.precision if pool else None,

@@ -1,6 +1,6 @@
 """The Celery side that api and workers share: the app's settings, task names, publishing by name.
 
-The settings follow measurements on Celery and kombu 5.7 (see the README's reliability notes): a job must survive
+The settings follow measurements on Celery and kombu 5.7 (see docs/reliability.md): a job must survive
 the death of any one process, and the row in the job store, not the message, is the truth.
 """
 

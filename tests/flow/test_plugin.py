@@ -168,6 +168,7 @@ def test_a_job_of_the_kind_goes_from_http_to_a_signed_url_that_opens(world: Worl
     assert (done["facts"], done["source"]["frames"]) == ({"frames_turned": 3 * RATE}, 3 * RATE)
     file = done["files"]["reversed"]
     assert (file["filename"], file["content_type"], file["frames"]) == ("song - reversed.wav", "audio/wav", 3 * RATE)
+    assert (file["clipped"], file["silent"]) == (False, False)  # facts that the api's schema does not know
     (tmp_path / "back.wav").write_bytes(httpx.get(file["url"]).content)
     assert np.array_equal(samples(tmp_path / "back.wav"), samples(world.song)[::-1])
 

@@ -58,7 +58,7 @@ class Fetching:
                 inputs.append(each)
                 continue
             fetched, seconds = self._fetch(each.url, folder, watch)
-            self._check(job, seconds)
+            self._cost(job, seconds)  # before the next one is fetched
             key = f"{lease.prefix}/input" + (f"-{number}" if number else "")
             watch.report("uploading", 0, 0)
             self._put(key, Path(fetched.path), keeper)
@@ -81,11 +81,18 @@ class Fetching:
         with Path(fetched.path).open("rb") as file:
             return fetched, track_seconds(file) or fetched.seconds
 
-    def _check(self, job: Job, seconds: float | None) -> None:
+    def _cost(self, job: Job, seconds: float | None) -> float | None:
+        """What the job costs, now that its length may be known; None where its kind is not installed here.
+
+        Raises `UsageError` `track_too_long` and `too_much_work`.
+        """
+        kind = registry.find(job.kind)
+        if kind is None:  # the worker that has it looks again
+            return None
+        predicted = kind.cost(kind.read(job.params), seconds or TYPICAL_TRACK_SECONDS, self.catalog)
         if seconds is not None:
-            kind = registry.get(job.kind)
-            predicted = kind.cost(kind.read(job.params), seconds, self.catalog)
             job_limits(self.settings).check(job.spec.model or job.kind, kind.advice, predicted, seconds)
+        return predicted
 
     def _put(self, key: str, path: Path, keeper: LeaseKeeper) -> None:
         def put() -> None:
@@ -107,8 +114,7 @@ class Fetching:
         )
 
     def _handed_on(self, job: Job, lease: Lease, inputs: list[Input], seconds: float | None) -> bool:
-        kind = registry.get(job.kind)
-        cost = kind.cost(kind.read(job.params), seconds or TYPICAL_TRACK_SECONDS, self.catalog)
+        cost = self._cost(job, seconds)
         if self.store.leases.hand_on(lease, inputs, seconds, cost):
             return True
         now = self.store.get(job.id)  # a commit whose answer was lost is found done when it is tried again

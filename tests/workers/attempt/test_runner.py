@@ -587,3 +587,19 @@ def test_a_kind_that_this_worker_lacks_goes_back_and_costs_no_attempt(runner: Ru
     assert "kind_missing" in view.timeline[-1].why
     assert view.job.max_attempts == view.job.attempt + 3
     assert runner.store.outbox.due() == []  # it pauses before it is published again
+
+
+def test_a_fetcher_that_lacks_the_kind_fetches_its_track_all_the_same(
+    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetched(order: Order, on_progress: object) -> Fetched:
+        return Fetched(str(shutil.copy(song, Path(order.folder) / "song.flac")), "song.flac", 3.0)
+
+    monkeypatch.setattr("workers.attempt.fetch.fetch", fetched)
+    spec = replace(OPTIONS, kind="elsewhere")
+    job_id = accept(runner, song, spec, "https://example.org/song.flac", pool=FETCH, next_pool="elsewhere.cpu")
+    runner.run(job_id, "fetcher")
+
+    job = runner.store.get(job_id)
+    assert job is not None
+    assert (job.state, job.pool, job.inputs[0].name) == (JobState.QUEUED, "elsewhere.cpu", "song.flac")
