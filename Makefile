@@ -27,7 +27,7 @@ down: $(READY)  ## Stop what make up started
 	$(BIN)/stemsvc down
 
 # Where CI is set both forms measure coverage, which takes half as long again, and the second judges the sum.
-COVER := $(if $(CI),--cov --cov-report= --cov-fail-under=0)
+COVER := $(if $(CI),--cov --cov-report=term --cov-fail-under=0)
 COVER_BOTH := $(if $(CI),--cov --cov-append --cov-report=term)
 test: $(READY)  ## Run the tests that a new user waits for
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long' $(COVER)
