@@ -36,9 +36,11 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
     """A private Redis of this test's own."""
     server = RedisServer(tmp_path / "redis")
     server.child.start()
-    wait_for("redis", server.answers)
-    yield server.url
-    server.child.stop(10)
+    try:
+        wait_for("redis", server.answers)
+        yield server.url
+    finally:
+        server.child.stop(10)
 
 
 @pytest.fixture(scope="session")

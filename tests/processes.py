@@ -75,7 +75,11 @@ class LocalProcess:
             assert self.status == "running", f"{self.name} ended:\n{self.logs()}"
             return self._is_ready(self)
 
-        return wait_for(f"{self.name} to be ready", check, 90)
+        try:
+            return wait_for(f"{self.name} to be ready", check, 90)
+        except BaseException:
+            self.teardown()  # the fixture that asked never comes to its own end
+            raise
 
     def logs(self) -> str:
         return self._log.read_text(errors="replace") if self._log.exists() else ""

@@ -158,14 +158,15 @@ def dispatcher() -> None:
     from stemsvc.observe.logs import configure_logs
     from stemsvc.observe.traces import configure_traces
 
+    # We wait for the signals and do not handle them: a handler that calls Event.set inside Event.wait can deadlock.
+    # They are blocked before the first thread starts, for a thread that does not block them ends the process.
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     settings = plain_settings()
     configure_logs(settings)
     configure_traces(settings, "dispatcher")
     metrics.serve(settings)
     services = open_services(settings)
-    # We wait for the signals and do not handle them: a handler that calls Event.set inside Event.wait can deadlock.
-    ends = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     stop = threading.Event()
 
     def sweep() -> None:

@@ -142,17 +142,19 @@ def world(fresh: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worl
     def pools() -> bool:
         assert stack.dead() is None, stack.tail()
         try:
-            found = httpx.get(f"{url}/v1/pools", timeout=5).json()["pools"]
-        except (httpx.HTTPError, ValueError):
+            found = httpx.get(f"{url}/v1/pools", timeout=5).raise_for_status().json()["pools"]
+        except httpx.HTTPError:
             return False
         return any(pool["name"] == "reverse.cpu" and pool["slots"] for pool in found)
 
-    wait_for("a worker of the kind", pools, 120)
     site = f"http://127.0.0.1:{server.server_port}"
-    yield World(fresh, url, metrics, f"http://127.0.0.1:{flower}", site, told, song, folder / "data")
-    stack.stop(60)
-    server.shutdown()
-    server.server_close()
+    try:
+        wait_for("a worker of the kind", pools, 120)
+        yield World(fresh, url, metrics, f"http://127.0.0.1:{flower}", site, told, song, folder / "data")
+    finally:
+        stack.stop(60)
+        server.shutdown()
+        server.server_close()
 
 
 def samples(path: Path) -> np.ndarray[Any, Any]:

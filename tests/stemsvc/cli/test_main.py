@@ -228,10 +228,14 @@ def _answers(url: str) -> bool:
 
 
 def test_a_dispatcher_ends_however_often_it_is_told_to(tmp_path: Path) -> None:
-    environment = plain_environment(STEMSVC_DATA_DIR=str(tmp_path), STEMSVC_DISPATCH_INTERVAL_SECONDS="0.001")
+    environment = plain_environment(
+        STEMSVC_DATA_DIR=str(tmp_path),
+        STEMSVC_DISPATCH_INTERVAL_SECONDS="0.001",
+        STEMSVC_METRICS_PORT=str(free_port()),  # its server is a thread that no signal may end the process in
+    )
     for _ in range(3):
         process = subprocess.Popen(stemsvc("dispatcher"), env=environment, stderr=subprocess.DEVNULL)
-        wait_for("it to have begun", lambda: len(list(Path(f"/proc/{process.pid}/task").iterdir())) > 2)  # noqa: B023
+        wait_for("its threads", lambda: len(list(Path(f"/proc/{process.pid}/task").iterdir())) > 3)  # noqa: B023
         while process.poll() is None:  # a storm of signals, at any moment of its work
             process.terminate()
         assert process.returncode == 0
