@@ -15,6 +15,7 @@ from api.edge.bodies import FIELDS_LIMIT
 from api.schemas import answers
 from api.views import batch, events, files, health, jobs, kinds, models, pools, uploads, usage
 from stemsvc.control.services import open_services
+from stemsvc.observe.traces import configure_traces
 from stemsvc.settings import Settings
 
 SPOOL_BYTES = 64 * 1024  # of an upload that stay in memory while it arrives; the rest goes to disk
@@ -60,12 +61,13 @@ def create_app(settings: Settings) -> Flask:
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["stemsvc"] = open_services(settings)
-    telemetry.install(app, settings)
+    configure_traces("api", settings.otlp_endpoint, settings.trace_share)
+    telemetry.install(app)
     request_id.install(app, settings.min_free_bytes)
-    headers.install(app, settings)
+    headers.install(app, settings.cors_origins)
     auth.install(app)
-    rate_limits.install(app, settings)
-    concurrency.install(app, settings)
+    rate_limits.install(app, settings.rate_limit, settings.broker_url)
+    concurrency.install(app, settings.api_threads, settings.api_streams)
     rest = _Rest(
         app,
         spec_kwargs={

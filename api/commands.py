@@ -57,13 +57,13 @@ def api(host: str | None, port: int | None) -> None:
     ]
     # gunicorn gets the final settings, because `api_host` decides whether requests need a key. It gets few of glibc's
     # arenas, because a thousand threads with an arena each would all leave memory in theirs.
-    environment = {"MALLOC_ARENA_MAX": "2", **settings.environment(), **folder_for_children(settings)}
+    environment = {"MALLOC_ARENA_MAX": "2", **settings.environment(), **folder_for_children(settings.data_dir)}
     os.execve(sys.executable, arguments, environment)
 
 
 def _warn_of_no_keys(settings: Settings) -> None:
     store = JobStore(settings.resolved_database_url)
     if not store.keys.any():
-        configure_logs(settings)
+        configure_logs(settings.log_format, settings.log_level)
         log.warning("no keys: anyone who reaches the loopback can use the service; `stemsvc keys create` makes one")
     store.close()

@@ -14,7 +14,7 @@ from stemsvc.settings import Settings
 def make() -> Flask:
     """Make the app from the environment's settings."""
     settings = Settings()
-    configure_logs(settings)
+    configure_logs(settings.log_format, settings.log_level)
     app = create_app(settings)
     gc.collect()
     gc.freeze()  # objects that live as long as the process are not scanned at every collection

@@ -19,6 +19,10 @@ from celery.signals import (
     worker_shutting_down,
 )
 
+from stemsvc.jobs.pools import find_pool
+from stemsvc.jobstore import JobStore
+from stemsvc.kinds.registry import configured_pools, modelless
+from stemsvc.models.catalog import load_catalog
 from stemsvc.observe import metrics
 from stemsvc.observe.logs import configure_logs
 from stemsvc.observe.traces import configure_traces, flush
@@ -40,8 +44,8 @@ _present: list[Presence] = []
 @worker_process_init.connect
 def _logs(**_: Any) -> None:
     settings = Settings()
-    configure_logs(settings)
-    configure_traces(settings, "worker")
+    configure_logs(settings.log_format, settings.log_level)
+    configure_traces("worker", settings.otlp_endpoint, settings.trace_share)
 
 
 @worker_process_init.connect
@@ -57,9 +61,18 @@ def _go(**_: Any) -> None:
 
 
 def _appear(settings: Settings, slots: int) -> None:
-    if settings.serves:
-        _present.append(Presence(settings, slots))
-        _present[-1].start()
+    names = tuple(filter(None, settings.serves.split(",")))
+    if not names:
+        return
+
+    def device() -> str:
+        pools = configured_pools(settings.pools, load_catalog(settings.catalog))
+        found = (find_pool(pools, name, modelless()) for name in names)
+        return next((pool.device for pool in found if pool), "none")
+
+    store = JobStore(settings.resolved_database_url)
+    _present.append(Presence(store, names, device, settings.worker_beat_seconds, slots))
+    _present[-1].start()
 
 
 @task_failure.connect
@@ -71,7 +84,7 @@ def _child_died(exception: BaseException, kwargs: dict[str, Any], **_: Any) -> N
 @worker_ready.connect
 def _ready(sender: Any, **_: Any) -> None:
     settings = Settings()
-    metrics.serve(settings)
+    metrics.serve(settings.metrics_host, settings.metrics_port)
     if type(sender.pool).__module__.endswith(".thread"):  # it has no pool processes that report themselves
         _appear(settings, settings.concurrency)
     if settings.ready_file:

@@ -23,6 +23,7 @@ from stemsvc.kinds.registry import configured_pools
 from stemsvc.kinds.separate.kind import KIND, SeparateParams
 from stemsvc.kinds.separate.options import PRECISIONS, SeparationOptions
 from stemsvc.models.catalog import load_catalog
+from stemsvc.models.pull import open_puller
 from stemsvc.models.weights_show import pull_for
 from stemsvc.observe.logs import configure_logs
 from stemsvc.observe.metrics import folder_for_children
@@ -73,9 +74,9 @@ def worker(
         served_here = (*models, *kinds) or ("demo",)
         pools = [pool for each in served_here for pool in configured_pools(f"{each}:{device}", catalog)]
     if download_models:
-        configure_logs(settings)
+        configure_logs(settings.log_format, settings.log_level)
         click.echo("not ready: downloading missing weights first", err=True)
-        pull_for(settings, catalog, pools)
+        pull_for(open_puller(settings), catalog, pools)
     served = list(dict.fromkeys(pool.name for pool in pools))
     if names:
         label = "-".join(names)
@@ -131,7 +132,9 @@ def _become_celery(
     # threads gets the warm shutdown, which asks them to give back their jobs (workers.host.shutdown).
     remapped = {"REMAP_SIGTERM": "SIGQUIT"} if pool == "prefork" else {}
     ours = {"STEMSVC_SERVES": ",".join(serves), "STEMSVC_CONCURRENCY": str(concurrency)}
-    os.execve(sys.executable, arguments, process_environment(**ours, **remapped, **folder_for_children(settings)))
+    os.execve(
+        sys.executable, arguments, process_environment(**ours, **remapped, **folder_for_children(settings.data_dir))
+    )
 
 
 def _not_ready(ready_file: Path | None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from celery import shared_task
 
+from stemsvc.control.present import Links
 from stemsvc.control.publish import Sender
 from stemsvc.control.services import open_guard
 from stemsvc.control.subscribers import open_store
@@ -60,7 +61,9 @@ def deliver(delivery_id: str) -> None:
 def deliverer() -> Deliverer:
     """This process's deliverer, made at its first webhook."""
     settings = Settings()
-    return Deliverer(settings, JobStore(settings.resolved_database_url), open_storage(settings), open_guard(settings))
+    base = settings.public_url or f"http://{settings.api_host}:{settings.api_port}"
+    links = Links(open_storage(settings), settings.url_ttl_seconds, base)
+    return Deliverer(JobStore(settings.resolved_database_url), links, open_guard(settings), settings.fetch_proxy)
 
 
 @functools.cache
@@ -77,4 +80,4 @@ def runner() -> Runner:
     pools = configured_pools(settings.pools, catalog)
     # taking a message makes room for the next, so a worker publishes it: an idle pool need not wait for the dispatcher
     refill = Sender(store.outbox, Publisher(settings)).wake
-    return Runner(settings, catalog, store, storage, Models.of(settings), tuple(pools), refill)
+    return Runner.of(settings, catalog, store, storage, Models.of(settings), tuple(pools), refill)

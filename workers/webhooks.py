@@ -20,8 +20,6 @@ from stemsvc.errors import JobGone, StemsvcError, UrlRefused, UsageError
 from stemsvc.guard import Guard, guarded_client
 from stemsvc.jobstore import JobStore
 from stemsvc.observe.traces import Attributes, span
-from stemsvc.settings import Settings
-from stemsvc.storage import Storage
 
 log = structlog.get_logger()
 ANSWER_SECONDS = 15.0  # to wait for an answer, as the Standard Webhooks convention advises
@@ -32,10 +30,10 @@ GONE = 410  # by the convention the receiver wants no more of these
 class Deliverer:
     """Delivers webhooks with these parts."""
 
-    settings: Settings
     store: JobStore
-    storage: Storage
+    links: Links  # signs the URLs in what it sends
     guard: Guard
+    proxy: str = ""
 
     def deliver(self, delivery_id: str) -> None:
         """Try once. The delivery's row says when to try again. Raises the store's errors."""
@@ -80,7 +78,7 @@ class Deliverer:
             "webhook-signature": " ".join(signatures),
         }
         with (
-            guarded_client(self.guard, ANSWER_SECONDS, self.settings.fetch_proxy) as client,
+            guarded_client(self.guard, ANSWER_SECONDS, self.proxy) as client,
             client.stream("POST", delivery.url, content=body.encode(), headers=headers) as response,
         ):
             return response.status_code  # nothing else of the answer is read
@@ -89,9 +87,7 @@ class Deliverer:
         view = self.store.view(delivery.job_id)
         if view is None:
             raise JobGone("the job was deleted")
-        base = self.settings.public_url or f"http://{self.settings.api_host}:{self.settings.api_port}"
-        links = Links(self.storage, self.settings.url_ttl_seconds, base)
-        payload = {"type": delivery.type, "timestamp": _iso(delivery.created_at), "data": job_body(links, view)}
+        payload = {"type": delivery.type, "timestamp": _iso(delivery.created_at), "data": job_body(self.links, view)}
         return json.dumps(payload, default=_plain)
 
     def _answered(self, delivery: Delivery, status: int) -> None:

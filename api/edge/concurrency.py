@@ -18,7 +18,6 @@ from werkzeug.exceptions import BadRequest, HTTPException, RequestTimeout
 
 from api.edge.bodies import FIELDS_LIMIT, FORMS
 from stemsvc.errors import TooManyStreams
-from stemsvc.settings import Settings
 
 SILENCE_SECONDS = 30.0  # longest wait for the next bytes of a body
 PATIENCE_SECONDS = 60.0  # every body may take this long, and longer by its length over BYTES_PER_SECOND
@@ -84,9 +83,9 @@ def gate() -> Gate:
     return found
 
 
-def install(app: Flask, settings: Settings) -> None:
+def install(app: Flask, working: int, waiting: int) -> None:
     """Read each request's body first; then the request waits for a place to work."""
-    app.extensions["gate"] = Gate(settings.api_threads, settings.api_streams)
+    app.extensions["gate"] = Gate(working, waiting)
 
     @app.before_request
     def _enter() -> None:

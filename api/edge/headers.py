@@ -5,8 +5,6 @@ from __future__ import annotations
 from flask import Flask, Response, request
 from flask_cors import CORS
 
-from stemsvc.settings import Settings
-
 # An API's answers have nothing that a browser should run, frame or sniff. The docs page runs its own files.
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
@@ -23,8 +21,8 @@ ALLOWED = ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", 
 EXPOSED = ["Location", "Retry-After", "X-Request-Id", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"]
 
 
-def install(app: Flask, settings: Settings) -> None:
-    """Add the headers to each answer. Sites of `STEMSVC_CORS_ORIGINS` may call with a key, but without cookies."""
+def install(app: Flask, sites: str) -> None:
+    """Add the headers to each answer. The `sites`, separated by commas, may call with a key, but without cookies."""
 
     @app.after_request
     def _protect(response: Response) -> Response:
@@ -36,7 +34,7 @@ def install(app: Flask, settings: Settings) -> None:
             response.headers.setdefault("Cache-Control", "no-store")  # states change, and URLs in them are secrets
         return response
 
-    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
+    origins = [origin.strip() for origin in sites.split(",") if origin.strip()]
     if origins:
         CORS(
             app,

@@ -11,7 +11,6 @@ from flask_limiter.constants import HeaderNames
 
 from api.edge.auth import OPEN
 from stemsvc.errors import BadSettings
-from stemsvc.settings import Settings
 
 # draft-ietf-httpapi-ratelimit-headers, the form with three headers that clients know
 HEADERS = {
@@ -26,25 +25,25 @@ WAIT: dict[str, str | int] = {
 }  # seconds that counting may delay a request
 
 
-def install(app: Flask, settings: Settings) -> None:
+def install(app: Flask, rate: str, broker_url: str) -> None:
     """Count each request once its caller is known. Raises `FatalError` `bad_settings` if the rate can't be read."""
-    if not settings.rate_limit:
+    if not rate:
         return
     from limits import parse_many
 
     try:
-        parse_many(settings.rate_limit)
+        parse_many(rate)
     except ValueError as error:
         raise BadSettings(f"STEMSVC_RATE_LIMIT: {error}; write `600 per minute`") from error
-    shared = settings.broker_url.startswith(("redis://", "rediss://"))
+    shared = broker_url.startswith(("redis://", "rediss://"))
     limiter = Limiter(
         _who,
-        application_limits=[settings.rate_limit],
+        application_limits=[rate],
         headers_enabled=True,
         header_name_mapping=HEADERS,
         retry_after="delta-seconds",
         strategy="moving-window" if not shared else "fixed-window",
-        storage_uri=settings.broker_url if shared else "memory://",
+        storage_uri=broker_url if shared else "memory://",
         storage_options=WAIT if shared else {},
         in_memory_fallback_enabled=True,  # jobs are accepted without the broker too
         key_prefix="stemsvc-rate",

@@ -13,15 +13,13 @@ from api.edge.request_id import request_id
 from api.services import services
 from stemsvc.control.exposition import exposition
 from stemsvc.observe import metrics
-from stemsvc.observe.traces import PARENT, configure_traces, span
-from stemsvc.settings import Settings
+from stemsvc.observe.traces import PARENT, span
 
 QUIET = ("/healthz/live", "/healthz/ready", "/metrics")  # no spans: machines ask these every few seconds
 
 
-def install(app: Flask, settings: Settings) -> None:
+def install(app: Flask) -> None:
     """Measure every request. Install it first, so that it measures the other parts too."""
-    configure_traces(settings, "api")
 
     @app.before_request
     def _begin() -> None:

@@ -53,8 +53,15 @@ def stuck() -> None:
     from stemsvc.control.overdue import find_stuck
     from stemsvc.control.services import open_services
 
-    services = open_services(settings_of_what_runs())
-    found = find_stuck(services.store, services.publisher, services.settings)
+    settings = settings_of_what_runs()
+    services = open_services(settings)
+    found = find_stuck(
+        services.store,
+        services.publisher,
+        sweep_seconds=settings.dispatch_interval_seconds,
+        republish_seconds=settings.republish_seconds,
+        time_limit=settings.job_time_limit_seconds,
+    )
     services.close()
     if not found:
         click.echo("no job is stuck")
@@ -79,7 +86,7 @@ def recover(job_id: tuple[str, ...]) -> None:
     from stemsvc.observe.logs import configure_logs
 
     services = open_services(settings_of_what_runs())
-    configure_logs(services.settings)
+    configure_logs(services.settings.log_format, services.settings.log_level)
     taken, published = services.dispatcher.recover(job_id)
     services.close()
     click.echo(f"{taken} jobs taken back, {published} published")

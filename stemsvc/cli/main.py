@@ -94,12 +94,13 @@ def up(
     if download_models:
         from stemsvc.kinds.registry import configured_pools
         from stemsvc.models.catalog import load_catalog
+        from stemsvc.models.pull import open_puller
         from stemsvc.models.weights_show import pull_for
         from stemsvc.observe.logs import configure_logs
 
-        configure_logs(settings)
+        configure_logs(settings.log_format, settings.log_level)
         catalog = load_catalog(settings.catalog)
-        pull_for(settings, catalog, configured_pools(settings.pools, catalog))
+        pull_for(open_puller(settings), catalog, configured_pools(settings.pools, catalog))
     if detach:
         stack = background.start(settings)
         click.echo(f"stemsvc is up at {stack.url} (API description: {stack.url}/docs/)")
@@ -163,9 +164,9 @@ def dispatcher() -> None:
     ends = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     settings = plain_settings()
-    configure_logs(settings)
-    configure_traces(settings, "dispatcher")
-    metrics.serve(settings)
+    configure_logs(settings.log_format, settings.log_level)
+    configure_traces("dispatcher", settings.otlp_endpoint, settings.trace_share)
+    metrics.serve(settings.metrics_host, settings.metrics_port)
     services = open_services(settings)
     stop = threading.Event()
 

@@ -165,7 +165,7 @@ def _open(*, locked: bool = True) -> tuple[Settings, Catalog, Puller]:
     from stemsvc.settings import Settings
 
     settings = Settings()
-    configure_logs(settings)
+    configure_logs(settings.log_format, settings.log_level)
     return settings, load_catalog(settings.catalog, locked=locked), open_puller(settings)
 
 

@@ -11,7 +11,6 @@ from stemsvc.jobs.pools import queue_of
 from stemsvc.jobs.record import Job, JobState, Priority
 from stemsvc.jobstore import JobStore
 from stemsvc.queue.celery import Publisher
-from stemsvc.settings import Settings
 
 SWEEPS = 5  # of the dispatcher: it does not repair what it has not repaired by then
 
@@ -25,24 +24,29 @@ class Stuck:
     why: str
 
 
-def find_stuck(store: JobStore, publisher: Publisher, settings: Settings) -> list[Stuck]:
-    """Every live job that is overdue, oldest first. Raises the store's `TransientError`."""
+def find_stuck(
+    store: JobStore, publisher: Publisher, *, sweep_seconds: float, republish_seconds: float, time_limit: float
+) -> list[Stuck]:
+    """Every live job that is overdue, oldest first. Raises the store's `TransientError`.
+
+    Times are in seconds: the pause between the dispatcher's sweeps, its patience with a message, what a job may take.
+    """
     now, live = store.live()
-    patience = SWEEPS * settings.dispatch_interval_seconds + settings.republish_seconds
+    patience = SWEEPS * sweep_seconds + republish_seconds
     running = [job for job in live if job.state is JobState.RUNNING]
     queued = [job for job in live if job.state is JobState.QUEUED and (job.not_before or 0) <= now]
     return [
-        *(stuck for job in running for stuck in _overdue_running(job, now, patience, settings)),
+        *(stuck for job in running for stuck in _overdue_running(job, now, patience, time_limit)),
         *_overdue_queued(queued, now, patience, publisher, store),
     ]
 
 
-def _overdue_running(job: Job, now: float, patience: float, settings: Settings) -> Iterator[Stuck]:
+def _overdue_running(job: Job, now: float, patience: float, time_limit: float) -> Iterator[Stuck]:
     silent = now - (job.lease_expires_at or now)
     if silent > patience:
         yield Stuck(job, silent, "its worker is silent and no dispatcher took the job back: is one running?")
         return
-    over = now - (job.started_at or now) - settings.job_time_limit_seconds
+    over = now - (job.started_at or now) - time_limit
     if over > patience:
         yield Stuck(job, over, f"in stage {job.stage} for longer than any job should be")
 

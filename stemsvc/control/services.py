@@ -92,9 +92,6 @@ def open_guard(settings: Settings) -> Guard:
         raise BadSettings(f"STEMSVC_ALLOWED_NETWORKS: {error}") from error
 
 
-def job_limits(settings: Settings, pool: Pool | None = None) -> Limits:
-    """The limits of a job; the time limit of its `pool` may be shorter than that of the settings."""
-    seconds = float(settings.job_time_limit_seconds)
-    if pool is not None and pool.time_limit is not None:
-        seconds = min(seconds, pool.time_limit)
-    return Limits(settings.max_duration_seconds, seconds, settings.time_limit_slack)
+def job_limits(settings: Settings) -> Limits:
+    """The limits of a job; those of its pool may be narrower."""
+    return Limits(settings.max_duration_seconds, float(settings.job_time_limit_seconds), settings.time_limit_slack)

@@ -6,7 +6,7 @@ slower machines are common; a machine that is ten times slower does not belong i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stemsvc.errors import TooMuchWork, TrackTooLong
 
@@ -21,6 +21,10 @@ class Limits:
     track_seconds: float
     work_seconds: float
     slack: float
+
+    def within(self, seconds: float | None) -> Limits:
+        """The limits where nothing may compute for longer than `seconds`; None: the same limits."""
+        return self if seconds is None else replace(self, work_seconds=min(self.work_seconds, seconds))
 
     def check(self, what: str, advice: str, predicted: float, track_seconds: float) -> None:
         """Raise `UsageError` `track_too_long` or `too_much_work` for a job that exceeds the limits.

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from stemsvc.errors import StemsvcError
-from stemsvc.models.pull import OnPull, Puller, open_puller
+from stemsvc.models.pull import OnPull, Puller
 from stemsvc.models.source import WeightFile
 
 if TYPE_CHECKING:
     from stemsvc.jobs.pools import Pool
     from stemsvc.models.catalog import Catalog, ModelEntry
-    from stemsvc.settings import Settings
 
 LINE_SECONDS = 10.0  # between two lines of progress where there is no terminal
 
@@ -37,10 +36,10 @@ def pull_all(puller: Puller, entries: Sequence[ModelEntry]) -> list[StemsvcError
     return failed
 
 
-def pull_for(settings: Settings, catalog: Catalog, pools: Sequence[Pool]) -> None:
+def pull_for(puller: Puller, catalog: Catalog, pools: Sequence[Pool]) -> None:
     """Pull the models of these pools. Raises the first failure, once all were tried."""
     entries = [catalog.get(name) for name in dict.fromkeys(model for pool in pools for model in pool.models)]
-    failed = pull_all(open_puller(settings), entries)
+    failed = pull_all(puller, entries)
     if failed:
         raise failed[0]
 

@@ -8,12 +8,11 @@ import sys
 import structlog
 
 from stemsvc.observe.traces import add_trace_id
-from stemsvc.settings import Settings
 
 
-def configure_logs(settings: Settings) -> None:
-    """Send structlog and the standard library's logging to stderr in one form."""
-    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+def configure_logs(form: str, level: str) -> None:
+    """Send structlog and the standard library's logging to stderr in one form: `json`, `console` or `auto`."""
+    as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         add_trace_id,
@@ -39,7 +38,7 @@ def configure_logs(settings: Settings) -> None:
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(settings.log_level)
+    root.setLevel(level)
     # httpx logs every request's URL with its signature; Celery logs a line for each task, without the job's id
     for name in ("httpx", "httpx2", "celery.app.trace", "celery.worker.strategy"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

@@ -22,7 +22,6 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from stemsvc.errors import BadSettings, PortTaken, StemsvcError
 from stemsvc.folders import LOCK, sweep
-from stemsvc.settings import Settings
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30)  # seconds
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the variable that prometheus_client reads
@@ -150,14 +149,14 @@ def timed(operation: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return wrap
 
 
-def folder_for_children(settings: Settings) -> dict[str, str]:
+def folder_for_children(data_dir: Path) -> dict[str, str]:
     """The environment variable that names the metrics folder shared by a process and its children.
 
     This process keeps the folder's lock when it becomes another program. The lock ends with the process, and the next
     process of ours that starts here deletes the folder. Raises `FatalError` `bad_settings` where the data folder can't
     be written.
     """
-    folder = settings.data_dir / "metrics" / str(os.getpid())
+    folder = data_dir / "metrics" / str(os.getpid())
     try:
         sweep(folder.parent)
         folder.mkdir(parents=True, exist_ok=True)
@@ -171,19 +170,19 @@ def folder_for_children(settings: Settings) -> dict[str, str]:
     return {FOLDER: str(folder)}
 
 
-def serve(settings: Settings) -> None:
-    """Serve the metrics of this process and its children on `metrics_port`; 0: not at all.
+def serve(host: str, port: int) -> None:
+    """Serve the metrics of this process and its children on that port; 0: not at all.
 
     Raises `FatalError` `port_taken`.
     """
-    if not settings.metrics_port:
+    if not port:
         return
     from prometheus_client import start_http_server
 
     try:
-        start_http_server(settings.metrics_port, settings.metrics_host, registry())
+        start_http_server(port, host, registry())
     except OSError as error:
-        detail = f"metrics can't be shown on {settings.metrics_host}:{settings.metrics_port}: {error.strerror}"
+        detail = f"metrics can't be shown on {host}:{port}: {error.strerror}"
         raise PortTaken(detail) from error
 
 

@@ -22,7 +22,6 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from stemsvc.errors import StemsvcError
-from stemsvc.settings import Settings
 
 PARENT = "traceparent"  # the W3C's header, and what a job's row keeps
 Attributes = dict[str, str | int | float | bool]
@@ -31,8 +30,11 @@ _guard = threading.Lock()
 _provider: TracerProvider | None = None
 
 
-def configure_traces(settings: Settings, service: str, exporter: SpanExporter | None = None) -> None:
-    """Keep and send this process's spans as the settings say. Call it once in each process, after any fork."""
+def configure_traces(service: str, endpoint: str, share: float, exporter: SpanExporter | None = None) -> None:
+    """Send `share` of this process's traces to the collector at `endpoint`; where it is empty, keep none.
+
+    Call it once in each process, after any fork.
+    """
     global _provider
     with _guard:
         if _provider is not None:
@@ -45,13 +47,13 @@ def configure_traces(settings: Settings, service: str, exporter: SpanExporter | 
             }
         )
         sampler: Sampler = ALWAYS_OFF
-        if settings.otlp_endpoint or exporter:
-            sampler = ParentBased(TraceIdRatioBased(settings.trace_share))
+        if endpoint or exporter:
+            sampler = ParentBased(TraceIdRatioBased(share))
         _provider = TracerProvider(sampler=sampler, resource=resource, shutdown_on_exit=True)
-        if exporter is None and settings.otlp_endpoint:
+        if exporter is None and endpoint:
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-            exporter = OTLPSpanExporter(endpoint=f"{settings.otlp_endpoint.rstrip('/')}/v1/traces", timeout=5)
+            exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=5)
         if exporter is not None:
             _provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1000))
 

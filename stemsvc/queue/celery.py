@@ -38,20 +38,20 @@ class Tasks:
 
 def make_celery(settings: Settings) -> Celery:
     """The Celery app; opens no connection."""
-    topology = "stemsvc.queue.rabbitmq:Topology" if is_rabbitmq(settings) else None
+    topology = "stemsvc.queue.rabbitmq:Topology" if is_rabbitmq(settings.broker_url) else None
     app = Celery("stemsvc", set_as_current=False, amqp=topology)
     app.conf.update(celery_config(settings))
     return app
 
 
-def is_rabbitmq(settings: Settings) -> bool:
+def is_rabbitmq(broker_url: str) -> bool:
     """Whether the broker is RabbitMQ; else it is Redis or speaks its protocol."""
-    return settings.broker_url.startswith("amqp")
+    return broker_url.startswith("amqp")
 
 
 def celery_config(settings: Settings) -> dict[str, Any]:
     """Celery's settings, each with the reason where it is not the default."""
-    redis = not is_rabbitmq(settings)
+    redis = not is_rabbitmq(settings.broker_url)
     # A worker itself ends a job that computes for too long (workers.attempt.lease); the wait for the device does not
     # count. Celery's limit is for a process where even that fails.
     limit, grace = 2 * settings.job_time_limit_seconds + 600, settings.shutdown_grace_seconds
@@ -134,7 +134,7 @@ class Publisher:
         self._app = make_celery(settings)
         self._options: dict[str, float] = {}
         impatient: dict[str, float] = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
-        if is_rabbitmq(settings):
+        if is_rabbitmq(settings.broker_url):
             self._options = {"confirm_timeout": CONFIRM_SECONDS}
             # a RabbitMQ short of memory does not even answer when a connection is closed
             impatient |= {"read_timeout": CONFIRM_SECONDS, "write_timeout": CONFIRM_SECONDS}

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from stemsvc.accounts.webhooks import ENDS, Delivery, pause
+from stemsvc.control.present import Links
 from stemsvc.guard import Guard
 from stemsvc.jobs.record import JobState, Lease, input_key, new_job_id
 from stemsvc.jobstore import JobStore
@@ -66,9 +67,13 @@ def store(request: pytest.FixtureRequest, settings: Settings) -> Iterator[JobSto
     store.close()
 
 
+def links(settings: Settings) -> Links:
+    return Links(open_storage(settings), settings.url_ttl_seconds, "http://127.0.0.1:8080")
+
+
 @pytest.fixture
 def deliverer(settings: Settings, store: JobStore) -> Deliverer:
-    return Deliverer(settings, store, open_storage(settings), Guard("127.0.0.0/8"))
+    return Deliverer(store, links(settings), Guard("127.0.0.0/8"))
 
 
 def running(store: JobStore, url: str, events: tuple[str, ...] = tuple(ENDS), owner: str = "") -> Lease:
@@ -188,7 +193,7 @@ def test_gone_means_never_again(deliverer: Deliverer, store: JobStore, listener:
 
 def test_private_addresses_are_refused_at_delivery_too(settings: Settings, store: JobStore, listener: Listener) -> None:
     store.leases.succeed(running(store, listener.url), {}, {})
-    Deliverer(settings, store, open_storage(settings), Guard()).deliver(due(store)[0])
+    Deliverer(store, links(settings), Guard()).deliver(due(store)[0])
     assert (only(store).state, listener.got) == ("dead", [])
     assert "url_refused" in str(only(store).detail)
 

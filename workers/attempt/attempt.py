@@ -15,6 +15,7 @@ from stemsvc.kinds.limits import Limits as JobLimits
 from stemsvc.kinds.registry import Resolved
 from stemsvc.models.catalog import Catalog
 from workers.attempt.lease import LeaseKeeper
+from workers.attempt.spending import Spending
 from workers.attempt.stopwatch import Stopwatch
 from workers.audio.decode import Limits
 from workers.host.device import DeviceTurns
@@ -37,6 +38,7 @@ class Attempt:
     turns: DeviceTurns
     keeper: LeaseKeeper
     watch: Stopwatch
+    spending: Spending
     general_seconds: float  # that all but computing may take
 
     @property
@@ -78,6 +80,15 @@ class Attempt:
         self.keeper.limit(None)  # waiting for others is no fault of this job
         with self.turns.turn(lambda: self.watch.report("waiting", 0, 0)):
             self.keeper.limit(self.job_limits.time_limit(predicted))
-            with self.watch.computing(), self.keeper.computing():
-                yield
+            before, played = self.watch.device_seconds, 0.0
+            try:
+                with self.watch.computing(), self.keeper.computing():
+                    yield
+                played = seconds
+            finally:  # what the device was used for counts, also in vain
+                self.spending.note(self.job.id, self._work, self.watch.device_seconds - before, played)
         self.keeper.limit(self.general_seconds)
+
+    @property
+    def _work(self) -> tuple[str, str, str]:
+        return self.of.kind.name, self.of.needs.model or "", self.device

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,14 +15,14 @@ from stemsvc.jobs.record import Job, Lease
 from stemsvc.jobs.spec import Input
 from stemsvc.jobstore import JobStore
 from stemsvc.kinds import registry
-from stemsvc.kinds.limits import TYPICAL_TRACK_SECONDS
+from stemsvc.kinds.limits import TYPICAL_TRACK_SECONDS, Limits
 from stemsvc.models.catalog import Catalog
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
 from workers.attempt.lease import LeaseKeeper, LeaseLost
 from workers.attempt.retry import Retries
 from workers.attempt.stopwatch import Stopwatch
-from workers.host import scratch, shutdown
+from workers.host import shutdown
 from workers.sources.fetch import fetch
 from workers.sources.protocol import Fetched, Order
 
@@ -31,24 +33,40 @@ log = structlog.get_logger()
 class Fetching:
     """Gets tracks from addresses."""
 
-    settings: Settings
     catalog: Catalog
     store: JobStore
     storage: Storage
     retries: Retries
+    limits: Limits
+    seconds: float  # that all of it may take
+    order: Callable[[str, Path], Order]  # what the child that fetches is told of an address and a folder
+
+    @classmethod
+    def of(cls, settings: Settings, catalog: Catalog, store: JobStore, storage: Storage) -> Fetching:
+        """With the settings' numbers."""
+
+        def order(url: str, folder: Path) -> Order:
+            return Order(
+                url,
+                str(folder),
+                settings.max_upload_bytes,
+                settings.max_duration_seconds,
+                settings.allowed_networks,
+                settings.fetch_proxy,
+                str(settings.fetch_cookies or ""),
+            )
+
+        limits = job_limits(settings)
+        return cls(catalog, store, storage, Retries.of(settings), limits, settings.fetch_seconds, order)
 
     def run(self, job: Job, lease: Lease, folder: Path, keeper: LeaseKeeper) -> None:
         """Get the inputs that have an address, then let the job go on where its work is done.
 
         Raises what `fetch` and the storage do, `UsageError` where a track is too long, `LeaseLost`.
         """
-        keeper.limit(self.settings.fetch_seconds)
-        scratch.check_room(folder, self.settings.min_free_bytes)
-        watch = Stopwatch(keeper)
-        try:
+        keeper.limit(self.seconds)
+        with closing(Stopwatch(keeper)) as watch:
             self._run(job, lease, folder, keeper, watch)
-        finally:
-            watch.stop()
 
     def _run(self, job: Job, lease: Lease, folder: Path, keeper: LeaseKeeper, watch: Stopwatch) -> None:
         inputs: list[Input] = []
@@ -77,7 +95,7 @@ class Fetching:
             shutdown.check()
             watch.report("fetching", done, total or 0)
 
-        fetched = fetch(self._order(url, folder), on_progress)
+        fetched = fetch(self.order(url, folder), on_progress)
         with Path(fetched.path).open("rb") as file:
             return fetched, track_seconds(file) or fetched.seconds
 
@@ -91,7 +109,7 @@ class Fetching:
             return None
         predicted = kind.cost(kind.read(job.params), seconds or TYPICAL_TRACK_SECONDS, self.catalog)
         if seconds is not None:
-            job_limits(self.settings).check(job.spec.model or job.kind, kind.advice, predicted, seconds)
+            self.limits.check(job.spec.model or job.kind, kind.advice, predicted, seconds)
         return predicted
 
     def _put(self, key: str, path: Path, keeper: LeaseKeeper) -> None:
@@ -100,18 +118,6 @@ class Fetching:
                 self.storage.put(key, file, "application/octet-stream")
 
         self.retries.patiently(put, keeper.wait)
-
-    def _order(self, url: str, folder: Path) -> Order:
-        cookies = self.settings.fetch_cookies
-        return Order(
-            url,
-            str(folder),
-            self.settings.max_upload_bytes,
-            self.settings.max_duration_seconds,
-            self.settings.allowed_networks,
-            self.settings.fetch_proxy,
-            str(cookies) if cookies else "",
-        )
 
     def _handed_on(self, job: Job, lease: Lease, inputs: list[Input], seconds: float | None) -> bool:
         cost = self._cost(job, seconds)

@@ -19,7 +19,6 @@ from stemsvc.jobstore.leases import Origin
 from stemsvc.storage import Storage
 from workers.attempt.attempt import Attempt
 from workers.attempt.retry import Patiently
-from workers.host.scratch import check_room
 from workers.kinds.base import LocalInput, Made
 
 log = structlog.get_logger()
@@ -48,14 +47,12 @@ class Files:
     """Moves files between storage and scratch disk. Where the storage is away it asks again: nothing is made anew."""
 
     scratch: Path
-    min_free_bytes: int
     store: JobStore
     storage: Storage
     patiently: Patiently
 
     def inputs(self, attempt: Attempt) -> list[LocalInput]:
-        """The inputs' files, on the scratch disk. Raises the storage's errors and `TransientError` `scratch_full`."""
-        check_room(attempt.folder, sum(each.bytes for each in attempt.job.inputs) + self.min_free_bytes)
+        """The inputs' files, on the scratch disk. Raises the storage's errors."""
         return [self._input(attempt, number, each) for number, each in enumerate(attempt.job.inputs)]
 
     def _input(self, attempt: Attempt, number: int, each: Input) -> LocalInput:

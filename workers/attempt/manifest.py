@@ -10,6 +10,7 @@ from typing import Any
 
 from stemsvc.jobs.record import Job
 from workers.attempt.attempt import Attempt
+from workers.attempt.spending import Spending
 from workers.kinds.base import LocalInput, Made, MadeFile
 
 SCHEMA = "https://stemsvc.dev/manifest/1"
@@ -17,7 +18,7 @@ PACKAGES = ("stemsvc", "demucs", "torch", "openvino", "numpy", "av", "soxr", "sa
 UNSAID = ("duration_seconds",)  # of a track: its frames and its rate tell
 
 
-def manifest(attempt: Attempt, made: Made, inputs: Sequence[LocalInput], price_per_hour: float) -> dict[str, Any]:
+def manifest(attempt: Attempt, made: Made, inputs: Sequence[LocalInput], spending: Spending) -> dict[str, Any]:
     """The manifest of one attempt that succeeded."""
     job, kind, params, watch = attempt.job, attempt.of.kind, attempt.of.params, attempt.watch
     encoding = asdict(attempt.encoding)
@@ -38,7 +39,7 @@ def manifest(attempt: Attempt, made: Made, inputs: Sequence[LocalInput], price_p
         "facts": dict(made.facts),
         "timings_seconds": {stage: round(seconds, 3) for stage, seconds in watch.seconds.items()},
         "device_seconds": round(watch.device_seconds, 3),
-        "cost": round(watch.device_seconds / 3600 * price_per_hour, 6),
+        "cost": round(spending.cost(watch.device_seconds), 6),
     }
     if inputs:
         source = {name: value for name, value in made.source.items() if name not in UNSAID}

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
@@ -22,7 +21,6 @@ from stemsvc.errors import (
     TransientError,
     UsageError,
 )
-from stemsvc.folders import sweep
 from stemsvc.jobs.pools import Pool
 from stemsvc.jobs.record import Job, JobState, Lease
 from stemsvc.jobstore import JobStore
@@ -37,7 +35,8 @@ from workers.attempt.files import Result
 from workers.attempt.lease import LeaseKeeper, LeaseLost
 from workers.attempt.retry import Retries
 from workers.attempt.working import Working
-from workers.host import presence, scratch
+from workers.host import presence
+from workers.host.scratch import Scratch
 from workers.kinds.separate.models import Models
 
 log = structlog.get_logger()
@@ -46,26 +45,48 @@ ELSEWHERE_SECONDS = 30.0  # until a job of a kind that this worker lacks is publ
 
 @dataclass(frozen=True)
 class Runner:
-    """What one worker child needs to run jobs."""
+    """What one pool process needs to run jobs."""
 
-    settings: Settings
-    catalog: Catalog
     store: JobStore
     storage: Storage
-    models: Models
-    pools: tuple[Pool, ...] = ()
+    scratch: Scratch
+    retries: Retries
+    working: Working
+    fetching: Fetching
+    lease_seconds: float
+    fallback_to_cpu: bool
     refill: Callable[[], None] = lambda: None  # called when a job's message has been used up
 
-    @cached_property
-    def _retries(self) -> Retries:
-        return Retries.of(self.settings)
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        catalog: Catalog,
+        store: JobStore,
+        storage: Storage,
+        models: Models,
+        pools: tuple[Pool, ...] = (),
+        refill: Callable[[], None] = lambda: None,
+    ) -> Runner:
+        """With the settings' numbers."""
+        return cls(
+            store,
+            storage,
+            Scratch(settings.resolved_scratch_dir, settings.min_free_bytes),
+            Retries.of(settings),
+            Working.of(settings, catalog, store, storage, models, pools),
+            Fetching.of(settings, catalog, store, storage),
+            settings.lease_seconds,
+            settings.fallback_to_cpu,
+            refill,
+        )
 
     def run(self, job_id: str, worker: str, parent: str | None = None) -> None:
         """Run one attempt of the job if it is ours to run; leaves the row in a legal state whatever happens.
 
         `parent` is the traceparent that came with the message.
         """
-        taken = self.store.leases.take(job_id, worker, self.settings.lease_seconds)
+        taken = self.store.leases.take(job_id, worker, self.lease_seconds)
         self.refill()
         if taken is None:
             log.info("not ours to run", job_id=job_id)
@@ -96,7 +117,8 @@ class Runner:
             log.info("job is no longer ours")
             self._erase_attempt(lease)
         except SoftTimeLimitExceeded:
-            self._fail(lease, TimeLimit(f"the job took longer than {self.settings.job_time_limit_seconds} s"))
+            limit = self.working.job_limits.work_seconds
+            self._fail(lease, TimeLimit(f"the job took longer than {limit:.0f} s"))
         except KindMissing as error:
             self._pass_on(lease, error)
         except TransientError as error:
@@ -111,22 +133,15 @@ class Runner:
             raise
 
     def _attempt(self, job: Job, lease: Lease) -> None:
-        sweep(self.settings.resolved_scratch_dir)
         with (
-            scratch.scratch_folder(self.settings.resolved_scratch_dir, f"{job.id}-{job.attempt}") as folder,
-            LeaseKeeper(self.store, lease, self.settings.lease_seconds) as keeper,
+            self.scratch.folder(f"{job.id}-{job.attempt}", sum(each.bytes for each in job.inputs)) as folder,
+            LeaseKeeper(self.store, lease, self.lease_seconds) as keeper,
         ):
             if job.next_pool is not None:
-                Fetching(self.settings, self.catalog, self.store, self.storage, self._retries).run(
-                    job, lease, folder, keeper
-                )
+                self.fetching.run(job, lease, folder, keeper)
                 self.refill()
                 return
-            working = Working(
-                self.settings, self.catalog, self.store, self.storage, self.models, self.pools, self._retries
-            )
-            keeper.limit(self.settings.job_time_limit_seconds)
-            result = working.result(job, lease, folder, keeper)
+            result = self.working.result(job, lease, folder, keeper)
             self._commit(lease, result, keeper)
             seconds = time.time() - (job.started_at or time.time())
             metrics.processed(job.kind, job.spec.model, result.device, seconds)
@@ -140,15 +155,15 @@ class Runner:
             return done or self.store.leases.is_committed(lease)
 
         try:
-            done = self._retries.patiently(succeed, keeper.wait)
+            done = self.retries.patiently(succeed, keeper.wait)
         except LeaseLost:  # the row has moved: perhaps by a commit of ours whose answer was lost
-            done = self._retries.patiently(lambda: self.store.leases.is_committed(lease))
+            done = self.retries.patiently(lambda: self.store.leases.is_committed(lease))
         if not done:
             raise LeaseLost(lease.job_id)
         log.info("job succeeded", seconds=round(result.seconds, 2), files=list(result.outputs))
 
     def _fail(self, lease: Lease, error: StemsvcError) -> None:
-        if self._retries.patiently(lambda: self.store.leases.fail(lease, error.code, error.detail)):
+        if self.retries.patiently(lambda: self.store.leases.fail(lease, error.code, error.detail)):
             log.warning("job failed", code=error.code, detail=error.detail)
         else:
             self._erase_attempt(lease)
@@ -157,7 +172,7 @@ class Runner:
         """Leave the job to a worker that can do it: none of this is its doing."""
         log.error("a job came that this worker can't do", code=error.code, detail=error.detail)
         why = f"{error.code}: {error.detail}"
-        self._retries.patiently(lambda: self.store.leases.give_back(lease, why, ELSEWHERE_SECONDS, counted=False))
+        self.retries.patiently(lambda: self.store.leases.give_back(lease, why, ELSEWHERE_SECONDS, counted=False))
         self._erase_attempt(lease)
 
     def _retry(self, job: Job, lease: Lease, error: TransientError) -> None:
@@ -167,30 +182,30 @@ class Runner:
             self.refill()
             return
         age = (job.started_at or job.created_at) - job.created_at
-        if job.attempt >= job.max_attempts or age > self._retries.age:
+        if job.attempt >= job.max_attempts or age > self.retries.age:
             self._fail(lease, error.saying(f"{error.detail} (attempt {job.attempt}, {age:.0f} s after it was sent)"))
             return
-        pause = self._retries.pause(job.attempt)
+        pause = self.retries.pause(job.attempt)
         why = f"{error.code}: {error.detail}; again in {pause:.1f} s"
-        if self._retries.patiently(lambda: self.store.leases.give_back(lease, why, pause)):
+        if self.retries.patiently(lambda: self.store.leases.give_back(lease, why, pause)):
             metrics.retried(error.code)
             log.warning("job will be tried again", code=error.code, detail=error.detail, pause=round(pause, 1))
         self._erase_attempt(lease)
 
     def _lowered(self, job: Job, lease: Lease, error: TransientError) -> bool:
         """Whether the job goes on on a CPU, where its accelerator is too small for it and the settings say so."""
-        if not isinstance(error, DeviceOutOfMemory) or not self.settings.fallback_to_cpu:
+        if not isinstance(error, DeviceOutOfMemory) or not self.fallback_to_cpu:
             return False
         if job.envelope.device != "auto":
             return False
         kind = registry.get(job.kind)
-        needs = kind.needs(kind.read(job.params), self.catalog)
+        needs = kind.needs(kind.read(job.params), self.working.catalog)
         try:
-            choice = choose_pool(self.pools, job.kind, needs, "cpu", slots=self.store.workers.slots(job.kind))
+            choice = choose_pool(self.working.pools, job.kind, needs, "cpu", slots=self.store.workers.slots(job.kind))
         except UsageError:
             return False
         why = f"{error.code}: {error.detail}; on the CPU instead, {choice.why}"
-        return choice.pool.name != job.pool and self._retries.patiently(
+        return choice.pool.name != job.pool and self.retries.patiently(
             lambda: self.store.leases.give_back(lease, why, 0.0, counted=False, pool=choice.pool.name)
         )
 

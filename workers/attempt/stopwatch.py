@@ -46,7 +46,7 @@ class Stopwatch:
             self._computing = False
             self.device_seconds += time.monotonic() - start
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Count no further."""
         self._add()
         self._stage = ""

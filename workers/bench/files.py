@@ -96,7 +96,7 @@ def job_figures(size: Size, seconds: float, repeats: int, cache: Path | None, sa
         settings = Settings(data_dir=folder, result_cache=False)
         migrate(settings.resolved_database_url)
         store, storage = JobStore(settings.resolved_database_url), LocalStorage(folder / "objects", b"bench")
-        runner = Runner(settings, Catalog({MODEL: _entry(size)}), store, storage, _Loaded(separator))
+        runner = Runner.of(settings, Catalog({MODEL: _entry(size)}), store, storage, _Loaded(separator))
         song = encode(mixture, RATE, folder / "song.flac", "flac", "16").path
 
         def job() -> None:

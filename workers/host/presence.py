@@ -7,19 +7,16 @@ import os
 import platform
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import structlog
 
 from stemsvc.errors import StemsvcError
-from stemsvc.jobs.pools import find_pool
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.workers import Worker
-from stemsvc.kinds.registry import able, configured_pools, modelless
-from stemsvc.models.catalog import load_catalog
-from stemsvc.settings import Settings
+from stemsvc.kinds.registry import able
 from workers.host.dead import worker_name
 
 log = structlog.get_logger()
@@ -49,13 +46,19 @@ def holds(models: list[str]) -> None:
 
 
 class Presence:
-    """Writes a sign of life to the store every `worker_beat_seconds`, from `start` to `stop`, in its own thread."""
+    """Writes a sign of life to the store every `seconds`, from `start` to `stop`, in its own thread.
 
-    def __init__(self, settings: Settings, slots: int = 1) -> None:
-        self._settings = settings
-        self._store = JobStore(settings.resolved_database_url)
+    The store is its own, and is closed at the end. `find_device` says where its pools compute; it may take long.
+    """
+
+    def __init__(
+        self, store: JobStore, pools: tuple[str, ...], find_device: Callable[[], str], seconds: float, slots: int = 1
+    ) -> None:
+        self._store = store
         self._id = worker_name(os.getpid())
-        self._pools = tuple(filter(None, settings.serves.split(",")))
+        self._pools = pools
+        self._find_device = find_device
+        self._seconds = seconds
         self._slots = slots
         self._device = ""
         self._stop = threading.Event()
@@ -76,7 +79,6 @@ class Presence:
     def _run(self) -> None:
         self._device = self._find_device()
         name = _device_name(self._device)
-        seconds = self._settings.worker_beat_seconds
         while not self._stop.is_set():
             with _guard:
                 jobs, models = tuple(_jobs), tuple(_models)
@@ -93,16 +95,10 @@ class Presence:
                 tuple(able()),
             )
             try:
-                self._store.workers.beat(worker, LIVES * seconds)
+                self._store.workers.beat(worker, LIVES * self._seconds)
             except StemsvcError as error:
                 log.warning("sign of life not stored", code=error.code, detail=error.detail)
-            self._stop.wait(seconds)
-
-    def _find_device(self) -> str:
-        catalog = load_catalog(self._settings.catalog)
-        pools = configured_pools(self._settings.pools, catalog)
-        found = (find_pool(pools, name, modelless()) for name in self._pools)
-        return next((pool.device for pool in found if pool), "none")
+            self._stop.wait(self._seconds)
 
 
 def _device_name(device: str) -> str:

@@ -8,27 +8,40 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from stemsvc.errors import ScratchFull
-from stemsvc.folders import LOCK
+from stemsvc.folders import LOCK, sweep
 
 
-@contextlib.contextmanager
-def scratch_folder(base: Path, name: str) -> Iterator[Path]:
-    """A new folder in `base`, locked while in use and deleted afterwards. Raises `TransientError` `scratch_full`."""
-    try:
-        base.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=base))
-        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise ScratchFull(f"the scratch disk can't be written: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+@dataclass(frozen=True)
+class Scratch:
+    """The scratch disk's folder `base`, and the bytes of that disk that stay free."""
+
+    base: Path
+    min_free_bytes: int
+
+    @contextlib.contextmanager
+    def folder(self, name: str, bytes: int = 0) -> Iterator[Path]:
+        """A new folder with room for `bytes`, locked while in use and deleted afterwards.
+
+        Folders of processes that have died are deleted first. Raises `TransientError` `scratch_full`.
+        """
+        sweep(self.base)
+        try:
+            self.base.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.base))
+            lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ScratchFull(f"the scratch disk can't be written: {error.strerror}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            check_room(folder, bytes + self.min_free_bytes)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
 
 
 def check_room(folder: Path, bytes: int) -> None:

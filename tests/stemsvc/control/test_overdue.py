@@ -48,7 +48,15 @@ def an_hour_ago(services: Services, job_id: str, *columns: str) -> None:
 
 
 def reasons(services: Services) -> dict[str, str]:
-    return {stuck.job.id: stuck.why for stuck in find_stuck(services.store, services.publisher, services.settings)}
+    settings = services.settings
+    found = find_stuck(
+        services.store,
+        services.publisher,
+        sweep_seconds=settings.dispatch_interval_seconds,
+        republish_seconds=settings.republish_seconds,
+        time_limit=settings.job_time_limit_seconds,
+    )
+    return {stuck.job.id: stuck.why for stuck in found}
 
 
 def test_fresh_jobs_are_not_stuck(services: Services) -> None:

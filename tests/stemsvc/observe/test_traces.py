@@ -10,16 +10,15 @@ from opentelemetry.trace import StatusCode
 from stemsvc.errors import StorageUnavailable, TransientError
 from stemsvc.observe import traces
 from stemsvc.observe.traces import add_trace_id, configure_traces, current_parent, past_span, span, trace_id
-from stemsvc.settings import Settings
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 @pytest.fixture
-def exporter(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> InMemorySpanExporter:
+def exporter(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     monkeypatch.setattr(traces, "_provider", None)
     exporter = InMemorySpanExporter()
-    configure_traces(settings, "test", exporter)
+    configure_traces("test", "", 1.0, exporter)
     return exporter
 
 
@@ -52,11 +51,9 @@ def test_an_error_names_its_code_and_tells_no_more(exporter: InMemorySpanExporte
     assert "signature" not in made.to_json()
 
 
-def test_without_an_endpoint_there_are_trace_ids_and_no_spans(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings
-) -> None:
+def test_without_an_endpoint_there_are_trace_ids_and_no_spans(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traces, "_provider", None)
-    configure_traces(settings, "test")
+    configure_traces("test", "", 1.0)
     with span("request") as made:
         assert trace_id()
         assert not made.is_recording()
@@ -65,9 +62,8 @@ def test_without_an_endpoint_there_are_trace_ids_and_no_spans(
 
 def test_a_collector_that_is_away_costs_nobody_anything() -> None:
     code = """
-from stemsvc.settings import Settings
 from stemsvc.observe.traces import configure_traces, span
-configure_traces(Settings(otlp_endpoint="http://127.0.0.1:9"), "test")
+configure_traces("test", "http://127.0.0.1:9", 1.0)
 with span("request"):
     print("done")
 """

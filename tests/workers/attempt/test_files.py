@@ -41,7 +41,7 @@ def runner(settings: Settings, models: Models) -> Iterator[Runner]:
     settings.data_dir.mkdir()
     migrate(settings.resolved_database_url)
     store = JobStore(settings.resolved_database_url)
-    yield Runner(settings, load_catalog(), store, open_storage(settings), models)
+    yield Runner.of(settings, load_catalog(), store, open_storage(settings), models)
     store.close()
 
 

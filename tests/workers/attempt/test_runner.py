@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 import numpy as np
 import pytest
@@ -70,14 +70,33 @@ def models() -> Models:
     return Models()
 
 
+class Make(Protocol):
+    """Makes a runner over the same store and storage; keywords change its settings, or a part of it."""
+
+    def __call__(self, **changes: Any) -> Runner:
+        """The runner."""
+        raise NotImplementedError
+
+
 @pytest.fixture
-def runner(settings: Settings, models: Models) -> Iterator[Runner]:
+def make(settings: Settings, models: Models) -> Iterator[Make]:
     settings.data_dir.mkdir()
     migrate(settings.resolved_database_url)
     storage = Moody(settings.data_dir / "objects", b"key")
     store = JobStore(settings.resolved_database_url, (Eraser(storage), count_end))
-    yield Runner(settings, load_catalog(), store, storage, models)
+    parts = {"catalog": load_catalog(), "store": store, "storage": storage, "models": models, "pools": ()}
+
+    def made(**changes: Any) -> Runner:
+        own = {name: changes.pop(name, part) for name, part in parts.items()}
+        return Runner.of(settings.model_copy(update=changes), **own)
+
+    yield made
     store.close()
+
+
+@pytest.fixture
+def runner(make: Make) -> Runner:
+    return make()
 
 
 @pytest.fixture
@@ -106,7 +125,7 @@ def stored(runner: Runner, job_id: str) -> list[str]:
 def state(runner: Runner, job_id: str) -> tuple[str, str | None]:
     job = runner.store.get(job_id)
     assert job is not None
-    assert not list(runner.settings.resolved_scratch_dir.glob("*"))  # nothing of an attempt outlives it
+    assert not list(runner.scratch.base.glob("*"))  # nothing of an attempt outlives it
     return str(job.state), job.error_code
 
 
@@ -151,13 +170,11 @@ def test_a_message_that_comes_twice_runs_once(runner: Runner, song: Path) -> Non
     assert runner.store.view(job_id) == before
 
 
-def patient(runner: Runner, **changes: Any) -> Runner:
-    """A runner that asks again for as long as any test lasts."""
-    return replace(runner, settings=runner.settings.model_copy(update={"patience_seconds": 600}), **changes)
+PATIENT = {"patience_seconds": 600.0}  # a runner that asks again for as long as any test lasts
 
 
 def test_storage_that_comes_back_soon_costs_no_second_separation(
-    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch
+    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch, make: Make
 ) -> None:
     separations: list[object] = []
     separate = Separator.separate
@@ -170,14 +187,16 @@ def test_storage_that_comes_back_soon_costs_no_second_separation(
     job_id = accept(runner, song)
     assert isinstance(runner.storage, Moody)
     runner.storage.failing = 3
-    patient(runner).run(job_id, "worker")
+    make(**PATIENT).run(job_id, "worker")
 
     assert state(runner, job_id) == ("succeeded", None)
     assert len(separations) == 1
     assert runner.storage.failing == 0
 
 
-def test_a_cancel_ends_the_wait_for_an_absent_storage(runner: Runner, song: Path) -> None:
+def test_a_cancel_ends_the_wait_for_an_absent_storage(
+    runner: Runner, song: Path, make: Make, settings: Settings
+) -> None:
     job_id = accept(runner, song)
     storage = runner.storage
 
@@ -186,8 +205,8 @@ def test_a_cancel_ends_the_wait_for_an_absent_storage(runner: Runner, song: Path
             runner.store.cancel(job_id, "by the client")
             raise StorageUnavailable("down for good")
 
-    away = Away(runner.settings.data_dir / "objects", b"key")
-    patient(runner, storage=away).run(job_id, "worker")
+    away = Away(settings.data_dir / "objects", b"key")
+    make(storage=away, **PATIENT).run(job_id, "worker")
 
     assert state(runner, job_id) == ("canceled", None)
     assert [key for key in storage.keys("") if "attempt" in key] == []
@@ -249,8 +268,8 @@ class Vanishing(Leases):
 class MoodyStore(JobStore):
     """A store whose leases are of another class, and which answers as they do."""
 
-    def __init__(self, runner: Runner, leases: type[Leases]) -> None:
-        super().__init__(runner.settings.resolved_database_url, (Eraser(runner.storage),))
+    def __init__(self, settings: Settings, runner: Runner, leases: type[Leases]) -> None:
+        super().__init__(settings.resolved_database_url, (Eraser(runner.storage),))
         self.leases = leases(self._engine, self._moves, lambda job_id: None)
 
     def get(self, job_id: str) -> Job | None:
@@ -260,13 +279,15 @@ class MoodyStore(JobStore):
 
 
 @pytest.mark.parametrize(("before", "after"), [(3, 0), (0, 1), (1, 1)])
-def test_a_store_that_is_away_at_the_commit_loses_nothing(runner: Runner, song: Path, before: int, after: int) -> None:
+def test_a_store_that_is_away_at_the_commit_loses_nothing(
+    runner: Runner, song: Path, before: int, after: int, make: Make, settings: Settings
+) -> None:
     job_id = accept(runner, song)
-    store = MoodyStore(runner, Forgetful)
+    store = MoodyStore(settings, runner, Forgetful)
     leases = store.leases
     assert isinstance(leases, Forgetful)
     leases.before, leases.after = before, after
-    patient(runner, store=store).run(job_id, "worker")
+    make(store=store, **PATIENT).run(job_id, "worker")
     store.close()
 
     assert state(runner, job_id) == ("succeeded", None)
@@ -275,26 +296,28 @@ def test_a_store_that_is_away_at_the_commit_loses_nothing(runner: Runner, song: 
 
 
 def test_a_commit_whose_answer_was_lost_stands_though_the_row_is_seen_to_have_moved(
-    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch
+    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch, make: Make, settings: Settings
 ) -> None:
     # the pause before the next try is longer than a heartbeat, which finds the row no longer running
     monkeypatch.setattr("workers.attempt.retry.backoff", lambda *_: 2.5)
     job_id = accept(runner, song)
-    store = MoodyStore(runner, Forgetful)
+    store = MoodyStore(settings, runner, Forgetful)
     assert isinstance(store.leases, Forgetful)
     store.leases.after = 1
-    patient(runner, store=store).run(job_id, "worker")
+    make(store=store, **PATIENT).run(job_id, "worker")
     store.close()
 
     assert state(runner, job_id) == ("succeeded", None)
     assert stored(runner, job_id) == ["attempt-1/manifest.json", "attempt-1/vocals.flac"]
 
 
-def test_nothing_is_erased_while_nobody_can_tell_whether_the_commit_was_done(runner: Runner, song: Path) -> None:
+def test_nothing_is_erased_while_nobody_can_tell_whether_the_commit_was_done(
+    runner: Runner, song: Path, make: Make, settings: Settings
+) -> None:
     job_id = accept(runner, song)
-    store = MoodyStore(runner, Vanishing)
+    store = MoodyStore(settings, runner, Vanishing)
     with pytest.raises(TransientError):
-        replace(runner, store=store).run(job_id, "worker")
+        make(store=store).run(job_id, "worker")
     store.close()
 
     assert state(runner, job_id) == ("succeeded", None)
@@ -303,7 +326,12 @@ def test_nothing_is_erased_while_nobody_can_tell_whether_the_commit_was_done(run
 
 @pytest.mark.parametrize("leases_are", [Forgetful, Vanishing])
 def test_a_fetched_track_is_kept_though_the_answer_was_lost(
-    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch, leases_are: type[Leases]
+    runner: Runner,
+    song: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    leases_are: type[Leases],
+    make: Make,
+    settings: Settings,
 ) -> None:
     def fetched(order: Order, on_progress: object) -> Fetched:
         path = shutil.copy(song, Path(order.folder) / "song.flac")
@@ -313,13 +341,13 @@ def test_a_fetched_track_is_kept_though_the_answer_was_lost(
     monkeypatch.setattr("workers.attempt.retry.backoff", lambda *_: 2.5)
     url = "https://example.org/song.flac"
     job_id = accept(runner, song, url=url, pool=FETCH, next_pool="separate.demo.cpu")
-    store = MoodyStore(runner, leases_are)
+    store = MoodyStore(settings, runner, leases_are)
     if isinstance(store.leases, Forgetful):
         store.leases.after = 1
-        patient(runner, store=store).run(job_id, "worker")
+        make(store=store, **PATIENT).run(job_id, "worker")
     else:
         with pytest.raises(TransientError):
-            replace(runner, store=store).run(job_id, "worker")
+            make(store=store).run(job_id, "worker")
     store.close()
 
     runner.run(job_id, "worker")
@@ -427,7 +455,9 @@ def test_pauses_grow_are_capped_and_scattered() -> None:
         assert limit * 0.8 < max(drawn) <= limit
 
 
-def test_one_job_decodes_while_another_computes(runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_job_decodes_while_another_computes(
+    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch, make: Make
+) -> None:
     # given a first job that stays in the middle of its separation until a second one waits for the device
     first, second = accept(runner, song), accept(runner, song)
     begun, waiting, computing = threading.Event(), threading.Event(), set[str]()
@@ -449,7 +479,7 @@ def test_one_job_decodes_while_another_computes(runner: Runner, song: Path, monk
                 computing.discard(job_id)
 
     monkeypatch.setattr(LeaseKeeper, "report", watched)
-    other = replace(runner, models=Models())
+    other = make(models=Models())
     threads = [threading.Thread(target=each.run, args=(job, "w")) for each, job in ((runner, first), (other, second))]
     threads[0].start()
     assert begun.wait(60)
@@ -461,9 +491,11 @@ def test_one_job_decodes_while_another_computes(runner: Runner, song: Path, monk
     assert [state(runner, job_id) for job_id in (first, second)] == [("succeeded", None)] * 2
 
 
-def test_a_cancel_ends_the_wait_for_the_device(runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancel_ends_the_wait_for_the_device(
+    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
     job_id = accept(runner, song)
-    folder = runner.settings.data_dir / "devices"
+    folder = settings.data_dir / "devices"
     report = LeaseKeeper.report
 
     def watched(self: LeaseKeeper, stage: str, done: int, total: int) -> None:
@@ -478,27 +510,25 @@ def test_a_cancel_ends_the_wait_for_the_device(runner: Runner, song: Path, monke
     assert state(runner, job_id) == ("canceled", None)
 
 
-def with_settings(runner: Runner, **changes: Any) -> Runner:
-    return replace(runner, settings=runner.settings.model_copy(update=changes))
-
-
-def test_a_job_is_not_begun_on_a_full_disk(runner: Runner, song: Path) -> None:
+def test_a_job_is_not_begun_on_a_full_disk(runner: Runner, song: Path, make: Make) -> None:
     job_id = accept(runner, song, max_attempts=1)
-    with_settings(runner, min_free_bytes=1 << 60).run(job_id, "worker")
+    make(min_free_bytes=1 << 60).run(job_id, "worker")
 
     assert state(runner, job_id) == ("failed", "scratch_full")
 
 
-def test_work_that_no_header_told_of_is_refused_after_decoding(runner: Runner, song: Path) -> None:
+def test_work_that_no_header_told_of_is_refused_after_decoding(runner: Runner, song: Path, make: Make) -> None:
     job_id = accept(
         runner, song, spec_of(stems=("vocals",), bit_depth="16", options=SeparationOptions(shifts=20, overlap=0.9))
     )
-    with_settings(runner, job_time_limit_seconds=10).run(job_id, "worker")
+    make(job_time_limit_seconds=10).run(job_id, "worker")
 
     assert state(runner, job_id) == ("failed", "too_much_work")
 
 
-def test_a_job_that_computes_for_too_long_fails(runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_computes_for_too_long_fails(
+    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch, make: Make
+) -> None:
     job_id = accept(runner, song)
     monkeypatch.setattr(limits, "LEAST_LIMIT_SECONDS", 0.01)
 
@@ -506,16 +536,16 @@ def test_a_job_that_computes_for_too_long_fails(runner: Runner, song: Path, monk
         threading.Event().wait(1)
 
     during_separation(monkeypatch, wait)
-    with_settings(runner, time_limit_slack=1.0).run(job_id, "worker")
+    make(time_limit_slack=1.0).run(job_id, "worker")
 
     assert state(runner, job_id) == ("failed", "time_limit")
 
 
-def test_a_job_that_is_too_old_is_not_tried_again(runner: Runner, song: Path) -> None:
+def test_a_job_that_is_too_old_is_not_tried_again(runner: Runner, song: Path, make: Make) -> None:
     job_id = accept(runner, song)
     assert isinstance(runner.storage, Moody)
     runner.storage.failing = 100
-    with_settings(runner, retry_age_seconds=-1).run(job_id, "worker")
+    make(retry_age_seconds=-1).run(job_id, "worker")
 
     assert state(runner, job_id) == ("failed", "storage_unavailable")
 
@@ -534,14 +564,14 @@ def test_the_attempt_that_commits_erases_what_a_killed_one_left(runner: Runner, 
 
 
 def test_without_memory_on_its_accelerator_a_job_goes_on_on_a_cpu(
-    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch
+    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch, make: Make
 ) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise DeviceOutOfMemory("the device has no memory for a single segment")
 
     monkeypatch.setattr("workers.kinds.separate.work.separate_file", full)
     pools = (single("demo", "cuda"), single("demo", "cpu"))
-    lowering = replace(runner, settings=runner.settings.model_copy(update={"fallback_to_cpu": True}), pools=pools)
+    lowering = make(fallback_to_cpu=True, pools=pools)
     wish = spec_of("demo", "cuda", ("vocals",), bit_depth="16")
     left, asked = (accept(runner, song, options, pool="separate.demo.cuda") for options in (OPTIONS, wish))
     for job_id in (left, asked):
@@ -558,7 +588,7 @@ def test_without_memory_on_its_accelerator_a_job_goes_on_on_a_cpu(
 
 
 def test_a_pool_s_precision_is_that_of_jobs_that_leave_it_open(
-    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch
+    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch, make: Make
 ) -> None:
     seen = []
 
@@ -572,7 +602,7 @@ def test_a_pool_s_precision_is_that_of_jobs_that_leave_it_open(
     pool = Pool(name="gpu", models=("demo",), device="cuda:1", precision="mixed")
     exact = spec_of(stems=("vocals",), options=SeparationOptions(precision="fp32"))
     for options in (OPTIONS, exact):
-        replace(runner, pools=(pool,)).run(accept(runner, song, options, pool="gpu"), "worker")
+        make(pools=(pool,)).run(accept(runner, song, options, pool="gpu"), "worker")
 
     assert seen == [("mixed", "cuda:1"), ("fp32", "cuda:1")]
 

@@ -14,10 +14,10 @@ from workers.host.presence import Presence, at_work, holds
 
 def test_a_child_tells_of_itself_until_it_stops(settings: Settings) -> None:
     settings.data_dir.mkdir()
-    settings = settings.model_copy(update={"serves": "separate.demo.cpu,other", "worker_beat_seconds": 0.1})
     migrate(settings.resolved_database_url)
     store = JobStore(settings.resolved_database_url)
-    presence = Presence(settings, slots=3)
+    own = JobStore(settings.resolved_database_url)
+    presence = Presence(own, ("separate.demo.cpu", "other"), lambda: "cpu", 0.1, slots=3)
     presence.start()
     with at_work("a-job"):
         holds(["demo"])
