@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stemsvc.embedded.processes import Child
+from stemsvc.embedded.processes import StackProcess
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class LocalProcess:
         self.id = f"{name}-{os.getpid()}"
         self._url = url
         self._log = folder / f"{name}.log"
-        self._child = Child(name, command, environment, self._log)
+        self._child = StackProcess(name, command, environment, self._log)
         self._is_ready = is_ready
         self._child.start()
 

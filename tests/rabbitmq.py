@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stemsvc.embedded.processes import Child
+from stemsvc.embedded.processes import StackProcess
 from stemsvc.embedded.redis_server import free_port
 from tests.processes import plain_environment
 
@@ -73,10 +73,10 @@ class RabbitServer:
         )
         (folder / "plugins").write_text("[].")
         logs = folder.parent / "logs"
-        self.port_mapper = Child(
+        self.port_mapper = StackProcess(
             "epmd", ["epmd", "-address", "127.0.0.1", "-port", mapper_port], self.environment, logs / "epmd.log"
         )
-        self.child = Child("rabbitmq", [str(BIN / "rabbitmq-server")], self.environment, logs / "rabbitmq.log")
+        self.child = StackProcess("rabbitmq", [str(BIN / "rabbitmq-server")], self.environment, logs / "rabbitmq.log")
 
     @property
     def url(self) -> str:

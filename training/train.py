@@ -176,7 +176,6 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", type=Path, default=Path("demo-dataset"), help="where rendered songs are kept")
     parser.add_argument("--output", type=Path, default=HERE / "demo.safetensors")
-    parser.add_argument("--steps", type=int, default=4800)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--synthesised", type=int, default=420, help="songs rendered by our own synthesis")

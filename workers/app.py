@@ -31,11 +31,11 @@ from stemsvc.settings import Settings
 from workers import tasks as tasks
 from workers.host import shutdown
 from workers.host.dead import end_leases_of_the_dead
-from workers.host.liveness import Pulse
+from workers.host.liveness import Liveness
 from workers.host.presence import Presence
 
 app = make_celery(Settings())
-app.steps["worker"].add(Pulse)
+app.steps["worker"].add(Liveness)
 app.conf.imports = ("workers.app",)
 _present: list[Presence] = []
 

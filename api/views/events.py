@@ -15,7 +15,7 @@ from api.edge.concurrency import gate
 from api.schemas.answers import ProblemSchema
 from api.services import services
 from stemsvc.accounts.keys import Scope
-from stemsvc.control.present import eta, line
+from stemsvc.control.present import eta, timeline_entry
 from stemsvc.control.services import Services
 from stemsvc.errors import BadLastEventId, StemsvcError
 from stemsvc.jobs.record import LIVE, JobView
@@ -115,7 +115,7 @@ def _events(parts: Services, job_id: str, last: int) -> Iterator[str]:
 def _moves(view: JobView, last: int) -> Iterator[str]:
     for event in view.timeline:
         if event.id > last:
-            facts = line(event)
+            facts = timeline_entry(event)
             data = {
                 "job_id": view.job.id,
                 "from": facts["from_state"],

@@ -69,7 +69,7 @@ def job_body(links: Links, view: JobView) -> dict[str, Any]:
         "stems": files if job.kind == SEPARATE else {},
         "manifest": _manifest(links, job),
         "error": _error(job),
-        "timeline": [line(event) for event in view.timeline],
+        "timeline": [timeline_entry(event) for event in view.timeline],
     }
 
 
@@ -79,7 +79,7 @@ def _shown(job: Job) -> dict[str, Any]:
     return kind.shown(kind.read(job.params)) if kind else {}
 
 
-def line(event: Event) -> dict[str, Any]:
+def timeline_entry(event: Event) -> dict[str, Any]:
     """An entry of a job's timeline; its moment is a datetime."""
     return {
         "at": _moment(event.at),

@@ -23,7 +23,7 @@ def die_with_parent(number: int = signal.SIGTERM) -> None:  # pragma: no cover -
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
 
 
-class Child:
+class StackProcess:
     """One process of a stack: its output goes to a log file, and SIGTERM, then SIGKILL stop it. It can start again."""
 
     def __init__(self, name: str, command: list[str], environment: dict[str, str], log: Path) -> None:
@@ -80,7 +80,7 @@ class Child:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:]) if self._log.exists() else ""
 
 
-def wait_until(what: str, check: Callable[[], T | None], children: list[Child], seconds: float) -> T:
+def wait_until(what: str, check: Callable[[], T | None], children: list[StackProcess], seconds: float) -> T:
     """Call `check` until it returns a value.
 
     Raises `FatalError` `start_failed`, with the log of a process that ended, or with all logs after `seconds`.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import redis
 
-from stemsvc.embedded.processes import Child
+from stemsvc.embedded.processes import StackProcess
 from stemsvc.errors import NoRedis
 from stemsvc.settings import process_environment
 
@@ -57,7 +57,7 @@ class RedisServer:
         )
         with os.fdopen(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write("\n".join(lines) + "\n")
-        self.child = Child(
+        self.child = StackProcess(
             "redis", [find_redis_server(), str(config)], process_environment(), folder.parent / "logs" / "redis.log"
         )
 

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from stemsvc.embedded.flower import flower_command
-from stemsvc.embedded.processes import Child, wait_until
+from stemsvc.embedded.processes import StackProcess, wait_until
 from stemsvc.embedded.redis_server import RedisServer, free_port
 from stemsvc.errors import AlreadyRunning
 from stemsvc.jobs.pools import FILES
@@ -87,9 +87,9 @@ class Stack:
             ("dispatcher", [*run, "dispatcher"]),
         ]
         self._children = [
-            Child("api", [*run, "api"], environment, logs / "api.log"),
+            StackProcess("api", [*run, "api"], environment, logs / "api.log"),
             *(
-                Child(name, command, {**environment, **self._metrics_port(number)}, logs / f"{name}.log")
+                StackProcess(name, command, {**environment, **self._metrics_port(number)}, logs / f"{name}.log")
                 for number, (name, command) in reversed([*enumerate(measured)])
             ),
             *self._flower(logs),
@@ -100,10 +100,10 @@ class Stack:
         port = self.settings.metrics_port
         return {"STEMSVC_METRICS_PORT": str(port + number)} if port else {}
 
-    def _flower(self, logs: Path) -> Iterator[Child]:
+    def _flower(self, logs: Path) -> Iterator[StackProcess]:
         if self.settings.flower_port:
             command, environment = flower_command(self.settings)
-            yield Child("flower", command, environment, logs / "flower.log")
+            yield StackProcess("flower", command, environment, logs / "flower.log")
 
     def _workers(self, run: list[str]) -> Iterator[tuple[str, list[str]]]:
         pools = configured_pools(self.settings.pools, load_catalog(self.settings.catalog))

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import redis
 
-from stemsvc.embedded.processes import Child
+from stemsvc.embedded.processes import StackProcess
 from stemsvc.embedded.redis_server import RedisServer
 from tests.rabbitmq import RabbitServer
 
@@ -129,5 +129,5 @@ class Rabbit:
             self._server.control("set_vm_memory_high_watermark", "0.4")
 
     def close(self) -> None:
-        mapper: Child = self._server.port_mapper
+        mapper: StackProcess = self._server.port_mapper
         mapper.stop(5)

@@ -22,7 +22,7 @@ import httpx
 import numpy as np
 import pytest
 
-from stemsvc.embedded.processes import Child
+from stemsvc.embedded.processes import StackProcess
 from stemsvc.embedded.redis_server import free_port
 from tests.processes import plain_environment, wait_for
 from tests.sounds import tone, write_sound
@@ -135,7 +135,7 @@ def world(fresh: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worl
         STEMSVC_RETRY_BASE_SECONDS="0.1",
         STEMSVC_OFFLINE="true",
     )
-    stack = Child("up", [fresh, "-m", "stemsvc", "up"], environment, folder / "up.log")
+    stack = StackProcess("up", [fresh, "-m", "stemsvc", "up"], environment, folder / "up.log")
     stack.start()
     url = f"http://127.0.0.1:{port}"
 

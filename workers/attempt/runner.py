@@ -134,14 +134,14 @@ class Runner:
 
     def _attempt(self, job: Job, lease: Lease) -> None:
         with (
-            self.scratch.folder(f"{job.id}-{job.attempt}", sum(each.bytes for each in job.inputs)) as folder,
+            self.scratch.reserve(f"{job.id}-{job.attempt}", sum(each.bytes for each in job.inputs)) as folder,
             LeaseKeeper(self.store, lease, self.lease_seconds) as keeper,
         ):
             if job.next_pool is not None:
                 self.fetching.run(job, lease, folder, keeper)
                 self.refill()
                 return
-            result = self.working.result(job, lease, folder, keeper)
+            result = self.working.produce(job, lease, folder, keeper)
             self._commit(lease, result, keeper)
             seconds = time.time() - (job.started_at or time.time())
             metrics.processed(job.kind, job.spec.model, result.device, seconds)

@@ -74,7 +74,7 @@ class Working:
             settings.result_cache,
         )
 
-    def result(self, job: Job, lease: Lease, folder: Path, keeper: LeaseKeeper) -> Result:
+    def produce(self, job: Job, lease: Lease, folder: Path, keeper: LeaseKeeper) -> Result:
         """The job's files, stored. Raises what the kind's work and the storage do, and `LeaseLost`."""
         of = resolve(job, self.pools, self.catalog)
         work: Work = of.work()  # before anything is fetched for a kind that this worker lacks

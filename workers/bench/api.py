@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 
-from stemsvc.embedded.processes import Child, wait_until
+from stemsvc.embedded.processes import StackProcess, wait_until
 from stemsvc.embedded.redis_server import RedisServer, free_port
 from stemsvc.settings import Settings
 from workers.bench.load import Answer, burst, percentile, request, submission
@@ -64,7 +64,7 @@ def running_api(folder: Path, processes: int) -> Iterator[Api]:
         max_uploads_per_key=100_000,
     )
     command = [sys.executable, "-m", "stemsvc", "api"]
-    child = Child("api", command, settings.environment(), folder / "api.log")
+    child = StackProcess("api", command, settings.environment(), folder / "api.log")
     redis.child.start()
     try:
         wait_until("redis", redis.answers, [redis.child], 20)

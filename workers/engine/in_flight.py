@@ -30,7 +30,7 @@ class _Flight:
     pending: Pending | None  # None: the batch did not fit into memory
 
 
-class Flights:
+class InFlight:
     """Runs one track's passes. It starts batches in order of time, and stems come back in that order."""
 
     def __init__(

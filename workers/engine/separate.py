@@ -13,13 +13,13 @@ from stemsvc.errors import WeightsMismatch
 from stemsvc.kinds.separate.options import SeparationOptions
 from workers.engine.batches import BatchSize
 from workers.engine.blend import Blend
-from workers.engine.in_flight import Flights, OnSegment
+from workers.engine.in_flight import InFlight, OnSegment
 from workers.engine.mixture import ArrayMixture, Mixture, Reader, Sound, loudness
 from workers.engine.networks import Network
 from workers.engine.precision import resolve
 from workers.engine.prepare import prepare
 from workers.engine.segments import plan
-from workers.engine.to_host import Leaving
+from workers.engine.to_host import ToHost
 
 if TYPE_CHECKING:
     from demucs.apply import BagOfModels
@@ -72,10 +72,10 @@ class Separator:
         weights = [[member[row] for row in rows] for member in self._bag.weights]
         blend = Blend(passes, weights, [sum(member[row] for member in self._bag.weights) for row in rows])
         mean, scale = (float(np.float32(value)) for value in loudness(mixture))
-        flights = Flights(
+        flights = InFlight(
             self.network, self._batch, passes, Reader(mixture.read, mixture.frames, mean, scale), rows, on_segment
         )
-        leaving = Leaving(torch.device(self._device), stems)
+        leaving = ToHost(torch.device(self._device), stems)
         for index, samples in flights.run():
             blend.put(index, samples)
             while (block := blend.take()) is not None:

@@ -11,7 +11,7 @@ from stemsvc.errors import SeparationNotFinite
 from workers.engine.mixture import Sound
 
 
-class Leaving:
+class ToHost:
     """Copies finished samples to the host, a batch behind: the host works on one while the device computes the next."""
 
     def __init__(self, device: torch.device, stems: tuple[str, ...]) -> None:

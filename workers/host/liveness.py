@@ -11,7 +11,7 @@ from stemsvc.settings import Settings
 SECONDS = 5.0
 
 
-class Pulse(bootsteps.StartStopStep):
+class Liveness(bootsteps.StartStopStep):
     """A timer in the worker's event loop. A separate thread would touch the file even when the loop hangs."""
 
     requires = ("celery.worker.components:Timer",)

@@ -23,7 +23,7 @@ class Scratch:
     min_free_bytes: int
 
     @contextlib.contextmanager
-    def folder(self, name: str, bytes: int = 0) -> Iterator[Path]:
+    def reserve(self, name: str, bytes: int = 0) -> Iterator[Path]:
         """A new folder with room for `bytes`, locked while in use and deleted afterwards.
 
         Folders of processes that have died are deleted first. Raises `TransientError` `scratch_full`.

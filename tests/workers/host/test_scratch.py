@@ -18,7 +18,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from workers.host.scratch import Scratch
-with Scratch(Path(sys.argv[1]), 0).folder("job-1") as folder:
+with Scratch(Path(sys.argv[1]), 0).reserve("job-1") as folder:
     (folder / "decoded.f32").write_bytes(bytes(1000))
     time.sleep(600)
 """
@@ -26,7 +26,7 @@ with Scratch(Path(sys.argv[1]), 0).folder("job-1") as folder:
 
 def test_a_folder_is_gone_with_its_attempt(tmp_path: Path) -> None:
     def attempt() -> None:
-        with Scratch(tmp_path / "scratch", 0).folder("job-1") as folder:
+        with Scratch(tmp_path / "scratch", 0).reserve("job-1") as folder:
             (folder / "decoded.f32").write_bytes(bytes(1000))
             raise ZeroDivisionError
 
@@ -40,7 +40,7 @@ def test_the_folder_of_a_killed_process_is_swept_and_of_a_living_one_not(tmp_pat
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)])
     try:
         wait_for("the other process to write", lambda: list(tmp_path.glob("*/decoded.f32")))
-        with Scratch(tmp_path, 0).folder("mine") as mine:
+        with Scratch(tmp_path, 0).reserve("mine") as mine:
             assert sweep(tmp_path) == 0
             process.kill()
             process.wait()
@@ -65,14 +65,14 @@ def test_a_folder_without_a_lock_is_swept_when_it_is_old(tmp_path: Path) -> None
 def test_a_scratch_that_can_not_be_made_is_a_transient_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(TransientError) as caught, Scratch(tmp_path / "file" / "scratch", 0).folder("job-1"):
+    with pytest.raises(TransientError) as caught, Scratch(tmp_path / "file" / "scratch", 0).reserve("job-1"):
         pass
     assert caught.value.code == "scratch_full"
 
 
 @pytest.mark.parametrize(("least", "needed"), [(1 << 60, 0), (0, 1 << 60)])
 def test_a_folder_is_refused_where_its_files_would_not_fit(tmp_path: Path, least: int, needed: int) -> None:
-    with pytest.raises(TransientError) as caught, Scratch(tmp_path, least).folder("job-1", needed):
+    with pytest.raises(TransientError) as caught, Scratch(tmp_path, least).reserve("job-1", needed):
         pass
     assert caught.value.code == "scratch_full"
     assert list(tmp_path.iterdir()) == []
