@@ -78,7 +78,7 @@ class Attempt:
         predicted = self.of.cost(seconds, self.catalog)
         self.job_limits.check(self.of.needs.model or self.of.kind.name, self.of.kind.advice, predicted, seconds)
         self.keeper.limit(None)  # waiting for others is no fault of this job
-        with self.turns.turn(lambda: self.watch.report("waiting", 0, 0)):
+        with self.turns.turn(self.lease, self._waiting, self.keeper.is_held) as turn, self.keeper.showing(turn.beat):
             self.keeper.limit(self.job_limits.time_limit(predicted))
             before, played = self.watch.device_seconds, 0.0
             try:
@@ -88,6 +88,9 @@ class Attempt:
             finally:  # what the device was used for counts, also in vain
                 self.spending.note(self.job.id, self._work, self.watch.device_seconds - before, played)
         self.keeper.limit(self.general_seconds)
+
+    def _waiting(self) -> None:
+        self.watch.report("waiting", 0, 0)
 
     @property
     def _work(self) -> tuple[str, str, str]:
