@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import sqlalchemy as sa
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -17,7 +16,6 @@ from hypothesis.stateful import (
     invariant,
     multiple,
     rule,
-    run_state_machine_as_test,
 )
 
 from stemsvc.accounts.webhooks import Delivery, pause
@@ -25,6 +23,7 @@ from stemsvc.jobs.record import JobState, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.webhooks import LEASE_SECONDS, Bounds
 from tests.specs import job_of, spec_of
+from tests.stemsvc.jobstore.interleavings import run_on
 
 BOUNDS = Bounds(host=2, owner=3)
 
@@ -155,21 +154,7 @@ def shortest(attempt: int) -> float:
 
 
 def test_no_interleaving_tries_twice_at_once_or_before_a_pause_is_over(store: JobStore) -> None:
-    class OnStore(Tries):
-        pass
-
-    OnStore.store = store
-    run_state_machine_as_test(
-        OnStore,
-        settings=settings(
-            max_examples=15 if store._engine.dialect.name == "sqlite" else 5,
-            stateful_step_count=30,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_on(store, Tries)
 
 
 def test_two_senders_at_once_share_the_bounds(store: JobStore) -> None:
