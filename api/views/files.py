@@ -8,7 +8,8 @@ from flask import Blueprint, Response, request, send_file
 
 from api.services import services
 from stemsvc.errors import ObjectMissing, UrlInvalid
-from stemsvc.storage.local import ROUTE, LocalStorage, SignedQuery, SignedUpload
+from stemsvc.storage.local import LocalStorage
+from stemsvc.storage.signing import ROUTE, SignedQuery, SignedUpload
 
 blueprint = Blueprint("files", __name__)
 
