@@ -172,9 +172,13 @@ def test_what_a_key_may_not_store_is_refused_before_it_is_stored(
     work = make(settings, store, storage, bounds=Bounds(100, 100, stored_bytes=1))
     asked = Request(owner="me", max_stored_bytes=10)
     job = work.acceptance.accept([upload(b"0123456789")], OPTIONS, asked).job
-    puts: list[str] = []
-    put = storage.put
-    monkeypatch.setattr(storage, "put", lambda key, *others: puts.append(key) or put(key, *others))
+    puts, put = [], storage.put
+
+    def seen(key: str, *others: Any) -> int:
+        puts.append(key)
+        return put(key, *others)
+
+    monkeypatch.setattr(storage, "put", seen)
     for data, who, code in ((b"x", asked, "key_storage_full"), (b"xx", Request(owner="you"), "file_too_large")):
         with pytest.raises(StemsvcError) as caught:
             work.acceptance.accept([upload(data)], OPTIONS, who)

@@ -152,10 +152,16 @@ def test_many_workers_together_do_not_pass_it(store: JobStore, url: str, owner: 
     # given sixteen tracks of a minute, of which ten fit, told of at the same moment by workers and by clients
     beside = JobStore(url)
     leases = [take(store, accept(store, owner)) for _ in range(8)]
-    acts = [lambda n=n, lease=lease: (store, beside)[n % 2].leases.charge(lease, 60) for n, lease in enumerate(leases)]
-    acts += [lambda n=n: accept((store, beside)[n % 2], owner, 1) for n in range(8)]
+
+    def act(number: int) -> None:
+        each = (store, beside)[number % 2]
+        if number < 8:
+            each.leases.charge(leases[number], 60)
+        else:
+            accept(each, owner, 1)
+
     with ThreadPoolExecutor(8) as pool:
-        codes = list(pool.map(code_of, acts))
+        codes = list(pool.map(lambda number: code_of(lambda: act(number)), range(16)))
     beside.close()
 
     assert sorted(filter(None, codes)) == ["quota_exceeded"] * 6

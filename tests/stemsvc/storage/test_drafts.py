@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import threading
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pytest
 
@@ -106,7 +108,7 @@ def test_a_writer_whose_prefix_was_deleted_is_told_so_and_leaves_nothing(storage
 
     def write() -> None:
         try:
-            storage.put("jobs/1/input", data, "audio/flac")
+            storage.put("jobs/1/input", cast(BinaryIO, data), "audio/flac")
         except StorageUnavailable as error:
             caught.append(error)
 
@@ -140,7 +142,7 @@ def test_a_file_system_without_links_and_locks_serves_too(
         raise PermissionError(1, "not supported")
 
     monkeypatch.setattr(os, "link", refused)
-    monkeypatch.setattr(drafts.fcntl, "flock", refused)
+    monkeypatch.setattr(fcntl, "flock", refused)
     storage.put("a/1", io.BytesIO(b"song"), "audio/flac")
     storage.copy("a/1", "b/2")
     assert storage.sizes("") == {"a/1": 4, "b/2": 4}

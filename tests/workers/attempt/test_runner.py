@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -565,8 +566,8 @@ def test_a_fetched_track_over_the_quota_ends_its_job_at_once(
         return Fetched(str(shutil.copy(song, Path(order.folder) / "song.flac")), "song.flac", 3.0)
 
     monkeypatch.setattr("workers.attempt.fetch.fetch", fetched)
-    asked = {"url": "https://example.org/song.flac", "pool": FETCH, "next_pool": "separate.demo.cpu"}
-    jobs = [accept(runner, song, owner=owner, **asked) for owner in [quota(runner, 0.08)] * 2]
+    url, changes = "https://example.org/song.flac", {"pool": FETCH, "next_pool": "separate.demo.cpu"}
+    jobs = [accept(runner, song, OPTIONS, url, owner=owner, **changes) for owner in [quota(runner, 0.08)] * 2]
     for job_id in jobs:
         runner.run(job_id, "fetcher")
 
@@ -585,7 +586,8 @@ def test_a_job_that_is_canceled_half_way_has_used_half_of_its_track(
     ) -> Iterator[dict[str, np.ndarray]]:
         on_segment(1, 2)
         runner.store.cancel(job_id, "by the client")
-        while True:  # until the lease's keeper has noticed
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:  # until the lease's keeper has noticed
             threading.Event().wait(0.01)
             on_segment(1, 2)
         yield {}
