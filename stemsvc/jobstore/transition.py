@@ -69,8 +69,8 @@ class Transaction:
         """
         if new not in MOVES[old]:
             raise AssertionError(f"{old} -> {new} is not a legal move")
-        row_values = {"state": str(new), **({"stored_bytes": 0} if new in WITHOUT_FILES else {}), **(values or {})}
-        update = jobs.update().where(which, jobs.c.state == str(old)).values(row_values)
+        columns = {**({"stored_bytes": 0} if new in WITHOUT_FILES else {}), **(values or {})}
+        update = jobs.update().where(which, jobs.c.state == str(old)).values(state=str(new), **columns)
         row = self.connection.execute(update.returning(jobs)).mappings().one_or_none()
         if row is None:
             return None

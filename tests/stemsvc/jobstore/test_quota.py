@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,7 +16,7 @@ from stemsvc.errors import QuotaExceeded, StemsvcError, TrackExceedsQuota
 from stemsvc.jobs.pools import FETCH
 from stemsvc.jobs.record import Job, JobState, Lease, new_job_id
 from stemsvc.jobs.spec import Input
-from stemsvc.jobstore import JobStore
+from stemsvc.jobstore import JobStore, quota
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.jobstore.leases import Origin
 from stemsvc.jobstore.tables import usage
@@ -148,14 +149,23 @@ def test_what_is_used_after_a_cancel_counts_too(store: JobStore, owner: str) -> 
     assert code_of(lambda: accept(store, owner, 7)) == "quota_exceeded"
 
 
-def test_many_workers_together_do_not_pass_it(store: JobStore, url: str, owner: str) -> None:
-    # given sixteen tracks of a minute, of which ten fit, told of at the same moment by workers and by clients
+def test_many_workers_together_do_not_pass_it(
+    store: JobStore, url: str, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given sixteen tracks of a minute, of which ten fit, told of at the same moment by workers and by clients, and some
+    # time between each one's look at the account and its entry
+    def slowly(*arguments: Any, **named: Any) -> None:
+        check(*arguments, **named)
+        threading.Event().wait(0.05)
+
+    check = quota.check_quota
+    monkeypatch.setattr(quota, "check_quota", slowly)
     beside = JobStore(url)
-    leases = [take(store, accept(store, owner)) for _ in range(8)]
+    leases = [take(store, accept(store, owner)) for _ in range(14)]
 
     def act(number: int) -> None:
         each = (store, beside)[number % 2]
-        if number < 8:
+        if number < len(leases):
             each.leases.charge(leases[number], 60)
         else:
             accept(each, owner, 1)
