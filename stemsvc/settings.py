@@ -116,6 +116,12 @@ class Settings(BaseSettings):
     fetch_cookies: Path | None = Field(None, description="cookies file for yt-dlp, in Netscape's format")
     fetch_seconds: float = Field(1800.0, gt=0, description="longest time that fetching a track may take")
 
+    webhook_threads: int = Field(
+        8,
+        ge=1,
+        description="webhooks that a fetcher sends at a time; a quarter of them to one host, half of them for one key",
+    )
+
     price_per_device_hour: float = Field(0.0, ge=0, description="price of one hour of a device, for usage reports")
     currency: str = Field("EUR", description="currency of the price", pattern=r"^[A-Z]{3}$")
 

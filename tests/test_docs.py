@@ -55,7 +55,11 @@ def blocks(language: str, page: str) -> list[str]:
 def each_block(language: str) -> pytest.MarkDecorator:
     found = [(name, number, text) for name in TEXTS for number, text in enumerate(blocks(language, name), 1)]
     assert found, language
-    return pytest.mark.parametrize("block", [pytest.param(text, id=f"{name}-{n}") for name, n, text in found])
+    cases = [
+        pytest.param(text, id=f"{name}-{n}", marks=[] if name == "README.md" else [pytest.mark.long])
+        for name, n, text in found
+    ]
+    return pytest.mark.parametrize("block", cases)
 
 
 def in_code(page: str) -> list[str]:

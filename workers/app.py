@@ -16,10 +16,11 @@ from celery.signals import (
     worker_process_init,
     worker_process_shutdown,
     worker_ready,
+    worker_shutdown,
     worker_shutting_down,
 )
 
-from stemsvc.jobs.pools import find_pool
+from stemsvc.jobs.pools import FETCH, find_pool
 from stemsvc.jobstore import JobStore
 from stemsvc.kinds.registry import configured_pools, modelless
 from stemsvc.models.catalog import load_catalog
@@ -33,11 +34,13 @@ from workers.host import shutdown
 from workers.host.dead import end_leases_of_the_dead
 from workers.host.liveness import Liveness
 from workers.host.presence import Presence
+from workers.webhooks import Deliveries, deliverer
 
 app = make_celery(Settings())
 app.steps["worker"].add(Liveness)
 app.conf.imports = ("workers.app",)
 _present: list[Presence] = []
+_webhooks: list[Deliveries] = []
 
 
 @setup_logging.connect
@@ -87,6 +90,9 @@ def _ready(sender: Any, **_: Any) -> None:
     metrics.serve(settings.metrics_host, settings.metrics_port)
     if type(sender.pool).__module__.endswith(".thread"):  # it has no pool processes that report themselves
         _appear(settings, settings.concurrency)
+    if FETCH in settings.serves.split(","):
+        _webhooks.append(Deliveries(deliverer(settings), settings.webhook_threads))
+        _webhooks[-1].start()
     if settings.ready_file:
         settings.ready_file.touch()
 
@@ -95,8 +101,16 @@ def _ready(sender: Any, **_: Any) -> None:
 def _not_ready(**_: Any) -> None:
     _go()
     shutdown.request()  # for the threads of a fetcher; Celery itself asks pool processes to stop
+    for each in _webhooks:
+        each.stop()
     if path := Settings().ready_file:
         path.unlink(missing_ok=True)
+
+
+@worker_shutdown.connect
+def _let_webhooks_end(**_: Any) -> None:
+    while _webhooks:
+        _webhooks.pop().join()
 
 
 @worker_init.connect

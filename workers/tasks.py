@@ -8,11 +8,8 @@ from typing import Any
 
 from celery import shared_task
 
-from stemsvc.control.present import Links
 from stemsvc.control.publish import Sender
-from stemsvc.control.services import open_guard
 from stemsvc.control.subscribers import open_store
-from stemsvc.jobstore import JobStore
 from stemsvc.kinds.registry import configured_pools
 from stemsvc.models.catalog import load_catalog
 from stemsvc.observe.traces import PARENT
@@ -23,7 +20,6 @@ from stemsvc.storage import open_storage
 from workers.attempt.runner import Runner
 from workers.host.dead import worker_name
 from workers.kinds.separate.models import Models
-from workers.webhooks import Deliverer
 
 
 @shared_task(name=Tasks.RUN, bind=True, max_retries=2, default_retry_delay=1)
@@ -53,17 +49,7 @@ def _parent(task: Any) -> str | None:
 
 @shared_task(name=Tasks.DELIVER, max_retries=0)
 def deliver(delivery_id: str) -> None:
-    """Try once to deliver a webhook."""
-    deliverer().deliver(delivery_id)
-
-
-@functools.cache
-def deliverer() -> Deliverer:
-    """This process's deliverer, made at its first webhook."""
-    settings = Settings()
-    base = settings.public_url or f"http://{settings.api_host}:{settings.api_port}"
-    links = Links(open_storage(settings), settings.url_ttl_seconds, base)
-    return Deliverer(JobStore(settings.resolved_database_url), links, open_guard(settings), settings.fetch_proxy)
+    """Do nothing: dispatchers of release 0.1 publish it, but fetchers find due deliveries in the store."""
 
 
 @functools.cache

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,13 +18,18 @@ from standardwebhooks import Webhook
 
 from stemsvc.accounts.webhooks import Delivery, pause
 from stemsvc.control.present import Links, job_body
+from stemsvc.control.services import open_guard
 from stemsvc.errors import JobGone, StemsvcError, UrlRefused, UsageError
-from stemsvc.guard import Guard, guarded_client
+from stemsvc.guard import Deadline, Guard, guarded_client
 from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.webhooks import Bounds
 from stemsvc.observe.traces import Attributes, span
+from stemsvc.settings import Settings
+from stemsvc.storage import open_storage
 
 log = structlog.get_logger()
-ANSWER_SECONDS = 15.0  # to wait for an answer, as the Standard Webhooks convention advises
+TRY_SECONDS = 15.0  # for a whole try, as the Standard Webhooks convention advises for an answer
+LOOK_SECONDS = 1.0  # between two looks for what is due
 GONE = 410  # by the convention the receiver wants no more of these
 
 
@@ -35,11 +42,8 @@ class Deliverer:
     guard: Guard
     proxy: str = ""
 
-    def deliver(self, delivery_id: str) -> None:
-        """Try once. The delivery's row says when to try again. Raises the store's errors."""
-        delivery = self.store.webhooks.take(delivery_id)
-        if delivery is None:
-            return
+    def deliver(self, delivery: Delivery) -> None:
+        """Try once what `take` has leased. Its row then says when to try again. Raises the store's errors."""
         job = self.store.get(delivery.job_id)
         facts: Attributes = {
             "stemsvc.job_id": delivery.job_id,
@@ -78,7 +82,7 @@ class Deliverer:
             "webhook-signature": " ".join(signatures),
         }
         with (
-            guarded_client(self.guard, ANSWER_SECONDS, self.proxy) as client,
+            guarded_client(self.guard, TRY_SECONDS, self.proxy, Deadline(TRY_SECONDS)) as client,
             client.stream("POST", delivery.url, content=body.encode(), headers=headers) as response,
         ):
             return response.status_code  # nothing else of the answer is read
@@ -113,3 +117,80 @@ def _plain(value: Any) -> str:
 
 def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def deliverer(settings: Settings) -> Deliverer:
+    """A deliverer by the settings."""
+    base = settings.public_url or f"http://{settings.api_host}:{settings.api_port}"
+    links = Links(open_storage(settings), settings.url_ttl_seconds, base)
+    return Deliverer(JobStore(settings.resolved_database_url), links, open_guard(settings), settings.fetch_proxy)
+
+
+class Deliveries:
+    """Tries due deliveries in threads of its own, from `start` to `stop`, so that links and webhooks never wait for
+    each other. Any number of processes may do so at once."""
+
+    def __init__(self, deliverer: Deliverer, threads: int) -> None:
+        self._deliver = deliverer.deliver
+        self._webhooks = deliverer.store.webhooks
+        self._threads = threads
+        self._bounds = Bounds(host=max(1, threads // 4), owner=max(1, threads // 2))
+        self._free = threading.Condition()
+        self._busy = 0
+        self._stopped = False
+        self._pool = ThreadPoolExecutor(threads, "webhook")
+        self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
+
+    def start(self) -> None:
+        """Start the threads."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Begin no more tries."""
+        with self._free:
+            self._stopped = True
+            self._free.notify_all()
+
+    def join(self, seconds: float = TRY_SECONDS + 5.0) -> None:
+        """After `stop`, wait for the tries at work, which have a deadline."""
+        self._thread.join(seconds)
+        with self._free:
+            self._free.wait_for(lambda: not self._busy, seconds)
+        self._pool.shutdown(wait=False)
+
+    def _run(self) -> None:
+        while True:
+            with self._free:
+                self._free.wait_for(lambda: self._stopped or self._busy < self._threads)
+                if self._stopped:
+                    return
+                room = self._threads - self._busy
+            taken = self._taken(room)
+            with self._free:
+                self._busy += len(taken)
+            for delivery in taken:
+                self._pool.submit(self._try, delivery)
+            if not taken:
+                with self._free:
+                    self._free.wait_for(lambda: self._stopped, LOOK_SECONDS)
+
+    def _taken(self, room: int) -> list[Delivery]:
+        try:
+            return self._webhooks.take(room, self._bounds)
+        except StemsvcError as error:
+            log.warning("due webhooks not read", code=error.code, detail=error.detail)
+        except Exception:
+            log.exception("due webhooks not read")
+        return []
+
+    def _try(self, delivery: Delivery) -> None:
+        try:
+            self._deliver(delivery)
+        except StemsvcError as error:  # its lease runs out, and then it is tried again
+            log.warning("webhook's outcome not stored", code=error.code, detail=error.detail)
+        except Exception:
+            log.exception("webhook not tried")
+        finally:
+            with self._free:
+                self._busy -= 1
+                self._free.notify_all()

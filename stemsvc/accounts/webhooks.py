@@ -7,6 +7,7 @@ import enum
 import random
 import secrets
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 
 class EventType(enum.StrEnum):
@@ -40,6 +41,23 @@ class Delivery:
     next_at: float | None
     ended_at: float | None
     detail: str | None  # the result of the last try
+    host: str | None = None  # None: release 0.1 has made it
+    lease: str | None = None  # of the try that is at work
+    lease_expires_at: float | None = None
+
+    @property
+    def receiver(self) -> str:
+        """The host that gets it."""
+        return self.host or receiver(self.url)
+
+
+def receiver(url: str) -> str:
+    """The host of a webhook's URL, as tries to it are counted; the URL itself where it has none."""
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        host = None
+    return (host or url).rstrip(".")[:255]
 
 
 def new_secret() -> str:

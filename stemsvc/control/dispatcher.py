@@ -49,7 +49,6 @@ class Dispatcher:
             if time.monotonic() >= self._reap_from:
                 self._reap()
             self._find_lost_messages(self._republish_seconds)
-            self._send_webhooks()
             self._router.sweep()
             return self._sender.send_due()
         except TransientError:
@@ -79,15 +78,6 @@ class Dispatcher:
         for job in reaped:
             log.warning("lease expired", job_id=job.id, state=str(job.state), attempt=job.attempt)
         return len(reaped)
-
-    def _send_webhooks(self) -> None:
-        """Publish the deliveries that are due. A message that gets lost is sent again when the claim is over."""
-        for delivery_id in self._store.webhooks.claim():
-            try:
-                self._publisher.deliver(delivery_id)
-            except TransientError as error:
-                log.warning("webhook not published yet", code=error.code, detail=error.detail)
-                return
 
     def _find_lost_messages(self, patience: float) -> None:
         """Have a queue's jobs published again where the broker holds fewer messages than jobs were published.

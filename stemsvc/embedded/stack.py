@@ -83,7 +83,7 @@ class Stack:
         run = [sys.executable, "-m", "stemsvc"]
         measured = [
             *((f"worker-{device}", command) for device, command in self._workers(run)),
-            ("fetcher", [*run, "fetcher", "--concurrency", "2"]),
+            ("fetcher", [*run, "fetcher"]),
             ("dispatcher", [*run, "dispatcher"]),
         ]
         self._children = [

@@ -16,7 +16,7 @@ from stemsvc.jobs.record import Priority
 DEVICES = ("cpu", "cuda", "mps")
 ANY = "*"
 FETCH = "fetch"  # the pool that downloads tracks from addresses, so that no device waits for a network
-WEBHOOKS = "webhooks"  # the queue of webhook deliveries, which the pool `fetch` serves
+WEBHOOKS = "webhooks"  # a queue of release 0.1, which fetchers still empty, for one release
 FILES = (".yaml", ".yml")
 DEVICE = re.compile(r"cpu|mps|cuda(:\d{1,2})?")
 _SIZE = re.compile(r"(\d+)([MG])i?B?", re.IGNORECASE)

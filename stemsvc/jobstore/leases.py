@@ -17,9 +17,13 @@ from stemsvc.jobstore.bounds import OwnLimits, check_stored, lock_owners
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.fair_queue import Place, Turns
 from stemsvc.jobstore.rows import bytes_of, find, is_due, to_job
-from stemsvc.jobstore.tables import db_now, jobs
+from stemsvc.jobstore.tables import db_now, jobs, workers
 from stemsvc.jobstore.transition import Moved, Moves, Transaction, announce
 
+# A job that kills its pool process kills only that one: `max_attempts` such deaths end it. Where a whole worker died
+# the job is hardly to blame, so the attempt does not count, unless this was its attempt of that number or a later one:
+# a job that exhausts the memory may take a whole container with it.
+WHOLE_WORKERS = 8
 _WORKER_LOST = "the worker fell silent and its lease ran out"
 UNLEASED: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None, "published_at": None}
 
@@ -190,6 +194,12 @@ class Leases:
             job = find(connection, lease.job_id)
         return job is not None and job.state is JobState.SUCCEEDED and job.attempt == lease.attempt
 
+    def is_held(self, lease: Lease) -> bool:
+        """Whether the lease is still the job's and has not run out."""
+        with reading(self._engine) as connection:
+            lives = sa.and_(held(lease), jobs.c.lease_expires_at > db_now())
+            return connection.execute(sa.select(jobs.c.id).where(lives)).first() is not None
+
     def fail(self, lease: Lease, code: str, detail: str) -> bool:
         """running -> failed with a stable code; False where the lease is stale."""
         values = {"error_code": code, "error_detail": detail, "stage": "failed"}
@@ -218,11 +228,13 @@ class Leases:
         """Return jobs whose lease ran out to their queues, or fail them as `worker_lost` after the last attempt.
 
         Raises `TransientError` `store_busy`, and moves no more jobs, where it had to wait for the store for more than
-        `patience` seconds: the workers had to wait too, and could not renew their leases.
+        `patience` seconds: the workers had to wait too, and could not renew their leases. The attempt does not count
+        where no process of its host lives any more: see `WHOLE_WORKERS`.
         """
         ran_out = sa.and_(jobs.c.state == "running", jobs.c.lease_expires_at < db_now())
         with reading(self._engine) as connection:
             found = [to_job(row) for row in connection.execute(sa.select(jobs).where(ran_out)).mappings().all()]
+            gone = _gone_hosts(connection) if found else set()
         moved: list[Moved] = []
         try:
             for job in found:  # each in a transaction of its own: see `fair_queue` on the order of locks
@@ -232,7 +244,8 @@ class Leases:
                         detail = "the job store was busy for so long that workers could not renew their leases"
                         raise StoreBusy(detail)
                     same = sa.and_(ran_out, jobs.c.id == job.id, jobs.c.attempt == job.attempt)
-                    _take_back(moving, job, same, _WORKER_LOST)
+                    host = (job.lease_owner or "").rpartition(":")[0]
+                    _take_back(moving, job, same, _WORKER_LOST, host not in gone or job.attempt >= WHOLE_WORKERS)
         finally:  # subscribers are notified of what was committed, even where the rest failed
             self._moves.publish(moved)
         return [each.job for each in moved]
@@ -251,6 +264,15 @@ class Leases:
                 held(lease), JobState.RUNNING, state, why, worker=lease.owner, values=values, account=account
             )
         return job is not None
+
+
+def _gone_hosts(connection: sa.Connection) -> set[str]:
+    """The hosts whose pool processes are all silent."""
+    alive: dict[str, bool] = {}
+    for worker, lives in connection.execute(sa.select(workers.c.id, workers.c.expires_at > db_now())).all():
+        host = str(worker).rpartition(":")[0]
+        alive[host] = alive.get(host, False) or bool(lives)
+    return {host for host, lives in alive.items() if not lives}
 
 
 def held(lease: Lease) -> sa.ColumnElement[bool]:

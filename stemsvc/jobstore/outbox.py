@@ -13,8 +13,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stemsvc.jobs.pools import queue_of
-from stemsvc.jobs.record import Priority
+from stemsvc.jobs.pools import FETCH, queue_of
+from stemsvc.jobs.record import JobState, Priority
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.fair_queue import LINES, PUBLISHED, UNPUBLISHED, Change, Place, advance, count
 from stemsvc.jobstore.rows import is_due
@@ -47,6 +47,7 @@ class _Room:
     pool: str
     priority: int
     messages: int
+    share: int | None = None  # the most that one owner may have at work or in the broker; None: no bound
 
 
 class Outbox:
@@ -74,7 +75,7 @@ class Outbox:
         """
         slots = self._workers.slots()
         with reading(self._engine) as connection:  # most calls find nothing, and a reader blocks nobody
-            if not any(_next(connection, room, 1) for room in self._rooms(connection, slots)):
+            if not any(_next(connection, room) for room in self._rooms(connection, slots)):
                 return []
         claimed: list[Claimed] = []
         changes: Counter[Place] = Counter()
@@ -102,7 +103,8 @@ class Outbox:
             above = sum(number for place, number in (claimed or {}).items() if place.pool == pool)
             room = min(max(slots.get(pool, 0), self._ahead) - taken[pool] - above, waiting - published)
             if room > 0:
-                yield _Room(pool, priority, room)
+                share = _share(max(slots.get(pool, 0), self._ahead)) if pool == FETCH else None
+                yield _Room(pool, priority, room, share)
 
     def unclaim(self, job_ids: list[str]) -> None:
         """Record that the messages of these queued jobs did not reach the broker."""
@@ -121,7 +123,7 @@ class Outbox:
         """Pools that have a due job without a message, and room for one."""
         slots = self._workers.slots()
         with reading(self._engine) as connection:
-            return {room.pool for room in self._rooms(connection, slots) if _next(connection, room, 1)}
+            return {room.pool for room in self._rooms(connection, slots) if _next(connection, room)}
 
     def waiting(self, seconds: float) -> dict[tuple[str, int], int]:
         """By pool and priority, how many queued jobs were published longer than `seconds` ago."""
@@ -156,17 +158,47 @@ _CLAIM = (
 )
 
 
-def _next(connection: sa.Connection, room: _Room, limit: int, *, lock: bool = False) -> list[str]:
+_HELD = (
+    sa.select(jobs.c.owner)
+    .where(jobs.c.pool == sa.bindparam("pool"), sa.or_(jobs.c.state == JobState.RUNNING, PUBLISHED))
+    .where(jobs.c.owner != "")  # without keys nobody can be told from anybody
+    .group_by(jobs.c.owner)
+    .having(sa.func.count() >= sa.bindparam("share"))
+)
+
+
+def _share(messages: int) -> int:
+    """The most messages and jobs of one owner, so that its slow links leave others a quarter of the pool."""
+    return max(1, messages - max(1, messages // 4))
+
+
+def _next(connection: sa.Connection, room: _Room, limit: int = 1, *, lock: bool = False) -> list[str]:
+    query = _LOCKED if lock else _NEXT
+    if room.share is not None:
+        held = connection.execute(_HELD, {"pool": room.pool, "share": room.share}).scalars().all()
+        query = query.where(jobs.c.owner.not_in(held)) if held else query
     values = {"pool": room.pool, "priority": room.priority, "most": min(room.messages, limit)}
-    return list(connection.execute(_LOCKED if lock else _NEXT, values).scalars().all())
+    return list(connection.execute(query, values).scalars().all())
 
 
 def _claim(connection: sa.Connection, room: _Room, limit: int) -> list[sa.Row[Any]]:
-    found = _next(connection, room, limit, lock=True) if limit > 0 else []
-    if not found:
+    """Claim jobs of a queue. Where owners have a share, one after the other, for each changes what its owner holds."""
+    if room.share is None:
+        return _claimed(connection, _next(connection, room, limit, lock=True)) if limit > 0 else []
+    found: list[sa.Row[Any]] = []
+    for _ in range(min(room.messages, limit)):
+        one = _claimed(connection, _next(connection, room, lock=True))
+        if not one:
+            break
+        found += one
+    return found
+
+
+def _claimed(connection: sa.Connection, job_ids: list[str]) -> list[sa.Row[Any]]:
+    if not job_ids:
         return []
-    rows = {row.id: row for row in connection.execute(_CLAIM, {"ids": found}).all()}
-    return [rows[job_id] for job_id in found if job_id in rows]
+    rows = {row.id: row for row in connection.execute(_CLAIM, {"ids": job_ids}).all()}
+    return [rows[job_id] for job_id in job_ids if job_id in rows]
 
 
 def _published_before(seconds: float) -> sa.ColumnElement[bool]:

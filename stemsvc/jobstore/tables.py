@@ -204,7 +204,11 @@ webhook_deliveries = sa.Table(
     sa.Column("next_at", sa.Double),
     sa.Column("ended_at", sa.Double),
     sa.Column("detail", sa.Text),
+    sa.Column("host", sa.String(255)),  # null: release 0.1 has made the row
+    sa.Column("lease", sa.String(32)),  # of the try that is at work
+    sa.Column("lease_expires_at", sa.Double),
     sa.Index("webhook_deliveries_due", "state", "next_at"),
+    sa.Index("webhook_deliveries_at_work", "lease_expires_at"),
     sa.Index("webhook_deliveries_by_job", "job_id"),
 )
 

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
+from stemsvc.accounts.webhooks import receiver
 from stemsvc.errors import TransientError
 from stemsvc.jobs.record import ENDS, MOVES, WITHOUT_FILES, Job, JobState
 from stemsvc.jobstore import fair_queue
@@ -157,6 +158,7 @@ def announce(connection: sa.Connection, job: Job, type: str) -> None:
         "job_id": job.id,
         "owner": job.owner,
         "url": url,
+        "host": receiver(url),
         "type": type,
         "state": "pending",
         "attempt": 0,

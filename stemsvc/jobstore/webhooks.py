@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import secrets
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from stemsvc.accounts.webhooks import GIVE_UP_SECONDS, Delivery, new_secret
+from stemsvc.accounts.webhooks import GIVE_UP_SECONDS, Delivery, new_secret, pause
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.tables import db_now, webhook_deliveries, webhook_secrets
 
-CLAIM_SECONDS = 60.0  # for so long a claimed delivery belongs to one process; longer than a try may take
+# numbers of PostgreSQL's advisory locks: arbitrary, but they must never change
+SECRETS, TAKING = 7350233, 7350234
+LEASE_SECONDS = 60.0  # longer than a try may take: of a process that was killed in a try another one takes it over
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The most tries that may be at work at once to one host, and for one owner. An empty owner has no bound."""
+
+    host: int = 2
+    owner: int = 4
 
 
 class Webhooks:
@@ -20,63 +33,63 @@ class Webhooks:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def claim(self, limit: int = 100) -> list[str]:
-        """Ids of due deliveries, oldest first. They belong to the caller for a minute, and are due again after it."""
-        due = sa.and_(webhook_deliveries.c.state == "pending", webhook_deliveries.c.next_at <= db_now())
-        query = sa.select(webhook_deliveries.c.id).where(due).order_by(webhook_deliveries.c.next_at).limit(limit)
+    def take(self, limit: int, bounds: Bounds = Bounds()) -> list[Delivery]:
+        """Begin tries of up to `limit` due deliveries, those that are due longest first, within `bounds`.
+
+        Each is leased to the caller: nobody else tries it until the caller reports its outcome, or is silent for a
+        minute. A delivery is due when the pause after its last try is over.
+        """
         with reading(self._engine) as connection:  # mostly none is due, and a reader blocks nobody
-            if connection.execute(query.limit(1)).first() is None:
+            if connection.execute(sa.select(webhook_deliveries.c.id).where(_due()).limit(1)).first() is None:
                 return []
-        if self._engine.dialect.name == "postgresql":
-            query = query.with_for_update(skip_locked=True)
         with translated(), self._engine.begin() as connection:
-            found = list(connection.execute(query).scalars().all())
-            mine = webhook_deliveries.update().where(webhook_deliveries.c.id.in_(found))
-            connection.execute(mine.values(next_at=db_now() + CLAIM_SECONDS))
+            _take_turn(connection, TAKING)
+            found = _within(connection, limit, bounds)
+            for each in found:
+                mine = webhook_deliveries.update().where(webhook_deliveries.c.id == each.id)
+                values = {
+                    "attempt": each.attempt,
+                    "lease": each.lease,
+                    "lease_expires_at": db_now() + LEASE_SECONDS,
+                    "next_at": db_now() + pause(each.attempt),  # also where its process dies and says nothing
+                }
+                connection.execute(mine.values(values))
             return found
 
-    def take(self, delivery_id: str) -> Delivery | None:
-        """Begin a try; None where the delivery has ended or does not exist.
-
-        Each try has a number, and only the newest one's outcome counts.
-        """
-        which = sa.and_(webhook_deliveries.c.id == delivery_id, webhook_deliveries.c.state == "pending")
-        with translated(), self._engine.begin() as connection:
-            more = webhook_deliveries.update().where(which)
-            values = {"attempt": webhook_deliveries.c.attempt + 1, "next_at": db_now() + CLAIM_SECONDS}
-            if connection.execute(more.values(values)).rowcount != 1:
-                return None
-            return _find(connection, delivery_id)
-
     def delivered(self, delivery: Delivery, detail: str) -> bool:
-        """Record that the client took the delivery; False where a newer try runs."""
+        """Record that the client took the delivery; False where this try's lease is over."""
         return self._end(delivery, {"state": "delivered", "ended_at": db_now(), "next_at": None, "detail": detail})
 
-    def failed(self, delivery: Delivery, detail: str, pause: float, *, final: bool = False) -> bool:
-        """Record a failed try; False where a newer try runs.
+    def failed(self, delivery: Delivery, detail: str, wait: float, *, final: bool = False) -> bool:
+        """Record a failed try; False where its lease is over.
 
-        The next try comes after `pause` seconds, unless that is more than a day after the first or this one is `final`.
+        The next try comes after `wait` seconds, unless that is more than a day after the first or this one is `final`.
         """
-        late = webhook_deliveries.c.first_at + GIVE_UP_SECONDS < db_now() + pause
+        late = webhook_deliveries.c.first_at + GIVE_UP_SECONDS < db_now() + wait
         dead = sa.true() if final else late
         return self._end(
             delivery,
             {
                 "state": sa.case((dead, "dead"), else_="pending"),
-                "next_at": sa.case((dead, None), else_=db_now() + pause),
+                "next_at": sa.case((dead, None), else_=db_now() + wait),
                 "ended_at": sa.case((dead, db_now()), else_=None),
                 "detail": detail,
             },
         )
 
+    def give_back(self, delivery: Delivery) -> bool:
+        """Undo `take` for a delivery that was not tried; False where its lease is over."""
+        return self._end(delivery, {"attempt": delivery.attempt - 1, "next_at": db_now()})
+
     def _end(self, delivery: Delivery, values: dict[str, Any]) -> bool:
         mine = sa.and_(
             webhook_deliveries.c.id == delivery.id,
-            webhook_deliveries.c.attempt == delivery.attempt,
+            webhook_deliveries.c.lease == delivery.lease,
             webhook_deliveries.c.state == "pending",
         )
+        over = {"lease": None, "lease_expires_at": None}
         with translated(), self._engine.begin() as connection:
-            return connection.execute(webhook_deliveries.update().where(mine).values(values)).rowcount == 1
+            return connection.execute(webhook_deliveries.update().where(mine).values({**values, **over})).rowcount == 1
 
     def replay(self, delivery_id: str) -> bool:
         """Send a delivery again from the start, however it ended; False where there is none."""
@@ -107,7 +120,7 @@ class Webhooks:
         with translated(), self._engine.begin() as connection:
             found = _secrets(connection, owner)
             if not found:  # of several processes that find none, the first one makes it
-                _take_turn(connection)
+                _take_turn(connection, SECRETS)
                 found = _secrets(connection, owner) or [_add_secret(connection, owner)]
             return found
 
@@ -125,9 +138,50 @@ def _secrets(connection: sa.Connection, owner: str) -> list[str]:
     return list(connection.execute(query.order_by(webhook_secrets.c.id.desc())).scalars().all())
 
 
-def _take_turn(connection: sa.Connection) -> None:
+def _take_turn(connection: sa.Connection, what: int) -> None:
     if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(7350233)"))
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(what)))
+
+
+def _leased() -> sa.ColumnElement[bool]:
+    return sa.and_(webhook_deliveries.c.lease.is_not(None), webhook_deliveries.c.lease_expires_at > db_now())
+
+
+def _due() -> sa.ColumnElement[bool]:
+    return sa.and_(
+        webhook_deliveries.c.state == "pending", webhook_deliveries.c.next_at <= db_now(), sa.not_(_leased())
+    )
+
+
+def _within(connection: sa.Connection, limit: int, bounds: Bounds) -> list[Delivery]:
+    """The due deliveries to try now, with their leases. A crowd for one host or of one owner hides nobody else's."""
+    at_work = connection.execute(sa.select(webhook_deliveries).where(_leased())).mappings()
+    hosts: Counter[str] = Counter()
+    owners: Counter[str] = Counter()
+    for each in map(_delivery, at_work):
+        hosts[each.receiver] += 1
+        owners[each.owner] += 1
+    full = [host for host, count in hosts.items() if count >= bounds.host]
+    busy = [owner for owner, count in owners.items() if owner and count >= bounds.owner]
+    host = sa.func.coalesce(webhook_deliveries.c.host, webhook_deliveries.c.url)
+    order = (webhook_deliveries.c.next_at, webhook_deliveries.c.id)
+    by_host = sa.func.row_number().over(partition_by=host, order_by=order).label("by_host")
+    which = sa.and_(_due(), host.not_in(full), webhook_deliveries.c.owner.not_in(busy))
+    first = sa.select(webhook_deliveries, by_host).where(which).subquery()
+    by_owner = sa.func.row_number().over(partition_by=first.c.owner, order_by=(first.c.next_at, first.c.id))
+    second = sa.select(first, by_owner.label("by_owner")).where(first.c.by_host <= bounds.host).subquery()
+    most = sa.or_(second.c.owner == "", second.c.by_owner <= bounds.owner)
+    query = sa.select(*(second.c[column.name] for column in webhook_deliveries.c)).where(most)
+    found: list[Delivery] = []
+    for each in map(_delivery, connection.execute(query.order_by(second.c.next_at, second.c.id)).mappings()):
+        if len(found) == limit:
+            break
+        if hosts[each.receiver] >= bounds.host or (each.owner and owners[each.owner] >= bounds.owner):
+            continue
+        hosts[each.receiver] += 1
+        owners[each.owner] += 1
+        found.append(replace(each, attempt=each.attempt + 1, lease=secrets.token_hex(8)))
+    return found
 
 
 def _add_secret(connection: sa.Connection, owner: str) -> str:

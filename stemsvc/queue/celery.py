@@ -16,7 +16,6 @@ from opentelemetry.trace import SpanKind
 from redis.exceptions import RedisError
 
 from stemsvc.errors import BrokerUnavailable
-from stemsvc.jobs.pools import WEBHOOKS
 from stemsvc.jobs.record import Priority
 from stemsvc.jobstore.outbox import Claimed
 from stemsvc.observe.traces import PARENT, Attributes, current_parent, span
@@ -33,7 +32,7 @@ class Tasks:
     RUN = "stemsvc.run"
     SEPARATE = "stemsvc.separate"  # workers still take it, for one release; nobody publishes it
     FETCH = "stemsvc.fetch"  # the same
-    DELIVER = "stemsvc.tell"  # the name that release 0.1 gave it
+    DELIVER = "stemsvc.tell"  # the same: fetchers find due deliveries in the store
 
 
 def make_celery(settings: Settings) -> Celery:
@@ -128,7 +127,7 @@ def _rank(queue: str) -> int:
 
 
 class Publisher:
-    """Sends the messages of jobs and of webhook deliveries to the broker."""
+    """Sends the messages of jobs to the broker."""
 
     def __init__(self, settings: Settings) -> None:
         self._app = make_celery(settings)
@@ -152,10 +151,6 @@ class Publisher:
             # an operator finds a job's messages in Flower by the job's id; a job may have several
             task_id = f"{claimed.job_id}.{secrets.token_hex(4)}"
             self._send(Tasks.RUN, {"job_id": claimed.job_id}, claimed.queue, task_id)
-
-    def deliver(self, delivery_id: str) -> None:
-        """Send `{delivery_id}` to the queue of webhooks; raises `TransientError` `broker_unavailable`."""
-        self._send(Tasks.DELIVER, {"delivery_id": delivery_id}, WEBHOOKS, f"{delivery_id}.{secrets.token_hex(4)}")
 
     def _send(self, task: str, kwargs: dict[str, str], queue: str, task_id: str) -> None:
         try:

@@ -51,7 +51,6 @@ FAULTS: dict[str, Fault] = {
 # `make test` has time only for these. `make faults` runs the others, and all of them on RabbitMQ.
 QUICK = (
     killing.kill_a_pool_child,
-    crowding.send_hostile_files,
     crowding.send_one_request_fifty_times,
 )
 

@@ -72,7 +72,8 @@ def backing(request: pytest.FixtureRequest) -> dict[str, str]:
     return {} if request.param == "embedded" else dict(request.getfixturevalue("production"))
 
 
-@pytest.mark.parametrize("backing", ["embedded", pytest.param("production", marks=pytest.mark.long)], indirect=True)
+@pytest.mark.long
+@pytest.mark.parametrize("backing", ["embedded", "production"], indirect=True)
 def test_every_input_format_comes_back_as_its_stems(
     running: Service, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -154,6 +155,7 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backing", ["embedded"], indirect=True)
 def test_bad_files_end_in_a_code_and_leave_nothing(running: Service, tmp_path: Path) -> None:
     sound = np.sum(list(render_song(SEED, 4.0).values()), axis=0).T

@@ -64,6 +64,7 @@ def flower(environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
     process.teardown()
 
 
+@pytest.mark.long
 def test_one_job_is_seen_from_its_request_to_its_end(
     service: Service, flower: str, celery_setup: CeleryTestSetup, collector: Collector, port: int, tmp_path: Path
 ) -> None:

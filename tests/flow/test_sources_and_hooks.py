@@ -187,6 +187,7 @@ def _check_trace(collector: Collector, job_id: str) -> None:
     assert {"wait in queue", "decoding", "separating", "encoding", "uploading"} <= separated
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backing", ["production"], indirect=True)
 def test_s3_holds_an_upload_to_its_bytes(running: Service) -> None:
     place = httpx.post(f"{running.url}/v1/uploads", json={"bytes": 5}).json()
@@ -197,6 +198,7 @@ def test_s3_holds_an_upload_to_its_bytes(running: Service) -> None:
     assert caught.value.code == "upload_missing"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backing", ["embedded"], indirect=True)
 def test_a_fetcher_that_is_told_to_stop_gives_its_job_back(
     running: Service, fetcher: LocalProcess, world: World, environment: dict[str, str], tmp_path: Path

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
+import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,10 +23,13 @@ from stemsvc.guard import Guard
 from stemsvc.jobs.record import JobState, Lease, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
+from stemsvc.jobstore.webhooks import Bounds
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
+from tests.processes import wait_for
 from tests.specs import job_of, spec_of
-from workers.webhooks import Deliverer
+from workers import webhooks
+from workers.webhooks import Deliverer, Deliveries
 
 
 @dataclass
@@ -86,11 +93,14 @@ def running(store: JobStore, url: str, events: tuple[str, ...] = tuple(ENDS), ow
     return taken[1]
 
 
-def due(store: JobStore) -> list[str]:
-    """Claimed deliveries, all that are due, their pauses being over."""
+ALL = Bounds(host=100, owner=100)
+
+
+def due(store: JobStore) -> list[Delivery]:
+    """Tries of all pending deliveries: their pauses are made to be over."""
     with store._engine.begin() as connection:
         connection.execute(sa.text("UPDATE webhook_deliveries SET next_at = 0 WHERE state = 'pending'"))
-    return store.webhooks.claim()
+    return store.webhooks.take(100, ALL)
 
 
 def only(store: JobStore) -> Delivery:
@@ -100,12 +110,12 @@ def only(store: JobStore) -> Delivery:
 
 def test_an_end_is_told_once_and_signed(deliverer: Deliverer, store: JobStore, listener: Listener) -> None:
     lease = running(store, listener.url)
-    assert store.webhooks.claim() == []
+    assert store.webhooks.take(9) == []
     store.leases.succeed(lease, {}, {"vocals": {"key": f"{lease.prefix}/vocals.flac", "bytes": 1, "sha256": "x"}})
-    (delivery_id,) = store.webhooks.claim()
-    assert store.webhooks.claim() == []  # it is ours for a while
-    deliverer.deliver(delivery_id)
-    deliverer.deliver(delivery_id)  # a message too many
+    (delivery,) = store.webhooks.take(9)
+    assert store.webhooks.take(9) == []  # it is ours for a while
+    deliverer.deliver(delivery)
+    assert store.webhooks.take(9) == []
 
     ((headers, body),) = listener.got
     (secret,) = store.webhooks.secrets("")
@@ -121,8 +131,8 @@ def test_each_end_has_its_own_type(deliverer: Deliverer, store: JobStore, listen
     failed, canceled = running(store, listener.url), running(store, listener.url)
     store.leases.fail(failed, "not_audio", "no")
     store.cancel(canceled.job_id, "canceled by the client")
-    for delivery_id in store.webhooks.claim():
-        deliverer.deliver(delivery_id)
+    for delivery in store.webhooks.take(9):
+        deliverer.deliver(delivery)
     assert sorted(json.loads(body)["type"] for _, body in listener.got) == ["job.canceled", "job.failed"]
 
 
@@ -149,7 +159,7 @@ def test_a_client_that_fails_is_told_again_with_growing_pauses(
     deliverer.deliver(due(store)[0])
     first = only(store)
     assert (first.state, first.attempt, first.detail) == ("pending", 1, "answered 503")
-    assert store.webhooks.claim() == []  # it waits
+    assert store.webhooks.take(9) == []  # it waits
 
     listener.status = 204
     deliverer.deliver(due(store)[0])
@@ -170,7 +180,7 @@ def test_a_day_is_enough(deliverer: Deliverer, store: JobStore, listener: Listen
 
     listener.status = 200
     assert store.webhooks.replay(only(store).id)
-    deliverer.deliver(store.webhooks.claim()[0])
+    deliverer.deliver(store.webhooks.take(9)[0])
     assert only(store).state == "delivered"
 
 
@@ -224,3 +234,81 @@ def test_an_erased_jobs_message_is_erased_with_it(store: JobStore, listener: Lis
     store.leases.succeed(lease, {}, {})
     store.delete(lease.job_id)
     assert store.webhooks.recent() == []
+
+
+class Drip(socketserver.StreamRequestHandler):
+    """Answers drop by drop, and never to the end."""
+
+    def handle(self) -> None:
+        with contextlib.suppress(OSError):
+            for letter in itertools.chain(b"HTTP/1.1 200 OK\r\nX-Slow: ", itertools.repeat(120)):
+                self.wfile.write(bytes([letter]))
+                time.sleep(0.05)
+
+
+@pytest.fixture
+def dripping() -> Iterator[str]:
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.2", 0), Drip) as server:  # another host than the listener's
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.2:{server.server_address[1]}/hook"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_an_answer_drop_by_drop_ends_at_the_deadline_of_the_try(
+    settings: Settings, store: JobStore, dripping: str, monkeypatch: pytest.MonkeyPatch, proxied: bool
+) -> None:
+    monkeypatch.setattr(webhooks, "TRY_SECONDS", 2.0)
+    deliverer = Deliverer(store, links(settings), Guard("127.0.0.0/8"), dripping.removesuffix("/hook") * proxied)
+    store.leases.succeed(running(store, dripping), {}, {})
+    begun = time.monotonic()
+    deliverer.deliver(due(store)[0])
+
+    assert time.monotonic() - begun < 10
+    assert (only(store).state, only(store).detail) == ("pending", "no answer (ReadTimeout)")
+
+
+def test_receivers_that_never_finish_keep_nobody_else_waiting(
+    deliverer: Deliverer, store: JobStore, listener: Listener, dripping: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "TRY_SECONDS", 4.0)
+    # given more slow deliveries than there are threads, all due before anybody else's
+    for number in range(12):
+        store.leases.succeed(running(store, dripping.replace("hook", str(number)), owner="mallory"), {}, {})
+    sending = Deliveries(deliverer, threads=4)
+    sending.start()
+    try:
+        wait_for("slow ones at work", lambda: [each for each in store.webhooks.recent() if each.lease])
+
+        # when others' jobs end
+        jobs = [running(store, listener.url, owner="bob") for _ in range(6)]
+        for lease in jobs:
+            store.leases.succeed(lease, {}, {})
+
+        # then they hear of it while the slow ones are still at work
+        wait_for("the others' webhooks", lambda: len(listener.got) == 6, 10)
+        busy = [each for each in store.webhooks.recent() if each.lease]
+        assert [each.owner for each in busy] == ["mallory"]
+    finally:
+        sending.stop()
+        sending.join()
+
+
+def test_a_stop_waits_for_the_tries_at_work_and_begins_no_more(
+    deliverer: Deliverer, store: JobStore, dripping: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "TRY_SECONDS", 1.0)
+    for _ in range(3):
+        store.leases.succeed(running(store, dripping), {}, {})
+    sending = Deliveries(deliverer, threads=4)
+    sending.start()
+    wait_for("a try", lambda: any(each.lease for each in store.webhooks.recent()))
+    sending.stop()
+    sending.join()
+
+    found = store.webhooks.recent()
+    assert sorted(each.attempt for each in found) == [0, 0, 1]
+    assert not any(each.lease for each in found)

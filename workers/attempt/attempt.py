@@ -80,7 +80,7 @@ class Attempt:
         self.job_limits.check(self.of.needs.model or self.of.kind.name, self.of.kind.advice, predicted, seconds)
         self.charge(seconds)
         self.keeper.limit(None)  # waiting for others is no fault of this job
-        with self.turns.turn(lambda: self.watch.report("waiting", 0, 0)):
+        with self.turns.turn(self.lease, self._waiting, self.keeper.is_held) as turn, self.keeper.showing(turn.beat):
             self.keeper.limit(self.job_limits.time_limit(predicted))
             before, whole = self.watch.device_seconds, False
             try:
@@ -91,6 +91,9 @@ class Attempt:
                 used = seconds if whole else seconds * self.watch.share
                 self.spending.note(self.job.id, self._work, self.watch.device_seconds - before, used, whole)
         self.keeper.limit(self.general_seconds)
+
+    def _waiting(self) -> None:
+        self.watch.report("waiting", 0, 0)
 
     @property
     def _work(self) -> tuple[str, str, str]:

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
@@ -43,6 +43,7 @@ class LeaseKeeper:
         self._limit = 0.0
         self._quarter = 0  # of the job that its client was told of
         self._computing = False
+        self._beat: Callable[[], None] = lambda: None
         self._stop = threading.Event()
         self._lost = threading.Event()
         here = contextvars.copy_context()  # so that its lines in the log are the job's, too
@@ -87,6 +88,22 @@ class LeaseKeeper:
         finally:
             self._computing = False
 
+    @contextmanager
+    def showing(self, beat: Callable[[], None]) -> Iterator[None]:
+        """Call `beat` at each renewal while the context lasts."""
+        self._beat = beat
+        try:
+            yield
+        finally:
+            self._beat = lambda: None
+
+    def is_held(self, lease: Lease) -> bool:
+        """Whether another job's lease is still valid; it counts as valid while the store does not answer."""
+        try:
+            return self._store.leases.is_held(lease)
+        except StemsvcError:
+            return True
+
     def wait(self, seconds: float) -> None:
         """Sleep; raises `LeaseLost` as soon as the job is not ours."""
         if self._lost.wait(seconds):
@@ -101,6 +118,7 @@ class LeaseKeeper:
     def _run(self) -> None:
         while not self._stop.wait(self._interval):
             faulthandler.dump_traceback_later(DEAF_SECONDS, exit=True, file=2)  # put off at each round
+            self._beat()
             if self._over() > OBEY_SECONDS:
                 self._end_process()
             if self._lost.is_set():

@@ -15,6 +15,8 @@ import structlog
 from stemsvc.control.subscribers import open_store
 from stemsvc.errors import StemsvcError
 from stemsvc.jobs.record import Job, JobState, Lease
+from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.leases import WHOLE_WORKERS
 from stemsvc.queue.changes import Changes
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
@@ -38,7 +40,7 @@ def end_leases_of_the_dead(settings: Settings, job_id: str | None = None) -> int
     try:
         found = store.running() if job_id is None else [job for job in (store.get(job_id),) if job]
         leases = [Lease(job.id, job.attempt, str(job.lease_owner)) for job in found if _is_orphaned(job)]
-        ended = sum(store.leases.take_back(lease, "the worker's process is gone") is not None for lease in leases)
+        ended = sum(_end(store, lease, whole_worker=job_id is None) for lease in leases)
     except StemsvcError as error:
         log.warning("leases of dead processes not ended", code=error.code, detail=error.detail)
         return 0
@@ -48,6 +50,11 @@ def end_leases_of_the_dead(settings: Settings, job_id: str | None = None) -> int
     if ended:
         log.info("leases of dead processes ended", jobs=ended)
     return ended
+
+
+def _end(store: JobStore, lease: Lease, *, whole_worker: bool) -> bool:
+    counted = not whole_worker or lease.attempt >= WHOLE_WORKERS
+    return store.leases.take_back(lease, "the worker's process is gone", counted=counted) is not None
 
 
 def _host() -> str:

@@ -4,40 +4,92 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import structlog
+
+from stemsvc.jobs.record import Lease
+
+log = structlog.get_logger()
 POLL_SECONDS = 0.02
+LOOK_SECONDS = 2.0  # between two looks at who holds the device
+FROZEN_SECONDS = 10.0  # without a sign from a process that gives one each second
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that holds a device, and the lease of the job that it computes."""
+
+    pid: int
+    started: str  # when the process started, in the kernel's ticks: another process may get its pid later
+    lease: Lease
+
+    @classmethod
+    def of(cls, lease: Lease) -> Holder:
+        """This process."""
+        return cls(os.getpid(), _started(os.getpid()), lease)
+
+    def lives(self) -> bool:
+        """Whether it is still that process."""
+        return bool(self.started) and _started(self.pid) == self.started
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The device, while this process holds it."""
+
+    file: int
+
+    def beat(self) -> None:
+        """Show those who wait that this process is not frozen."""
+        with contextlib.suppress(OSError):
+            os.utime(self.file)
 
 
 class DeviceTurns:
     """The right to compute on `device`, shared by all worker processes of this machine that use the same folder.
 
-    Each of the `slots` is a lock on a file: the kernel releases it when its process dies, however it dies.
+    Each of the `slots` is a lock on a file: the kernel releases it when its process dies, however it dies. The file
+    names its holder. A holder that shows no sign of life, and whose job is no longer its own, is killed by those who
+    wait: a frozen process would keep the device for ever.
     """
 
     def __init__(self, folder: Path, device: str, slots: int) -> None:
         self._paths = [folder / f"{device.replace(':', '-')}-{slot}.lock" for slot in range(slots)]
 
     @contextlib.contextmanager
-    def turn(self, waiting: Callable[[], None]) -> Iterator[None]:
-        """Hold the device. `waiting` is called again and again until a slot is free; what it raises ends the wait."""
+    def turn(
+        self, lease: Lease, waiting: Callable[[], None], is_held: Callable[[Lease], bool] = lambda lease: True
+    ) -> Iterator[Turn]:
+        """Hold the device. `waiting` is called again and again until a slot is free; what it raises ends the wait.
+
+        `is_held` says whether a holder's lease is still valid.
+        """
         file = self._take()
+        look = time.monotonic() + LOOK_SECONDS
         while file is None:
             waiting()
             time.sleep(POLL_SECONDS)
+            if time.monotonic() >= look:
+                self._end_frozen(is_held)
+                look = time.monotonic() + LOOK_SECONDS
             file = self._take()
         try:
-            yield
+            _write(file, Holder.of(lease))
+            yield Turn(file)
         finally:
             os.close(file)
 
     def _take(self) -> int | None:
         for path in self._paths:
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -45,3 +97,37 @@ class DeviceTurns:
             else:
                 return file
         return None
+
+    def _end_frozen(self, is_held: Callable[[Lease], bool]) -> None:
+        for path in self._paths:
+            holder = _read(path)
+            if holder is None or holder.pid == os.getpid() or not holder.lives():
+                continue
+            if time.time() - path.stat().st_mtime > FROZEN_SECONDS and not is_held(holder.lease):
+                log.error("killing a frozen process that holds the device", pid=holder.pid, held_by=holder.lease.job_id)
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(holder.pid, signal.SIGKILL)
+
+
+def _write(file: int, holder: Holder) -> None:
+    with contextlib.suppress(OSError):  # a full disk is no reason not to compute
+        os.ftruncate(file, 0)
+        os.pwrite(file, json.dumps(asdict(holder)).encode(), 0)
+
+
+def _read(path: Path) -> Holder | None:
+    """Who holds it, as far as the file says; it may be empty, or name an earlier holder."""
+    try:
+        found = json.loads(path.read_bytes())
+        return Holder(found["pid"], found["started"], Lease(**found["lease"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _started(pid: int) -> str:
+    """When the process started, in ticks since the boot (proc(5), field 22 of stat); empty if that is unknown."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return stat.rpartition(")")[2].split()[19]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import ssl
 from collections.abc import Callable, Iterator
@@ -26,11 +27,12 @@ from stemsvc.errors import (
     TooManyRedirects,
     UsageError,
 )
-from stemsvc.guard import MOST_REDIRECTS, Guard, guarded_client
+from stemsvc.guard import MOST_REDIRECTS, Deadline, Guard, guarded_client
 from stemsvc.jobs.filenames import clean_filename
 from workers.sources.protocol import Fetched, Order
 
 SILENCE_SECONDS = 20.0
+OPEN_SECONDS = 30.0  # for connections, redirects and headers together
 CHUNK = 64 * 1024
 PAGES = ("text/html", "application/xhtml+xml")
 PLAYLISTS = ("mpegurl", "dash+xml", "x-scpls", "xspf+xml")
@@ -52,9 +54,10 @@ def fetch_direct(order: Order, guard: Guard, on_progress: OnProgress) -> Fetched
     `source_denied`, `source_removed`, `source_geo_blocked`, `source_refused`, `source_is_text`, `empty_file`;
     `TransientError` `source_unavailable`, `source_rate_limited`, `dns_unavailable`.
     """
+    deadline = Deadline(OPEN_SECONDS)
     with (
         _translated(),
-        guarded_client(guard, SILENCE_SECONDS, order.proxy) as client,
+        guarded_client(guard, SILENCE_SECONDS, order.proxy, deadline) as client,
         _opened(client, order, guard) as response,
     ):
         _check_status(response)
@@ -64,6 +67,7 @@ def fetch_direct(order: Order, guard: Guard, on_progress: OnProgress) -> Fetched
         if kind.startswith("text/") or kind == "application/json":
             raise SourceIsText(f"the address has {kind}, not audio")
         path = Path(order.folder) / "source"
+        deadline.allow(math.inf)  # who waits for this process watches the pace of the body
         _save(response, path, order.max_bytes, on_progress)
         return Fetched(str(path), _name(response))
 
@@ -94,7 +98,9 @@ def _translated() -> Iterator[None]:
         if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
             raise SourceRefused("the host's certificate is not valid") from error
         raise SourceUnavailable("the host does not answer") from error
-    except (TimeoutError, httpx.HTTPError) as error:
+    except (TimeoutError, httpx.TimeoutException) as error:
+        raise SourceUnavailable(f"the host is too slow ({type(error).__name__})") from error
+    except httpx.HTTPError as error:
         raise SourceUnavailable(f"the connection broke ({type(error).__name__})") from error
 
 

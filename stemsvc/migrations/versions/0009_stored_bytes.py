@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 STORED = sa.text("stored_bytes > 0")
 # What jobs store already. A process of an older release counts nothing for the jobs that it moves.

@@ -77,6 +77,7 @@ def test_doctor_on_a_fresh_machine_is_content_and_says_how_to_start(tmp_path: Pa
     assert "stemsvc up" in done.stdout
 
 
+@pytest.mark.long
 def test_doctor_with_a_broken_part_fails(tmp_path: Path) -> None:
     done = run(tmp_path, "doctor", STEMSVC_BROKER_URL=f"redis://127.0.0.1:{free_port()}/0")
 
@@ -163,6 +164,7 @@ def test_up_starts_everything_restarts_what_dies_and_leaves_nothing_running(tmp_
     wait_for("every child to be gone", lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
 
 
+@pytest.mark.long
 def test_up_in_the_background_returns_and_down_stops_it(tmp_path: Path) -> None:
     port = str(free_port())
     started = run(tmp_path, "up", "--detach", "--port", port)

@@ -10,7 +10,6 @@ import itertools
 from collections import Counter
 from typing import Any
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -19,12 +18,12 @@ from hypothesis.stateful import (
     invariant,
     multiple,
     rule,
-    run_state_machine_as_test,
 )
 
 from stemsvc.jobs.record import MOVES, Job, JobState, Lease, new_job_id
 from stemsvc.jobstore import JobStore
 from tests.specs import job_of, spec_of
+from tests.stemsvc.jobstore.interleavings import run_on
 
 POOL = "separate.demo.cpu"
 ENDED = {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED, JobState.EXPIRED}
@@ -207,18 +206,4 @@ class Interleavings(RuleBasedStateMachine):
 
 
 def test_no_interleaving_loses_doubles_or_strands_a_job(store: JobStore) -> None:
-    class OnStore(Interleavings):
-        pass
-
-    OnStore.store = store
-    run_state_machine_as_test(
-        OnStore,
-        settings=settings(
-            max_examples=15 if store._engine.dialect.name == "sqlite" else 5,
-            stateful_step_count=30,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_on(store, Interleavings)

@@ -507,7 +507,7 @@ def test_a_cancel_ends_the_wait_for_the_device(
             runner.store.cancel(job_id, "by the client")
 
     monkeypatch.setattr(LeaseKeeper, "report", watched)
-    with DeviceTurns(folder, "cpu", 1).turn(lambda: None):
+    with DeviceTurns(folder, "cpu", 1).turn(Lease("another", 1, "w"), lambda: None):
         runner.run(job_id, "worker")
 
     assert state(runner, job_id) == ("canceled", None)

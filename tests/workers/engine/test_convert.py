@@ -54,7 +54,10 @@ def checkpoint(folder: Path, kind: type, *, half: bool = True) -> Path:
     return next(folder.glob("small-*.th"))
 
 
-@pytest.mark.parametrize(("kind", "half"), [(HTDemucs, True), (HDemucs, False), (Demucs, True)])
+@pytest.mark.parametrize(
+    ("kind", "half"),
+    [(HTDemucs, True), *(pytest.param(*each, marks=pytest.mark.long) for each in ((HDemucs, False), (Demucs, True)))],
+)
 def test_a_checkpoint_of_upstreams_separates_identically(tmp_path: Path, kind: type, half: bool) -> None:
     # given upstream's checkpoint, named in a catalog
     path = checkpoint(tmp_path, kind, half=half)

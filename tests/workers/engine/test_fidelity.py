@@ -53,6 +53,11 @@ BAGS: dict[str, Any] = {
 
 
 LONG = (
+    "htdemucs of six stems",
+    "htdemucs cross first, group norms",
+    "htdemucs with learnt positions",
+    "hdemucs of the old padding",
+    "hdemucs of the spectrum alone",
     "htdemucs bag",
     "bag of two families",
     "htdemucs without a transformer",
@@ -83,13 +88,15 @@ def test_torch_without_openvino_agrees_too(name: str, monkeypatch: pytest.Monkey
     assert isinstance(separator.network(0), TorchNetwork)
 
 
-@pytest.mark.parametrize("name", ["htdemucs", "htdemucs of six stems", "hdemucs"])
+@pytest.mark.parametrize(
+    "name", ["htdemucs", *(pytest.param(name, marks=pytest.mark.long) for name in ("htdemucs of six stems", "hdemucs"))]
+)
 def test_the_published_families_run_in_openvino(name: str) -> None:
     assert isinstance(Separator(BAGS[name]()).network(0), OpenVinoNetwork)
 
 
 STRIDE = int(0.75 * 2 * RATE)
-LONG_ONES = (999, 2 * RATE - 1, 2 * RATE + 1, 3 * STRIDE + 1)
+LONG_ONES = (2, 999, 2 * RATE - 1, 2 * RATE, 2 * RATE + 1, 3 * STRIDE - 1, 3 * STRIDE + 1)
 LENGTHS = [2, 999, 1 * RATE, 2 * RATE - 1, 2 * RATE, 2 * RATE + 1, 3 * STRIDE - 1, 3 * STRIDE, 3 * STRIDE + 1, 6 * RATE]
 
 
@@ -130,7 +137,7 @@ def test_mono_of_8_khz_agrees_with_upstream(separator: Separator) -> None:
 
 
 @pytest.mark.parametrize(
-    "overlap", [0.0, pytest.param(0.1, marks=pytest.mark.long), 0.5, 0.75, pytest.param(0.9, marks=pytest.mark.long)]
+    "overlap", [0.0, 0.5, *(pytest.param(overlap, marks=pytest.mark.long) for overlap in (0.1, 0.75, 0.9))]
 )
 def test_every_overlap_agrees_with_upstream(separator: Separator, overlap: float) -> None:
     mixture = music(3.3)

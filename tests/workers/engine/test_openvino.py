@@ -61,6 +61,7 @@ def test_a_conversion_is_done_once_and_then_read(tmp_path: Path, conversions: li
     assert [path.name[:9] for path in tmp_path.iterdir()] == ["openvino-"]
 
 
+@pytest.mark.long
 def test_other_weights_or_another_architecture_are_another_conversion(tmp_path: Path, conversions: list[int]) -> None:
     for network in (htdemucs(), htdemucs(seed=1), htdemucs(t_weight_pos_embed=0.5)):
         Separator(bag(network), cache=tmp_path).network(0)
@@ -106,6 +107,7 @@ def test_a_network_that_can_not_be_converted_runs_in_torch(caplog: pytest.LogCap
     assert "torch runs it" in caplog.text
 
 
+@pytest.mark.long
 def test_the_fast_precision_says_what_it_costs() -> None:
     model, mixture = bag(htdemucs()), music(4.0)
     separator = Separator(model, precision="fast")

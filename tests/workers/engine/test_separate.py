@@ -70,7 +70,7 @@ def unstreamed(separator: Separator, mixture: Sound, options: SeparationOptions)
     return (total / weights * torch.tensor(scale) + torch.tensor(mean)).numpy()
 
 
-@pytest.mark.parametrize("overlap", [0.0, 0.25, 0.6])
+@pytest.mark.parametrize("overlap", [0.25, *(pytest.param(each, marks=pytest.mark.long) for each in (0.0, 0.6))])
 def test_streaming_is_bitwise_the_unstreamed_form(overlap: float) -> None:
     separator, _ = in_torch(bag(htdemucs()))
     mixture, options = music(7.0), SeparationOptions(overlap=overlap)
@@ -92,7 +92,7 @@ def test_pieces_leave_as_soon_as_no_later_segment_touches_them() -> None:
     pieces.close()
 
 
-@pytest.mark.parametrize("size", [2, 3, 16])
+@pytest.mark.parametrize("size", [3, *(pytest.param(each, marks=pytest.mark.long) for each in (2, 16))])
 def test_batches_change_nothing(size: int) -> None:
     separator, (network,) = in_torch(bag(htdemucs()))
     mixture = music(10.0)
@@ -329,7 +329,7 @@ def demo() -> Any:
     return load_model(load_catalog().get("demo"), [DEMO_WEIGHTS])
 
 
-@pytest.mark.parametrize("quiet", [1.0, 1e-3])
+@pytest.mark.parametrize("quiet", [pytest.param(1.0, marks=pytest.mark.long), 1e-3])
 def test_mixed_precision_keeps_60_db_on_quiet_stems_too(demo: Any, quiet: float) -> None:
     # given the arithmetic that CUDA gets, here on a CPU, and a song in which every stem but the drums is 40 dB down
     from stemsvc.demo.render import render_song

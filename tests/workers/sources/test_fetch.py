@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 import threading
 import time
@@ -23,8 +24,9 @@ from stemsvc.errors import (
     TransientError,
     UsageError,
 )
+from stemsvc.guard import Guard
 from tests.sounds import tone, write_sound
-from workers.sources import ytdlp
+from workers.sources import direct, ytdlp
 from workers.sources.fetch import fetch
 from workers.sources.protocol import Fetched, Order, read, write
 
@@ -343,3 +345,36 @@ def test_a_message_survives_the_pipe(message: Any) -> None:
         assert (type(back), back.code, back.detail) == (type(message), message.code, message.detail)
     else:
         assert back == message
+
+
+def test_headers_drop_by_drop_end_at_a_deadline(order: Order, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        for letter in itertools.chain(b"HTTP/1.1 200 OK\r\nX-Slow: ", itertools.repeat(120)):
+            handler.wfile.write(bytes([letter]))
+            time.sleep(0.02)
+
+    site.pages["/drip"] = drip
+    monkeypatch.setattr(direct, "OPEN_SECONDS", 0.5)
+    slow = replace(order, url=site.url("/drip"))
+    begun = time.monotonic()
+    with pytest.raises(SourceUnavailable, match="too slow"):
+        direct.fetch_direct(slow, Guard("127.0.0.0/8"), lambda done, total: None)
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("kind", ["audio/flac", "text/html"])
+def test_a_body_drop_by_drop_ends_when_it_is_too_slow(
+    order: Order, site: Site, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", kind)
+        handler.end_headers()
+        while True:
+            handler.wfile.write(b"<" * 100)
+            time.sleep(0.05)
+
+    site.pages["/drip"] = drip
+    monkeypatch.setattr("workers.sources.fetch.PATIENCE_SECONDS", 3.0)
+    error = refusal(order, site.url("/drip"))
+    assert (type(error), error.detail) == (SourceUnavailable, "the host sends its track too slowly")
