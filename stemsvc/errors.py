@@ -150,7 +150,9 @@ class EmptyFile(UsageError, status=400):
 
 
 class FileTooLarge(UsageError, status=413):
-    """Send a smaller file: `STEMSVC_MAX_UPLOAD_BYTES` is the limit, also of tracks that are fetched."""
+    """Send a smaller file: `STEMSVC_MAX_UPLOAD_BYTES` is the limit, also of tracks that are fetched. A key may have a
+    limit of its own.
+    """
 
 
 class LengthRequired(UsageError, status=411):
@@ -265,6 +267,10 @@ class TrackTooLong(UsageError, status=422):
     """Send a shorter track: `STEMSVC_MAX_DURATION_SECONDS` is the limit."""
 
 
+class TrackExceedsQuota(UsageError, status=422):
+    """Send a shorter track: this one is longer than all that the key may send in a day."""
+
+
 class TooMuchWork(UsageError, status=422):
     """Send a shorter track, ask for less overlap or fewer shifts, or use another model;
     `STEMSVC_JOB_TIME_LIMIT_SECONDS` is the limit.
@@ -283,7 +289,13 @@ class KeyQueueFull(TransientError, status=429):
 
 
 class QuotaExceeded(TransientError, status=429):
-    """The key has used its minutes of the day: `Retry-After` says when some are free again."""
+    """The key has used its minutes of the day: `Retry-After` says when enough are free again. A job fails with this
+    code if its track turns out to be longer than what is left of the day; send it again later.
+    """
+
+
+class KeyStorageFull(TransientError, status=429):
+    """The key's files have all the bytes that they may have: delete jobs or uploads, or wait until some expire."""
 
 
 class TooManyUploads(TransientError, status=429):

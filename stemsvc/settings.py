@@ -74,6 +74,11 @@ class Settings(BaseSettings):
     max_wait_seconds: float = Field(60.0, ge=0, description="longest time that `Prefer: wait=n` may hold an answer")
     upload_ttl_seconds: float = Field(86400.0, gt=0, description="lifetime of a presigned upload and of its file")
     max_uploads_per_key: int = Field(100, ge=1, description="most presigned uploads that a key may have open")
+    max_stored_bytes_per_key: int = Field(
+        0,
+        ge=0,
+        description="most bytes that the uploads of a key and the files of its jobs may have at one time; 0: no limit",
+    )
     max_upload_bytes: int = Field(512 * MIB, ge=1, description="largest request body")
     max_duration_seconds: float = Field(
         14400.0, gt=0, description="longest track; a longer one needs more scratch disk"

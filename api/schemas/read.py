@@ -50,10 +50,17 @@ def read_source(form: dict[str, Any], who: Caller) -> Source:
     if "url" in source:
         who.need(Scope.URL_SOURCE)
         return Link(source["url"])
-    return services().acceptance.uploaded(source["upload_id"], who.sees)
+    return services().uploads.find(source["upload_id"], who.sees)
 
 
 def asked_by(who: Caller, *, key: bool = True) -> Request:
     """Who asks: the key's id and limits, and the client's own name for this request unless `key` is false."""
-    limits = (who.key.max_waiting, who.key.minutes_per_day) if who.key else (None, None)
-    return Request(request_id(), who.owner, idempotency_key() if key else None, current_parent(), *limits)
+    asked = Request(request_id(), who.owner, idempotency_key() if key else None, current_parent())
+    if who.key is None:
+        return asked
+    return dataclasses.replace(
+        asked,
+        max_waiting=who.key.max_waiting,
+        minutes_per_day=who.key.minutes_per_day,
+        max_stored_bytes=who.key.max_stored_bytes,
+    )

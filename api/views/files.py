@@ -8,7 +8,8 @@ from flask import Blueprint, Response, request, send_file
 
 from api.services import services
 from stemsvc.errors import ObjectMissing, UrlInvalid
-from stemsvc.storage.local import ROUTE, LocalStorage, SignedQuery, SignedUpload
+from stemsvc.storage.local import LocalStorage
+from stemsvc.storage.signing import ROUTE, SignedQuery, SignedUpload
 
 blueprint = Blueprint("files", __name__)
 
@@ -28,12 +29,14 @@ def download(key: str) -> Response:
 
 @blueprint.put(f"{ROUTE}<path:key>")
 def receive(key: str) -> Response:
-    """Store the bytes of a presigned upload: all of them, or none."""
+    """Store the bytes of a presigned upload: all of them, or none. An upload that was deleted takes none."""
     storage = _storage()
     signature = request.args.get("signature", "")
     signed = SignedUpload(_number("expires"), _number("max"), _number("bytes"), signature)
     request.max_content_length = signed.max_bytes
-    storage.receive(key, signed, cast(BinaryIO, request.stream), request.content_length)
+    length = storage.admit(key, signed, request.content_length)
+    body = cast(BinaryIO, request.stream)
+    services().uploads.receive(key, length, lambda: storage.receive(key, signed, body, length))
     return Response(status=200)
 
 

@@ -12,7 +12,6 @@ from api.edge.auth import caller
 from api.edge.bodies import BodyBlueprint
 from api.schemas.answers import ProblemSchema, UploadSchema
 from api.schemas.forms import UploadForm
-from api.schemas.read import asked_by
 from api.services import services
 from stemsvc.accounts.keys import Scope
 from stemsvc.errors import FileTooLarge
@@ -29,23 +28,24 @@ blueprint = BodyBlueprint(
 @blueprint.arguments(UploadForm, example={"filename": "song.flac", "bytes": 31457280})
 @blueprint.response(201, UploadSchema)
 @blueprint.alt_response(413, schema=ProblemSchema, description="the file is too large")
-@blueprint.alt_response(429, schema=ProblemSchema, description="too many uploads are open")
+@blueprint.alt_response(429, schema=ProblemSchema, description="too many uploads are open, or the key stores too much")
 def announce(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Ask for a URL to send a track to
 
     PUT the file's bytes to `url` with the `headers`, then name `upload_id` in the `source` of one or more jobs. The
-    URL takes bytes for an hour. The file stays for a day.
+    URL takes bytes for an hour. The file stays for a day. Once the upload is deleted, its URL takes none.
     """
     who, settings = caller(Scope.SUBMIT), services().settings
     size = form["bytes"]
     if size is not None and size > settings.max_upload_bytes:
         raise FileTooLarge(f"the file has {size} bytes; the limit is {settings.max_upload_bytes}")
-    upload = services().acceptance.announce_upload(
+    upload = services().uploads.announce(
         clean_filename(form["filename"]),
         settings.max_upload_bytes,
-        asked_by(who, key=False),
+        who.owner,
         settings.upload_ttl_seconds,
         settings.max_uploads_per_key,
+        size,
     )
     seconds = int(min(URL_SECONDS, settings.upload_ttl_seconds))
     put = services().storage.signed_put(upload.key, seconds, upload.max_bytes, size)
@@ -68,4 +68,4 @@ def erase(upload_id: str) -> None:
 
     Its file is deleted. Jobs that named it keep their own copy.
     """
-    services().acceptance.erase_upload(upload_id, caller(Scope.SUBMIT).sees)
+    services().uploads.erase(upload_id, caller(Scope.SUBMIT).sees)

@@ -38,6 +38,7 @@ class Key:
     revoked_at: float | None = None
     max_waiting: int | None = None  # jobs; None: what the settings say
     minutes_per_day: float | None = None  # of audio; None: any number
+    max_stored_bytes: int | None = None  # of files at one time; 0: any number; None: what the settings say
 
     def may(self, scope: Scope) -> bool:
         """Whether the key has the scope; an admin has all."""

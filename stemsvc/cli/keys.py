@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stemsvc.accounts.keys import DEFAULT_SCOPES, Scope, new_key
+from stemsvc.accounts.keys import DEFAULT_SCOPES, Key, Scope, new_key
 from stemsvc.errors import BadName, KeyNotFound
 
 if TYPE_CHECKING:
@@ -35,12 +35,23 @@ def keys() -> None:
     "--max-waiting", type=click.IntRange(0), help="most jobs that may wait; default: STEMSVC_MAX_WAITING_PER_KEY"
 )
 @click.option("--minutes-per-day", type=click.FloatRange(0), help="audio that the key may send; default: no limit")
-def create(name: str, scopes: tuple[str, ...], max_waiting: int | None, minutes_per_day: float | None) -> None:
+@click.option(
+    "--max-stored-bytes",
+    type=click.IntRange(0),
+    help="most bytes of files that the key may store; 0: no limit; default: STEMSVC_MAX_STORED_BYTES_PER_KEY",
+)
+def create(
+    name: str,
+    scopes: tuple[str, ...],
+    max_waiting: int | None,
+    minutes_per_day: float | None,
+    max_stored_bytes: int | None,
+) -> None:
     """Make a key for NAME and print it. It is shown only this once."""
     if not name.strip() or len(name) > 200 or not name.isprintable():
         raise BadName("a name has 1 to 200 printable characters")
     key, token = new_key(name.strip(), frozenset(Scope(scope) for scope in scopes))
-    key = replace(key, max_waiting=max_waiting, minutes_per_day=minutes_per_day)
+    key = replace(key, max_waiting=max_waiting, minutes_per_day=minutes_per_day, max_stored_bytes=max_stored_bytes)
     store = open_store()
     store.keys.add(key)
     store.close()
@@ -57,11 +68,10 @@ def list_() -> None:
     store = open_store()
     found = store.keys.all()
     store.close()
-    table = Table("id", "name", "scopes", "waiting", "min/day", "created", "revoked")
+    table = Table("id", "name", "scopes", "limits", "created", "revoked")
     for key in found:
         revoked = _moment(key.revoked_at) if key.revoked_at else ""
-        limits = ["" if limit is None else f"{limit:g}" for limit in (key.max_waiting, key.minutes_per_day)]
-        table.add_row(key.id, key.name, " ".join(sorted(key.scopes)), *limits, _moment(key.created_at), revoked)
+        table.add_row(key.id, key.name, " ".join(sorted(key.scopes)), _limits(key), _moment(key.created_at), revoked)
     if found:
         Console().print(table)
     else:
@@ -91,6 +101,12 @@ def open_store() -> JobStore:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     migrate(settings.resolved_database_url)
     return JobStore(settings.resolved_database_url)
+
+
+def _limits(key: Key) -> str:
+    """What the key says of its own limits, one a line."""
+    said = {"waiting": key.max_waiting, "min/day": key.minutes_per_day, "bytes": key.max_stored_bytes}
+    return "\n".join(f"{limit:.12g} {name}" for name, limit in said.items() if limit is not None)
 
 
 def _moment(seconds: float) -> str:

@@ -11,16 +11,14 @@ from typing import Any
 
 from stemsvc.control.publish import Sender
 from stemsvc.control.route import Router
-from stemsvc.control.sources import Source, UploadedFile
+from stemsvc.control.sources import Source
 from stemsvc.errors import (
     AcceptanceUnknown,
     BadInputs,
     JobFinished,
     JobNotFound,
     StemsvcError,
-    TooManyUploads,
     TransientError,
-    UploadNotFound,
 )
 from stemsvc.guard import Guard
 from stemsvc.jobs.pools import FETCH
@@ -29,7 +27,6 @@ from stemsvc.jobs.spec import Input, JobSpec
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.jobstore.intake import IdempotencyKey
-from stemsvc.jobstore.uploads import Upload
 from stemsvc.kinds import registry
 from stemsvc.kinds.base import Role
 from stemsvc.kinds.limits import TYPICAL_TRACK_SECONDS, Limits
@@ -53,8 +50,8 @@ class Rules:
 class Request:
     """Who asks: an owner (empty where there are no keys), the request's id, the client's idempotency key for it.
 
-    `max_waiting` (jobs that wait) and `minutes_per_day` (of audio) are what the owner's key allows. They go before the
-    rules.
+    `max_waiting` (jobs that wait), `minutes_per_day` (of audio) and `max_stored_bytes` (of files; 0: any number) are
+    what the owner's key allows. They go before the rules.
     """
 
     id: str | None = None
@@ -63,6 +60,7 @@ class Request:
     trace: str | None = None  # W3C traceparent of the request
     max_waiting: int | None = None
     minutes_per_day: float | None = None
+    max_stored_bytes: int | None = None
 
 
 class Acceptance:
@@ -82,8 +80,9 @@ class Acceptance:
         """Store the files, insert the row, have its message sent. Once the row is in, the job is accepted for good.
 
         `spec` is what `specify` returns. A request whose idempotency key came before gets the earlier job. Raises
-        `UsageError` for a job that no pool can serve, for an address that must not be contacted, and
-        `idempotency_conflict`; `TransientError` `queue_full`, `key_queue_full`, `quota_exceeded`, `storage_full`; the
+        `UsageError` for a job that no pool can serve, for an address that must not be contacted,
+        `idempotency_conflict`, and `track_exceeds_quota` or `file_too_large` where the owner may never send so much;
+        `TransientError` `queue_full`, `key_queue_full`, `quota_exceeded`, `key_storage_full`, `storage_full`; the
         errors of the storage and of the store. Where it raises, it leaves no files behind, except after
         `acceptance_unknown`: those may belong to a job.
         """
@@ -93,14 +92,15 @@ class Acceptance:
             return self._store.seen(earlier)
         for url in filter(None, (*(source.url for source in sources), spec.envelope.webhook_url)):
             self._rules.guard.check_url(url)
-        seconds, kind = _seconds(sources), registry.get(spec.kind)
+        seconds, kind = _seconds(sources, self._storage), registry.get(spec.kind)
         params = kind.read(spec.params)
         cost = self._predicted(kind, params, spec, seconds)
         needs = kind.needs(params, self._catalog)
         choice = self._router.choose(spec.kind, needs, spec.envelope.device, cost if seconds else 0.0)
         linked = any(source.url for source in sources)
         pool, bounds = FETCH if linked else choice.pool.name, self._bounds(request)
-        self._store.intake.check_room(pool, request.owner, bounds)
+        size = sum(source.size(self._storage) for source in sources) if bounds.stored_bytes else 0
+        self._store.intake.check_room(pool, request.owner, bounds, size)
         job = replace(self._stored(sources, spec, pool, request), cost=cost)
         if linked:
             job = replace(job, next_pool=choice.pool.name)
@@ -135,31 +135,12 @@ class Acceptance:
             self._erase(job.id)
             raise
 
-    def uploaded(self, upload_id: str, owner: str | None) -> UploadedFile:
-        """The file that a client stored by itself. Raises `UsageError` `upload_not_found`."""
-        upload = self._store.uploads.find(upload_id) if upload_id.isalnum() else None
-        if upload is None or not _sees(owner, upload.owner):
-            raise UploadNotFound("no such upload, or its time is over")
-        return UploadedFile(upload)
-
-    def announce_upload(self, name: str, max_bytes: int, request: Request, seconds: float, most: int) -> Upload:
-        """Make an upload for a client to send a file to. Raises `TransientError` `too_many_uploads`, `storage_full`."""
-        self._storage.check_room(self._rules.min_free_bytes)
-        made = self._store.uploads.add(Upload(new_job_id(), request.owner, name, max_bytes), seconds, most)
-        if made is None:
-            raise TooManyUploads(f"{most} uploads are already open", retry_after=60.0)
-        return made
-
-    def erase_upload(self, upload_id: str, owner: str | None) -> None:
-        """Delete an upload and what was sent to it. Raises `UsageError` `upload_not_found`."""
-        upload = self.uploaded(upload_id, owner).upload
-        self._storage.delete(f"uploads/{upload.id}/")
-        self._store.uploads.delete(upload.id)
-
     def _bounds(self, request: Request) -> Bounds:
-        waiting = self._rules.bounds.owner if request.max_waiting is None else request.max_waiting
+        rules = self._rules.bounds
+        waiting = rules.owner if request.max_waiting is None else request.max_waiting
         seconds = None if request.minutes_per_day is None else request.minutes_per_day * 60
-        return Bounds(self._rules.bounds.pool, waiting, seconds)
+        stored = rules.stored_bytes if request.max_stored_bytes is None else request.max_stored_bytes
+        return Bounds(rules.pool, waiting, seconds, stored)
 
     def _predicted(self, kind: AnyKind, params: Any, spec: JobSpec, seconds: float | None) -> float:
         """Its predicted cost in seconds; that of a typical track where the length is not known yet.
@@ -260,9 +241,9 @@ def _idempotency_key(sources: Sequence[Source], spec: JobSpec, request: Request)
     return IdempotencyKey(request.idempotency_key, hashlib.sha256(text.encode()).hexdigest())
 
 
-def _seconds(sources: Sequence[Source]) -> float | None:
+def _seconds(sources: Sequence[Source], storage: Storage) -> float | None:
     """The greatest length in seconds that a track's header declares; None where one declares none."""
-    found = [source.seconds() for source in sources]
+    found = [source.seconds(storage) for source in sources]
     return None if None in found else max((each for each in found if each is not None), default=0.0)
 
 

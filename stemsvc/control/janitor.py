@@ -1,4 +1,4 @@
-"""Expires stems and rows after their time, and removes objects that nothing refers to."""
+"""Expires stems and rows after their time, and removes objects and drafts that nothing refers to."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from stemsvc.jobstore import JobStore
 from stemsvc.storage import Storage
 
 log = structlog.get_logger()
+JOBS, UPLOADS = "jobs/", "uploads/"  # what all our keys start with
 
 
 @dataclass
@@ -22,7 +23,8 @@ class Janitor:
 
     `stems_ttl`, `rows_ttl` and `usage_ttl` are in seconds, 0 for ever; `keys_ttl` is of idempotency keys, in seconds.
     An object that its job's row does not use is removed at once: a worker that was killed had stored it. An object
-    without a row is removed after `suspect_seconds`, because a file is stored before its row is made.
+    of a job without a row is removed after `suspect_seconds`, because a file is stored before its row is made. An
+    upload's row is made first: an object without one is removed at once.
     """
 
     store: JobStore
@@ -46,30 +48,37 @@ class Janitor:
         self.store.tidy()
         if self.usage_ttl:
             self.store.usage.forget(self.usage_ttl)
-        for upload in self.store.uploads.expired(self.suspect_seconds):
+        for upload in self.store.uploads.expired():
             self.storage.delete(f"uploads/{upload.id}/")
             self.store.uploads.delete(upload.id)
             log.info("upload expired", upload_id=upload.id)
         self._remove_orphans()
+        self._remove_uploads()
+        if count := self.storage.clear_drafts((JOBS, UPLOADS)):
+            log.info("drafts of dead writers removed", drafts=count)
 
     def _remove_orphans(self) -> None:
         now = self.clock()
         suspects: dict[str, float] = {}
-        for job_id, keys in groupby(self.storage.keys("jobs/"), lambda key: key.split("/")[1]):
+        for job_id, keys in groupby(self.storage.keys(JOBS), lambda key: key.split("/")[1]):
             job = self.store.get(job_id)  # after the listing: the row will never use what it does not use now
             for key in keys:
                 if job is None:
                     suspects[key] = self._suspects.get(key, now)
                 elif not _is_used(key, job):
                     self._remove(key)
-        for upload_id, keys in groupby(self.storage.keys("uploads/"), lambda key: key.split("/")[1]):
-            if self.store.uploads.find(upload_id) is None:  # the client sent it after its upload expired
-                suspects |= {key: self._suspects.get(key, now) for key in keys}
         for key, since in list(suspects.items()):
             if now - since >= self.suspect_seconds:
                 self._remove(key)
                 del suspects[key]
         self._suspects = suspects
+
+    def _remove_uploads(self) -> None:
+        """Remove what clients sent that they may not send: an S3 storage can't refuse it."""
+        for key, size in self.storage.sizes(UPLOADS).items():
+            upload = self.store.uploads.find(key.split("/")[1])  # after the listing
+            if upload is None or key != upload.key or size > upload.max_bytes:
+                self._remove(key)
 
     def _remove(self, key: str) -> None:
         self.storage.delete(key)

@@ -11,6 +11,7 @@ from stemsvc.control.janitor import Janitor
 from stemsvc.control.publish import Sender
 from stemsvc.control.route import Router
 from stemsvc.control.subscribers import open_store
+from stemsvc.control.uploads import ClientUploads
 from stemsvc.errors import BadSettings
 from stemsvc.guard import Guard
 from stemsvc.jobs.pools import Pool
@@ -37,6 +38,7 @@ class Services:
     storage: Storage
     sender: Sender
     acceptance: Acceptance
+    uploads: ClientUploads
     dispatcher: Dispatcher
     janitor: Janitor
     changes: Changes
@@ -60,7 +62,11 @@ def open_services(settings: Settings) -> Services:
     publisher = Publisher(settings)
     pools = configured_pools(settings.pools, catalog)
     rules = Rules(
-        Bounds(settings.max_waiting_per_pool, settings.max_waiting_per_key),
+        Bounds(
+            settings.max_waiting_per_pool,
+            settings.max_waiting_per_key,
+            stored_bytes=settings.max_stored_bytes_per_key,
+        ),
         job_limits(settings),
         settings.max_attempts,
         settings.min_free_bytes,
@@ -69,6 +75,7 @@ def open_services(settings: Settings) -> Services:
     sender = Sender(store.outbox, publisher)
     router = Router(store, catalog, pools, patience=settings.reroute_seconds, refuse=settings.refuse_without_worker)
     acceptance = Acceptance(store, sender, storage, catalog, router, rules)
+    uploads = ClientUploads(store.uploads, storage, settings.min_free_bytes)
     dispatcher = Dispatcher(store, publisher, sender, router, settings.republish_seconds)
     janitor = Janitor(
         store,
@@ -80,7 +87,19 @@ def open_services(settings: Settings) -> Services:
     )
     watch = Watch(store, changes)
     return Services(
-        settings, catalog, pools, store, publisher, storage, sender, acceptance, dispatcher, janitor, changes, watch
+        settings,
+        catalog,
+        pools,
+        store,
+        publisher,
+        storage,
+        sender,
+        acceptance,
+        uploads,
+        dispatcher,
+        janitor,
+        changes,
+        watch,
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from stemsvc.errors import EmptyFile, FileTooLarge, UploadMissing
+from stemsvc.errors import EmptyFile, FileTooLarge, ObjectMissing, UploadMissing
 from stemsvc.jobs.probe import track_seconds
 from stemsvc.jobstore.uploads import Upload
 from stemsvc.storage import Storage
@@ -30,8 +31,11 @@ class Source(Protocol):
     def fingerprint(self) -> str:
         """A text that differs from that of every other source in the same client's requests."""
 
-    def seconds(self) -> float | None:
-        """The length that its header declares, in seconds; None where that is not known before it is stored."""
+    def seconds(self, storage: Storage) -> float | None:
+        """The length that its header declares, in seconds; None where that is not known before it is fetched."""
+
+    def size(self, storage: Storage) -> int:
+        """How many bytes `place` will store; 0 where that is not known before."""
 
     def place(self, storage: Storage, key: str) -> int:
         """Put its bytes under that key; returns how many. Raises the storage's errors."""
@@ -55,9 +59,15 @@ class SentFile:
         self.data.seek(0)
         return digest.hexdigest()
 
-    def seconds(self) -> float | None:
+    def seconds(self, storage: Storage) -> float | None:
         """See `Source`."""
         return track_seconds(self.data)
+
+    def size(self, storage: Storage) -> int:
+        """See `Source`."""
+        size = self.data.seek(0, os.SEEK_END)
+        self.data.seek(0)
+        return size
 
     def place(self, storage: Storage, key: str) -> int:
         """See `Source`."""
@@ -81,13 +91,26 @@ class UploadedFile:
         """See `Source`."""
         return self.upload.id
 
-    def seconds(self) -> float | None:
-        """See `Source`: unknown, for its bytes are in storage."""
-        return None
+    def seconds(self, storage: Storage) -> float | None:
+        """See `Source`: its header is read where it lies."""
+        try:
+            with storage.open(self.upload.key) as file:
+                return track_seconds(file)
+        except ObjectMissing:  # `place` says so
+            return None
+
+    def size(self, storage: Storage) -> int:
+        """See `Source`."""
+        return storage.size(self.upload.key) or 0
 
     def place(self, storage: Storage, key: str) -> int:
         """See `Source`. Raises `UsageError` `upload_missing`, `empty_file` or `file_too_large`."""
-        size = storage.size(self.upload.key)
+        self._check(storage, self.upload.key)
+        storage.copy(self.upload.key, key)
+        return self._check(storage, key)  # of the copy: the client may send another file at any time
+
+    def _check(self, storage: Storage, key: str) -> int:
+        size = storage.size(key)
         if size is None:
             raise UploadMissing("nothing was sent to this upload's URL yet")
         if size == 0:
@@ -95,7 +118,6 @@ class UploadedFile:
         if size > self.upload.max_bytes:
             storage.delete(self.upload.key)
             raise FileTooLarge(f"the upload has {size} bytes; at most {self.upload.max_bytes} are taken")
-        storage.copy(self.upload.key, key)
         return size
 
 
@@ -111,9 +133,13 @@ class Link:
         """See `Source`."""
         return self.url
 
-    def seconds(self) -> float | None:
+    def seconds(self, storage: Storage) -> float | None:
         """See `Source`: unknown until it is fetched."""
         return None
+
+    def size(self, storage: Storage) -> int:
+        """See `Source`: unknown until it is fetched."""
+        return 0
 
     def place(self, storage: Storage, key: str) -> int:
         """See `Source`: nothing yet."""

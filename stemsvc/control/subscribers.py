@@ -21,7 +21,13 @@ def open_store(settings: Settings, storage: Storage, changes: Changes) -> JobSto
     Each move is published to followers. Each end is counted, and the objects that the job no longer uses are erased.
     """
     subscribers = (Followers(changes), count_end, Eraser(storage))
-    return JobStore(settings.resolved_database_url, subscribers, changes.publish, settings.publish_ahead)
+    return JobStore(
+        settings.resolved_database_url,
+        subscribers,
+        changes.publish,
+        settings.publish_ahead,
+        settings.max_stored_bytes_per_key,
+    )
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,34 @@
-"""Limits on what clients send: the waiting jobs of a pool and of an owner, and an owner's audio in a day."""
+"""Limits on what clients send: the waiting jobs of a pool and of an owner, and the bytes that an owner may store."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from stemsvc.errors import KeyQueueFull, QueueFull, QuotaExceeded
-from stemsvc.jobstore.tables import db_now, jobs
-from stemsvc.jobstore.usage import day
+from stemsvc.errors import FileTooLarge, KeyQueueFull, KeyStorageFull, QueueFull
+from stemsvc.jobstore.tables import api_keys, db_now, jobs, uploads
 
 DRAIN_SECONDS = 300.0  # the pace of a pool is measured over the last of these
+STORED_SECONDS = 60.0  # until a client may look again whether its files have become fewer
+_OWNERS_LOCK = 7350233  # first key of PostgreSQL advisory locks: arbitrary, but the same in every process
+_KEEPS = sa.text("jobs.stored_bytes > 0")  # no parameter: the condition of an index
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """The most jobs that may wait in one pool, the most of one owner in all pools, the most audio of an owner a day."""
+    """The most jobs that may wait in one pool, and what an owner may send and store.
+
+    `owner` are its jobs that wait in all pools, `seconds_per_day` its audio of a day (None: no limit), `stored_bytes`
+    its uploads, and its jobs' inputs and outputs, at one time (0: no limit).
+    """
 
     pool: int
     owner: int
-    seconds_per_day: float | None = None  # of audio; None: no limit
+    seconds_per_day: float | None = None
+    stored_bytes: int = 0
 
 
 @dataclass
@@ -32,6 +40,37 @@ class Counts:
     seconds: defaultdict[str, float] = field(
         default_factory=lambda: defaultdict(float)
     )  # of audio in this batch, by owner
+    stored: Counter[str] = field(default_factory=Counter)  # bytes in this batch, by owner
+
+
+@dataclass(frozen=True)
+class OwnLimits:
+    """What an owner's key allows; `stored_bytes` is None where the key leaves it to the settings."""
+
+    minutes_per_day: float | None = None
+    stored_bytes: int | None = None
+
+    @classmethod
+    def of(cls, connection: sa.Connection, owner: str) -> OwnLimits:
+        """Read them; there are none where no key has that id."""
+        columns = (api_keys.c.minutes_per_day, api_keys.c.max_stored_bytes)
+        row = connection.execute(sa.select(*columns).where(api_keys.c.id == owner)).first() if owner else None
+        return cls(*row) if row else cls()
+
+    def most_stored(self, default: int) -> int:
+        """The most bytes that the owner may store, `default` where the key does not say it; 0: any number."""
+        return default if self.stored_bytes is None else self.stored_bytes
+
+
+def lock_owners(connection: sa.Connection, owners: Iterable[str]) -> None:
+    """Until this transaction ends, no other one that calls this sees or changes what these owners sent and stored.
+
+    Call it before any row is locked: whoever holds such a lock waits for nobody's rows but those of its own jobs.
+    SQLite has one writer at a time anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        for owner in sorted(set(owners)):
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_OWNERS_LOCK, sa.func.hashtext(owner))))
 
 
 def check_room(connection: sa.Connection, pool: str, owner: str, bounds: Bounds, counts: Counts) -> None:
@@ -44,16 +83,28 @@ def check_room(connection: sa.Connection, pool: str, owner: str, bounds: Bounds,
         raise KeyQueueFull(detail, retry_after=_pace(connection, pool))
 
 
-def check_quota(connection: sa.Connection, owner: str, seconds: float, bounds: Bounds, counts: Counts) -> None:
-    """Raise `TransientError` `quota_exceeded` where the owner may not send `seconds` more of audio today."""
-    most = bounds.seconds_per_day
-    if most is None:
+def check_stored(connection: sa.Connection, owner: str, bytes: int, most: int, more: int = 0) -> None:
+    """Raise where the owner may not store `bytes` beside what it stores already, and the `more` of this batch.
+
+    Raises `UsageError` `file_too_large` where they would never fit, else `TransientError` `key_storage_full`. 0 as
+    `most` is no limit. What must hold when the caller's transaction is committed needs `lock_owners` before.
+    """
+    if not most:
         return
-    sent, free_in = day(connection, owner)
-    sent += counts.seconds[owner]
-    if sent + seconds > most or sent >= most:
-        detail = f"{sent / 60:.1f} of {most / 60:.1f} minutes of audio were sent within a day"
-        raise QuotaExceeded(detail, retry_after=max(1.0, free_in))
+    if bytes > most:
+        raise FileTooLarge(f"{bytes} bytes would be stored; all files of this key may have {most}")
+    stored = stored_bytes(connection, owner) + more
+    if stored + bytes > most or stored >= most:
+        detail = f"the key stores {stored} bytes of at most {most}; {bytes} more do not fit"
+        raise KeyStorageFull(detail, retry_after=STORED_SECONDS)
+
+
+def stored_bytes(connection: sa.Connection, owner: str) -> int:
+    """Bytes of the owner's uploads, those announced too, and of its jobs' inputs and outputs."""
+    of_jobs = sa.select(sa.func.coalesce(sa.func.sum(jobs.c.stored_bytes), 0)).where(jobs.c.owner == owner, _KEEPS)
+    of_uploads = sa.select(sa.func.coalesce(sa.func.sum(uploads.c.bytes), 0)).where(uploads.c.owner == owner)
+    both = sa.select(of_jobs.scalar_subquery(), of_uploads.scalar_subquery())
+    return sum(map(int, connection.execute(both).one()))
 
 
 def _pace(connection: sa.Connection, pool: str) -> float:

@@ -14,6 +14,7 @@ from stemsvc.errors import (
     FatalError,
     IdempotencyConflict,
     KeyQueueFull,
+    KeyStorageFull,
     QueueFull,
     QuotaExceeded,
     StemsvcError,
@@ -23,13 +24,14 @@ from stemsvc.errors import (
 )
 from stemsvc.jobs.record import Event, Job, JobState, JobView
 from stemsvc.jobstore import fair_queue, rows
-from stemsvc.jobstore.bounds import Bounds, Counts, check_quota, check_room
+from stemsvc.jobstore.bounds import Bounds, Counts, check_room, check_stored, lock_owners
 from stemsvc.jobstore.engine import reading, translated
+from stemsvc.jobstore.quota import check_quota
 from stemsvc.jobstore.tables import db_now, events, idempotency_keys, jobs, usage
 from stemsvc.jobstore.transition import Moved, Moves
 
 FULL_SECONDS = 10.0  # for so long after a refusal, room is checked before a file is stored
-NO_ROOM = (QueueFull, KeyQueueFull, QuotaExceeded)
+NO_ROOM = (QueueFull, KeyQueueFull, QuotaExceeded, KeyStorageFull)
 _NOW = sa.select(db_now())
 _LOCK = 7350232  # key of a PostgreSQL advisory lock: arbitrary, but the same in every process
 
@@ -70,9 +72,10 @@ class Intake:
         """Make the row of a new job; once this returns, the job is accepted for good.
 
         Where `key` came before, it returns the earlier job and makes no row. `seconds` is the track's length, as far as
-        it is known. Raises `UsageError` `idempotency_conflict` where `key` came with another request. Raises
-        `TransientError` `queue_full`, `key_queue_full` or `quota_exceeded` with `retry_after` where too many jobs wait
-        or too much was sent today, `acceptance_unknown` where the commit's answer was lost.
+        it is known. Raises `UsageError` `idempotency_conflict` where `key` came with another request,
+        `track_exceeds_quota` and `file_too_large` where the owner may never send so much. Raises `TransientError`
+        `queue_full`, `key_queue_full`, `quota_exceeded` or `key_storage_full` with `retry_after` where too many jobs
+        wait, too much was sent today or too much is stored, `acceptance_unknown` where the commit's answer was lost.
         """
         item = _Item(job, why, bounds, key, seconds)
         with self._guard:
@@ -89,11 +92,14 @@ class Intake:
         assert item.result is not None
         return item.result
 
-    def check_room(self, pool: str, owner: str, bounds: Bounds) -> None:
-        """Raise `queue_full` or `key_queue_full` as `put` would, before anything is stored.
+    def check_room(self, pool: str, owner: str, bounds: Bounds, bytes: int = 0) -> None:
+        """Raise what `put` would raise about the queue and the owner's files, before `bytes` are stored.
 
-        It asks the store only for `FULL_SECONDS` after `put` found no room.
+        It asks the store about the queue only for `FULL_SECONDS` after `put` found no room.
         """
+        if bounds.stored_bytes:
+            with reading(self._engine) as connection:
+                check_stored(connection, owner, bytes, bounds.stored_bytes)
         if time.monotonic() < self._full_until:
             with reading(self._engine) as connection:
                 standing = fair_queue.Standing.of(connection, [pool], [owner])
@@ -152,6 +158,7 @@ class Intake:
     def _write_all(self, connection: sa.Connection, batch: list[_Item]) -> list[JobView | StemsvcError]:
         if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        lock_owners(connection, [item.job.owner for item in batch if item.bounds and _sums(item.bounds)])
         now = float(connection.execute(_NOW).scalar_one())
         standing = fair_queue.Standing.of(
             connection, [item.job.pool for item in batch], [item.job.owner for item in batch]
@@ -165,8 +172,7 @@ class Intake:
                 result = _replayed(connection, item, made)
                 if result is None:
                     if item.bounds:
-                        check_room(connection, item.job.pool, item.job.owner, item.bounds, counts)
-                        check_quota(connection, item.job.owner, item.seconds, item.bounds, counts)
+                        _check(connection, item, item.bounds, counts)
                     result = _accepted(item, self._moment(now), counts, turns)
                     new.append((item, result))
                     if item.key:
@@ -179,6 +185,18 @@ class Intake:
         return results
 
 
+def _sums(bounds: Bounds) -> bool:
+    """Whether the bounds are on sums that workers and uploads change too."""
+    return bounds.seconds_per_day is not None or bounds.stored_bytes > 0
+
+
+def _check(connection: sa.Connection, item: _Item, bounds: Bounds, counts: Counts) -> None:
+    owner = item.job.owner
+    check_room(connection, item.job.pool, owner, bounds, counts)
+    check_quota(connection, owner, item.seconds, bounds.seconds_per_day, counts.seconds[owner])
+    check_stored(connection, owner, rows.bytes_of(item.job.inputs), bounds.stored_bytes, counts.stored[owner])
+
+
 def _accepted(item: _Item, now: float, counts: Counts, turns: fair_queue.Turns) -> JobView:
     place = fair_queue.Place(item.job.pool, item.job.priority, item.job.owner)
     job = replace(item.job, created_at=now, turn=turns.take(place, item.job.cost))
@@ -186,6 +204,7 @@ def _accepted(item: _Item, now: float, counts: Counts, turns: fair_queue.Turns) 
     counts.pools[job.pool] += 1
     counts.owners[job.owner] += 1
     counts.seconds[job.owner] += item.seconds
+    counts.stored[job.owner] += rows.bytes_of(job.inputs)
     return JobView(job, [Event(now, None, str(JobState.QUEUED), item.why)], position)
 
 

@@ -28,6 +28,7 @@ class Keys:
             "created_at": db_now(),
             "max_waiting": key.max_waiting,
             "minutes_per_day": key.minutes_per_day,
+            "max_stored_bytes": key.max_stored_bytes,
         }
         with translated(), self._engine.begin() as connection:
             connection.execute(api_keys.insert().values(values))

@@ -12,10 +12,12 @@ import sqlalchemy as sa
 from stemsvc.errors import StoreBusy, WorkerLost
 from stemsvc.jobs.record import Job, JobState, Lease
 from stemsvc.jobs.spec import Input
+from stemsvc.jobstore import quota
+from stemsvc.jobstore.bounds import OwnLimits, check_stored, lock_owners
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.fair_queue import Place, Turns
-from stemsvc.jobstore.rows import find, is_due, to_job
-from stemsvc.jobstore.tables import db_now, jobs, usage, workers
+from stemsvc.jobstore.rows import bytes_of, find, is_due, to_job
+from stemsvc.jobstore.tables import db_now, jobs, workers
 from stemsvc.jobstore.transition import Moved, Moves, Transaction, announce
 
 # A job that kills its pool process kills only that one: `max_attempts` such deaths end it. Where a whole worker died
@@ -37,12 +39,18 @@ class Origin:
 
 
 class Leases:
-    """What an attempt may write, from taking the job to its end. `heartbeat` calls `progressed` with the job's id."""
+    """What an attempt may write, from taking the job to its end. `heartbeat` calls `progressed` with the job's id.
 
-    def __init__(self, engine: sa.Engine, moves: Moves, progressed: Callable[[str], None]) -> None:
+    `max_stored_bytes` is what an owner may store whose key does not say it; 0: any number.
+    """
+
+    def __init__(
+        self, engine: sa.Engine, moves: Moves, progressed: Callable[[str], None], max_stored_bytes: int = 0
+    ) -> None:
         self._engine = engine
         self._moves = moves
         self._progressed = progressed
+        self._max_stored_bytes = max_stored_bytes
 
     def take(self, job_id: str, worker: str, seconds: float) -> tuple[Job, Lease] | None:
         """queued -> running for exactly one caller. Every other caller gets None and must drop the message.
@@ -89,7 +97,8 @@ class Leases:
         """running -> queued in the pool that does the work, its inputs fetched; False where the lease is stale.
 
         The attempt does not count. `seconds` is the track's length where it is known, `cost` the job's predicted device
-        time in seconds; None keeps the one before.
+        time in seconds; None keeps the one before. Raises what `charge` raises, `UsageError` `file_too_large` and
+        `TransientError` `key_storage_full` where the owner may not store the inputs.
         """
         first = inputs[0]
         values = {
@@ -100,6 +109,7 @@ class Leases:
             "input_key": first.key,
             "input_name": first.name,
             "input_bytes": first.bytes,
+            "stored_bytes": bytes_of(inputs),
             "stage": "queued",
             "fraction": 0.0,
             "max_attempts": jobs.c.max_attempts + 1,
@@ -110,6 +120,7 @@ class Leases:
             job = find(moving.connection, lease.job_id)
             if job is None or job.next_pool is None:
                 return False
+            self._check_owner(moving.connection, job, bytes_of(inputs), seconds)
             turns = Turns(moving.connection)
             values["cost"] = cost or job.cost
             values["turn"] = turns.take(Place(job.next_pool, job.priority, job.owner), values["cost"])
@@ -119,9 +130,32 @@ class Leases:
                 return False
             turns.keep()
             if seconds is not None:
-                account = usage.update().where(usage.c.job_id == lease.job_id)
-                moving.connection.execute(account.values(track_seconds=seconds))
+                quota.count(moving.connection, job.id, seconds)
         return True
+
+    def _check_owner(self, connection: sa.Connection, job: Job, bytes: int, seconds: float | None) -> None:
+        """Raise where the job's owner may not have inputs of so many bytes, or so long ones."""
+        own = OwnLimits.of(connection, job.owner)
+        lock_owners(connection, [job.owner])
+        check_stored(connection, job.owner, bytes - bytes_of(job.inputs), own.most_stored(self._max_stored_bytes))
+        if seconds is not None:
+            quota.check_length(connection, job.id, job.owner, seconds, own)
+
+    def charge(self, lease: Lease, seconds: float) -> None:
+        """Count the job's track with its true length, before a device computes it.
+
+        Raises `UsageError` `track_exceeds_quota` or `TransientError` `quota_exceeded` where that is more than its owner
+        may send in a day.
+        """
+        with reading(self._engine) as connection:
+            job = find(connection, lease.job_id)
+            own = OwnLimits.of(connection, job.owner) if job else OwnLimits()
+        if job is None or own.minutes_per_day is None:
+            return  # `succeed` notes the length
+        with translated(), self._engine.begin() as connection:
+            lock_owners(connection, [job.owner])
+            quota.check_length(connection, job.id, job.owner, seconds, own)
+            quota.count(connection, job.id, seconds)
 
     def succeed(
         self,
@@ -147,6 +181,7 @@ class Leases:
             "cache_key": origin.cache_key,
             "cached": origin.cached,
             "manifest_key": origin.manifest_key,
+            "stored_bytes": sum(int(each.get("bytes", 0)) for each in outputs.values()),
         }
         account = {"track_seconds": float(source.get("duration_seconds", 0.0)), "cached": origin.cached}
         why = f"{len(outputs)} {noun} stored" + (", taken from an earlier job" if origin.cached else "")

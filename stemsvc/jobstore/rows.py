@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -40,7 +40,13 @@ def to_row(job: Job) -> dict[str, Any]:
         "input_name": first.name,
         "input_bytes": first.bytes,
         "input_sha256": first.sha256,
+        "stored_bytes": bytes_of(job.inputs),
     }
+
+
+def bytes_of(inputs: Iterable[Input]) -> int:
+    """What the inputs take in the storage, as far as it is known."""
+    return sum(each.bytes for each in inputs)
 
 
 def to_job(row: Mapping[Any, Any]) -> Job:

@@ -34,7 +34,8 @@ class JobStore:
     `intake` makes the rows of new jobs. `outbox` knows which of them have a message. `leases` is what workers write.
     `keys`, `uploads`, `usage` and `webhooks` belong to clients. `workers` knows the live workers. `subscribers` are
     notified of each move after its commit. `progressed` is called with the id of a job that reported progress or
-    changed its pool. `ahead` goes to `Outbox`.
+    changed its pool. `ahead` goes to `Outbox`. `max_stored_bytes` is what each owner may store whose key does not say
+    it; 0: any number.
     """
 
     def __init__(
@@ -43,16 +44,17 @@ class JobStore:
         subscribers: Sequence[Subscriber] = (),
         progressed: Callable[[str], None] | None = None,
         ahead: int = 100,
+        max_stored_bytes: int = 0,
     ) -> None:
         self._engine = connect(url)
         self._progressed = progressed or (lambda job_id: None)
         self._moves = Moves(self._engine, subscribers)
         self.intake = Intake(self._engine, self._moves)
-        self.leases = Leases(self._engine, self._moves, self._progressed)
+        self.leases = Leases(self._engine, self._moves, self._progressed, max_stored_bytes)
         self.workers = Workers(self._engine)
         self.outbox = Outbox(self._engine, self.workers, ahead)
         self.keys = Keys(self._engine)
-        self.uploads = Uploads(self._engine)
+        self.uploads = Uploads(self._engine, max_stored_bytes)
         self.usage = Usage(self._engine)
         self.webhooks = Webhooks(self._engine)
 

@@ -11,10 +11,14 @@ from sqlalchemy.sql.functions import FunctionElement
 metadata = sa.MetaData()
 
 
+def _where(condition: str) -> dict[str, Any]:
+    """Options of a partial index."""
+    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
+
+
 def _queued(message: str = "") -> dict[str, Any]:
     """Options of a partial index over queued jobs: they are looked up all the time, and are few among all jobs."""
-    rows = sa.text(f"state = 'queued'{message}")
-    return {"sqlite_where": rows, "postgresql_where": rows}
+    return _where(f"state = 'queued'{message}")
 
 
 # Times are seconds since the epoch: the same arithmetic on SQLite and PostgreSQL.
@@ -58,6 +62,7 @@ jobs = sa.Table(
     sa.Column("cost", sa.Double, nullable=False, server_default="1"),
     sa.Column("turn", sa.Double, nullable=False, server_default="0"),
     sa.Column("trace", sa.String(64)),
+    sa.Column("stored_bytes", sa.BigInteger, nullable=False, server_default="0"),  # of its inputs and outputs
     sa.Index("jobs_by_cache_key", "cache_key"),
     sa.Index("jobs_in_line", "pool", "priority", "turn", "created_at", **_queued()),
     # finds the next job to publish without reading those that are published
@@ -66,6 +71,8 @@ jobs = sa.Table(
     sa.Index("jobs_by_state", "state", "created_at"),
     sa.Index("jobs_by_pool", "pool", "state", "finished_at"),
     sa.Index("jobs_by_owner", "owner", "created_at"),
+    # sums up what an owner stores without reading the jobs
+    sa.Index("jobs_stored", "owner", "stored_bytes", **_where("stored_bytes > 0")),
 )
 
 events = sa.Table(
@@ -104,6 +111,7 @@ api_keys = sa.Table(
     sa.Column("revoked_at", sa.Double),
     sa.Column("max_waiting", sa.Integer),
     sa.Column("minutes_per_day", sa.Double),
+    sa.Column("max_stored_bytes", sa.BigInteger),
 )
 
 uploads = sa.Table(
@@ -115,7 +123,9 @@ uploads = sa.Table(
     sa.Column("max_bytes", sa.BigInteger, nullable=False),
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("expires_at", sa.Double, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index("uploads_by_end", "expires_at"),
+    sa.Index("uploads_by_owner", "owner"),
 )
 
 # What each job cost. A row stays when its job is deleted.
@@ -132,6 +142,7 @@ usage = sa.Table(
     sa.Column("cached", sa.Boolean, nullable=False),
     sa.Column("track_seconds", sa.Double, nullable=False),
     sa.Column("device_seconds", sa.Double, nullable=False),
+    sa.Column("used_seconds", sa.Double, nullable=False, server_default="0"),  # of the track, that a device computed
     sa.Index("usage_by_owner", "owner", "accepted_at"),
 )
 

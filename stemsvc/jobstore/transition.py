@@ -17,7 +17,7 @@ import structlog
 
 from stemsvc.accounts.webhooks import receiver
 from stemsvc.errors import TransientError
-from stemsvc.jobs.record import ENDS, MOVES, Job, JobState
+from stemsvc.jobs.record import ENDS, MOVES, WITHOUT_FILES, Job, JobState
 from stemsvc.jobstore import fair_queue
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.rows import append, find, to_job
@@ -65,11 +65,13 @@ class Transaction:
         """Move the one job that `which` matches from `old` to `new`; None where it is no longer in `old`.
 
         `values` are further columns of its row, `account` those of its account. A move into or out of a queue updates
-        the queue's counts. A move to an end closes the account and records the webhook that the client asked for.
+        the queue's counts. A move to an end closes the account and records the webhook that the client asked for. A job
+        that keeps no files stores no bytes.
         """
         if new not in MOVES[old]:
             raise AssertionError(f"{old} -> {new} is not a legal move")
-        update = jobs.update().where(which, jobs.c.state == str(old)).values(state=str(new), **(values or {}))
+        columns = {**({"stored_bytes": 0} if new in WITHOUT_FILES else {}), **(values or {})}
+        update = jobs.update().where(which, jobs.c.state == str(old)).values(state=str(new), **columns)
         row = self.connection.execute(update.returning(jobs)).mappings().one_or_none()
         if row is None:
             return None

@@ -1,4 +1,4 @@
-"""Uploads in SQL: the files that clients may store themselves, and until when."""
+"""Uploads in SQL: the files that clients may store themselves, until when, and how many bytes they have."""
 
 from __future__ import annotations
 
@@ -8,13 +8,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from stemsvc.errors import TooManyUploads
+from stemsvc.jobstore.bounds import OwnLimits, check_stored, lock_owners
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.tables import db_now, uploads
+
+MANY_SECONDS = 60.0  # until a client may look again whether its uploads have become fewer
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that a client stores by itself, for jobs to name. Times are seconds since the epoch."""
+    """A file that a client stores by itself, for jobs to name. Times are seconds since the epoch.
+
+    `bytes` are those that are stored, or that the client may still store: they count as the owner's.
+    """
 
     id: str
     owner: str
@@ -22,6 +29,7 @@ class Upload:
     max_bytes: int
     created_at: float = 0.0
     expires_at: float = 0.0
+    bytes: int = 0
 
     @property
     def key(self) -> str:
@@ -30,17 +38,28 @@ class Upload:
 
 
 class Uploads:
-    """Uploads by their ids. An expired upload is not found and does not count."""
+    """Uploads by their ids. An expired upload is not found and does not count.
 
-    def __init__(self, engine: sa.Engine) -> None:
+    `max_stored_bytes` is what an owner may store whose key does not say it; 0: any number.
+    """
+
+    def __init__(self, engine: sa.Engine, max_stored_bytes: int = 0) -> None:
         self._engine = engine
+        self._max_stored_bytes = max_stored_bytes
 
-    def add(self, upload: Upload, seconds: float, most: int) -> Upload | None:
-        """Store a new upload that is valid for `seconds`; None where its owner already has `most`."""
+    def add(self, upload: Upload, seconds: float, most: int) -> Upload:
+        """Store a new upload that is valid for `seconds`.
+
+        Raises `TransientError` `too_many_uploads` where its owner already has `most`, and what `check_stored` raises
+        where its owner may not store its `bytes`.
+        """
         mine = sa.select(sa.func.count()).where(uploads.c.owner == upload.owner, uploads.c.expires_at > db_now())
         with translated(), self._engine.begin() as connection:
+            lock_owners(connection, [upload.owner])
             if connection.execute(mine).scalar_one() >= most:
-                return None
+                raise TooManyUploads(f"{most} uploads are already open", retry_after=MANY_SECONDS)
+            most_stored = OwnLimits.of(connection, upload.owner).most_stored(self._max_stored_bytes)
+            check_stored(connection, upload.owner, upload.bytes, most_stored)
             values = {
                 "id": upload.id,
                 "owner": upload.owner,
@@ -48,6 +67,7 @@ class Uploads:
                 "max_bytes": upload.max_bytes,
                 "created_at": db_now(),
                 "expires_at": db_now() + seconds,
+                "bytes": upload.bytes,
             }
             connection.execute(uploads.insert().values(values))
             row = connection.execute(sa.select(uploads).where(uploads.c.id == upload.id)).mappings().one()
@@ -55,14 +75,35 @@ class Uploads:
 
     def find(self, upload_id: str) -> Upload | None:
         """The upload of that id; None where there is none or it has expired."""
-        query = sa.select(uploads).where(uploads.c.id == upload_id, uploads.c.expires_at > db_now())
         with reading(self._engine) as connection:
-            row = connection.execute(query).mappings().first()
-            return _upload(row) if row else None
+            return _find(connection, upload_id)
 
-    def expired(self, slack: float) -> list[Upload]:
-        """At most 1000 uploads that expired more than `slack` seconds ago: until then a client may still be sending."""
-        query = sa.select(uploads).where(uploads.c.expires_at < db_now() - slack).limit(1000)
+    def reserve(self, upload_id: str, bytes: int) -> Upload | None:
+        """Count the upload with so many bytes, before they are stored; None where `find` would find none.
+
+        Raises what `check_stored` raises where its owner may not store them.
+        """
+        with translated(), self._engine.begin() as connection:
+            upload = _find(connection, upload_id)
+            if upload is None:
+                return None
+            lock_owners(connection, [upload.owner])
+            before = _find(connection, upload_id)  # what it is now that nobody else changes it
+            if before is None:
+                return None
+            most = OwnLimits.of(connection, upload.owner).most_stored(self._max_stored_bytes)
+            check_stored(connection, upload.owner, bytes, most, more=-before.bytes)
+            connection.execute(uploads.update().where(uploads.c.id == upload_id).values(bytes=bytes))
+            return before
+
+    def measured(self, upload_id: str, bytes: int) -> None:
+        """Count the upload with the bytes that are stored, and nothing more."""
+        with translated(), self._engine.begin() as connection:
+            connection.execute(uploads.update().where(uploads.c.id == upload_id).values(bytes=bytes))
+
+    def expired(self) -> list[Upload]:
+        """At most 1000 uploads whose time is over."""
+        query = sa.select(uploads).where(uploads.c.expires_at < db_now()).limit(1000)
         with reading(self._engine) as connection:
             return [_upload(row) for row in connection.execute(query).mappings()]
 
@@ -70,6 +111,12 @@ class Uploads:
         """Delete an upload's row; False where there is none."""
         with translated(), self._engine.begin() as connection:
             return connection.execute(uploads.delete().where(uploads.c.id == upload_id)).rowcount == 1
+
+
+def _find(connection: sa.Connection, upload_id: str) -> Upload | None:
+    query = sa.select(uploads).where(uploads.c.id == upload_id, uploads.c.expires_at > db_now())
+    row = connection.execute(query).mappings().first()
+    return _upload(row) if row else None
 
 
 def _upload(row: Mapping[Any, Any]) -> Upload:

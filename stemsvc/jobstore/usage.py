@@ -9,8 +9,6 @@ import sqlalchemy as sa
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.tables import db_now, usage
 
-DAY = 86400.0
-
 
 @dataclass
 class Account:
@@ -34,11 +32,15 @@ class Usage:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def spend(self, job_id: str, device_seconds: float) -> None:
-        """Add to the device seconds of a job, also for an attempt that fails."""
-        more = usage.update().where(usage.c.job_id == job_id)
+    def spend(self, job_id: str, device_seconds: float, used_seconds: float = 0.0) -> None:
+        """Add to the device seconds of a job, also for an attempt that fails.
+
+        The attempt has computed `used_seconds` of the track; what counts is the attempt that came furthest.
+        """
+        furthest = sa.case((usage.c.used_seconds < used_seconds, used_seconds), else_=usage.c.used_seconds)
+        more = {"device_seconds": usage.c.device_seconds + device_seconds, "used_seconds": furthest}
         with translated(), self._engine.begin() as connection:
-            connection.execute(more.values(device_seconds=usage.c.device_seconds + device_seconds))
+            connection.execute(usage.update().where(usage.c.job_id == job_id).values(more))
 
     def accounts(self, since: float, until: float | None = None, owner: str | None = None) -> list[Account]:
         """Each client's account, of jobs accepted from `since` on and before `until` (seconds since the epoch)."""
@@ -75,20 +77,3 @@ class Usage:
         """Delete accounts of jobs that ended longer than `seconds` ago; returns how many."""
         with translated(), self._engine.begin() as connection:
             return connection.execute(usage.delete().where(usage.c.ended_at < db_now() - seconds)).rowcount
-
-
-def day(connection: sa.Connection, owner: str) -> tuple[float, float]:
-    """Seconds of audio of the owner's jobs of the last day, and seconds until the oldest of them is a day old.
-
-    Jobs that failed, were canceled or came from the cache do not count.
-    """
-    counted = sa.and_(
-        usage.c.owner == owner,
-        usage.c.accepted_at > db_now() - DAY,
-        usage.c.cached.is_(False),
-        usage.c.state.in_(("queued", "succeeded")),
-        usage.c.track_seconds > 0,
-    )
-    columns = (sa.func.coalesce(sa.func.sum(usage.c.track_seconds), 0.0), sa.func.min(usage.c.accepted_at), db_now())
-    total, oldest, now = connection.execute(sa.select(*columns).where(counted)).one()
-    return float(total), (float(oldest) + DAY - float(now)) if oldest is not None else 0.0

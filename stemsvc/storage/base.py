@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -36,7 +36,11 @@ class SignedPut:
 class Storage(Protocol):
     """Each method raises `TransientError` `storage_unavailable` where trying again may help, `FatalError`
     `storage_denied` for refused credentials, `storage_missing` for a bucket or folder that does not exist, `UsageError`
-    `object_missing` for an object that does not exist."""
+    `object_missing` for an object that does not exist.
+
+    `receives` says whether what clients send to the URLs of `signed_put` comes to the api, which can then refuse it."""
+
+    receives: bool
 
     def put(self, key: str, data: BinaryIO, content_type: str) -> int:
         """Store everything that `data` yields; the object appears whole or not at all. Returns its size in bytes."""
@@ -44,8 +48,25 @@ class Storage(Protocol):
     def fetch(self, key: str, path: Path) -> None:
         """Write an object's bytes to the file `path`; raises `TransientError` `scratch_full` where they don't fit."""
 
+    def open(self, key: str) -> BinaryIO:
+        """An object's bytes, seekable; close it. Only what is read is transferred, and only a few MB may be."""
+
     def delete(self, prefix: str) -> int:
-        """Delete every object whose key starts with `prefix`; returns how many there were."""
+        """Delete every object whose key starts with `prefix`; returns how many there were.
+
+        What is being stored under such a key goes too, also what a writer that was killed left unfinished. The `put` of
+        a writer that lives raises `storage_unavailable`.
+        """
+
+    def clear_drafts(self, prefixes: Sequence[str]) -> int:
+        """Remove what writers that were killed left unfinished some time ago; returns how many it was.
+
+        A writer that lives loses nothing. Under keys without one of the prefixes a bucket may have other programs'
+        uploads, which stay.
+        """
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """The bytes of each object whose key starts with `prefix`, by key, sorted."""
 
     def keys(self, prefix: str) -> list[str]:
         """Keys that start with `prefix`, sorted."""

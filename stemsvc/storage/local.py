@@ -4,36 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
-import hmac
 import os
 import secrets
 import shutil
 import tempfile
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import quote, urlencode
 
-from stemsvc.errors import (
-    FileTooLarge,
-    LengthRequired,
-    ObjectMissing,
-    StorageDenied,
-    StorageFull,
-    StorageUnavailable,
-    UploadIncomplete,
-    UrlExpired,
-    UrlInvalid,
-    WrongLength,
-)
+from stemsvc.errors import ObjectMissing, StorageDenied, StorageFull, StorageUnavailable, UploadIncomplete
 from stemsvc.observe.metrics import timed
+from stemsvc.storage import drafts
 from stemsvc.storage.base import FULL, SignedPut, scratch_errors
+from stemsvc.storage.signing import SignedQuery, SignedUpload, Signer
 
-ROUTE = "/v1/files/"
 CHUNK = 1 << 20
+DRAFT_SECONDS = 600.0  # without a write, before a dead writer's draft goes
 
 
 def signing_key(path: Path, given: str) -> bytes:
@@ -67,33 +53,18 @@ def translated() -> Iterator[None]:
         raise away(str(error.strerror)) from error
 
 
-@dataclass(frozen=True)
-class SignedUpload:
-    """The query of a URL that takes an object, as a client sent it. `bytes` is -1 for any number up to `max_bytes`."""
-
-    expires: int
-    max_bytes: int
-    bytes: int
-    signature: str
-
-
-@dataclass(frozen=True)
-class SignedQuery:
-    """The query of a signed URL, as a client sent it."""
-
-    expires: int
-    filename: str
-    content_type: str
-    signature: str
-
-
 class LocalStorage:
-    """`Storage` in the folder `root`; `public_url` is the api's address in signed URLs, empty for relative ones."""
+    """`Storage` in the folder `root`; `public_url` is the api's address in signed URLs, empty for relative ones.
 
-    def __init__(self, root: Path, key: bytes, public_url: str = "") -> None:
+    `draft_seconds` is the least age of a dead writer's draft that `clear_drafts` removes.
+    """
+
+    receives = True
+
+    def __init__(self, root: Path, key: bytes, public_url: str = "", draft_seconds: float = DRAFT_SECONDS) -> None:
         self._root = root
-        self._key = key
-        self._public_url = public_url.rstrip("/")
+        self._signer = Signer(key, public_url)
+        self._draft_seconds = draft_seconds
 
     @timed("put")
     def put(self, key: str, data: BinaryIO, content_type: str) -> int:
@@ -101,22 +72,18 @@ class LocalStorage:
         return self._write(key, data, None)
 
     def _write(self, key: str, data: BinaryIO, length: int | None) -> int:
-        target = self._path(key)
-        with translated():
-            handle, draft = _draft_beside(target)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    shutil.copyfileobj(data, file, CHUNK)
-                    size = file.tell()
-                    if length not in (None, size):
-                        raise UploadIncomplete(f"{size} of {length} bytes came; send the file again")
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(draft, target)
-            except BaseException:
-                Path(draft).unlink(missing_ok=True)
-                raise
+        with translated(), drafts.drafted(self._path(key)) as file:
+            shutil.copyfileobj(data, file, CHUNK)
+            size = file.tell()
+            if length not in (None, size):
+                raise UploadIncomplete(f"{size} of {length} bytes came; send the file again")
         return size
+
+    @timed("open")
+    def open(self, key: str) -> BinaryIO:
+        """See `Storage.open`."""
+        with translated():
+            return self._path(key).open("rb")
 
     @timed("fetch")
     def fetch(self, key: str, path: Path) -> None:
@@ -127,53 +94,77 @@ class LocalStorage:
     @timed("delete")
     def delete(self, prefix: str) -> int:
         """See `Storage.delete`; folders left empty go too."""
-        keys = self.keys(prefix)
+        count = 0
         with translated():
-            for key in keys:
-                path = self._path(key)
+            for path in self._files(prefix):
                 path.unlink(missing_ok=True)
-                with contextlib.suppress(OSError):  # not empty: another object lives there
-                    for folder in path.relative_to(self._root).parents:
-                        if folder != Path():
-                            (self._root / folder).rmdir()
-        return len(keys)
+                self._remove_empty(path.parent)
+                count += not drafts.is_draft(path)
+        return count
 
     @timed("keys")
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """See `Storage.sizes`."""
+        found = {}
+        with translated():
+            for path in self._files(prefix):
+                if not drafts.is_draft(path):
+                    with contextlib.suppress(FileNotFoundError):  # deleted since it was listed
+                        found[self._key_of(path)] = path.stat().st_size
+        return dict(sorted(found.items()))
+
     def keys(self, prefix: str) -> list[str]:
         """See `Storage.keys`."""
+        return list(self.sizes(prefix))
+
+    @timed("clear_drafts")
+    def clear_drafts(self, prefixes: Sequence[str]) -> int:
+        """See `Storage.clear_drafts`: those that no process has locked, `draft_seconds` after the last write.
+
+        The folder is ours alone: it may be any draft.
+        """
+        count = 0
+        with translated():
+            for path in self._files(""):
+                if drafts.is_draft(path) and drafts.remove_dead(path, self._draft_seconds):
+                    self._remove_empty(path.parent)
+                    count += 1
+        return count
+
+    def _files(self, prefix: str) -> list[Path]:
+        """All objects and drafts whose keys start with `prefix`."""
         folder = self._root.joinpath(*prefix.split("/")[:-1])
-        files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".part-"))
-        keys = (path.relative_to(self._root).as_posix() for path in files)
-        return sorted(key for key in keys if key.startswith(prefix))
+        files = (Path(parent, name) for parent, _, names in os.walk(folder, onerror=_raise) for name in names)
+        return [path for path in files if self._key_of(path).startswith(prefix)]
+
+    def _key_of(self, path: Path) -> str:
+        """The key of an object, or of what a draft will be."""
+        return "/".join((*path.parent.relative_to(self._root).parts, drafts.target_name(path.name)))
+
+    def _remove_empty(self, folder: Path) -> None:
+        with contextlib.suppress(OSError):  # not empty: another object lives there
+            while folder != self._root:
+                folder.rmdir()
+                folder = folder.parent
 
     def signed_url(self, key: str, seconds: int, filename: str, content_type: str) -> str:
         """See `Storage.signed_url`."""
-        expires = int(time.time()) + seconds
-        signature = self._sign(key, expires, filename, content_type)
-        query = urlencode({"expires": expires, "filename": filename, "type": content_type, "signature": signature})
-        return f"{self._public_url}{ROUTE}{quote(key)}?{query}"
+        return self._signer.get_url(key, seconds, filename, content_type)
 
     def signed_put(self, key: str, seconds: int, max_bytes: int, bytes: int | None = None) -> SignedPut:
         """See `Storage.signed_put`."""
-        expires, exact = int(time.time()) + seconds, -1 if bytes is None else bytes
-        signature = self._sign_put(key, expires, max_bytes, exact)
-        query = urlencode({"expires": expires, "max": max_bytes, "bytes": exact, "signature": signature})
-        return SignedPut(f"{self._public_url}{ROUTE}{quote(key)}?{query}")
+        return SignedPut(self._signer.put_url(key, seconds, max_bytes, bytes))
+
+    def admit(self, key: str, query: SignedUpload, length: int | None) -> int:
+        """See `Signer.check_put`."""
+        return self._signer.check_put(key, query, length)
 
     def receive(self, key: str, query: SignedUpload, data: BinaryIO, length: int | None) -> int:
         """Store what a client sends to a URL of `signed_put`; returns its size in bytes.
 
-        Raises `UsageError` `url_invalid`, `url_expired`, `length_required`, `file_too_large`, `wrong_length` or
-        `upload_incomplete`; nothing is stored then.
+        Raises what `admit` raises, and `UsageError` `upload_incomplete`; nothing is stored then.
         """
-        expected = self._sign_put(key, query.expires, query.max_bytes, query.bytes)
-        _check_signature(expected, query.signature, query.expires, "ask for another upload")
-        if length is None:
-            raise LengthRequired("an upload must declare its length: send Content-Length")
-        if length > query.max_bytes:
-            raise FileTooLarge(f"the upload has {length} bytes; at most {query.max_bytes} are taken here")
-        if query.bytes not in (-1, length):
-            raise WrongLength(f"the upload has {length} bytes, but {query.bytes} were announced")
+        length = self.admit(key, query, length)
         self.check_room(length)
         return self._write(key, data, length)
 
@@ -187,23 +178,19 @@ class LocalStorage:
     @timed("copy")
     def copy(self, source: str, target: str) -> None:
         """See `Storage.copy`: a second link to the same bytes, which are never changed in place."""
+        here, there = self._path(source), self._path(target)
         with translated():
-            handle, draft = _draft_beside(self._path(target))
-            os.close(handle)
-            os.unlink(draft)
             try:
-                os.link(self._path(source), draft)
+                drafts.link(here, there)
             except OSError as error:
                 if error.errno not in (errno.EPERM, errno.EMLINK, errno.EXDEV, errno.EOPNOTSUPP):
                     raise
-                shutil.copyfile(self._path(source), draft)  # a file system without links
-            os.replace(draft, self._path(target))
-            Path(draft).unlink(missing_ok=True)  # rename does nothing where both names are the same file already
+                with here.open("rb") as data, drafts.drafted(there) as file:  # a file system without links
+                    shutil.copyfileobj(data, file, CHUNK)
 
     def resolve(self, key: str, query: SignedQuery) -> Path:
         """The file behind a signed URL. Raises `UsageError` `url_invalid`, `url_expired` or `object_missing`."""
-        expected = self._sign(key, query.expires, query.filename, query.content_type)
-        _check_signature(expected, query.signature, query.expires, "read the job again for a fresh one")
+        self._signer.check_get(key, query)
         path = self._path(key)
         if not path.is_file():
             raise ObjectMissing("the file behind this URL is gone")
@@ -222,16 +209,8 @@ class LocalStorage:
         """See `Storage.check`."""
         with translated():
             self._root.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self._root, prefix=".part-") as file:
+            with tempfile.TemporaryFile(dir=self._root, prefix=drafts.PREFIX) as file:
                 file.write(b"check")
-
-    def _sign(self, key: str, expires: int, filename: str, content_type: str) -> str:
-        message = "\n".join(("GET", key, str(expires), filename, content_type))
-        return hmac.new(self._key, message.encode(), hashlib.sha256).hexdigest()
-
-    def _sign_put(self, key: str, expires: int, max_bytes: int, exact: int) -> str:
-        message = "\n".join(("PUT", key, str(expires), str(max_bytes), str(exact)))
-        return hmac.new(self._key, message.encode(), hashlib.sha256).hexdigest()
 
     def _path(self, key: str) -> Path:
         parts = key.split("/")
@@ -240,17 +219,7 @@ class LocalStorage:
         return self._root.joinpath(*parts)
 
 
-def _check_signature(expected: str, signature: str, expires: int, remedy: str) -> None:
-    if not hmac.compare_digest(expected.encode(), signature.encode(errors="replace")):
-        raise UrlInvalid("the signature does not fit this URL")
-    if expires < time.time():
-        raise UrlExpired(f"this URL has expired; {remedy}")
-
-
-def _draft_beside(target: Path) -> tuple[int, str]:
-    """An open temporary file in the target's folder; `delete` may remove the empty folder while we make the file."""
-    for _ in range(10):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            return tempfile.mkstemp(dir=target.parent, prefix=".part-")
-    raise OSError(errno.EBUSY, "the folder is removed again and again")
+def _raise(error: OSError) -> None:
+    """What `os.walk` does with an error: a folder that was removed meanwhile is none."""
+    if not isinstance(error, FileNotFoundError):
+        raise error

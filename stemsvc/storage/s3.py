@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import quote
 
 import boto3
+import structlog
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
@@ -25,15 +27,20 @@ from stemsvc.errors import (
 )
 from stemsvc.observe.metrics import timed
 from stemsvc.storage.base import SignedPut, scratch_errors
+from stemsvc.storage.ranges import Ranges
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+log = structlog.get_logger()
 PART_BYTES = 16 * 1024 * 1024  # R2 requires parts of equal size, except the last; boto3 makes such parts
 PUT_TYPE = "application/octet-stream"
 DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Unauthorized", "403", "401", "Forbidden"}
 MISSING_BUCKET = {"NoSuchBucket"}
 MISSING_OBJECT = {"NoSuchKey", "404", "NotFound"}
+ABORTED = {"NoSuchUpload"}
+UNKNOWN_CALL = {"NotImplemented", "MethodNotAllowed", "501", "405"}
+DRAFT_SECONDS = 86400.0  # no write lasts longer; an upload in parts that is older has lost its writer
 
 
 @contextlib.contextmanager
@@ -61,6 +68,8 @@ def _from_response(error: ClientError, bucket: str) -> StemsvcError:
         return StorageMissing(f"the bucket {bucket!r} does not exist")
     if code in MISSING_OBJECT:
         return ObjectMissing("no such object")
+    if code in ABORTED:
+        return StorageUnavailable("the object was deleted before it was whole")
     if code in DENIED or status in (401, 403):
         return StorageDenied(f"the S3 endpoint refuses these credentials ({code})")
     if status >= 500 or status == 429 or code in ("SlowDown", "RequestTimeout"):
@@ -69,7 +78,12 @@ def _from_response(error: ClientError, bucket: str) -> StemsvcError:
 
 
 class S3Storage:
-    """`Storage` in one bucket. The client is made at first use and shared between threads."""
+    """`Storage` in one bucket. The client is made at first use and shared between threads.
+
+    `draft_seconds` is the least age of an upload in parts that `clear_drafts` aborts.
+    """
+
+    receives = False
 
     def __init__(
         self,
@@ -79,6 +93,7 @@ class S3Storage:
         region: str = "auto",
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
+        draft_seconds: float = DRAFT_SECONDS,
     ) -> None:
         self._bucket = bucket
         self._endpoint_url = endpoint_url
@@ -86,6 +101,7 @@ class S3Storage:
         self._region = "us-east-1" if region == "auto" and endpoint_url is None else region
         self._access_key_id = access_key_id
         self._secret_access_key = secret_access_key
+        self._draft_seconds = draft_seconds
         self._clients: dict[str | None, S3Client] = {}
         self._lock = threading.Lock()
 
@@ -106,6 +122,19 @@ class S3Storage:
         with translated(self._bucket), scratch_errors():
             self._client(self._endpoint_url).download_file(self._bucket, key, str(path))
 
+    @timed("open")
+    def open(self, key: str) -> BinaryIO:
+        """See `Storage.open`: read by ranges."""
+        with translated(self._bucket):
+            client = self._client(self._endpoint_url)
+            size = int(client.head_object(Bucket=self._bucket, Key=key)["ContentLength"])
+
+        def read(first: int, last: int) -> bytes:
+            with translated(self._bucket):
+                return client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={first}-{last}")["Body"].read()
+
+        return cast(BinaryIO, Ranges(size, read))
+
     @timed("delete")
     def delete(self, prefix: str) -> int:
         """See `Storage.delete`."""
@@ -115,15 +144,51 @@ class S3Storage:
                 objects = [{"Key": key} for key in keys[first : first + 1000]]
                 client = self._client(self._endpoint_url)
                 client.delete_objects(Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True})  # type: ignore[typeddict-item]
+        self._abort_uploads(prefix, datetime.max.replace(tzinfo=UTC))
         return len(keys)
 
+    @timed("clear_drafts")
+    def clear_drafts(self, prefixes: Sequence[str]) -> int:
+        """See `Storage.clear_drafts`: uploads in parts that were begun more than `draft_seconds` ago."""
+        before = datetime.now(UTC) - timedelta(seconds=self._draft_seconds)
+        return sum(self._abort_uploads(prefix, before) for prefix in prefixes)
+
+    def _abort_uploads(self, prefix: str, before: datetime) -> int:
+        """Abort uploads in parts to keys with this prefix that were begun before then; returns how many."""
+        count = 0
+        with translated(self._bucket):
+            client = self._client(self._endpoint_url)
+            pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=prefix)
+            try:
+                for each in [upload for page in pages for upload in page.get("Uploads", [])]:
+                    if each["Initiated"] < before:
+                        with contextlib.suppress(client.exceptions.NoSuchUpload):  # it ended since it was listed
+                            client.abort_multipart_upload(
+                                Bucket=self._bucket, Key=each["Key"], UploadId=each["UploadId"]
+                            )
+                            count += 1
+            except ClientError as error:
+                code = str(error.response.get("Error", {}).get("Code", ""))
+                if code in ABORTED:  # what rclone answers while no upload in parts was ever begun
+                    return count
+                if code not in DENIED | UNKNOWN_CALL:
+                    raise
+                # What was deleted is deleted all the same. The bucket's own lifecycle rules must end such uploads.
+                log.warning("can't list or abort uploads in parts", bucket=self._bucket, code=code)
+        return count
+
     @timed("keys")
-    def keys(self, prefix: str) -> list[str]:
-        """See `Storage.keys`."""
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """See `Storage.sizes`."""
         with translated(self._bucket):
             pages = self._client(self._endpoint_url).get_paginator("list_objects_v2")
             found = pages.paginate(Bucket=self._bucket, Prefix=prefix)
-            return sorted(item["Key"] for page in found for item in page.get("Contents", []))
+            sizes = {item["Key"]: int(item["Size"]) for page in found for item in page.get("Contents", [])}
+            return dict(sorted(sizes.items()))
+
+    def keys(self, prefix: str) -> list[str]:
+        """See `Storage.keys`."""
+        return list(self.sizes(prefix))
 
     def signed_url(self, key: str, seconds: int, filename: str, content_type: str) -> str:
         """See `Storage.signed_url`: a presigned GET."""

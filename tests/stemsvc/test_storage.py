@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +18,13 @@ from werkzeug.serving import make_server
 
 from api.app import create_app
 from stemsvc.embedded.redis_server import free_port
-from stemsvc.errors import StemsvcError, TransientError
+from stemsvc.errors import StemsvcError, TransientError, UsageError
 from stemsvc.settings import Settings
-from stemsvc.storage import Storage, open_storage
+from stemsvc.storage import Storage, drafts, open_storage
 from stemsvc.storage.local import LocalStorage
+from stemsvc.storage.s3 import S3Storage
 from tests.conftest import ACCESS_KEY, SECRET_KEY, s3_storage
+from tests.processes import wait_for
 
 PREFIX = "jobs/contract/"
 
@@ -31,6 +36,7 @@ class Subject:
     storage: Storage
     missing: Storage  # of a bucket or folder that is not there
     denied: Storage | None  # with credentials that are wrong; None where the server checks none
+    opening: str  # how another process opens the storage
 
 
 @pytest.fixture(params=["local", "rclone", "moto"])
@@ -41,7 +47,8 @@ def subject(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Subj
     endpoint = request.getfixturevalue(f"{request.param}_endpoint")
     # moto checks no signatures
     denied = s3_storage(endpoint, "stems", "wrong") if request.param == "rclone" else None
-    subject = Subject(s3_storage(endpoint, "stems"), s3_storage(endpoint, "nowhere"), denied)
+    opening = f"s3_storage({endpoint!r}, 'stems')"
+    subject = Subject(s3_storage(endpoint, "stems"), s3_storage(endpoint, "nowhere"), denied, opening)
     yield subject
     subject.storage.delete(PREFIX)
 
@@ -56,7 +63,12 @@ def _local(settings: Settings) -> Iterator[Subject]:
     storage.check()
     blocked = settings.data_dir / "a-file"
     blocked.touch()
-    yield Subject(storage, LocalStorage(blocked / "objects", b"key"), LocalStorage(Path("/proc/1/none"), b"key"))
+    yield Subject(
+        storage,
+        LocalStorage(blocked / "objects", b"key"),
+        LocalStorage(Path("/proc/1/none"), b"key"),
+        f"LocalStorage(Path({str(settings.data_dir / 'objects')!r}), b'key')",
+    )
     server.shutdown()
     thread.join()
     server.server_close()
@@ -125,8 +137,6 @@ def test_a_url_expires(subject: Subject) -> None:
 
 
 def wait_until_refused(status: Callable[[], int]) -> None:
-    from tests.processes import wait_for
-
     wait_for("the URL to expire", lambda: status() in (400, 403), 10)
 
 
@@ -154,6 +164,121 @@ def test_delete_removes_what_starts_with_the_prefix_and_nothing_else(subject: Su
     with pytest.raises(StemsvcError) as caught:
         subject.storage.fetch(PREFIX + "x/1", tmp_path / "back")
     assert caught.value.code == "object_missing"
+
+
+def test_what_is_there_is_listed_with_its_size(subject: Subject) -> None:
+    put(subject.storage, "b", b"12345")
+    put(subject.storage, "a/1", b"1")
+
+    assert list(subject.storage.sizes(PREFIX).items()) == [(PREFIX + "a/1", 1), (PREFIX + "b", 5)]
+    assert subject.storage.keys(PREFIX + "a") == [PREFIX + "a/1"]
+
+
+def test_an_object_is_read_where_it_lies(subject: Subject) -> None:
+    data = os.urandom(1_000_000)
+    put(subject.storage, "a", data)
+    with subject.storage.open(PREFIX + "a") as file:
+        assert file.seek(-3, os.SEEK_END) == 999_997
+        assert file.read() == data[-3:]
+        file.seek(300_000)
+        assert file.read(4) == data[300_000:300_004]
+
+    with pytest.raises(UsageError) as caught:
+        subject.storage.open(PREFIX + "none")
+    assert caught.value.code == "object_missing"
+
+
+# --- writers that are killed ------------------------------------------------------------------------------------------
+
+WRITER = """
+import sys
+from pathlib import Path
+from stemsvc.storage.local import LocalStorage
+from tests.conftest import s3_storage
+opening, key = sys.argv[1:]
+eval(opening).put(key, sys.stdin.buffer, "audio/flac")
+"""
+
+
+@contextmanager
+def writing(subject: Subject, key: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in the middle of a put: it has got 20 MB, and more may come."""
+    command = [sys.executable, "-c", WRITER, subject.opening, PREFIX + key]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        try:
+            assert process.stdin is not None
+            process.stdin.write(bytes(20 * 1024 * 1024))
+            wait_for("a draft", lambda: unfinished(subject.storage))
+            yield process
+        finally:
+            process.kill()
+
+
+def killed(subject: Subject, key: str) -> None:
+    """Have a writer killed in the middle of a put."""
+    with writing(subject, key) as process:
+        process.kill()
+
+
+def unfinished(storage: Storage) -> int:
+    """How many objects are neither whole nor gone."""
+    if isinstance(storage, LocalStorage):
+        return sum(drafts.is_draft(path) for path in storage._root.rglob("*"))
+    assert isinstance(storage, S3Storage)
+    found = storage._client(storage._endpoint_url).list_multipart_uploads(Bucket="stems")
+    return len(found.get("Uploads", []))
+
+
+def hurry(storage: Storage, seconds: float) -> None:
+    """Have drafts go that are so old."""
+    assert isinstance(storage, LocalStorage | S3Storage)
+    storage._draft_seconds = seconds
+
+
+def test_what_a_killed_writer_left_goes_with_its_prefix(subject: Subject) -> None:
+    killed(subject, "x/song")
+    assert unfinished(subject.storage) == 1
+    assert subject.storage.delete(PREFIX + "y/") == 0
+    assert unfinished(subject.storage) == 1
+
+    assert subject.storage.delete(PREFIX + "x/") == 0
+    assert unfinished(subject.storage) == 0
+
+
+@VERIFYING  # all uploads in parts of moto are from 2010
+def test_what_a_killed_writer_left_goes_in_its_time(subject: Subject) -> None:
+    killed(subject, "x/song")
+    assert subject.storage.clear_drafts([PREFIX]) == 0
+    hurry(subject.storage, -1)
+    if isinstance(subject.storage, S3Storage):  # other programs may use the bucket
+        assert subject.storage.clear_drafts(["uploads/"]) == 0
+
+    assert subject.storage.clear_drafts([PREFIX]) == 1
+    assert unfinished(subject.storage) == 0
+
+
+@VERIFYING
+def test_a_writer_that_lives_loses_nothing(subject: Subject) -> None:
+    if isinstance(subject.storage, LocalStorage):
+        hurry(subject.storage, -1)  # its lock protects it, not its age
+    with writing(subject, "x/song") as process:
+        assert subject.storage.clear_drafts([PREFIX]) == 0
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(60) == 0
+
+    assert subject.storage.sizes(PREFIX) == {PREFIX + "x/song": 20 * 1024 * 1024}
+
+
+def test_a_writer_whose_upload_was_aborted_may_try_again(subject: Subject) -> None:
+    with writing(subject, "x/song") as process:
+        subject.storage.delete(PREFIX + "x/")
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(60) != 0
+
+    assert (unfinished(subject.storage), subject.storage.keys(PREFIX)) == (0, [])
+    assert put(subject.storage, "x/song", b"again") == 5
 
 
 def test_a_missing_bucket_is_a_clear_error(subject: Subject) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,7 @@ class Attempt:
     keeper: LeaseKeeper
     watch: Stopwatch
     spending: Spending
+    charge: Callable[[float], None]  # counts a track of so many seconds; raises where its owner may not send it
     general_seconds: float  # that all but computing may take
 
     @property
@@ -77,16 +78,18 @@ class Attempt:
         """See the protocol."""
         predicted = self.of.cost(seconds, self.catalog)
         self.job_limits.check(self.of.needs.model or self.of.kind.name, self.of.kind.advice, predicted, seconds)
+        self.charge(seconds)
         self.keeper.limit(None)  # waiting for others is no fault of this job
         with self.turns.turn(self.lease, self._waiting, self.keeper.is_held) as turn, self.keeper.showing(turn.beat):
             self.keeper.limit(self.job_limits.time_limit(predicted))
-            before, played = self.watch.device_seconds, 0.0
+            before, whole = self.watch.device_seconds, False
             try:
                 with self.watch.computing(), self.keeper.computing():
                     yield
-                played = seconds
+                whole = True
             finally:  # what the device was used for counts, also in vain
-                self.spending.note(self.job.id, self._work, self.watch.device_seconds - before, played)
+                used = seconds if whole else seconds * self.watch.share
+                self.spending.note(self.job.id, self._work, self.watch.device_seconds - before, used, whole)
         self.keeper.limit(self.general_seconds)
 
     def _waiting(self) -> None:

@@ -15,7 +15,9 @@ from stemsvc.control.route import choose_pool
 from stemsvc.errors import (
     DeviceOutOfMemory,
     InternalError,
+    KeyStorageFull,
     KindMissing,
+    QuotaExceeded,
     StemsvcError,
     TimeLimit,
     TransientError,
@@ -121,6 +123,8 @@ class Runner:
             self._fail(lease, TimeLimit(f"the job took longer than {limit:.0f} s"))
         except KindMissing as error:
             self._pass_on(lease, error)
+        except (QuotaExceeded, KeyStorageFull) as error:  # it may take a day until the key has room again
+            self._fail(lease, error)
         except TransientError as error:
             self._retry(job, lease, error)
         except StemsvcError as error:

@@ -22,12 +22,14 @@ class Spending:
         """The price of so many seconds, in the currency."""
         return device_seconds / 3600 * self.price_per_hour
 
-    def note(self, job_id: str, work: tuple[str, str, str], device_seconds: float, track_seconds: float) -> None:
-        """Count the seconds, also those of an attempt that fails: then `track_seconds` is 0.
+    def note(
+        self, job_id: str, work: tuple[str, str, str], device_seconds: float, used_seconds: float, whole: bool
+    ) -> None:
+        """Count the seconds, also those of an attempt that fails: then the track is not computed as a `whole`.
 
-        `work` is the kind, the model and the device.
+        `work` is the kind, the model and the device, `used_seconds` how much of the track was computed.
         """
         with suppress(StemsvcError):  # a figure is not worth a job
-            self.usage.spend(job_id, device_seconds)
-        metrics.computed(*work, device_seconds, track_seconds)
+            self.usage.spend(job_id, device_seconds, used_seconds)
+        metrics.computed(*work, device_seconds, used_seconds if whole else 0.0)
         metrics.spent(self.cost(device_seconds), self.currency)

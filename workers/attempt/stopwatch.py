@@ -18,6 +18,7 @@ class Stopwatch:
     def __init__(self, keeper: LeaseKeeper) -> None:
         self.seconds: dict[str, float] = {}
         self.device_seconds = 0.0  # that the device computed
+        self.share = 0.0  # of the track that the device has computed
         self._keeper = keeper
         self._stage = ""
         self._computing = False
@@ -33,13 +34,15 @@ class Stopwatch:
             self._span = self._spans.enter_context(span(stage))
         elif self._span is not None and total and self._computing:
             self._span.add_event("batch", {"done": done, "total": total})
+        if self._computing and total:
+            self.share = done / total
         self._stage = stage
         self._keeper.report(stage, done, total)
 
     @contextmanager
     def computing(self) -> Iterator[None]:
         """Count what happens inside as the device's time, whatever comes of it."""
-        start, self._computing = time.monotonic(), True
+        start, self._computing, self.share = time.monotonic(), True, 0.0
         try:
             yield
         finally:

@@ -79,6 +79,7 @@ class Working:
         of = resolve(job, self.pools, self.catalog)
         work: Work = of.work()  # before anything is fetched for a kind that this worker lacks
         keeper.limit(self.job_limits.work_seconds)
+        patiently = partial(self.retries.patiently, wait=keeper.wait)
         with closing(Stopwatch(keeper)) as watch:
             attempt = Attempt(
                 job,
@@ -93,9 +94,10 @@ class Working:
                 keeper,
                 watch,
                 self.spending,
+                charge=lambda seconds: patiently(lambda: self.store.leases.charge(lease, seconds)),
                 general_seconds=self.job_limits.work_seconds,
             )
-            files = Files(self.scratch, self.store, self.storage, partial(self.retries.patiently, wait=keeper.wait))
+            files = Files(self.scratch, self.store, self.storage, patiently)
             attempt.report("fetching")
             inputs = files.inputs(attempt)
             origin = attempt.origin(inputs)

@@ -105,7 +105,8 @@ class Attempt(Protocol):
     def computing(self, seconds: float) -> AbstractContextManager[None]:
         """Wait for a turn on the device, then hold it while the context lasts. The track plays `seconds`.
 
-        Raises `UsageError` `track_too_long` or `too_much_work` if the length, which is known only now, is too much.
+        Raises `UsageError` `track_too_long`, `too_much_work` or `track_exceeds_quota`, or `TransientError`
+        `quota_exceeded`, if the length, which is known only now, is too much.
         """
 
 

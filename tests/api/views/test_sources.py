@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import time
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from stemsvc.accounts.keys import Scope
+from stemsvc.accounts.keys import DEFAULT_SCOPES, Scope, new_key
 from stemsvc.control.services import Services
 from stemsvc.errors import UsageError
-from stemsvc.storage.local import LocalStorage, SignedUpload
+from stemsvc.settings import Settings
+from stemsvc.storage.local import LocalStorage
+from stemsvc.storage.signing import SignedUpload
 from tests.api.views.test_jobs import refused, song
 from tests.api.views.test_keys import code, make
+from tests.sounds import tone, write_sound
 from tests.specs import params_of
 
 URL = "https://example.org/song.mp3"
@@ -122,6 +126,101 @@ def test_open_uploads_are_bounded(client: Any, parts: Services) -> None:
     answer = client.post("/v1/uploads", json={})
     assert code(answer) == (429, "too_many_uploads")
     assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_deleted_upload_takes_no_bytes(client: Any, parts: Services) -> None:
+    made = upload(client)
+    client.delete(f"/v1/uploads/{made['upload_id']}")
+
+    assert code(client.put(made["url"], data=b"more")) == (404, "upload_not_found")
+    assert parts.storage.keys("") == []
+
+
+def test_an_expired_upload_takes_no_bytes(client: Any, parts: Services) -> None:
+    made = upload(client)
+    expire_uploads(parts)
+
+    assert code(client.put(made["url"], data=b"more")) == (404, "upload_not_found")
+    assert list(parts.storage.sizes("").values()) == [5]  # until the janitor comes
+
+
+def expire_uploads(parts: Services) -> None:
+    with parts.store.uploads._engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE uploads SET expires_at = {time.time() - 1}")
+
+
+@pytest.mark.parametrize("how", ["deleted", "expired"])
+def test_an_upload_that_goes_while_it_is_sent_leaves_nothing(
+    client: Any, parts: Services, app_settings: Settings, how: str
+) -> None:
+    made = client.post("/v1/uploads", json={}).json
+
+    class Going(io.BytesIO):
+        """A body in the middle of which the upload goes."""
+
+        def read(self, size: int | None = -1) -> bytes:
+            if parts.store.uploads.find(made["upload_id"]) is None:
+                return super().read(size)
+            if how == "deleted":
+                parts.uploads.erase(made["upload_id"], None)
+            else:
+                expire_uploads(parts)
+            return super().read(1)
+
+    answer = client.put(made["url"], input_stream=Going(b"music"))
+    assert code(answer) == (404, "upload_not_found")
+    assert [path for path in (app_settings.data_dir / "objects").rglob("*") if path.is_file()] == []
+
+
+def small_key(parts: Services, **limits: Any) -> dict[str, str]:
+    """The header of a new key with these limits."""
+    key, token = new_key("small", frozenset({*DEFAULT_SCOPES, Scope.URL_SOURCE}))
+    parts.store.keys.add(replace(key, **limits))
+    return {"Authorization": f"Bearer {token}"}
+
+
+def test_what_a_key_stores_is_bounded(client: Any, parts: Services) -> None:
+    headers = small_key(parts, max_stored_bytes=100)
+
+    def announce(**fields: Any) -> Any:
+        return client.post("/v1/uploads", json=fields, headers=headers)
+
+    def submit(size: int) -> Any:
+        form = {"file": (io.BytesIO(b"x" * size), "song.mp3")}
+        return client.post("/v1/jobs", data=form, content_type="multipart/form-data", headers=headers)
+
+    # what was announced counts before it is sent
+    assert code(announce(bytes=101)) == (413, "file_too_large")
+    assert announce(bytes=30).status_code == 201
+    first, second = announce().json, announce().json
+    assert client.put(first["url"], data=b"x" * 40).status_code == 200
+    assert client.put(first["url"], data=b"x" * 50).status_code == 200  # another file in place of the first
+    assert code(client.put(second["url"], data=b"x" * 21)) == (429, "key_storage_full")
+    assert code(client.put(second["url"], data=b"x" * 101)) == (413, "file_too_large")
+    assert code(submit(21)) == (429, "key_storage_full")
+    assert code(submit(101)) == (413, "file_too_large")
+    assert code(by_json(client, headers, source={"upload_id": first["upload_id"]})) == (429, "key_storage_full")
+    answer = announce(bytes=21)
+    assert code(answer) == (429, "key_storage_full")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert parts.storage.sizes("") == {f"uploads/{first['upload_id']}/file": 50}
+
+    assert submit(20).status_code == 201
+    assert code(by_json(client, headers, source={"url": URL})) == (429, "key_storage_full")
+    client.delete(f"/v1/uploads/{first['upload_id']}", headers=headers)
+    assert submit(50).status_code == 201
+
+
+def test_an_upload_that_broke_off_counts_with_what_is_stored(client: Any, parts: Services) -> None:
+    headers = small_key(parts, max_stored_bytes=100)
+    made = client.post("/v1/uploads", json={}, headers=headers).json
+
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise OSError(5, "the client went away")
+
+    assert client.put(made["url"], input_stream=Broken(bytes(90))).status_code >= 400
+    assert client.post("/v1/uploads", json={"bytes": 90}, headers=headers).status_code == 201
 
 
 def test_uploads_end(client: Any, parts: Services, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,25 +362,12 @@ def test_a_batch_has_a_size(client: Any, jobs: Any) -> None:
 
 
 def test_a_key_has_quotas_of_its_own(client: Any, parts: Services) -> None:
-    from dataclasses import replace
-
-    from stemsvc.accounts.keys import DEFAULT_SCOPES, new_key
-
-    key, token = new_key("small", frozenset({*DEFAULT_SCOPES, Scope.URL_SOURCE}))
-    parts.store.keys.add(replace(key, max_waiting=2))
-    headers = {"Authorization": f"Bearer {token}"}
+    headers = small_key(parts, max_waiting=2)
     assert [by_json(client, headers, source={"url": URL}).status_code for _ in range(3)] == [201, 201, 429]
 
 
 def test_minutes_of_a_day_run_out(client: Any, parts: Services, tmp_path: Any) -> None:
-    from dataclasses import replace
-
-    from stemsvc.accounts.keys import DEFAULT_SCOPES, new_key
-    from tests.sounds import tone, write_sound
-
-    key, token = new_key("small", frozenset(DEFAULT_SCOPES))
-    parts.store.keys.add(replace(key, minutes_per_day=0.05))
-    headers = {"Authorization": f"Bearer {token}"}
+    headers = small_key(parts, minutes_per_day=0.05)
     data = write_sound(tmp_path / "song.flac", tone(1.2, 8000), 8000).read_bytes()
 
     def send() -> Any:
@@ -295,6 +381,29 @@ def test_minutes_of_a_day_run_out(client: Any, parts: Services, tmp_path: Any) -
     for job in parts.store.recent():  # what was canceled was not used
         parts.acceptance.cancel(job.id)
     assert send().status_code == 201
+
+
+def test_minutes_run_out_by_uploads_too(client: Any, parts: Services, tmp_path: Any) -> None:
+    headers = small_key(parts, minutes_per_day=0.05)
+    data = write_sound(tmp_path / "song.flac", tone(1.2, 8000), 8000).read_bytes()
+    source = {"upload_id": upload(client, data, headers)["upload_id"]}
+
+    assert [by_json(client, headers, source=source).status_code for _ in range(2)] == [201, 201]
+    assert code(by_json(client, headers, source=source)) == (429, "quota_exceeded")
+
+
+def test_a_track_that_is_longer_than_the_minutes_of_a_day_is_refused_for_good(
+    client: Any, parts: Services, tmp_path: Any
+) -> None:
+    headers = small_key(parts, minutes_per_day=0.01)
+    data = write_sound(tmp_path / "song.flac", tone(1.2, 8000), 8000).read_bytes()
+    form = {"file": (io.BytesIO(data), "song.flac")}
+    by_form = client.post("/v1/jobs", data=form, content_type="multipart/form-data", headers=headers)
+    by_upload = by_json(client, headers, source={"upload_id": upload(client, data, headers)["upload_id"]})
+
+    for answer in (by_form, by_upload):
+        assert code(answer) == (422, "track_exceeds_quota")
+        assert "Retry-After" not in answer.headers
 
 
 def test_usage_is_the_keys_own(client: Any, parts: Services) -> None:

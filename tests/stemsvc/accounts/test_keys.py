@@ -9,6 +9,8 @@ from click.testing import CliRunner, Result
 
 from stemsvc.accounts.keys import parse_token
 from stemsvc.cli.main import main
+from stemsvc.jobstore import JobStore
+from stemsvc.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +46,20 @@ def test_a_name_that_can_not_be_shown_is_refused(name: str) -> None:
     made = keys("create", name)
 
     assert (made.exit_code, "bad_name" in made.stderr) == (1, True)
+
+
+def test_a_key_has_limits_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    made = keys("create", "small", "--max-waiting", "3", "--minutes-per-day", "60", "--max-stored-bytes", "50000000000")
+    parts = parse_token(made.stdout.strip())
+    assert parts is not None
+    settings = Settings()
+    store = JobStore(settings.resolved_database_url)
+    key = store.keys.find(parts[0])
+    store.close()
+
+    assert key is not None
+    assert (key.max_waiting, key.minutes_per_day, key.max_stored_bytes) == (3, 60.0, 50_000_000_000)
+    listed = keys("list").stdout
+    assert all(limit in listed for limit in ("3 waiting", "60 min/day", "50000000000 bytes"))
+    assert keys("create", "small", "--max-stored-bytes", "-1").exit_code == 2

@@ -83,4 +83,5 @@ def test_what_was_used_is_summed_up_and_priced() -> None:
     assert [cell.strip() for cell in lines["the band"].split("│")[2:-1]] == ["2", "2", "0", "0", "4.0", "200.0", "2.00"]
     assert lines["(no key)"].split("│")[2].strip() == "1"
     listed = " ".join(run("keys", "list").stdout.split())
-    assert "│ 3 │ 60.5 │" in listed
+    assert "│ 3 waiting │" in listed
+    assert "│ 60.5 min/day │" in listed

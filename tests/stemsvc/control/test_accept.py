@@ -13,12 +13,13 @@ import sqlalchemy as sa
 
 from stemsvc.control.accept import Request
 from stemsvc.control.janitor import Janitor
-from stemsvc.control.sources import SentFile
-from stemsvc.errors import AcceptanceUnknown, TransientError, UsageError
+from stemsvc.control.sources import SentFile, UploadedFile
+from stemsvc.errors import AcceptanceUnknown, StemsvcError, TransientError, UsageError
 from stemsvc.jobs.pools import single
 from stemsvc.jobs.record import Job, JobState, JobView
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
+from stemsvc.jobstore.uploads import Upload
 from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
@@ -149,6 +150,44 @@ def test_a_track_that_is_too_much_is_refused_by_its_header(
         assert caught.value.code == code
 
     assert storage.keys("") == []
+
+
+def test_an_upload_that_is_too_much_is_refused_by_its_header_too(
+    settings: Settings, store: JobStore, storage: Storage, tmp_path: Path
+) -> None:
+    kept = UploadedFile(Upload("1", "", "song.flac", 10**9))
+    with write_sound(tmp_path / "song.flac", tone(601, 8000, 1), 8000, "mono").open("rb") as file:
+        storage.put(kept.upload.key, file, "audio/flac")
+    with pytest.raises(UsageError) as caught:
+        make(settings, store, storage).acceptance.accept([kept], OPTIONS, Request())
+
+    assert caught.value.code == "track_too_long"
+    assert storage.keys("") == [kept.upload.key]
+
+
+def test_what_a_key_may_not_store_is_refused_before_it_is_stored(
+    settings: Settings, store: JobStore, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a client that has stored ten bytes of ten that it may store; what its key says goes before the rules
+    work = make(settings, store, storage, bounds=Bounds(100, 100, stored_bytes=1))
+    asked = Request(owner="me", max_stored_bytes=10)
+    job = work.acceptance.accept([upload(b"0123456789")], OPTIONS, asked).job
+    puts, put = [], storage.put
+
+    def seen(key: str, *others: Any) -> int:
+        puts.append(key)
+        return put(key, *others)
+
+    monkeypatch.setattr(storage, "put", seen)
+    for data, who, code in ((b"x", asked, "key_storage_full"), (b"xx", Request(owner="you"), "file_too_large")):
+        with pytest.raises(StemsvcError) as caught:
+            work.acceptance.accept([upload(data)], OPTIONS, who)
+        assert caught.value.code == code
+    assert puts == []
+
+    work.acceptance.erase(job.id)
+    assert work.acceptance.accept([upload(b"x")], OPTIONS, asked)
+    assert work.acceptance.accept([upload(b"xx")], OPTIONS, Request(max_stored_bytes=0))  # 0: no bound
 
 
 def test_a_job_whose_commit_was_not_answered_is_found_and_kept(

@@ -12,8 +12,10 @@ from stemsvc.control.janitor import Janitor
 from stemsvc.jobs.record import Job, JobState, Lease, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
+from stemsvc.jobstore.uploads import Upload
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage, open_storage
+from stemsvc.storage.local import LocalStorage
 from tests.specs import job_of, spec_of
 
 
@@ -26,9 +28,12 @@ class World:
     def janitor(self, stems_ttl: float = 0, rows_ttl: float = 0) -> Janitor:
         return Janitor(self.store, self.storage, stems_ttl, rows_ttl, suspect_seconds=60, clock=lambda: self.now)
 
-    def put(self, key: str) -> str:
-        self.storage.put(key, io.BytesIO(b"la"), "audio/flac")
+    def put(self, key: str, data: bytes = b"la") -> str:
+        self.storage.put(key, io.BytesIO(data), "audio/flac")
         return key
+
+    def upload(self, seconds: float = 60.0) -> Upload:
+        return self.store.uploads.add(Upload(new_job_id(), "me", "song.mp3", 3), seconds, 100)
 
     def job(self) -> Job:
         job_id = new_job_id()
@@ -126,3 +131,48 @@ def test_a_file_without_a_row_goes_once_it_has_been_so_for_a_while(world: World)
     world.now += 60
     janitor.sweep()
     assert world.storage.keys("") == [coming]
+
+
+def test_what_is_sent_to_an_upload_that_is_gone_goes_with_the_next_sweep(world: World) -> None:
+    # given what a storage can't refuse: bytes for uploads that were deleted or never made, and another key of one's own
+    kept, deleted = world.upload(), world.upload()
+    for key in (kept.key, deleted.key, f"uploads/{new_job_id()}/file", f"uploads/{kept.id}/other"):
+        world.put(key)
+    assert world.store.uploads.delete(deleted.id)
+    world.janitor().sweep()
+
+    assert world.storage.keys("") == [kept.key]
+
+
+def test_an_upload_goes_as_soon_as_its_time_is_over(world: World) -> None:
+    upload = world.upload(seconds=-0.001)
+    world.put(upload.key)
+    world.janitor().sweep()
+
+    assert world.storage.keys("") == []
+    assert world.store.uploads.expired() == []
+
+
+def test_an_upload_that_is_larger_than_it_may_be_is_removed(world: World) -> None:
+    small, large = world.upload(), world.upload()
+    world.put(small.key, b"abc")
+    world.put(large.key, b"abcd")
+    world.janitor().sweep()
+
+    assert world.storage.keys("") == [small.key]
+    assert world.store.uploads.find(large.id) is not None  # the client may send another file
+
+
+def test_drafts_of_dead_writers_go(world: World) -> None:
+    assert isinstance(world.storage, LocalStorage)
+    used = world.job().inputs[0].key
+    root = world.storage._root
+    drafts = [root / used.replace("input", ".part-input.0"), root / ".part-x1y2z3_8"]
+    for draft in drafts:
+        draft.write_bytes(b"half a song")
+    world.janitor().sweep()
+    assert all(draft.exists() for draft in drafts)
+
+    world.storage._draft_seconds = 0.0
+    world.janitor().sweep()
+    assert [path for path in root.rglob("*") if path.is_file()] == [root / used]

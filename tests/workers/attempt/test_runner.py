@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
+from stemsvc.accounts.keys import DEFAULT_SCOPES, new_key
 from stemsvc.control.subscribers import Eraser, count_end
 from stemsvc.errors import (
     DeviceOutOfMemory,
@@ -23,8 +25,9 @@ from stemsvc.errors import (
 )
 from stemsvc.jobs.pools import FETCH, Pool, single
 from stemsvc.jobs.record import Job, JobState, Lease, new_job_id
-from stemsvc.jobs.spec import JobSpec
+from stemsvc.jobs.spec import Envelope, JobSpec
 from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.bounds import Bounds
 from stemsvc.jobstore.engine import migrate
 from stemsvc.jobstore.leases import Leases
 from stemsvc.kinds import limits
@@ -524,6 +527,81 @@ def test_work_that_no_header_told_of_is_refused_after_decoding(runner: Runner, s
     make(job_time_limit_seconds=10).run(job_id, "worker")
 
     assert state(runner, job_id) == ("failed", "too_much_work")
+
+
+def quota(runner: Runner, minutes: float) -> str:
+    """A key that may send so much in a day."""
+    key, _ = new_key("band", frozenset(DEFAULT_SCOPES))
+    runner.store.keys.add(replace(key, minutes_per_day=minutes))
+    return key.id
+
+
+@pytest.mark.parametrize(("minutes", "code"), [(0.04, "track_exceeds_quota"), (0.08, "quota_exceeded"), (0.11, None)])
+def test_a_track_over_the_quota_ends_its_job_before_it_uses_the_device(
+    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch, minutes: float, code: str | None
+) -> None:
+    # given two tracks of 3 s whose lengths nobody knew when they were sent
+    computed: list[object] = []
+    separate = Separator.separate
+
+    def counted(self: Separator, *arguments: Any) -> Any:
+        computed.append(arguments)
+        return separate(self, *arguments)
+
+    monkeypatch.setattr(Separator, "separate", counted)
+    owner, spec = quota(runner, minutes), replace(OPTIONS, envelope=Envelope(cache=False))
+    jobs = [accept(runner, song, spec, owner=owner) for _ in range(2)]
+    for job_id in jobs:
+        runner.run(job_id, "worker")
+
+    ends = [state(runner, job_id)[1] for job_id in jobs]
+    assert ends == ([code, code] if code == "track_exceeds_quota" else [None, code])
+    assert len(computed) == ends.count(None)
+
+
+def test_a_fetched_track_over_the_quota_ends_its_job_at_once(
+    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetched(order: Order, on_progress: object) -> Fetched:
+        return Fetched(str(shutil.copy(song, Path(order.folder) / "song.flac")), "song.flac", 3.0)
+
+    monkeypatch.setattr("workers.attempt.fetch.fetch", fetched)
+    url, changes = "https://example.org/song.flac", {"pool": FETCH, "next_pool": "separate.demo.cpu"}
+    jobs = [accept(runner, song, OPTIONS, url, owner=owner, **changes) for owner in [quota(runner, 0.08)] * 2]
+    for job_id in jobs:
+        runner.run(job_id, "fetcher")
+
+    assert [state(runner, job_id) for job_id in jobs] == [("queued", None), ("failed", "quota_exceeded")]
+    assert [key for key in runner.storage.keys("") if jobs[1] in key] == []
+
+
+def test_a_job_that_is_canceled_half_way_has_used_half_of_its_track(
+    runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = quota(runner, 0.1)  # 6 s
+    job_id = accept(runner, song, owner=owner)
+
+    def separate(
+        self: object, mixture: object, stems: object, options: object, on_segment: Callable[[int, int], None]
+    ) -> Iterator[dict[str, np.ndarray]]:
+        on_segment(1, 2)
+        runner.store.cancel(job_id, "by the client")
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:  # until the lease's keeper has noticed
+            threading.Event().wait(0.01)
+            on_segment(1, 2)
+        yield {}
+
+    monkeypatch.setattr(Separator, "separate", separate)
+    runner.run(job_id, "worker")
+
+    assert state(runner, job_id) == ("canceled", None)
+    job = job_of(new_job_id(), JobState.QUEUED, OPTIONS, "separate.demo.cpu", "key", "a", owner=owner)
+    bounds = Bounds(100, 100, 6.0)
+    with pytest.raises(TransientError) as caught:
+        runner.store.intake.put(job, "accepted", bounds, seconds=4.6)
+    assert caught.value.code == "quota_exceeded"
+    assert runner.store.intake.put(job, "accepted", bounds, seconds=4.4)
 
 
 def test_a_job_that_computes_for_too_long_fails(
