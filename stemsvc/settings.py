@@ -107,7 +107,11 @@ class Settings(BaseSettings):
         "",
         description="private networks that sources and webhooks may reach, such as `10.0.0.0/8`, separated by commas",
     )
-    fetch_proxy: str = Field("", description="HTTP proxy for fetching tracks; the proxy then resolves host names")
+    fetch_proxy: str = Field(
+        "",
+        description="HTTP proxy for fetching tracks; the proxy then resolves host names, and must itself refuse private "
+        "addresses",
+    )
     fetch_cookies: Path | None = Field(None, description="cookies file for yt-dlp, in Netscape's format")
     fetch_seconds: float = Field(1800.0, gt=0, description="longest time that fetching a track may take")
 
