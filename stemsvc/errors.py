@@ -113,6 +113,10 @@ class Forbidden(UsageError, status=403):
     """The key lacks a scope, which the `detail` names: make a key that has it."""
 
 
+class PriorityForbidden(UsageError, status=403):
+    """The key may not send jobs of this priority: ask for a lower one, or `stemsvc keys change --max-priority`."""
+
+
 class NotFound(UsageError, status=404):
     """Nothing is at this path: `GET /openapi.json` lists the paths."""
 

@@ -109,8 +109,8 @@ class Settings(BaseSettings):
     )
     fetch_proxy: str = Field(
         "",
-        description="HTTP proxy for fetching tracks; the proxy then resolves host names, and must itself refuse private "
-        "addresses",
+        description="HTTP proxy for fetching tracks; the proxy then resolves host names, and must refuse private "
+        "addresses itself",
     )
     fetch_cookies: Path | None = Field(None, description="cookies file for yt-dlp, in Netscape's format")
     fetch_seconds: float = Field(1800.0, gt=0, description="longest time that fetching a track may take")

@@ -55,5 +55,5 @@ def read_source(form: dict[str, Any], who: Caller) -> Source:
 
 def asked_by(who: Caller, *, key: bool = True) -> Request:
     """Who asks: the key's id and limits, and the client's own name for this request unless `key` is false."""
-    limits = (who.key.max_waiting, who.key.minutes_per_day) if who.key else (None, None)
+    limits = (who.key.max_waiting, who.key.minutes_per_day, who.key.highest) if who.key else ()
     return Request(request_id(), who.owner, idempotency_key() if key else None, current_parent(), *limits)

@@ -10,14 +10,18 @@ import click
 
 from stemsvc.accounts.keys import DEFAULT_SCOPES, Scope, new_key
 from stemsvc.errors import BadName, KeyNotFound
+from stemsvc.jobs.record import Priority
 
 if TYPE_CHECKING:
     from stemsvc.jobstore import JobStore
 
 
+PRIORITY = click.Choice([each.word for each in Priority])
+
+
 @click.group()
 def keys() -> None:
-    """Make, list and revoke clients' keys. Once a key exists, every request needs one."""
+    """Make, list, change and revoke clients' keys. Once a key exists, every request needs one."""
 
 
 @keys.command()
@@ -35,12 +39,22 @@ def keys() -> None:
     "--max-waiting", type=click.IntRange(0), help="most jobs that may wait; default: STEMSVC_MAX_WAITING_PER_KEY"
 )
 @click.option("--minutes-per-day", type=click.FloatRange(0), help="audio that the key may send; default: no limit")
-def create(name: str, scopes: tuple[str, ...], max_waiting: int | None, minutes_per_day: float | None) -> None:
+@click.option(
+    "--max-priority",
+    type=PRIORITY,
+    default=Priority.NORMAL.word,
+    show_default=True,
+    help="highest priority of its jobs; a key with the scope admin may send any",
+)
+def create(
+    name: str, scopes: tuple[str, ...], max_waiting: int | None, minutes_per_day: float | None, max_priority: str
+) -> None:
     """Make a key for NAME and print it. It is shown only this once."""
     if not name.strip() or len(name) > 200 or not name.isprintable():
         raise BadName("a name has 1 to 200 printable characters")
     key, token = new_key(name.strip(), frozenset(Scope(scope) for scope in scopes))
-    key = replace(key, max_waiting=max_waiting, minutes_per_day=minutes_per_day)
+    highest = Priority[max_priority.upper()]
+    key = replace(key, max_waiting=max_waiting, minutes_per_day=minutes_per_day, max_priority=highest)
     store = open_store()
     store.keys.add(key)
     store.close()
@@ -57,15 +71,29 @@ def list_() -> None:
     store = open_store()
     found = store.keys.all()
     store.close()
-    table = Table("id", "name", "scopes", "waiting", "min/day", "created", "revoked")
+    table = Table("id", "name", "scopes", "waiting", "min/day", "priority", "created", "revoked")
     for key in found:
         revoked = _moment(key.revoked_at) if key.revoked_at else ""
         limits = ["" if limit is None else f"{limit:g}" for limit in (key.max_waiting, key.minutes_per_day)]
+        limits.append(key.highest.word)
         table.add_row(key.id, key.name, " ".join(sorted(key.scopes)), *limits, _moment(key.created_at), revoked)
     if found:
         Console().print(table)
     else:
         click.echo("no keys: anyone who reaches the api on the loopback can use it")
+
+
+@keys.command()
+@click.argument("key_id")
+@click.option("--max-priority", type=PRIORITY, required=True, help="highest priority of its jobs from now on")
+def change(key_id: str, max_priority: str) -> None:
+    """Change what the key KEY_ID may do. The api knows within seconds. Jobs that were accepted stay as they are."""
+    store = open_store()
+    changed = store.keys.allow(key_id, Priority[max_priority.upper()])
+    store.close()
+    if not changed:
+        raise KeyNotFound(f"no valid key {key_id}")
+    click.echo(f"jobs of {key_id} have at most the priority {max_priority}")
 
 
 @keys.command()
