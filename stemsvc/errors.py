@@ -662,6 +662,10 @@ class DeviceBroken(FatalError):
     """Read the `detail`; with CUDA, check the driver with `nvidia-smi`."""
 
 
+class FolderOpen(FatalError):
+    """Other users of this machine can read what the `detail` names: `chmod -R go= FOLDER`, or start stemsvc again."""
+
+
 class DiskLow(FatalError):
     """Free space, or move `STEMSVC_DATA_DIR`."""
 

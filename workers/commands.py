@@ -17,6 +17,7 @@ from stemsvc.errors import (
     NoDevice,
     NoPool,
 )
+from stemsvc.folders import for_the_caller
 from stemsvc.jobs.encoding import FORMATS, Encoding, check_encoding
 from stemsvc.jobs.pools import ANY, DEVICE, DEVICES, FETCH, WEBHOOKS, Pool, queues_of, single
 from stemsvc.kinds.registry import configured_pools
@@ -198,7 +199,8 @@ def separate(
     params = KIND.check(wanted, ("source",), catalog)
     encoding = Encoding(format_, check_encoding(format_, bit_depth))
     _check_device(single(params.model, device))
-    output.mkdir(parents=True, exist_ok=True)
+    with for_the_caller():
+        output.mkdir(parents=True, exist_ok=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -218,7 +220,8 @@ def separate(
         )
         for name, encoded in done.outputs.items():
             target = output / f"{file.stem} - {name}{encoded.path.suffix}"
-            shutil.copyfile(encoded.path, target)
+            with for_the_caller():
+                shutil.copyfile(encoded.path, target)
             bar.console.print(
                 f"{target}  {encoded.seconds:.2f} s  {encoded.bytes} bytes  {encoded.clipped_samples} clipped"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
+import os
 import secrets
 import shutil
 import subprocess
@@ -27,6 +28,7 @@ from stemsvc.errors import (
     ClockSkew,
     DeviceBroken,
     DiskLow,
+    FolderOpen,
     NoFetcher,
     NoWorker,
     StemsvcError,
@@ -41,6 +43,7 @@ from stemsvc.errors import (
     UsageError,
     WeightsCorrupt,
 )
+from stemsvc.folders import open_to_others
 from stemsvc.jobs.pools import FETCH, Pool
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import revisions
@@ -98,6 +101,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "python and packages", _packages
     yield "catalog and weights", lambda: _weights(settings)
     yield "disk", lambda: _disk(settings.data_dir)
+    yield "data folder", lambda: _folder(settings.data_dir)
     for kind in sorted({pool.kind for pool in _pools(settings)}):
         yield f"device {kind}", partial(_device, kind)
     stack = running(settings)
@@ -154,6 +158,17 @@ def _disk(folder: Path) -> str:
     if free < LEAST_FREE_BYTES:
         raise DiskLow(f"{free / 1e9:.1f} GB free at {there}; free some or move STEMSVC_DATA_DIR")
     return f"{free / 1e9:.1f} GB free at {there}"
+
+
+def _folder(folder: Path) -> str:
+    if not folder.exists():
+        return f"{folder} is not there yet; it will be made for this user alone"
+    found = open_to_others(folder)
+    if folder in found and folder.stat().st_uid == 0 != os.geteuid():  # a mount, such as a pod's: root's, not ours
+        found.remove(folder)
+    if found:
+        raise FolderOpen(", ".join(map(str, found)))
+    return f"no other user of this machine can read what is in {folder}"
 
 
 def _store(settings: Settings) -> str:

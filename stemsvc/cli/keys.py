@@ -110,13 +110,14 @@ def revoke(key_id: str) -> None:
 
 def open_store() -> JobStore:
     """Bring the tables of the job store that the settings name up to date, and open it."""
+    from stemsvc.folders import private_folder
     from stemsvc.jobstore import JobStore
     from stemsvc.jobstore.engine import migrate
     from stemsvc.settings import Settings
 
     settings = Settings()
     if not settings.database_url:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        private_folder(settings.data_dir)
     migrate(settings.resolved_database_url)
     return JobStore(settings.resolved_database_url)
 

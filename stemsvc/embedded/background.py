@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stemsvc.embedded.stack import Running, running
 from stemsvc.errors import AlreadyRunning, NoStack, StartFailed, StopFailed
+from stemsvc.folders import private_folder
 from stemsvc.settings import Settings
 
 STOP_SECONDS = 120.0
@@ -24,8 +25,9 @@ def start(settings: Settings) -> Running:
     stack = running(settings)
     if stack is not None:
         raise AlreadyRunning(f"a stack already runs over {settings.data_dir}: {stack.url}")
+    private_folder(settings.data_dir)
     log = settings.data_dir / "logs" / "up.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(exist_ok=True)
     environment = settings.environment()
     if "broker_url" not in settings.model_fields_set:
         del environment["STEMSVC_BROKER_URL"]  # without it, `up` starts its own Redis

@@ -9,13 +9,16 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from stemsvc.folders import open_shared
+
 POLL_SECONDS = 0.02
 
 
 class DeviceTurns:
     """The right to compute on `device`, shared by all worker processes of this machine that use the same folder.
 
-    Each of the `slots` is a lock on a file: the kernel releases it when its process dies, however it dies.
+    Each of the `slots` is a lock on a file: the kernel releases it when its process dies, however it dies. A folder
+    that several users may write to, such as one of mode 1777 that an operator linked there, serves all their workers.
     """
 
     def __init__(self, folder: Path, device: str, slots: int) -> None:
@@ -36,8 +39,7 @@ class DeviceTurns:
 
     def _take(self) -> int | None:
         for path in self._paths:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            file = open_shared(path)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

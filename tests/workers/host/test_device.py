@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from stemsvc.folders import private
 from tests.processes import wait_for
 from workers.host.device import DeviceTurns
 
@@ -44,6 +45,20 @@ def test_a_device_has_one_turn_and_others_wait(tmp_path: Path) -> None:
         assert not taken(tmp_path, "cuda:0")
         assert not taken(tmp_path, slots=2)
     assert not taken(tmp_path)
+
+
+def test_workers_of_several_users_take_turns_where_a_folder_is_for_all(tmp_path: Path) -> None:
+    own, everybodys = tmp_path / "own", tmp_path / "everybodys"
+    everybodys.mkdir()
+    everybodys.chmod(0o1777)
+    with private():
+        for folder in (own / "devices", everybodys):
+            assert not taken(folder)
+
+    (lock,) = everybodys.iterdir()
+    assert lock.stat().st_mode & 0o777 == 0o666
+    (lock,) = (own / "devices").iterdir()
+    assert lock.stat().st_mode & 0o777 == 0o600
 
 
 def test_what_ends_the_wait_leaves_the_turn_to_others(tmp_path: Path) -> None:
