@@ -666,6 +666,10 @@ class FolderOpen(FatalError):
     """Other users of this machine can read what the `detail` names: `chmod -R go= FOLDER`, or start stemsvc again."""
 
 
+class SecretUnreadable(FatalError, status=500):
+    """A secret was encrypted with a key that STEMSVC_SECRET_KEY lacks: add the old key after the new one."""
+
+
 class DiskLow(FatalError):
     """Free space, or move `STEMSVC_DATA_DIR`."""
 

@@ -49,6 +49,12 @@ class Settings(BaseSettings):
     storage_secret: SecretStr = Field(
         SecretStr(""), description="key that signs local URLs; empty: made once and kept in the data folder"
     )
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="key that encrypts secrets in the job store, by `stemsvc secrets new-key`; several, separated by "
+        "commas: the first encrypts, all decrypt; empty: one is made for a job store in the data folder, and there is "
+        "none for another",
+    )
     public_url: str = Field(
         "", description="the api's base URL in signed local links; empty: the address that the client called"
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from celery import shared_task
 
+from stemsvc.accounts.cipher import open_cipher
 from stemsvc.control.present import Links
 from stemsvc.control.publish import Sender
 from stemsvc.control.services import open_guard
@@ -63,7 +64,8 @@ def deliverer() -> Deliverer:
     settings = Settings()
     base = settings.public_url or f"http://{settings.api_host}:{settings.api_port}"
     links = Links(open_storage(settings), settings.url_ttl_seconds, base)
-    return Deliverer(JobStore(settings.resolved_database_url), links, open_guard(settings), settings.fetch_proxy)
+    store = JobStore(settings.resolved_database_url, cipher=open_cipher(settings))
+    return Deliverer(store, links, open_guard(settings), settings.fetch_proxy)
 
 
 @functools.cache

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import httpx
 
+from stemsvc.accounts.cipher import open_cipher
 from stemsvc.embedded.redis_server import find_redis_server
 from stemsvc.embedded.stack import running
 from stemsvc.errors import (
@@ -111,6 +112,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
         return
     broker = stack.broker_url if stack else settings.broker_url
     yield "job store", lambda: _store(settings)
+    yield "secrets", lambda: _secrets(settings)
     yield "broker", lambda: _broker(settings.model_copy(update={"broker_url": broker}))
     yield "storage", lambda: _storage(settings)
     with contextlib.suppress(StemsvcError):  # the finding about the job store reports it
@@ -169,6 +171,19 @@ def _folder(folder: Path) -> str:
     if found:
         raise FolderOpen(", ".join(map(str, found)))
     return f"no other user of this machine can read what is in {folder}"
+
+
+def _secrets(settings: Settings) -> str:
+    store = JobStore(settings.resolved_database_url, cipher=open_cipher(settings))
+    try:
+        total, clear = store.webhooks.count_secrets()
+        has_key = store.webhooks.has_key
+    finally:
+        store.close()
+    if not clear:
+        return f"{total} webhook secrets, all encrypted" if has_key else "no webhook secrets, and no key for them"
+    way = "`stemsvc secrets encrypt` encrypts them" if has_key else "STEMSVC_SECRET_KEY would encrypt them"
+    return f"{total} webhook secrets, {clear} in clear; {way}"
 
 
 def _store(settings: Settings) -> str:

@@ -110,6 +110,7 @@ def revoke(key_id: str) -> None:
 
 def open_store() -> JobStore:
     """Bring the tables of the job store that the settings name up to date, and open it."""
+    from stemsvc.accounts.cipher import open_cipher
     from stemsvc.folders import private_folder
     from stemsvc.jobstore import JobStore
     from stemsvc.jobstore.engine import migrate
@@ -119,7 +120,7 @@ def open_store() -> JobStore:
     if not settings.database_url:
         private_folder(settings.data_dir)
     migrate(settings.resolved_database_url)
-    return JobStore(settings.resolved_database_url)
+    return JobStore(settings.resolved_database_url, cipher=open_cipher(settings))
 
 
 def _moment(seconds: float) -> str:

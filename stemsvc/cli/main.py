@@ -13,6 +13,7 @@ from stemsvc.cli.jobs import jobs, pools, recover
 from stemsvc.cli.keys import keys
 from stemsvc.cli.models import models
 from stemsvc.cli.reports import report
+from stemsvc.cli.secrets import secrets
 from stemsvc.cli.terminal import make_table, plain_settings, show
 from stemsvc.cli.webhooks import webhooks
 from stemsvc.embedded.flower import flower
@@ -53,6 +54,7 @@ def main() -> None:
 
 main.add_command(models)
 main.add_command(keys)
+main.add_command(secrets)
 main.add_command(webhooks)
 main.add_command(report)
 main.add_command(flower)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
+from stemsvc.accounts.cipher import open_cipher
 from stemsvc.errors import StemsvcError
 from stemsvc.jobs.record import WITHOUT_FILES, JobState
 from stemsvc.jobstore import JobStore
@@ -21,7 +22,8 @@ def open_store(settings: Settings, storage: Storage, changes: Changes) -> JobSto
     Each move is published to followers. Each end is counted, and the objects that the job no longer uses are erased.
     """
     subscribers = (Followers(changes), count_end, Eraser(storage))
-    return JobStore(settings.resolved_database_url, subscribers, changes.publish, settings.publish_ahead)
+    cipher = open_cipher(settings)
+    return JobStore(settings.resolved_database_url, subscribers, changes.publish, settings.publish_ahead, cipher)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from stemsvc.accounts.cipher import Cipher
 from stemsvc.jobs.record import LIVE, WAITING_FOR_POOL, WITHOUT_FILES, Job, JobState, JobView
 from stemsvc.jobstore import fair_queue
 from stemsvc.jobstore.engine import connect, reading, translated
@@ -34,7 +35,8 @@ class JobStore:
     `intake` makes the rows of new jobs. `outbox` knows which of them have a message. `leases` is what workers write.
     `keys`, `uploads`, `usage` and `webhooks` belong to clients. `workers` knows the live workers. `subscribers` are
     notified of each move after its commit. `progressed` is called with the id of a job that reported progress or
-    changed its pool. `ahead` goes to `Outbox`.
+    changed its pool. `ahead` goes to `Outbox`. `cipher` encrypts secrets; without it they
+    are stored in clear.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class JobStore:
         subscribers: Sequence[Subscriber] = (),
         progressed: Callable[[str], None] | None = None,
         ahead: int = 100,
+        cipher: Cipher | None = None,
     ) -> None:
         self._engine = connect(url)
         self._progressed = progressed or (lambda job_id: None)
@@ -54,7 +57,7 @@ class JobStore:
         self.keys = Keys(self._engine)
         self.uploads = Uploads(self._engine)
         self.usage = Usage(self._engine)
-        self.webhooks = Webhooks(self._engine)
+        self.webhooks = Webhooks(self._engine, cipher or Cipher())
 
     def close(self) -> None:
         """Close every connection."""

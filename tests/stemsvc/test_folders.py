@@ -326,4 +326,4 @@ def test_a_command_that_makes_the_store_keeps_it_to_itself(tmp_path: Path, monke
         os.umask(before)
 
     assert readable(tmp_path / "data") == []
-    assert {"jobs.sqlite"} <= {path.name for path in (tmp_path / "data").iterdir()}
+    assert {"jobs.sqlite", "secret.key"} <= {path.name for path in (tmp_path / "data").iterdir()}
