@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from stemsvc.settings import Settings
 
 
+# Flower needs the broker alone, so it gets no other secret.
+WITHOUT = (
+    "database_url",
+    "secret_key",
+    "storage_secret",
+    "s3_access_key_id",
+    "s3_secret_access_key",
+    "flower_password",
+)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -23,8 +32,6 @@ def flower_command(settings: Settings) -> tuple[list[str], dict[str, str]]:
 
     Raises `FatalError` `no_flower`, or `bad_settings` for a password that is missing or that Flower can't take.
     """
-    from stemsvc.settings import process_environment
-
     if importlib.util.find_spec("flower") is None:
         raise NoFlower("Flower is not installed: pip install 'stemsvc[flower]'")
     command = [
@@ -38,12 +45,14 @@ def flower_command(settings: Settings) -> tuple[list[str], dict[str, str]]:
         f"--port={settings.flower_port}",
     ]
     environment = settings.environment()
+    for name in WITHOUT:
+        environment.pop(f"STEMSVC_{name.upper()}", None)
     password = settings.flower_password.get_secret_value()
     if password:
         environment["FLOWER_BASIC_AUTH"] = _checked(f"{settings.flower_user}:{password}")
     elif settings.api_host not in LOOPBACK:
         raise BadSettings("beyond the loopback, Flower needs STEMSVC_FLOWER_PASSWORD")
-    return command, process_environment(**environment)
+    return command, environment
 
 
 def _checked(credentials: str) -> str:

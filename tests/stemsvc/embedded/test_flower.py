@@ -29,10 +29,15 @@ def flower(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         wait_for("redis", redis.answers)
         settings = Settings(
-            data_dir=folder, broker_url=redis.url, flower_port=port, flower_password=SecretStr(PASSWORD)
+            data_dir=folder,
+            broker_url=redis.url,
+            flower_port=port,
+            flower_password=SecretStr(PASSWORD),
+            storage_secret=SecretStr("storage-secret"),
         )
         command, environment = flower_command(settings)
         assert not any(PASSWORD in word for word in command)
+        assert "storage-secret" not in environment.values()
         url = f"http://127.0.0.1:{port}"
 
         def answers(_: LocalProcess) -> bool:
