@@ -29,6 +29,7 @@ from stemsvc.models.weights_show import pull_for
 from stemsvc.observe.logs import configure_logs
 from stemsvc.observe.metrics import folder_for_children
 from stemsvc.settings import Settings, process_environment
+from workers.host.identity import here
 
 DEFAULTS = SeparationOptions()
 
@@ -121,7 +122,7 @@ def _become_celery(
         "-Q",
         ",".join(queues),
         "-n",
-        f"{label}-{os.getpid()}@%h",
+        f"{label}-{os.getpid()}-{here()[:8]}@%h",  # Celery takes nodes of one name for one node
         "-c",
         str(concurrency),
         "-l",

@@ -20,13 +20,13 @@ from pathlib import Path
 
 PROC = Path("/proc")
 ENDED = ("Z", "X", "x")  # states of a process that runs no more, and that its parent may not have waited for yet
-_NAME = re.compile(r".*\.([0-9a-f]{16}):(\d+)\.(\d+)")  # release 0.2 wrote `host:pid`, which no process ends
+_NAME = re.compile(r".*\.([0-9a-f]{16})\.(\d+):(\d+)")  # release 0.2 wrote `host:pid`, which no process ends
 
 
 def worker_name(pid: int) -> str:
     """The name of a living process of ours in leases and timelines. No other process ever has the same."""
     stat = _stat(pid)
-    return f"{socket.gethostname()}.{_here()}:{pid}.{stat[1] if stat else 0}"
+    return f"{socket.gethostname()}.{here()}.{stat[1] if stat else 0}:{pid}"
 
 
 def has_ended(name: str) -> bool:
@@ -36,14 +36,14 @@ def has_ended(name: str) -> bool:
     on systems without Linux' /proc.
     """
     found = _NAME.fullmatch(name)
-    if found is None or found[1] != _here():
+    if found is None or found[1] != here():
         return False
-    pid, start = int(found[2]), found[3]
+    start, pid = found[2], int(found[3])
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
-    except PermissionError:  # another user's, so it has taken the pid of the one that we look for, or we were that user
+    except PermissionError:  # somebody else's process has this pid
         pass
     stat = _stat(pid)  # None too where /proc hides other users' processes
     return stat is not None and (stat[0] in ENDED or stat[1] != start)
@@ -67,7 +67,8 @@ def place(proc: Path) -> str:
 
 
 @functools.cache
-def _here() -> str:
+def here() -> str:
+    """The id of the place of this process; see `place`."""
     return place(PROC)
 
 

@@ -87,7 +87,7 @@ def test_containers_of_the_same_name_are_each_their_own() -> None:
 
     assert name.startswith("stems.")
     assert second.startswith("stems.")
-    assert name.rpartition(":")[2].partition(".")[0] == second.rpartition(":")[2].partition(".")[0] == "1"
+    assert name.rpartition(":")[2] == second.rpartition(":")[2] == "1"
     assert (ended, here) == ("False", False)
 
 
@@ -125,8 +125,8 @@ def test_a_pid_that_was_given_again_is_not_the_same_process() -> None:
 
 
 def test_a_process_that_started_at_another_time_is_not_the_same() -> None:
-    name, _, start = worker_name(os.getpid()).rpartition(".")
-    assert has_ended(f"{name}.{int(start) - 1}")
+    name, _, start = worker_name(os.getpid()).removesuffix(f":{os.getpid()}").rpartition(".")
+    assert has_ended(f"{name}.{int(start) - 1}:{os.getpid()}")
 
 
 def test_names_of_older_releases_and_of_others_are_left_to_time() -> None:
@@ -134,7 +134,7 @@ def test_names_of_older_releases_and_of_others_are_left_to_time() -> None:
     name = worker_name(child.pid)
     child.communicate()
     host = socket.gethostname()
-    old = (f"{host}:{child.pid}", f"{host}.4026531836:{child.pid}", f"{host}:{child.pid}.0", "odd", "", ":", ".:.")
+    old = (f"{host}:{child.pid}", f"{host}.4026531836:{child.pid}", f"{host}.0:{child.pid}", "odd", "", ":", ".:.")
     assert has_ended(name)
     assert [each for each in old if has_ended(each)] == []
 
