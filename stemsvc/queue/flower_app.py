@@ -39,7 +39,7 @@ def _lock_all() -> None:
         if isinstance(route, tuple):
             urls.handlers[number] = (route[0], _locked(route[1]), *route[2:])
         else:
-            route.handler_class = _locked(route.handler_class)
+            route.target = route.handler_class = _locked(route.handler_class)
 
 
 _lock_all()

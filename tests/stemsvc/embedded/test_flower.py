@@ -54,17 +54,18 @@ def flower(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         redis.child.stop(10)
 
 
-@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("auth", [None, ("stemsvc", "wrong"), ("", ""), ("stemsvc", "")])
-def test_a_stranger_sees_no_page(flower: str, path: str, auth: tuple[str, str] | None) -> None:
-    for method in ("GET", "POST"):
-        answer = httpx.request(method, flower + path.replace("(.+)", "x").replace("(.*)", "x").rstrip("?"), auth=auth)
-        if path in OPEN:
-            assert "demucs" not in answer.text
-            assert "stemsvc" not in answer.text
-        else:
-            assert answer.status_code in (401, 405), (method, path)
-            assert len(answer.text) < 200
+def test_a_stranger_sees_no_page(flower: str, auth: tuple[str, str] | None) -> None:
+    with httpx.Client(base_url=flower, auth=auth, timeout=20) as client:
+        for path in PATHS:
+            named = "/nowhere" if path == ".*" else path.replace("(.+)", "x").replace("(.*)", "x").rstrip("?")
+            for method in ("GET", "POST"):
+                answer = client.request(method, named)
+                if path in OPEN:
+                    assert "stemsvc" not in answer.text
+                else:
+                    assert answer.status_code in (401, 405), (method, path)
+                    assert len(answer.text) < 200
 
 
 def test_who_knows_the_password_sees_the_figures(flower: str) -> None:
