@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stemsvc.embedded.stack import Running, running
 from stemsvc.errors import AlreadyRunning, NoStack, StartFailed, StopFailed
-from stemsvc.folders import private_folder
+from stemsvc.folders import private, private_folder
 from stemsvc.settings import Settings
 
 STOP_SECONDS = 120.0
@@ -31,7 +31,7 @@ def start(settings: Settings) -> Running:
     environment = settings.environment()
     if "broker_url" not in settings.model_fields_set:
         del environment["STEMSVC_BROKER_URL"]  # without it, `up` starts its own Redis
-    with log.open("wb") as file:
+    with private(), log.open("wb") as file:
         command = [sys.executable, "-m", "stemsvc", "up"]
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True

@@ -234,6 +234,8 @@ def quick_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_doctor_says_whether_others_can_read_the_data(settings: Settings) -> None:
     assert finding(settings, "data folder")[0]
     old_folder(settings.data_dir)
+    for name in ("jobs.sqlite", "jobs.sqlite-wal"):
+        (settings.data_dir / name).unlink()
     migrate(settings.resolved_database_url)
     ok, what = finding(settings, "data folder")
     assert not ok
