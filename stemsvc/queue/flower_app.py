@@ -20,7 +20,7 @@ from stemsvc.settings import Settings
 OPEN = (Healthcheck, LoginHandler)
 
 
-def _locked(handler: type) -> type:
+def _locked(handler: Any) -> Any:
     """The handler, which asks who is there before it does anything."""
     if not issubclass(handler, BaseHandler) or issubclass(handler, OPEN):  # files that Flower comes with are no secret
         return handler
@@ -28,10 +28,9 @@ def _locked(handler: type) -> type:
     def prepare(self: Any) -> Any:
         if not self.current_user and issubclass(handler, Metrics):  # a page sends a browser to the login instead
             raise HTTPError(401)
-        return super(locked, self).prepare()
+        return handler.prepare(self)
 
-    locked = type(handler.__name__, (handler,), {"prepare": prepare})
-    return locked
+    return type(handler.__name__, (handler,), {"prepare": prepare})
 
 
 def _lock_all() -> None:

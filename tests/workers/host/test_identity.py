@@ -151,7 +151,13 @@ def fake_proc(folder: Path, boot: str, pids: str, clock: str | None = "time:[1]"
 
 
 def test_a_place_is_a_boot_and_its_namespaces(tmp_path: Path) -> None:
-    ways = [("a", "pid:[1]"), ("b", "pid:[1]"), ("a", "pid:[2]"), ("a", "pid:[1]", "time:[2]"), ("a", "pid:[1]", None)]
+    ways: list[tuple[str, str, str | None]] = [
+        ("a", "pid:[1]", "time:[1]"),
+        ("b", "pid:[1]", "time:[1]"),
+        ("a", "pid:[2]", "time:[1]"),
+        ("a", "pid:[1]", "time:[2]"),
+        ("a", "pid:[1]", None),
+    ]
     found = [place(fake_proc(tmp_path / str(number), *way)) for number, way in enumerate(ways)]
 
     assert len(set(found)) == len(ways)
