@@ -8,6 +8,7 @@ import sys
 import click
 import structlog
 
+from stemsvc.folders import private_folder, tighten
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.observe.logs import configure_logs
@@ -26,7 +27,8 @@ def api(host: str | None, port: int | None) -> None:
     changes = {"api_host": host, "api_port": port}
     settings = Settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
     if not settings.database_url:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        private_folder(settings.data_dir)
+    tighten(settings.data_dir)
     migrate(settings.resolved_database_url)
     _warn_of_no_keys(settings)
     bind = f"{settings.api_host}:{settings.api_port}"

@@ -7,12 +7,14 @@ import gc
 from flask import Flask
 
 from api.app import create_app
+from stemsvc.folders import keep_private
 from stemsvc.observe.logs import configure_logs
 from stemsvc.settings import Settings
 
 
 def make() -> Flask:
     """Make the app from the environment's settings."""
+    keep_private()
     settings = Settings()
     configure_logs(settings.log_format, settings.log_level)
     app = create_app(settings)

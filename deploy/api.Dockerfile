@@ -20,7 +20,7 @@ LABEL org.opencontainers.image.title="stemsvc-api" \
       org.opencontainers.image.licenses="MIT" \
       org.stemsvc.sbom="/opt/stemsvc/packages.json"
 COPY --from=build /opt/stemsvc /opt/stemsvc
-RUN install -d -o 10001 -g 10001 /var/lib/stemsvc
+RUN install -d -m 0700 -o 10001 -g 10001 /var/lib/stemsvc
 ENV PATH=/opt/stemsvc/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     STEMSVC_DATA_DIR=/var/lib/stemsvc

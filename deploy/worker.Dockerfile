@@ -22,7 +22,8 @@ LABEL org.opencontainers.image.title="stemsvc-worker-${DEVICE}" \
       org.opencontainers.image.licenses="MIT" \
       org.stemsvc.sbom="/opt/stemsvc/packages.json"
 COPY --from=build /opt/stemsvc /opt/stemsvc
-RUN install -d -o 10001 -g 10001 /var/lib/stemsvc /var/lib/stemsvc/devices /var/cache/stemsvc
+RUN install -d -m 0700 -o 10001 -g 10001 /var/lib/stemsvc /var/lib/stemsvc/devices \
+    && install -d -o 10001 -g 10001 /var/cache/stemsvc
 # the two NVIDIA variables ask the NVIDIA runtime to mount its driver; on CPUs nothing reads them
 ENV PATH=/opt/stemsvc/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -113,6 +113,10 @@ class Forbidden(UsageError, status=403):
     """The key lacks a scope, which the `detail` names: make a key that has it."""
 
 
+class PriorityForbidden(UsageError, status=403):
+    """The key may not send jobs of this priority: ask for a lower one, or `stemsvc keys change --max-priority`."""
+
+
 class NotFound(UsageError, status=404):
     """Nothing is at this path: `GET /openapi.json` lists the paths."""
 
@@ -668,6 +672,14 @@ class ClockSkew(FatalError):
 
 class DeviceBroken(FatalError):
     """Read the `detail`; with CUDA, check the driver with `nvidia-smi`."""
+
+
+class FolderOpen(FatalError):
+    """Other users of this machine can read what the `detail` names: `chmod -R go= FOLDER`, or start stemsvc again."""
+
+
+class SecretUnreadable(FatalError, status=500):
+    """A secret was encrypted with a key that STEMSVC_SECRET_KEY lacks: add the old key after the new one."""
 
 
 class DiskLow(FatalError):

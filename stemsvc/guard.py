@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import ipaddress
 import math
@@ -11,6 +12,7 @@ import socket
 import ssl
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,9 +32,68 @@ DNS_SECONDS = 10.0
 WRITE_BYTES = 64 * 1024
 MOST_REDIRECTS = 5
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# Every entry of IANA's registries of special-purpose addresses is refused, also those that the registries call globally
+# reachable: they are relays and anycast services of the network itself, and the nearest one may be the operator's own.
+# An entry inside another one is left out.
+SPECIAL = (
+    # https://www.iana.org/assignments/iana-ipv4-special-registry
+    "0.0.0.0/8",  # this network, RFC 791
+    "10.0.0.0/8",  # private, RFC 1918
+    "100.64.0.0/10",  # shared by a provider's customers, RFC 6598; metadata of Alibaba Cloud: 100.100.100.200
+    "127.0.0.0/8",  # loopback, RFC 1122
+    "169.254.0.0/16",  # link-local, RFC 3927; metadata of most clouds: 169.254.169.254, of ECS tasks: 169.254.170.2
+    "172.16.0.0/12",  # private, RFC 1918
+    "192.0.0.0/24",  # protocol assignments, RFC 6890; metadata of Oracle Cloud: 192.0.0.192
+    "192.0.2.0/24",  # documentation, RFC 5737
+    "192.31.196.0/24",  # AS112, RFC 7535
+    "192.52.193.0/24",  # multicast tunnels (AMT), RFC 7450
+    "192.88.99.0/24",  # relays of 6to4, deprecated, RFC 7526
+    "192.168.0.0/16",  # private, RFC 1918
+    "192.175.48.0/24",  # AS112, RFC 7534
+    "198.18.0.0/15",  # benchmarks, RFC 2544
+    "198.51.100.0/24",  # documentation, RFC 5737
+    "203.0.113.0/24",  # documentation, RFC 5737
+    "240.0.0.0/4",  # reserved, RFC 1112; it holds the limited broadcast, RFC 8190
+    # https://www.iana.org/assignments/multicast-addresses
+    "224.0.0.0/4",
+    # https://www.iana.org/assignments/iana-ipv6-special-registry, as far as the entries are global unicast addresses
+    "2001::/23",  # protocol assignments, RFC 2928: Teredo, benchmarks, ORCHID, AMT, AS112 and more
+    "2001:db8::/32",  # documentation, RFC 3849
+    "2002::/16",  # 6to4, RFC 3056: the public relays are gone, a private one leads inside
+    "2620:4f:8000::/48",  # AS112, RFC 7534
+    "3fff::/20",  # documentation, RFC 9637
+    # Clouds that use public addresses inside
+    "168.63.129.16/32",  # https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
+    "161.26.0.0/16",  # https://cloud.ibm.com/docs/infrastructure-hub?topic=infrastructure-hub-ibm-cloud-ip-ranges
+    "166.8.0.0/14",  # the same page
+)
+# Of IPv6 only this block is for public hosts (https://www.iana.org/assignments/ipv6-address-space). The rest is refused
+# without a list: `::1`, `::`, `::a.b.c.d`, 64:ff9b:1::/48, 100::/64, 5f00::/16, fc00::/7 (with the metadata of AWS at
+# fd00:ec2::254 and of Google at fd20:ce::254), fe80::/10, the former site-local fec0::/10, multicast ff00::/8.
+GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+# These two carry an IPv4 address, and are as open as that one. The well-known prefix of NAT64 (RFC 6052) is what an
+# IPv6-only network makes of every public IPv4 address; 64:ff9b:1::/48 (RFC 8215) leads wherever its operator wants.
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_ISATAP = (0x00005EFE, 0x02005EFE)  # the upper half of an interface identifier that ends with an IPv4 address, RFC 5214
+
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})", re.ASCII)
-_LOCAL_NAMES = ("localhost", ".localhost", ".local", ".internal", ".localdomain")
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*", re.ASCII | re.IGNORECASE)
+# Names that lead inside: special-use names (https://www.iana.org/assignments/special-use-domain-names), `.internal`
+# (reserved by ICANN in 2024), what home routers and offices use, and Kubernetes' services.
+_LOCAL_NAMES = (
+    "localhost",
+    "local",
+    "localdomain",
+    "internal",
+    "intranet",
+    "private",
+    "home.arpa",
+    "home",
+    "lan",
+    "corp",
+    "svc",
+)
 
 
 class Guard:
@@ -55,32 +116,45 @@ class Guard:
             host, port = parts.hostname, parts.port
         except ValueError as error:
             raise BadUrl("this is not a URL") from error
-        if parts.scheme.lower() not in ("http", "https") or not host or port == 0:
+        if (
+            parts.scheme.lower() not in ("http", "https")
+            or not host
+            or port == 0
+            or ("[" in parts.netloc and ":" not in host)
+        ):
             raise BadUrl("a URL must start with http:// or https:// and have a host")
         if parts.username is not None or parts.password is not None:
             raise BadUrl("a URL must not carry a user name or password")
-        literal = _literal(host)
-        if literal is not None:
-            self.check_address(literal)
-        elif not _HOST.fullmatch(host):
-            raise BadUrl("this host is not a valid name")
-        elif self._is_local_name(host):
-            raise UrlRefused("this host is not on the public internet")
+        self._check_host(host)
 
-    def _is_local_name(self, host: str) -> bool:
-        name = host.lower().rstrip(".")
-        return not self._networks and (name.endswith(_LOCAL_NAMES[1:]) or name == _LOCAL_NAMES[0])
+    def _check_host(self, host: str) -> None:
+        literals = _literals(host)
+        for literal in literals:
+            self.check_address(literal)
+        if literals:
+            return
+        if not _HOST.fullmatch(host) or any(map(_is_disguised, host.split("."))):
+            raise BadUrl("this host is not a valid name")
+        if not self._networks and _is_local(host):
+            raise UrlRefused("this host is not on the public internet")
 
     def check_address(self, address: str | Address) -> None:
         """Raise `UsageError` `url_refused` unless the address is public or allowed."""
         found = ipaddress.ip_address(address.partition("%")[0]) if isinstance(address, str) else address
-        if not all(self._is_open(each) for each in _embedded(found) or [found]):
+        if not self._is_open(found):
             raise UrlRefused("this host is not on the public internet")
 
     def _is_open(self, address: Address) -> bool:
+        if (inside := _carried(address)) is not None:
+            return self._is_open(inside)
         if any(address in network for network in self._networks if network.version == address.version):
             return True
-        return address.is_global and not address.is_multicast and not address.is_reserved
+        if any(address in network for network in _SPECIAL[address.version]):
+            return False
+        if isinstance(address, ipaddress.IPv4Address):
+            return True
+        inside = _tunneled(address)
+        return address in GLOBAL_UNICAST and (inside is None or self._is_open(inside))
 
     def resolve(self, host: str, port: int) -> list[str]:
         """The host's addresses. One private address among them refuses the host.
@@ -101,26 +175,73 @@ class Guard:
         return addresses
 
 
-def _literal(host: str) -> Address | None:
-    """A host that is an address, in any spelling that a resolver takes (`0x7f.1`, `2130706433`, `[::1]`); else None."""
-    try:
-        return ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        pass
-    try:
-        return ipaddress.IPv4Address(socket.inet_aton(host))
-    except (OSError, UnicodeError):
-        return None
+_SPECIAL = {
+    version: [network for network in map(ipaddress.ip_network, SPECIAL) if network.version == version]
+    for version in (4, 6)
+}
 
 
-def _embedded(address: Address) -> list[Address]:
-    """IPv4 addresses that an IPv6 address leads to: mapped, 6to4, Teredo, NAT64."""
-    if not isinstance(address, ipaddress.IPv6Address):
+def _literals(host: str) -> list[Address]:
+    """What a host that is an address may mean; empty for a name. Raises `UsageError` `bad_url`.
+
+    A host whose last label is a number is an IPv4 address or nothing, as browsers have it (WHATWG URL, "ends in a
+    number"): `0x7f.1`, `2130706433` and `127.0.0.1.` too. A part with a leading zero is octal to some programs and
+    decimal to others, such as a proxy that we do not know: it means both.
+    """
+    if ":" in host:
+        address, zone, _ = host.partition("%")
+        try:
+            found = ipaddress.IPv6Address(address)
+        except ValueError as error:
+            raise BadUrl("this is not an IPv6 address") from error
+        if zone and found in GLOBAL_UNICAST:
+            raise BadUrl("an address with a zone is not on the internet")
+        return [found]
+    parts = host.rstrip(".").split(".")
+    if not _NUMBER.fullmatch(parts[-1]):
         return []
-    inside: list[Address | None] = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if address in _NAT64:
-        inside.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    return [each for each in inside if each is not None]
+    decimal = ".".join(part.lstrip("0") or "0" if part.isdigit() else part for part in parts)
+    meant: list[Address] = []
+    for spelling in (".".join(parts), decimal):
+        with contextlib.suppress(OSError):
+            meant.append(ipaddress.IPv4Address(socket.inet_aton(spelling)))
+    if not meant or host.endswith(".."):
+        raise BadUrl("this is not an IPv4 address")
+    return meant
+
+
+def _is_disguised(label: str) -> bool:
+    """Whether a label says by Punycode what it could say plainly: no name that IDNA makes does, and a program that
+    decodes it would see another name, such as `localhost` in wide letters."""
+    if not label.lower().startswith("xn--"):
+        return False
+    try:
+        decoded = label[4:].encode().decode("punycode")
+    except UnicodeError:
+        return True
+    return unicodedata.normalize("NFKC", decoded).isascii() or any(dot in decoded for dot in ".\u3002\uff0e\uff61")
+
+
+def _is_local(host: str) -> bool:
+    """Whether a name leads inside whatever a name server says. No public name is a single label."""
+    name = host.lower().rstrip(".")
+    return "." not in name or name in _LOCAL_NAMES or name.endswith(tuple(f".{each}" for each in _LOCAL_NAMES))
+
+
+def _carried(address: Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address of which an IPv6 address is another spelling: mapped, or by the well-known prefix of NAT64."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    return _last_32_bits(address) if address in _NAT64 else address.ipv4_mapped
+
+
+def _tunneled(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address at the end of an ISATAP tunnel. Those of 6to4 and Teredo need no look: all are refused."""
+    return _last_32_bits(address) if (int(address) >> 32) & 0xFFFFFFFF in _ISATAP else None
+
+
+def _last_32_bits(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address:
+    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
 
 
 class Deadline:

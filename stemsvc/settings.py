@@ -49,6 +49,12 @@ class Settings(BaseSettings):
     storage_secret: SecretStr = Field(
         SecretStr(""), description="key that signs local URLs; empty: made once and kept in the data folder"
     )
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="key that encrypts secrets in the job store, by `stemsvc secrets new-key`; several, separated by "
+        "commas: the first encrypts, all decrypt; empty: one is made for a job store in the data folder, and there is "
+        "none for another",
+    )
     public_url: str = Field(
         "", description="the api's base URL in signed local links; empty: the address that the client called"
     )
@@ -112,7 +118,11 @@ class Settings(BaseSettings):
         "",
         description="private networks that sources and webhooks may reach, such as `10.0.0.0/8`, separated by commas",
     )
-    fetch_proxy: str = Field("", description="HTTP proxy for fetching tracks; the proxy then resolves host names")
+    fetch_proxy: str = Field(
+        "",
+        description="HTTP proxy for fetching tracks; the proxy then resolves host names, and must refuse private "
+        "addresses itself",
+    )
     fetch_cookies: Path | None = Field(None, description="cookies file for yt-dlp, in Netscape's format")
     fetch_seconds: float = Field(1800.0, gt=0, description="longest time that fetching a track may take")
 

@@ -20,6 +20,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 
+from stemsvc.folders import keep_private, tighten
 from stemsvc.jobs.pools import FETCH, find_pool
 from stemsvc.jobstore import JobStore
 from stemsvc.kinds.registry import configured_pools, modelless
@@ -114,5 +115,8 @@ def _let_webhooks_end(**_: Any) -> None:
 
 
 @worker_init.connect
-def _look_after_the_dead(**_: Any) -> None:
-    end_leases_of_the_dead(Settings())
+def _begin(**_: Any) -> None:
+    keep_private()  # its pool processes inherit it; `stemsvc worker` has done it already
+    settings = Settings()
+    tighten(settings.data_dir)
+    end_leases_of_the_dead(settings)

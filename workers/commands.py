@@ -17,6 +17,7 @@ from stemsvc.errors import (
     NoDevice,
     NoPool,
 )
+from stemsvc.folders import for_the_caller
 from stemsvc.jobs.encoding import FORMATS, Encoding, check_encoding
 from stemsvc.jobs.pools import ANY, DEVICE, DEVICES, FETCH, WEBHOOKS, Pool, queues_of, single
 from stemsvc.kinds.registry import configured_pools
@@ -28,6 +29,7 @@ from stemsvc.models.weights_show import pull_for
 from stemsvc.observe.logs import configure_logs
 from stemsvc.observe.metrics import folder_for_children
 from stemsvc.settings import Settings, process_environment
+from workers.host.identity import here
 
 DEFAULTS = SeparationOptions()
 
@@ -120,7 +122,7 @@ def _become_celery(
         "-Q",
         ",".join(queues),
         "-n",
-        f"{label}-{os.getpid()}@%h",
+        f"{label}-{os.getpid()}-{here()[:8]}@%h",  # Celery takes nodes of one name for one node
         "-c",
         str(concurrency),
         "-l",
@@ -198,7 +200,8 @@ def separate(
     params = KIND.check(wanted, ("source",), catalog)
     encoding = Encoding(format_, check_encoding(format_, bit_depth))
     _check_device(single(params.model, device))
-    output.mkdir(parents=True, exist_ok=True)
+    with for_the_caller():
+        output.mkdir(parents=True, exist_ok=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -218,7 +221,8 @@ def separate(
         )
         for name, encoded in done.outputs.items():
             target = output / f"{file.stem} - {name}{encoded.path.suffix}"
-            shutil.copyfile(encoded.path, target)
+            with for_the_caller():
+                shutil.copyfile(encoded.path, target)
             bar.console.print(
                 f"{target}  {encoded.seconds:.2f} s  {encoded.bytes} bytes  {encoded.clipped_samples} clipped"
             )

@@ -18,7 +18,7 @@ from stemsvc.queue.changes import Changes
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
 from workers.attempt.runner import Runner
-from workers.host.dead import worker_name
+from workers.host.identity import worker_name
 from workers.kinds.separate.models import Models
 
 

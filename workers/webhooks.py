@@ -16,6 +16,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from standardwebhooks import Webhook
 
+from stemsvc.accounts.cipher import open_cipher
 from stemsvc.accounts.webhooks import Delivery, pause
 from stemsvc.control.present import Links, job_body
 from stemsvc.control.services import open_guard
@@ -123,7 +124,8 @@ def deliverer(settings: Settings) -> Deliverer:
     """A deliverer by the settings."""
     base = settings.public_url or f"http://{settings.api_host}:{settings.api_port}"
     links = Links(open_storage(settings), settings.url_ttl_seconds, base)
-    return Deliverer(JobStore(settings.resolved_database_url), links, open_guard(settings), settings.fetch_proxy)
+    store = JobStore(settings.resolved_database_url, cipher=open_cipher(settings))
+    return Deliverer(store, links, open_guard(settings), settings.fetch_proxy)
 
 
 class Deliveries:

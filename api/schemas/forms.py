@@ -48,10 +48,12 @@ class KindForm(TypedSchema):
 
     device = fields.String(load_default="auto", validate=validate.OneOf(("auto", *DEVICES)))
     priority = fields.String(
-        load_default=DEFAULT_PRIORITY,
+        load_default="",  # the highest that the key may send, at most the default that is described
         validate=validate.OneOf([each.word for each in Priority]),
         metadata={
-            "description": "all `high` jobs of a pool start before its `normal` jobs, and those before its `low` jobs"
+            "default": DEFAULT_PRIORITY,
+            "description": "all `high` jobs of a pool start before its `normal` jobs, and those before its `low` jobs; "
+            "a key has a highest priority, and without this field its jobs are `low` if that is `low`",
         },
     )
     cache = fields.Boolean(

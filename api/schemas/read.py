@@ -63,4 +63,5 @@ def asked_by(who: Caller, *, key: bool = True) -> Request:
         max_waiting=who.key.max_waiting,
         minutes_per_day=who.key.minutes_per_day,
         max_stored_bytes=who.key.max_stored_bytes,
+        max_priority=who.key.highest,
     )

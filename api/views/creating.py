@@ -27,6 +27,7 @@ IDEMPOTENCY_KEY = {
     "description": "your own name for this request, kept for a day: sent again with it, a request makes no second job",
 }
 ERRORS = {
+    403: "the key lacks a scope, or may not send this priority",
     404: "no such upload, or it has expired",
     409: "another request already used this `Idempotency-Key`",
     413: "the file is too large",

@@ -9,6 +9,8 @@ import re
 import secrets
 from dataclasses import dataclass
 
+from stemsvc.jobs.record import Priority
+
 PREFIX = "stemsvc"
 _TOKEN = re.compile(rf"{PREFIX}_([a-z0-9]{{10}})_([A-Za-z0-9_-]{{43}})")
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # no two characters that look alike
@@ -39,10 +41,16 @@ class Key:
     max_waiting: int | None = None  # jobs; None: what the settings say
     minutes_per_day: float | None = None  # of audio; None: any number
     max_stored_bytes: int | None = None  # of files at one time; 0: any number; None: what the settings say
+    max_priority: Priority = Priority.NORMAL
 
     def may(self, scope: Scope) -> bool:
         """Whether the key has the scope; an admin has all."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
+
+    @property
+    def highest(self) -> Priority:
+        """The highest priority that its jobs may have; an admin's may have any."""
+        return Priority.HIGH if Scope.ADMIN in self.scopes else self.max_priority
 
 
 def new_key(name: str, scopes: frozenset[Scope]) -> tuple[Key, str]:

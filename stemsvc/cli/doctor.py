@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
+import os
 import secrets
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import httpx
 
+from stemsvc.accounts.cipher import open_cipher
 from stemsvc.embedded.redis_server import find_redis_server
 from stemsvc.embedded.stack import running
 from stemsvc.errors import (
@@ -27,6 +29,7 @@ from stemsvc.errors import (
     ClockSkew,
     DeviceBroken,
     DiskLow,
+    FolderOpen,
     NoFetcher,
     NoWorker,
     StemsvcError,
@@ -41,6 +44,7 @@ from stemsvc.errors import (
     UsageError,
     WeightsCorrupt,
 )
+from stemsvc.folders import open_to_others
 from stemsvc.jobs.pools import FETCH, Pool
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import revisions
@@ -98,6 +102,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "python and packages", _packages
     yield "catalog and weights", lambda: _weights(settings)
     yield "disk", lambda: _disk(settings.data_dir)
+    yield "data folder", lambda: _folder(settings.data_dir)
     for kind in sorted({pool.kind for pool in _pools(settings)}):
         yield f"device {kind}", partial(_device, kind)
     stack = running(settings)
@@ -107,6 +112,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
         return
     broker = stack.broker_url if stack else settings.broker_url
     yield "job store", lambda: _store(settings)
+    yield "secrets", lambda: _secrets(settings)
     yield "broker", lambda: _broker(settings.model_copy(update={"broker_url": broker}))
     yield "storage", lambda: _storage(settings)
     with contextlib.suppress(StemsvcError):  # the finding about the job store reports it
@@ -154,6 +160,30 @@ def _disk(folder: Path) -> str:
     if free < LEAST_FREE_BYTES:
         raise DiskLow(f"{free / 1e9:.1f} GB free at {there}; free some or move STEMSVC_DATA_DIR")
     return f"{free / 1e9:.1f} GB free at {there}"
+
+
+def _folder(folder: Path) -> str:
+    if not folder.exists():
+        return f"{folder} is not there yet; it will be made for this user alone"
+    found = open_to_others(folder)
+    if folder in found and folder.stat().st_uid == 0 != os.geteuid():  # a mount, such as a pod's: root's, not ours
+        found.remove(folder)
+    if found:
+        raise FolderOpen(", ".join(map(str, found)))
+    return f"no other user of this machine can read what is in {folder}"
+
+
+def _secrets(settings: Settings) -> str:
+    store = JobStore(settings.resolved_database_url, cipher=open_cipher(settings))
+    try:
+        total, clear = store.webhooks.count_secrets()
+        has_key = store.webhooks.has_key
+    finally:
+        store.close()
+    if not clear:
+        return f"{total} webhook secrets, all encrypted" if has_key else "no webhook secrets, and no key for them"
+    way = "`stemsvc secrets encrypt` encrypts them" if has_key else "STEMSVC_SECRET_KEY would encrypt them"
+    return f"{total} webhook secrets, {clear} in clear; {way}"
 
 
 def _store(settings: Settings) -> str:

@@ -13,14 +13,20 @@ from stemsvc.cli.jobs import jobs, pools, recover
 from stemsvc.cli.keys import keys
 from stemsvc.cli.models import models
 from stemsvc.cli.reports import report
+from stemsvc.cli.secrets import secrets
 from stemsvc.cli.terminal import make_table, plain_settings, show
 from stemsvc.cli.webhooks import webhooks
 from stemsvc.embedded.flower import flower
 from stemsvc.errors import StemsvcError
+from stemsvc.folders import private, private_folder, tighten
 
 
 class _Commands(click.Group):
-    """Our commands and those of the installed parts, loaded when called. An error prints its code and detail."""
+    """Our commands and those of the installed parts, loaded when called. An error prints its code and detail.
+
+    This is where every process of ours starts: no other user can read what it makes (`stemsvc.folders`). A command that
+    writes where its user says, does so `for_the_caller`.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *(point.name for point in entry_points(group="stemsvc.commands"))})
@@ -33,7 +39,8 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            return super().invoke(ctx)
+            with private():
+                return super().invoke(ctx)
         except StemsvcError as error:
             click.echo(f"stemsvc: {error.code}: {error.detail}", err=True)
             sys.exit(1)
@@ -47,6 +54,7 @@ def main() -> None:
 
 main.add_command(models)
 main.add_command(keys)
+main.add_command(secrets)
 main.add_command(webhooks)
 main.add_command(report)
 main.add_command(flower)
@@ -144,7 +152,7 @@ def migrate(revision: str) -> None:
 
     settings = plain_settings()
     if not settings.database_url:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        private_folder(settings.data_dir)
     click.echo(f"the tables are at revision {bring(settings.resolved_database_url, revision)}")
 
 
@@ -166,6 +174,7 @@ def dispatcher() -> None:
     settings = plain_settings()
     configure_logs(settings.log_format, settings.log_level)
     configure_traces("dispatcher", settings.otlp_endpoint, settings.trace_share)
+    tighten(settings.data_dir)
     metrics.serve(settings.metrics_host, settings.metrics_port)
     services = open_services(settings)
     stop = threading.Event()

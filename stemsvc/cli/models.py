@@ -14,6 +14,7 @@ from stemsvc.errors import (
     StemsvcError,
     WeightsChanged,
 )
+from stemsvc.folders import for_the_caller
 
 if TYPE_CHECKING:
     from stemsvc.models.catalog import Catalog, ModelEntry
@@ -127,7 +128,8 @@ def lock(names: tuple[str, ...], output: Path | None) -> None:
             click.echo(
                 f"{entry.name}: {file.label}\n  {seen.sha256}  {seen.size} bytes" + ("  CHANGED" if differs else "")
             )
-    write_lock(target, files)
+    with for_the_caller():
+        write_lock(target, files)
     click.echo(f"written to {target}: review it")
     if changed:
         raise WeightsChanged("a source has other weights than the catalog says; see above")
@@ -149,7 +151,8 @@ def convert(file: Path, output: Path | None) -> None:
     target = output or file.with_suffix(".safetensors")
     draft = target.with_name(f".{target.name}.draft")
     try:
-        convert_file(file, draft)
+        with for_the_caller():
+            convert_file(file, draft)
         draft.replace(target)
     except OSError as error:
         raise BadOutput(f"{target} can't be written: {error.strerror}") from error

@@ -17,6 +17,7 @@ from stemsvc.errors import (
     BadInputs,
     JobFinished,
     JobNotFound,
+    PriorityForbidden,
     StemsvcError,
     TransientError,
 )
@@ -50,8 +51,8 @@ class Rules:
 class Request:
     """Who asks: an owner (empty where there are no keys), the request's id, the client's idempotency key for it.
 
-    `max_waiting` (jobs that wait), `minutes_per_day` (of audio) and `max_stored_bytes` (of files; 0: any number) are
-    what the owner's key allows. They go before the rules.
+    `max_waiting` (jobs that wait), `minutes_per_day` (of audio), `max_stored_bytes` (of files; 0: any number) and
+    `max_priority` are what the owner's key allows. The first three go before the rules.
     """
 
     id: str | None = None
@@ -61,6 +62,7 @@ class Request:
     max_waiting: int | None = None
     minutes_per_day: float | None = None
     max_stored_bytes: int | None = None
+    max_priority: Priority = Priority.HIGH
 
 
 class Acceptance:
@@ -80,7 +82,7 @@ class Acceptance:
         """Store the files, insert the row, have its message sent. Once the row is in, the job is accepted for good.
 
         `spec` is what `specify` returns. A request whose idempotency key came before gets the earlier job. Raises
-        `UsageError` for a job that no pool can serve, for an address that must not be contacted,
+        `UsageError` for a job that no pool can serve, for an address that must not be contacted, `priority_forbidden`,
         `idempotency_conflict`, and `track_exceeds_quota` or `file_too_large` where the owner may never send so much;
         `TransientError` `queue_full`, `key_queue_full`, `quota_exceeded`, `key_storage_full`, `storage_full`; the
         errors of the storage and of the store. Where it raises, it leaves no files behind, except after
@@ -90,6 +92,7 @@ class Acceptance:
         earlier = self._store.intake.earlier(request.owner, key) if key else None
         if earlier:  # even where pools and rules have changed since
             return self._store.seen(earlier)
+        spec = _prioritized(spec, _granted(spec.envelope.priority, request.max_priority))
         for url in filter(None, (*(source.url for source in sources), spec.envelope.webhook_url)):
             self._rules.guard.check_url(url)
         seconds, kind = _seconds(sources, self._storage), registry.get(spec.kind)
@@ -233,12 +236,26 @@ def _idempotency_key(sources: Sequence[Source], spec: JobSpec, request: Request)
     if request.idempotency_key is None:
         return None
     first = sources[0] if sources else None
+    spec = _prioritized(spec, spec.envelope.priority or Priority.NORMAL.word)  # what it asks for, not what it may have
     options = {**spec.more, **asdict(spec.envelope), **asdict(spec.encoding), "source_url": first.url if first else ""}
     asked: list[Any] = [first.name if first else "", first.fingerprint() if first else "", options]
     if spec.kind != "separate" or len(sources) > 1:
         asked += [spec.kind, spec.params, [[each.role, each.name, each.fingerprint()] for each in sources[1:]]]
     text = json.dumps(asked, sort_keys=True)
     return IdempotencyKey(request.idempotency_key, hashlib.sha256(text.encode()).hexdigest())
+
+
+def _granted(asked: str, most: Priority) -> str:
+    """The priority that a job gets: the one asked for, or by default `normal` as far as the key allows it."""
+    if not asked:
+        return max(Priority.NORMAL, most).word  # the higher a priority, the lower its number
+    if Priority[asked.upper()] < most:
+        raise PriorityForbidden(f"jobs of this key have at most the priority `{most.word}`, not `{asked}`")
+    return asked
+
+
+def _prioritized(spec: JobSpec, priority: str) -> JobSpec:
+    return replace(spec, envelope=replace(spec.envelope, priority=priority))
 
 
 def _seconds(sources: Sequence[Source], storage: Storage) -> float | None:

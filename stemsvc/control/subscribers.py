@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
+from stemsvc.accounts.cipher import open_cipher
 from stemsvc.errors import StemsvcError
 from stemsvc.jobs.record import WITHOUT_FILES, JobState
 from stemsvc.jobstore import JobStore
@@ -27,6 +28,7 @@ def open_store(settings: Settings, storage: Storage, changes: Changes) -> JobSto
         changes.publish,
         settings.publish_ahead,
         settings.max_stored_bytes_per_key,
+        open_cipher(settings),
     )
 
 

@@ -17,6 +17,7 @@ from stemsvc.demo.measure import loudness, read_sound, si_sdr
 from stemsvc.demo.picture import draw_waveforms
 from stemsvc.embedded import background
 from stemsvc.errors import revived
+from stemsvc.folders import for_the_caller
 from stemsvc.settings import Settings
 
 HERE = Path(__file__).parent
@@ -29,11 +30,13 @@ def run_demo(song: Path | None, output: Path, url: str | None, model: str, key: 
 
     Raises an error with the job's code if the job fails.
     """
-    output.mkdir(parents=True, exist_ok=True)
+    with for_the_caller():
+        output.mkdir(parents=True, exist_ok=True)
     if url:
-        _separate(url, song or SONG, output, model, key)
+        with for_the_caller():
+            _separate(url, song or SONG, output, model, key)
         return
-    with _service() as started:
+    with _service() as started, for_the_caller():
         _separate(started, song or SONG, output, model)
     console.print("the service is stopped again")
 

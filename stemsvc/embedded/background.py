@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stemsvc.embedded.stack import Running, running
 from stemsvc.errors import AlreadyRunning, NoStack, StartFailed, StopFailed
+from stemsvc.folders import private, private_folder
 from stemsvc.settings import Settings
 
 STOP_SECONDS = 120.0
@@ -24,12 +25,13 @@ def start(settings: Settings) -> Running:
     stack = running(settings)
     if stack is not None:
         raise AlreadyRunning(f"a stack already runs over {settings.data_dir}: {stack.url}")
+    private_folder(settings.data_dir)
     log = settings.data_dir / "logs" / "up.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(exist_ok=True)
     environment = settings.environment()
     if "broker_url" not in settings.model_fields_set:
         del environment["STEMSVC_BROKER_URL"]  # without it, `up` starts its own Redis
-    with log.open("wb") as file:
+    with private(), log.open("wb") as file:
         command = [sys.executable, "-m", "stemsvc", "up"]
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True

@@ -15,10 +15,23 @@ if TYPE_CHECKING:
     from stemsvc.settings import Settings
 
 
-def flower_command(settings: Settings) -> tuple[list[str], dict[str, str]]:
-    """Flower's command and environment; no secret is on the command line. Raises `FatalError` `no_flower`."""
-    from stemsvc.settings import process_environment
+# Flower needs the broker alone, so it gets no other secret.
+WITHOUT = (
+    "database_url",
+    "secret_key",
+    "storage_secret",
+    "s3_access_key_id",
+    "s3_secret_access_key",
+    "flower_password",
+)
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
+
+def flower_command(settings: Settings) -> tuple[list[str], dict[str, str]]:
+    """Flower's command and environment; no secret is on the command line.
+
+    Raises `FatalError` `no_flower`, or `bad_settings` for a password that is missing or that Flower can't take.
+    """
     if importlib.util.find_spec("flower") is None:
         raise NoFlower("Flower is not installed: pip install 'stemsvc[flower]'")
     command = [
@@ -32,9 +45,21 @@ def flower_command(settings: Settings) -> tuple[list[str], dict[str, str]]:
         f"--port={settings.flower_port}",
     ]
     environment = settings.environment()
-    if password := settings.flower_password.get_secret_value():
-        environment["FLOWER_BASIC_AUTH"] = f"{settings.flower_user}:{password}"
-    return command, process_environment(**environment)
+    for name in WITHOUT:
+        environment.pop(f"STEMSVC_{name.upper()}", None)
+    password = settings.flower_password.get_secret_value()
+    if password:
+        environment["FLOWER_BASIC_AUTH"] = _checked(f"{settings.flower_user}:{password}")
+    elif settings.api_host not in LOOPBACK:
+        raise BadSettings("beyond the loopback, Flower needs STEMSVC_FLOWER_PASSWORD")
+    return command, environment
+
+
+def _checked(credentials: str) -> str:
+    """Flower takes what follows a comma for another user's credentials, and answers 500 to what is not ASCII."""
+    if "," in credentials or not (credentials.isascii() and credentials.isprintable()):
+        raise BadSettings("STEMSVC_FLOWER_USER and STEMSVC_FLOWER_PASSWORD take ASCII characters without commas")
+    return credentials
 
 
 @click.command()
@@ -46,7 +71,5 @@ def flower(host: str | None, port: int) -> None:
 
     changes = {"flower_port": port, **({"api_host": host} if host else {})}
     settings = Settings().model_copy(update=changes)
-    if settings.api_host not in ("127.0.0.1", "::1", "localhost") and not settings.flower_password.get_secret_value():
-        raise BadSettings("beyond the loopback, Flower needs STEMSVC_FLOWER_PASSWORD")
     command, environment = flower_command(settings)
     os.execve(command[0], command, environment)

@@ -20,6 +20,7 @@ from stemsvc.embedded.flower import flower_command
 from stemsvc.embedded.processes import StackProcess, wait_until
 from stemsvc.embedded.redis_server import RedisServer, free_port
 from stemsvc.errors import AlreadyRunning
+from stemsvc.folders import private_folder
 from stemsvc.jobs.pools import FILES
 from stemsvc.kinds.registry import configured_pools
 from stemsvc.models.catalog import load_catalog
@@ -70,7 +71,7 @@ class Stack:
 
     def __init__(self, settings: Settings, *, private_broker: bool) -> None:
         folder = settings.data_dir
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         port = settings.api_port or free_port()
         self.url = f"http://{settings.api_host}:{port}"
         self._redis = RedisServer(folder / "redis") if private_broker else None

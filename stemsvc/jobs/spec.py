@@ -13,7 +13,7 @@ class Envelope:
     """What a client may ask for in a job of any kind."""
 
     device: str = "auto"  # a kind of device (`cuda`) or one device (`cuda:0`); `auto`: whichever is best
-    priority: str = "normal"
+    priority: str = "normal"  # empty: the client named none, and accepting the job settles it
     cache: bool = True  # whether an earlier job's files may be reused
     webhook_url: str = ""
     webhook_events: tuple[str, ...] = ()  # names from `stemsvc.accounts.webhooks`

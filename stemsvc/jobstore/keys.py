@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from stemsvc.accounts.keys import Key, Scope
+from stemsvc.jobs.record import Priority
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.tables import api_keys, db_now
 
@@ -29,6 +30,7 @@ class Keys:
             "max_waiting": key.max_waiting,
             "minutes_per_day": key.minutes_per_day,
             "max_stored_bytes": key.max_stored_bytes,
+            "max_priority": int(key.max_priority),
         }
         with translated(), self._engine.begin() as connection:
             connection.execute(api_keys.insert().values(values))
@@ -50,13 +52,22 @@ class Keys:
         with reading(self._engine) as connection:
             return connection.execute(sa.select(api_keys.c.id).limit(1)).first() is not None
 
+    def allow(self, key_id: str, max_priority: Priority) -> bool:
+        """Set the highest priority of a key's jobs; False where no valid key has that id."""
+        return self._change(key_id, {"max_priority": int(max_priority)})
+
     def revoke(self, key_id: str) -> bool:
         """Revoke a key; False where no valid key has that id."""
+        return self._change(key_id, {"revoked_at": db_now()})
+
+    def _change(self, key_id: str, values: dict[str, Any]) -> bool:
         which = sa.and_(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
         with translated(), self._engine.begin() as connection:
-            return connection.execute(api_keys.update().where(which).values(revoked_at=db_now())).rowcount == 1
+            return connection.execute(api_keys.update().where(which).values(values)).rowcount == 1
 
 
 def _key(row: Mapping[Any, Any]) -> Key:
     values = dict(row)
-    return Key(**{**values, "scopes": frozenset(Scope(scope) for scope in values["scopes"])})
+    values["scopes"] = frozenset(Scope(scope) for scope in values["scopes"])
+    values["max_priority"] = Priority.HIGH if row["max_priority"] is None else Priority(row["max_priority"])
+    return Key(**values)

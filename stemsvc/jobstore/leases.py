@@ -19,6 +19,7 @@ from stemsvc.jobstore.fair_queue import Place, Turns
 from stemsvc.jobstore.rows import bytes_of, find, is_due, to_job
 from stemsvc.jobstore.tables import db_now, jobs, workers
 from stemsvc.jobstore.transition import Moved, Moves, Transaction, announce
+from stemsvc.jobstore.workers import machine
 
 # A job that kills its pool process kills only that one: `max_attempts` such deaths end it. Where a whole worker died
 # the job is hardly to blame, so the attempt does not count, unless this was its attempt of that number or a later one:
@@ -229,12 +230,12 @@ class Leases:
 
         Raises `TransientError` `store_busy`, and moves no more jobs, where it had to wait for the store for more than
         `patience` seconds: the workers had to wait too, and could not renew their leases. The attempt does not count
-        where no process of its host lives any more: see `WHOLE_WORKERS`.
+        where no process of its machine lives any more: see `WHOLE_WORKERS`.
         """
         ran_out = sa.and_(jobs.c.state == "running", jobs.c.lease_expires_at < db_now())
         with reading(self._engine) as connection:
             found = [to_job(row) for row in connection.execute(sa.select(jobs).where(ran_out)).mappings().all()]
-            gone = _gone_hosts(connection) if found else set()
+            gone = _gone(connection) if found else set()
         moved: list[Moved] = []
         try:
             for job in found:  # each in a transaction of its own: see `fair_queue` on the order of locks
@@ -244,8 +245,8 @@ class Leases:
                         detail = "the job store was busy for so long that workers could not renew their leases"
                         raise StoreBusy(detail)
                     same = sa.and_(ran_out, jobs.c.id == job.id, jobs.c.attempt == job.attempt)
-                    host = (job.lease_owner or "").rpartition(":")[0]
-                    _take_back(moving, job, same, _WORKER_LOST, host not in gone or job.attempt >= WHOLE_WORKERS)
+                    where = machine(job.lease_owner or "")
+                    _take_back(moving, job, same, _WORKER_LOST, where not in gone or job.attempt >= WHOLE_WORKERS)
         finally:  # subscribers are notified of what was committed, even where the rest failed
             self._moves.publish(moved)
         return [each.job for each in moved]
@@ -266,13 +267,12 @@ class Leases:
         return job is not None
 
 
-def _gone_hosts(connection: sa.Connection) -> set[str]:
-    """The hosts whose pool processes are all silent."""
+def _gone(connection: sa.Connection) -> set[str]:
+    """The machines whose pool processes are all silent."""
     alive: dict[str, bool] = {}
     for worker, lives in connection.execute(sa.select(workers.c.id, workers.c.expires_at > db_now())).all():
-        host = str(worker).rpartition(":")[0]
-        alive[host] = alive.get(host, False) or bool(lives)
-    return {host for host, lives in alive.items() if not lives}
+        alive[machine(worker)] = alive.get(machine(worker), False) or bool(lives)
+    return {where for where, lives in alive.items() if not lives}
 
 
 def held(lease: Lease) -> sa.ColumnElement[bool]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from stemsvc.accounts.cipher import Cipher
 from stemsvc.jobs.record import LIVE, WAITING_FOR_POOL, WITHOUT_FILES, Job, JobState, JobView
 from stemsvc.jobstore import fair_queue
 from stemsvc.jobstore.engine import connect, reading, translated
@@ -35,7 +36,7 @@ class JobStore:
     `keys`, `uploads`, `usage` and `webhooks` belong to clients. `workers` knows the live workers. `subscribers` are
     notified of each move after its commit. `progressed` is called with the id of a job that reported progress or
     changed its pool. `ahead` goes to `Outbox`. `max_stored_bytes` is what each owner may store whose key does not say
-    it; 0: any number.
+    it; 0: any number. `cipher` encrypts secrets; without it they are stored in clear.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class JobStore:
         progressed: Callable[[str], None] | None = None,
         ahead: int = 100,
         max_stored_bytes: int = 0,
+        cipher: Cipher | None = None,
     ) -> None:
         self._engine = connect(url)
         self._progressed = progressed or (lambda job_id: None)
@@ -56,7 +58,7 @@ class JobStore:
         self.keys = Keys(self._engine)
         self.uploads = Uploads(self._engine, max_stored_bytes)
         self.usage = Usage(self._engine)
-        self.webhooks = Webhooks(self._engine)
+        self.webhooks = Webhooks(self._engine, cipher or Cipher())
 
     def close(self) -> None:
         """Close every connection."""

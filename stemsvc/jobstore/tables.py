@@ -112,6 +112,7 @@ api_keys = sa.Table(
     sa.Column("max_waiting", sa.Integer),
     sa.Column("minutes_per_day", sa.Double),
     sa.Column("max_stored_bytes", sa.BigInteger),
+    sa.Column("max_priority", sa.SmallInteger),  # null: release 0.2 made the key, with which any priority could be sent
 )
 
 uploads = sa.Table(
@@ -217,7 +218,7 @@ webhook_secrets = sa.Table(
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("owner", sa.String(64), nullable=False),
-    sa.Column("secret", sa.String(100), nullable=False),
+    sa.Column("secret", sa.String(500), nullable=False),  # encrypted where there is a key: `stemsvc.accounts.cipher`
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("expires_at", sa.Double),
     sa.Index("webhook_secrets_by_owner", "owner"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from stemsvc.accounts.cipher import Cipher, is_encrypted
 from stemsvc.accounts.webhooks import GIVE_UP_SECONDS, Delivery, new_secret, pause
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.tables import db_now, webhook_deliveries, webhook_secrets
@@ -28,10 +29,11 @@ class Bounds:
 
 
 class Webhooks:
-    """Deliveries by their ids. Any number of processes may use it at once."""
+    """Deliveries by their ids. Any number of processes may use it at once. `cipher` encrypts the stored secrets."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, cipher: Cipher) -> None:
         self._engine = engine
+        self._cipher = cipher
 
     def take(self, limit: int, bounds: Bounds = Bounds()) -> list[Delivery]:
         """Begin tries of up to `limit` due deliveries, those that are due longest first, within `bounds`.
@@ -116,20 +118,65 @@ class Webhooks:
     # --- secrets ------------------------------------------------------------------------------------------------
 
     def secrets(self, owner: str) -> list[str]:
-        """The secrets that sign an owner's webhooks, the newest first; one is made where there is none."""
+        """The secrets that sign an owner's webhooks, the newest first; one is made where there is none.
+
+        Raises `FatalError` `secret_unreadable`.
+        """
         with translated(), self._engine.begin() as connection:
             found = _secrets(connection, owner)
             if not found:  # of several processes that find none, the first one makes it
                 _take_turn(connection, SECRETS)
-                found = _secrets(connection, owner) or [_add_secret(connection, owner)]
-            return found
+                found = _secrets(connection, owner) or [self._add_secret(connection, owner)]
+        return [self._cipher.decrypt(each) for each in found]
 
     def rotate(self, owner: str, keep_seconds: float) -> str:
         """Make a new secret and return it. The earlier ones sign beside it for `keep_seconds`."""
         ending = sa.and_(webhook_secrets.c.owner == owner, webhook_secrets.c.expires_at.is_(None))
         with translated(), self._engine.begin() as connection:
-            connection.execute(webhook_secrets.update().where(ending).values(expires_at=db_now() + keep_seconds))
-            return _add_secret(connection, owner)
+            _take_turn(connection, SECRETS)
+            self._rewrite(connection, ending, expires_at=db_now() + keep_seconds)
+            return self._cipher.decrypt(self._add_secret(connection, owner))
+
+    @property
+    def has_key(self) -> bool:
+        """Whether secrets are stored encrypted."""
+        return self._cipher.has_key
+
+    def rewrite_secrets(self, *, clear: bool = False) -> int:
+        """Encrypt every secret with the newest key, or store it `clear`; returns how many secrets there are.
+
+        Raises `FatalError` `secret_unreadable`, and then changes none.
+        """
+        with translated(), self._engine.begin() as connection:
+            _take_turn(connection, SECRETS)
+            return self._rewrite(connection, sa.true(), clear=clear)
+
+    def count_secrets(self) -> tuple[int, int]:
+        """How many secrets there are, and how many of them are in clear. Raises `FatalError` `secret_unreadable`."""
+        with reading(self._engine) as connection:
+            stored = connection.execute(sa.select(webhook_secrets.c.secret)).scalars().all()
+        for each in stored:
+            self._cipher.decrypt(each)
+        return len(stored), sum(not is_encrypted(each) for each in stored)
+
+    def _rewrite(
+        self, connection: sa.Connection, which: sa.ColumnElement[bool], *, clear: bool = False, **values: Any
+    ) -> int:
+        """Store these secrets anew, also those that an earlier release or key wrote; returns how many."""
+        query = sa.select(webhook_secrets.c.id, webhook_secrets.c.secret).where(which)
+        found = connection.execute(query).all()
+        for row_id, stored in found:
+            secret = self._cipher.decrypt(stored)
+            changed = {**values, "secret": secret if clear else self._cipher.encrypt(secret)}
+            connection.execute(webhook_secrets.update().where(webhook_secrets.c.id == row_id).values(changed))
+        return len(found)
+
+    def _add_secret(self, connection: sa.Connection, owner: str) -> str:
+        """Store a new secret; returns it as it is stored."""
+        stored = self._cipher.encrypt(new_secret())
+        values = {"owner": owner, "secret": stored, "created_at": db_now(), "expires_at": None}
+        connection.execute(webhook_secrets.insert().values(values))
+        return stored
 
 
 def _secrets(connection: sa.Connection, owner: str) -> list[str]:
@@ -182,13 +229,6 @@ def _within(connection: sa.Connection, limit: int, bounds: Bounds) -> list[Deliv
         owners[each.owner] += 1
         found.append(replace(each, attempt=each.attempt + 1, lease=secrets.token_hex(8)))
     return found
-
-
-def _add_secret(connection: sa.Connection, owner: str) -> str:
-    secret = new_secret()
-    values = {"owner": owner, "secret": secret, "created_at": db_now(), "expires_at": None}
-    connection.execute(webhook_secrets.insert().values(values))
-    return secret
 
 
 def _find(connection: sa.Connection, delivery_id: str) -> Delivery | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import Counter, defaultdict
@@ -16,6 +17,7 @@ from stemsvc.jobstore.tables import db_now, workers
 
 KNOWN_SECONDS = 1.0  # for so long `slots` answers from memory
 FORGET_SECONDS = 86400.0
+_NAME = re.compile(r"(.*\.[0-9a-f]{16})\.\d+:\d+")  # `workers.host.identity` makes it; before it was `host:pid`
 OF_0_1 = ("separate",)  # the kinds of a worker that reports none: it is of release 0.1
 
 
@@ -42,6 +44,12 @@ class Seen:
     worker: Worker
     started_at: float
     seen_at: float
+
+
+def machine(worker: str) -> str:
+    """Where a worker runs, by its name: the machine or container, in one run of its kernel."""
+    found = _NAME.fullmatch(worker)
+    return found[1] if found else worker.rpartition(":")[0]
 
 
 class Workers:

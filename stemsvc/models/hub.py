@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stemsvc.errors import RevisionGone, WeightsDenied, WeightsNotFound
+from stemsvc.folders import share, shared_folder
 from stemsvc.models import transfer
 from stemsvc.models.source import WeightFile
 from stemsvc.models.transfer import Seen
@@ -65,8 +66,9 @@ class HubMetadata:
         everything = {**self._read(), label: known}
         draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            shared_folder(self._path.parent)
             draft.write_text(json.dumps({name: asdict(each) for name, each in everything.items()}, indent=1))
+            share(draft)
             draft.replace(self._path)
 
 

@@ -22,6 +22,7 @@ from stemsvc.errors import (
     CacheReadOnly,
     WeightsCorrupt,
 )
+from stemsvc.folders import open_shared, share, shared_folder
 from stemsvc.models.source import SAFE, WeightFile
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -122,8 +123,10 @@ class WeightStore:
         """
         with self.guarded(name):
             for folder in (self.folder / ".parts", self.folder / ".locks"):
-                folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.folder / ".locks" / f"{file.key}.lock")
+                shared_folder(folder)
+            path = self.folder / ".locks" / f"{file.key}.lock"
+            os.close(open_shared(path))
+            lock = FileLock(path)
             waited = False
             try:
                 lock.acquire(blocking=False)
@@ -217,9 +220,10 @@ class WeightStore:
 
 
 def _settle(path: Path, place: Path) -> None:
-    """Rename `path` to `place`; after a power cut there is the whole file or none."""
+    """Rename `path` to `place`, as open as its folder; after a power cut there is the whole file or none."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
+    share(path)
     path.replace(place)
     handle = os.open(place.parent, os.O_RDONLY)
     try:

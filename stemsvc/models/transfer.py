@@ -19,6 +19,7 @@ from stemsvc.errors import (
     WeightsNotFound,
     WeightsUnavailable,
 )
+from stemsvc.folders import share
 from stemsvc.models.source import WeightFile
 
 CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 30.0
@@ -47,7 +48,10 @@ class _Part(io.RawIOBase):
 
     def __init__(self, path: Path, size: int | None, on_bytes: OnBytes) -> None:
         super().__init__()
-        self._file = path.open("r+b" if path.exists() else "w+b")
+        fresh = not path.exists()
+        self._file = path.open("w+b" if fresh else "r+b")
+        if fresh:  # another user of a shared cache may go on with it
+            share(path)
         self._at = self._file.seek(0, os.SEEK_END)
         self._size = size
         self._on_bytes = on_bytes

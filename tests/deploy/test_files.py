@@ -125,6 +125,18 @@ def test_the_step_that_installs_an_image_runs(
     subprocess.run([target / "bin/stemsvc", command, "--help"], capture_output=True, check=True)
 
 
+def test_what_units_and_images_write_is_for_their_user_alone() -> None:
+    units = [*Path("deploy/systemd").glob("*.service")]
+    assert units
+    for unit in units:
+        lines = unit.read_text().splitlines()
+        assert {"UMask=0077", "StateDirectoryMode=0700"} <= set(lines), unit.name
+        assert not [line for line in lines if line.startswith("CacheDirectoryMode")]  # weights are shared
+    for kind in ("api", "worker"):
+        text = Path(f"deploy/{kind}.Dockerfile").read_text()
+        assert re.search(r"install -d -m 0700 -o 10001 -g 10001 /var/lib/stemsvc\b", text), kind
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
 def test_units_are_what_systemd_takes(tmp_path: Path) -> None:
     stemsvc = tmp_path / "stemsvc"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,8 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
-from stemsvc.errors import UsageError
-from stemsvc.guard import Guard, guarded_client
+from stemsvc.errors import UrlRefused, UsageError
+from stemsvc.guard import SPECIAL, Guard, guarded_client
+
+# what a program that decodes Punycode and folds wide letters reads as `localhost`
+DISGUISED = "xn--" + "\uff4c\uff4f\uff43\uff41\uff4c\uff48\uff4f\uff53\uff54".encode("punycode").decode()
 
 
 @pytest.fixture
@@ -57,8 +61,36 @@ def server() -> Iterator[str]:
         "http://224.0.0.1/",
         "http://255.255.255.255/",
         "http://198.18.0.1/",
+        "http://127.0.0.1./",
+        "http://127.0.0.1:/",
+        "http://127.0.0.1.:8080/",
+        "http://0x7f.1.:80/",
+        "http://0x7F.0.0.0x1/",
+        "http://127.000.000.001/",
+        "http://017700000001/",
+        "http://010.0.0.1/",  # octal: 8.0.0.1; decimal: 10.0.0.1
+        "http://0192.168.1.1/",
+        "http://[::ffff:7f00:1]:443/",
+        "http://[0:0:0:0:0:FFFF:127.0.0.1]/",
+        "http://[::127.0.0.1]/",
+        "http://[::ffff:0:127.0.0.1]/",
+        "http://[64:ff9b::a9fe:a9fe]/",
+        "http://[64:ff9b:1::808:808]/",
+        "http://[2001:0:808:808::]/",
+        "http://[2002:808:808::1]/",
+        "http://[2606:4700::5efe:10.0.0.1]/",
+        "http://[2606:4700::200:5efe:a00:1]/",
+        "http://[::1%25lo]/",
         "http://localhost/",
+        "http://localhost:8080/",
+        "http://localhost../",
         "http://LOCALHOST./",
+        "http://a.localhost./",
+        "http://redis:6379/",
+        "http://kubernetes.default.svc/",
+        "http://kubernetes.default.svc.cluster.local./",
+        "http://router.lan/",
+        "http://nas.home.arpa/",
         "http://db.internal/",
         "http://printer.local/",
         "https://metadata.google.internal/",
@@ -96,6 +128,23 @@ def test_private_addresses_are_refused_in_every_spelling(url: str) -> None:
         "http://" + "a" * 3000 + "/",
         "javascript:alert(1)",
         "http://example.org/<script>",
+        "http://127.0.0.1%2f.example.org/",
+        "http://8.8.8.8%2f.example.org/",
+        "http://%31%32%37.0.0.1/",
+        "http://127.0.0.1../",
+        "http://127.0.0.256/",
+        "http://383.0.0.1/",
+        "http://127.0.0.1.5/",
+        "http://0x.0x.0x.0x/",
+        "http://4294967296/",
+        "http://example.1/",
+        "http://[::1::]/",
+        "http://[v1.a]/",
+        "http://[127.0.0.1]/",
+        "http://[2606:4700::1%25eth0]/",
+        "http://xn--localhost-.example.org/",  # Punycode of plain `localhost`
+        f"http://{DISGUISED}/",
+        f"http://{DISGUISED}.example.org/",
     ],
 )
 def test_what_is_no_plain_url_is_refused(url: str) -> None:
@@ -106,10 +155,92 @@ def test_what_is_no_plain_url_is_refused(url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["https://example.org/song.mp3?a=b#c", "http://8.8.8.8:8080/", "https://[2606:4700::1]/", "HTTPS://Example.ORG"],
+    [
+        "https://example.org/song.mp3?a=b#c",
+        "https://example.org./song.mp3",
+        "http://8.8.8.8:8080/",
+        "http://8.8.8.8./",
+        "https://[2606:4700::1]/",
+        "https://[2606:4700::5efe:8.8.8.8]/",
+        "https://[::ffff:8.8.8.8]/",
+        "https://[64:ff9b::808:808]/",
+        "https://xn--bcher-kva.example.org/",
+        "https://xn--ls8h.la/",
+        "https://corp.example.org/",
+        "HTTPS://Example.ORG",
+    ],
 )
 def test_public_addresses_pass(url: str) -> None:
     Guard().check_url(url)
+
+
+def _each(words: str) -> list[str]:
+    return words.split()
+
+
+# https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry, entry by entry, and what
+# else is special: the multicast registry, blocks that are no longer in use, and the addresses of clouds' own services
+SPECIAL_NETWORKS = _each("""
+    0.0.0.0/8 0.0.0.0/32 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.0.0/29
+    192.0.0.8/32 192.0.0.9/32 192.0.0.10/32 192.0.0.170/32 192.0.0.171/32 192.0.2.0/24 192.31.196.0/24 192.52.193.0/24
+    192.88.99.0/24 192.88.99.2/32 192.168.0.0/16 192.175.48.0/24 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24
+    240.0.0.0/4 255.255.255.255/32 224.0.0.0/4
+    ::1/128 ::/128 ::ffff:10.0.0.0/104 64:ff9b::10.0.0.0/104 64:ff9b:1::/48 100::/64 100:0:0:1::/64 2001::/23
+    2001::/32 2001:1::1/128 2001:1::2/128 2001:1::3/128 2001:2::/48 2001:3::/32 2001:4:112::/48 2001:10::/28
+    2001:20::/28 2001:30::/28 2001:db8::/32 2002::/16 2620:4f:8000::/48 3fff::/20 5f00::/16 fc00::/7 fe80::/10
+    fec0::/10 ff00::/8 ::/96 ::ffff:0:0:0/96 4000::/3 8000::/1
+    168.63.129.16/32 169.254.169.254/32 169.254.170.2/32 100.100.100.200/32 192.0.0.192/32 161.26.0.0/16 166.8.0.0/14
+    fd00:ec2::254/128 fd20:ce::254/128 fd00:42::42/128
+""")
+
+
+@pytest.mark.parametrize("network", SPECIAL_NETWORKS)
+def test_no_address_of_a_special_network_is_public(network: str) -> None:
+    found = ipaddress.ip_network(network)
+    for address in (found[0], found[found.num_addresses // 2], found[-1]):
+        with pytest.raises(UrlRefused):
+            Guard().check_address(str(address))
+        host = f"[{address}]" if address.version == 6 else str(address)
+        with pytest.raises(UrlRefused):
+            Guard().check_url(f"http://{host}/")
+        if address.version == 4:  # nor is any other spelling of it
+            for carrier in (f"::ffff:{address}", f"64:ff9b::{address}", f"2002:{_hex(int(address))}::1"):
+                with pytest.raises(UrlRefused):
+                    Guard().check_address(carrier)
+
+
+def _hex(number: int) -> str:
+    return f"{number >> 16:x}:{number & 0xFFFF:x}"
+
+
+@pytest.mark.parametrize(
+    "address",
+    _each("""
+        1.0.0.0 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 128.0.0.0 168.63.129.15 168.63.129.17 169.253.255.255
+        172.15.255.255 172.32.0.0 192.0.1.0 192.0.3.0 192.88.98.255 192.88.100.0 198.17.255.255 198.20.0.0
+        223.255.255.255 166.7.255.255 166.12.0.0
+        2001:200:: 2001:db7:: 2003:: 2600:: 2a00:1450:4001::1 3ffe::1
+    """),
+)
+def test_the_neighbours_of_special_networks_are_public(address: str) -> None:
+    Guard().check_address(address)
+
+
+def test_every_entry_of_the_list_is_needed() -> None:
+    fourth = [ipaddress.IPv4Network(each) for each in SPECIAL if ":" not in each]
+    sixth = [ipaddress.IPv6Network(each) for each in SPECIAL if ":" in each]
+
+    assert len(list(ipaddress.collapse_addresses(fourth))) == len(fourth) - 1  # 224/4 and 240/4 are neighbours
+    assert len(list(ipaddress.collapse_addresses(sixth))) == len(sixth)
+
+
+def test_a_network_is_allowed_in_every_spelling_of_its_addresses() -> None:
+    guard = Guard("10.0.0.0/8, fd00::/8, 64:ff9b:1::/48, 168.63.129.16/32")
+    for address in ("10.0.0.1", "::ffff:10.0.0.1", "64:ff9b::10.0.0.1", "fd00::1", "64:ff9b:1::1", "168.63.129.16"):
+        guard.check_address(address)
+    for address in ("::ffff:192.168.0.1", "64:ff9b::192.168.0.1", "fc00::1"):
+        with pytest.raises(UrlRefused):
+            guard.check_address(address)
 
 
 def test_the_operator_can_allow_a_private_network(server: str) -> None:

@@ -27,12 +27,14 @@ def say(text: str) -> None:
 
 def _show(where: str, figures: list[Figure], output: Path | None) -> None:
     """Print the table, write it to `output` too, and exit with 1 if a bar is missed."""
+    from stemsvc.folders import for_the_caller
     from workers.bench.table import render
 
     text = f"{where}\n\n{render(figures)}\n"
     click.echo(text)
     if output is not None:
-        output.write_text(text)
+        with for_the_caller():
+            output.write_text(text)
     if missed := [figure.name for figure in figures if not figure.met]:
         say(f"missed: {'; '.join(missed)}")
         sys.exit(1)

@@ -200,6 +200,10 @@ def _keep(model: Any, folder: Path) -> None:
         _openvino().save_model(model, scratch / "core.xml", compress_to_fp16=False)
         sums = {path.name: _sum(path) for path in scratch.iterdir()}
         (scratch / "sums.json").write_text(json.dumps(sums))
+        readers = folder.parent.stat().st_mode & 0o055  # who shares the cache shares its networks
+        for path in scratch.iterdir():
+            path.chmod(0o600 | readers & 0o044)
+        scratch.chmod(0o700 | readers)
         if folder.exists():  # it is damaged, or another process was faster
             shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):  # another process has just put its own there

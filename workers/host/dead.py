@@ -1,14 +1,10 @@
-"""Ends the leases of dead processes of this host, so that their jobs do not wait until the leases run out.
+"""Ends the leases of dead processes of this machine, so that their jobs do not wait until the leases run out.
 
 A worker's main process learns at once when one of its pool processes dies. When a whole worker dies, the worker that
 is started in its place finds the leases that it left.
 """
 
 from __future__ import annotations
-
-import os
-import socket
-from pathlib import Path
 
 import structlog
 
@@ -20,18 +16,13 @@ from stemsvc.jobstore.leases import WHOLE_WORKERS
 from stemsvc.queue.changes import Changes
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
+from workers.host.identity import has_ended
 
 log = structlog.get_logger()
-_FIRST_PIDS = "pid:[4026531836]"  # the kernel's own pid namespace (linux/proc_ns.h); each container has another
-
-
-def worker_name(pid: int) -> str:
-    """The name of a pool process in leases and timelines. No two processes that live at the same time share one."""
-    return f"{_host()}:{pid}"
 
 
 def end_leases_of_the_dead(settings: Settings, job_id: str | None = None) -> int:
-    """End the leases that dead processes of this host hold, on all jobs or on one; returns how many.
+    """End the leases that dead processes of this machine (or container) hold, on all jobs or on one; returns how many.
 
     Their jobs are queued again, or fail after their last attempt. A lease that can't be ended now runs out by itself.
     """
@@ -57,24 +48,5 @@ def _end(store: JobStore, lease: Lease, *, whole_worker: bool) -> bool:
     return store.leases.take_back(lease, "the worker's process is gone", counted=counted) is not None
 
 
-def _host() -> str:
-    """This host's name. In a container the name is the container's own, because pids mean nothing outside of it."""
-    name = socket.gethostname()
-    try:
-        pids = str(Path("/proc/self/ns/pid").readlink())
-    except OSError:  # not Linux
-        return name
-    return name if pids == _FIRST_PIDS else f"{name}.{''.join(filter(str.isdigit, pids))}"
-
-
 def _is_orphaned(job: Job) -> bool:
-    host, _, pid = (job.lease_owner or "").rpartition(":")
-    if job.state is not JobState.RUNNING or host != _host() or not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    return False
+    return job.state is JobState.RUNNING and has_ended(job.lease_owner or "")

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import structlog
 
+from stemsvc.folders import open_shared
 from stemsvc.jobs.record import Lease
+from workers.host.identity import lives, worker_name
 
 log = structlog.get_logger()
 POLL_SECONDS = 0.02
@@ -24,20 +26,16 @@ FROZEN_SECONDS = 10.0  # without a sign from a process that gives one each secon
 
 @dataclass(frozen=True)
 class Holder:
-    """The process that holds a device, and the lease of the job that it computes."""
+    """The process that holds a device, by its pid and its name, and the lease of the job that it computes."""
 
     pid: int
-    started: str  # when the process started, in the kernel's ticks: another process may get its pid later
+    name: str
     lease: Lease
 
     @classmethod
     def of(cls, lease: Lease) -> Holder:
         """This process."""
-        return cls(os.getpid(), _started(os.getpid()), lease)
-
-    def lives(self) -> bool:
-        """Whether it is still that process."""
-        return bool(self.started) and _started(self.pid) == self.started
+        return cls(os.getpid(), worker_name(os.getpid()), lease)
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,8 @@ class DeviceTurns:
 
     Each of the `slots` is a lock on a file: the kernel releases it when its process dies, however it dies. The file
     names its holder. A holder that shows no sign of life, and whose job is no longer its own, is killed by those who
-    wait: a frozen process would keep the device for ever.
+    wait: a frozen process would keep the device for ever. A folder that several users may write to, such as one of
+    mode 1777 that an operator linked there, serves all their workers.
     """
 
     def __init__(self, folder: Path, device: str, slots: int) -> None:
@@ -88,8 +87,7 @@ class DeviceTurns:
 
     def _take(self) -> int | None:
         for path in self._paths:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            file = open_shared(path)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -101,7 +99,7 @@ class DeviceTurns:
     def _end_frozen(self, is_held: Callable[[Lease], bool]) -> None:
         for path in self._paths:
             holder = _read(path)
-            if holder is None or holder.pid == os.getpid() or not holder.lives():
+            if holder is None or holder.pid == os.getpid() or not lives(holder.name):
                 continue
             if time.time() - path.stat().st_mtime > FROZEN_SECONDS and not is_held(holder.lease):
                 log.error("killing a frozen process that holds the device", pid=holder.pid, held_by=holder.lease.job_id)
@@ -119,15 +117,6 @@ def _read(path: Path) -> Holder | None:
     """Who holds it, as far as the file says; it may be empty, or name an earlier holder."""
     try:
         found = json.loads(path.read_bytes())
-        return Holder(found["pid"], found["started"], Lease(**found["lease"]))
+        return Holder(found["pid"], found["name"], Lease(**found["lease"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _started(pid: int) -> str:
-    """When the process started, in ticks since the boot (proc(5), field 22 of stat); empty if that is unknown."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    return stat.rpartition(")")[2].split()[19]

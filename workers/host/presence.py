@@ -17,7 +17,7 @@ from stemsvc.errors import StemsvcError
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.workers import Worker
 from stemsvc.kinds.registry import able
-from workers.host.dead import worker_name
+from workers.host.identity import worker_name
 
 log = structlog.get_logger()
 LIVES = 3.0  # beats that a worker may miss before it counts as dead

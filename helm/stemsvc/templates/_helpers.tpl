@@ -95,6 +95,12 @@ capabilities: {drop: [ALL]}
 {{- else }}
 {{ include "stemsvc.secretEnv" (dict "root" . "name" "STEMSVC_DATABASE_URL" "key" "database-url") }}
 {{- end }}
+- name: STEMSVC_SECRET_KEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.secrets.existingSecret }}
+      key: secret-key
+      optional: true
 {{- if .Values.secrets.s3Keys }}
 {{ include "stemsvc.secretEnv" (dict "root" . "name" "STEMSVC_S3_ACCESS_KEY_ID" "key" "s3-access-key-id") }}
 {{ include "stemsvc.secretEnv" (dict "root" . "name" "STEMSVC_S3_SECRET_ACCESS_KEY" "key" "s3-secret-access-key") }}

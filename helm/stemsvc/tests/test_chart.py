@@ -96,6 +96,19 @@ def test_what_must_never_be_rendered(documents: list[Document]) -> None:
         assert image
 
 
+def test_who_opens_the_store_gets_the_key_of_its_secrets_if_there_is_one(documents: list[Document]) -> None:
+    seen = 0
+    for where, _, container in containers(documents):
+        variables = {each["name"]: each for each in container.get("env", [])}
+        if "STEMSVC_DATABASE_URL" in variables:
+            reference = variables["STEMSVC_SECRET_KEY"]["valueFrom"]["secretKeyRef"]
+            assert (reference["key"], reference["optional"]) == ("secret-key", True), where
+            seen += 1
+        elif container["args"][0] == "flower":
+            assert "STEMSVC_SECRET_KEY" not in variables, where
+    assert seen >= 3
+
+
 def test_what_is_named_is_there(documents: list[Document]) -> None:
     by_kind: dict[str, dict[str, Document]] = {}
     for document in documents:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from api.app import create_app
 from api.edge import auth
 from stemsvc.accounts.keys import DEFAULT_SCOPES, Scope, new_key
 from stemsvc.control.services import Services
+from stemsvc.jobs.record import Priority
+from stemsvc.jobstore.tables import api_keys
 from stemsvc.settings import Settings
 from tests.api.views.test_jobs import song
 
@@ -19,10 +23,10 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auth, "KEEP_SECONDS", -1.0)
 
 
-def make(parts: Services, *scopes: Scope) -> dict[str, str]:
+def make(parts: Services, *scopes: Scope, highest: Priority = Priority.NORMAL) -> dict[str, str]:
     """The header of a new key."""
     key, token = new_key("test", frozenset(scopes or DEFAULT_SCOPES))
-    parts.store.keys.add(key)
+    parts.store.keys.add(replace(key, max_priority=highest))
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -150,6 +154,80 @@ def test_a_key_does_what_its_scopes_say(client: Any, parts: Services, scope: Sco
         answer = client.open(path, method=method, headers=key)
         assert (answer.status_code == 403) == (method not in allowed), (method, path)
     assert (submit(client, key).status_code == 201) == ("POST" in allowed)
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/separations"])
+@pytest.mark.parametrize(
+    ("highest", "asked", "got"),
+    [
+        (Priority.NORMAL, "high", None),
+        (Priority.NORMAL, "normal", "normal"),
+        (Priority.NORMAL, "low", "low"),
+        (Priority.NORMAL, None, "normal"),
+        (Priority.HIGH, "high", "high"),
+        (Priority.HIGH, None, "normal"),
+        (Priority.LOW, "high", None),
+        (Priority.LOW, "normal", None),
+        (Priority.LOW, "low", "low"),
+        (Priority.LOW, None, "low"),
+    ],
+)
+def test_a_key_sends_jobs_up_to_its_priority(
+    client: Any, parts: Services, path: str, highest: Priority, asked: str | None, got: str | None
+) -> None:
+    fields = {"file": song(), **({"priority": asked} if asked else {})}
+    key = make(parts, highest=highest)
+    answer = client.post(path, data=fields, content_type="multipart/form-data", headers=key)
+
+    if got is None:
+        assert code(answer) == (403, "priority_forbidden")
+        assert f"`{highest.word}`" in answer.json["detail"]
+        assert parts.store.recent() == []
+        assert parts.storage.keys("") == []
+    else:
+        assert (answer.status_code, answer.json["priority"]) == (201, got)
+        assert parts.store.recent()[0].priority == int(Priority[got.upper()])
+
+
+def test_a_batch_has_no_higher_priority_than_its_key(client: Any, parts: Services) -> None:
+    key = make(parts, Scope.SUBMIT, Scope.URL_SOURCE)
+    jobs = [{"source": {"url": "http://8.8.8.8/a.mp3"}, "priority": each} for each in ("high", "low")]
+    results = client.post("/v1/jobs:batch", json={"jobs": jobs}, headers=key).json["results"]
+
+    assert [each["status"] for each in results] == [403, 201]
+    assert results[0]["error"]["code"] == "priority_forbidden"
+
+
+def test_who_needs_no_key_and_who_is_an_admin_may_send_any_priority(client: Any, parts: Services) -> None:
+    assert submit(client, {}, priority="high").json["priority"] == "high"
+    assert submit(client, make(parts, Scope.ADMIN), priority="high").json["priority"] == "high"
+
+
+def test_a_key_of_release_0_2_keeps_its_priorities_until_it_is_narrowed(client: Any, parts: Services) -> None:
+    # given the row that release 0.2 writes, which knows no such column
+    key, token = new_key("old", frozenset(DEFAULT_SCOPES))
+    header = {"Authorization": f"Bearer {token}"}
+    row = {"id": key.id, "name": "old", "hash": key.hash, "scopes": ["submit", "read"], "created_at": 1.0}
+    engine = sa.create_engine(parts.settings.resolved_database_url)
+    with engine.begin() as connection:
+        connection.execute(api_keys.insert().values(row))
+    engine.dispose()
+    again = {**header, "Idempotency-Key": "one"}
+    assert submit(client, again, priority="high").status_code == 201
+
+    assert parts.store.keys.allow(key.id, Priority.NORMAL)
+    assert code(submit(client, header, priority="high")) == (403, "priority_forbidden")
+    assert submit(client, again, priority="high").status_code == 201  # the job that was accepted before
+
+
+def test_a_request_without_a_priority_stays_the_same_request(client: Any, parts: Services) -> None:
+    key, token = new_key("any", frozenset(DEFAULT_SCOPES))
+    parts.store.keys.add(key)
+    header = {"Authorization": f"Bearer {token}", "Idempotency-Key": "one"}
+    first = submit(client, header).json["id"]
+    parts.store.keys.allow(key.id, Priority.LOW)
+
+    assert submit(client, header).json["id"] == first
 
 
 def test_the_same_idempotency_key_of_two_keys_is_two_jobs(client: Any, parts: Services) -> None:

@@ -16,6 +16,7 @@ from stemsvc.settings import Settings
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STEMSVC_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("COLUMNS", "200")
 
 
 def keys(*arguments: str) -> Result:
@@ -39,6 +40,22 @@ def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
     assert keys("revoke", key_id).exit_code == 0
     again = keys("revoke", key_id)
     assert (again.exit_code, "key_not_found" in again.stderr) == (1, True)
+
+
+def test_a_key_has_a_highest_priority_which_can_be_changed() -> None:
+    made = keys("create", "the band", "--max-priority", "high")
+    parts = parse_token(made.stdout.strip())
+    assert parts is not None
+    assert keys("create", "others").exit_code == 0
+    assert keys("create", "boss", "--scope", "admin").exit_code == 0
+    rows = {line.split("│")[2].strip(): line for line in keys("list").stdout.splitlines() if "│" in line}
+    assert [rows[name].split("│")[6].strip() for name in ("the band", "others", "boss")] == ["high", "normal", "high"]
+
+    assert keys("change", parts[0], "--max-priority", "low").exit_code == 0
+    (line,) = (line for line in keys("list").stdout.splitlines() if parts[0] in line)
+    assert line.split("│")[6].strip() == "low"
+    unknown = keys("change", "nobody", "--max-priority", "low")
+    assert (unknown.exit_code, "key_not_found" in unknown.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 201, "a\nb", "\x00"])

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from stemsvc.errors import FatalError, StemsvcError, TransientError
+from stemsvc.folders import private
 from stemsvc.models.source import WeightFile
 from stemsvc.models.store import State
 from tests.hub import Hub
@@ -30,6 +31,26 @@ def leftovers(folder: Path) -> list[str]:
         for path in folder.rglob("*")
         if path.is_file() and path.suffix != ".lock" and path.name != "hub.json" and path.read_bytes() != DATA
     ]
+
+
+@pytest.mark.parametrize("opened", [0o755, 0o2775, 0o700])
+def test_a_cache_that_users_share_stays_shared(served: Hub, file: WeightFile, tmp_path: Path, opened: int) -> None:
+    # given a service that keeps what it writes to itself, and a folder that an operator made for several users
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    cache.chmod(opened)
+    parts: set[int] = set()
+
+    def look(file: WeightFile, done: int, total: int | None) -> None:
+        parts.update(path.stat().st_mode & 0o777 for path in (cache / "weights" / ".parts").glob("*.part"))
+
+    with private():
+        puller_in(cache / "weights").ensure(entry_of(file), look)
+
+    assert parts == {opened & 0o666}  # another user may go on with it
+    for path in (cache, *cache.rglob("*")):
+        wanted = opened if path.is_dir() else opened & 0o666
+        assert path.stat().st_mode & 0o7777 == wanted, path
 
 
 @pytest.mark.parametrize(

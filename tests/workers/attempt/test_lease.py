@@ -24,7 +24,8 @@ from stemsvc.storage import open_storage
 from tests.processes import wait_for
 from tests.specs import job_of, spec_of
 from workers.attempt.lease import LeaseKeeper, LeaseLost
-from workers.host.dead import end_leases_of_the_dead, worker_name
+from workers.host.dead import end_leases_of_the_dead
+from workers.host.identity import worker_name
 
 
 @pytest.fixture
@@ -115,11 +116,15 @@ def test_a_process_that_hangs_ends(store: JobStore, url: str, how: str, tmp_path
         assert [each.id for each in wait_for("the lease to run out", store.leases.reap)] == [lease.job_id]
 
 
+def name_of_a_dead_process() -> str:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        return worker_name(child.pid)
+
+
 def test_leases_of_dead_processes_end_at_once_and_no_others(store: JobStore, url: str, tmp_path: Path) -> None:
     settings = Settings(database_url=url, data_dir=tmp_path / "data")
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    names = (worker_name(child.pid), worker_name(child.pid), worker_name(os.getpid()), f"elsewhere:{child.pid}", "odd")
+    dead = name_of_a_dead_process()
+    names = (dead, dead, worker_name(os.getpid()), f"elsewhere:{dead.rpartition(':')[2]}", "odd")
     first, second, *_ = (running(store, name).job_id for name in names)
 
     assert end_leases_of_the_dead(settings, first) == 1
@@ -133,9 +138,7 @@ def test_a_job_that_the_cleaner_of_the_dead_fails_is_counted_and_erased(
     store: JobStore, url: str, tmp_path: Path
 ) -> None:
     settings = Settings(database_url=url, data_dir=tmp_path / "data")
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    lease = running(store, worker_name(child.pid), max_attempts=1)
+    lease = running(store, name_of_a_dead_process(), max_attempts=1)
     storage = open_storage(settings)
     for key in (f"jobs/{lease.job_id}/input", f"{lease.prefix}/vocals.flac"):
         storage.put(key, io.BytesIO(b"music"), "audio/flac")

@@ -6,10 +6,12 @@ import functools
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from stemsvc.folders import private
 from tests.workers.engine.reference import assert_faithful, bag, hdemucs, htdemucs, music, snr, upstream
 from workers.engine import openvino
 from workers.engine.networks import TorchNetwork
@@ -89,6 +91,27 @@ def test_a_damaged_conversion_is_made_again(tmp_path: Path, conversions: list[in
     assert_faithful(Separator(model, cache=tmp_path).separate_array(mixture), wanted)
     Separator(model, cache=tmp_path).network(0)
     assert len(conversions) == 2
+
+
+@pytest.mark.parametrize(
+    ("opened", "folder", "file"), [(0o755, 0o755, 0o644), (0o2775, 0o755, 0o644), (0o700, 0o700, 0o600)]
+)
+def test_who_shares_the_cache_shares_its_networks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: int, folder: int, file: int
+) -> None:
+    def save_model(model: str, path: Path, compress_to_fp16: bool) -> None:
+        path.write_text(model)
+
+    monkeypatch.setattr(openvino, "_openvino", lambda: SimpleNamespace(save_model=save_model))
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    cache.chmod(opened)
+    with private():
+        openvino._keep("a network", cache / "openvino-1")
+
+    assert (cache / "openvino-1").stat().st_mode & 0o777 == folder
+    assert {path.stat().st_mode & 0o777 for path in (cache / "openvino-1").iterdir()} == {file}
+    assert openvino._is_whole(cache / "openvino-1")
 
 
 def test_a_cache_that_can_not_be_written_costs_only_time(tmp_path: Path, conversions: list[int]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from stemsvc.folders import private
 from stemsvc.jobs.record import Lease
 from tests.processes import wait_for
 from workers.host import device
@@ -57,6 +58,20 @@ def test_a_device_has_one_turn_and_others_wait(tmp_path: Path) -> None:
         assert not taken(tmp_path, "cuda:0")
         assert not taken(tmp_path, slots=2)
     assert not taken(tmp_path)
+
+
+def test_workers_of_several_users_take_turns_where_a_folder_is_for_all(tmp_path: Path) -> None:
+    own, everybodys = tmp_path / "own", tmp_path / "everybodys"
+    everybodys.mkdir()
+    everybodys.chmod(0o1777)
+    with private():
+        for folder in (own / "devices", everybodys):
+            assert not taken(folder)
+
+    (lock,) = everybodys.iterdir()
+    assert lock.stat().st_mode & 0o777 == 0o666
+    (lock,) = (own / "devices").iterdir()
+    assert lock.stat().st_mode & 0o777 == 0o600
 
 
 def test_what_ends_the_wait_leaves_the_turn_to_others(tmp_path: Path) -> None:
@@ -130,7 +145,13 @@ def test_a_pid_that_another_process_has_now_is_left_alone(tmp_path: Path, monkey
     try:
         with DeviceTurns(tmp_path, "cpu", 1).turn(MINE, lambda: None):
             said = json.loads((tmp_path / "cpu-0.lock").read_text())
-            (tmp_path / "cpu-0.lock").write_text(json.dumps({**said, "pid": bystander.pid}))
+            name = said["name"].rpartition(":")[0]
+            said |= {"pid": bystander.pid, "name": f"{name}:{bystander.pid}"}
+            (tmp_path / "cpu-0.lock").write_text(json.dumps(said))
+                json.dumps(
+                    {**said, "pid": bystander.pid, "name": said["name"].rpartition(":")[0] + f":{bystander.pid}"}
+                )
+            )
             until = time.monotonic() + 0.5
 
             def waiting() -> None:

@@ -8,7 +8,7 @@ from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
 from tests.processes import wait_for
-from workers.host.dead import worker_name
+from workers.host.identity import worker_name
 from workers.host.presence import Presence, at_work, holds
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from stemsvc.folders import shared_folder
 from stemsvc.models.catalog import ModelEntry
 from stemsvc.models.pull import Puller, open_puller
 from stemsvc.models.source import WeightFile
@@ -92,6 +93,9 @@ class Models:
             presence.holds([])
             before = _memory(device)
             bag = load_model(entry, self.puller.ensure(entry, downloading))
+            if self.cache is not None:
+                with contextlib.suppress(OSError):  # nothing is kept where nothing can be written
+                    shared_folder(self.cache)
             self._loaded[key] = Separator(bag, device, precision, threads=self.threads, cache=self.cache)
         separator = self._loaded[key]
         separator.load(stems)
