@@ -1,0 +1,33 @@
+"""What the devices' time costs: in the client's account and in the metrics."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from stemsvc.errors import StemsvcError
+from stemsvc.jobstore.usage import Usage
+from stemsvc.observe import metrics
+
+
+@dataclass(frozen=True)
+class Spending:
+    """Notes how long a device computed for a job. Its time has a price."""
+
+    usage: Usage
+    price_per_hour: float
+    currency: str
+
+    def cost(self, device_seconds: float) -> float:
+        """The price of so many seconds, in the currency."""
+        return device_seconds / 3600 * self.price_per_hour
+
+    def note(self, job_id: str, work: tuple[str, str, str], device_seconds: float, track_seconds: float) -> None:
+        """Count the seconds, also those of an attempt that fails: then `track_seconds` is 0.
+
+        `work` is the kind, the model and the device.
+        """
+        with suppress(StemsvcError):  # a figure is not worth a job
+            self.usage.spend(job_id, device_seconds)
+        metrics.computed(*work, device_seconds, track_seconds)
+        metrics.spent(self.cost(device_seconds), self.currency)
