@@ -10,8 +10,7 @@ from typing import Any
 
 import httpx
 import structlog
-from opentelemetry import trace
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanKind
 from standardwebhooks import Webhook
 
 from stemsvc.accounts.webhooks import Delivery, pause
@@ -19,7 +18,7 @@ from stemsvc.control.present import Links, job_body
 from stemsvc.errors import JobGone, StemsvcError, UrlRefused, UsageError
 from stemsvc.guard import Guard, guarded_client
 from stemsvc.jobstore import JobStore
-from stemsvc.observe.traces import Attributes, span
+from stemsvc.observe.traces import Attributes, mark_failed, span
 
 log = structlog.get_logger()
 ANSWER_SECONDS = 15.0  # to wait for an answer, as the Standard Webhooks convention advises
@@ -101,7 +100,7 @@ class Deliverer:
         wait = pause(delivery.attempt)
         self.store.webhooks.failed(delivery, detail, wait, final=final)
         public = re.sub(r"https?://\S+", "", detail)
-        trace.get_current_span().set_status(Status(StatusCode.ERROR, public))
+        mark_failed(description=public)
         log.warning("webhook not delivered", attempt=delivery.attempt, detail=public)
 
 
