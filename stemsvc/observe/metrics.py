@@ -35,7 +35,7 @@ PACE_BUCKETS = (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 P = ParamSpec("P")
 R = TypeVar("R")
-M = TypeVar("M", Counter, Gauge, Histogram)
+M = TypeVar("M")
 
 _guard = threading.Lock()
 _all: list[_Once[Any]] = []
@@ -49,7 +49,7 @@ class _Once(Generic[M]):
     """
 
     def __init__(self, make: Callable[[], M]) -> None:
-        self._make = make
+        self._make: Callable[[], M] = make
         self._made: M | None = None
         _all.append(self)
 
