@@ -68,6 +68,7 @@ def create_app(settings: Settings) -> Flask:
     auth.install(app)
     rate_limits.install(app, settings.rate_limit, settings.broker_url)
     concurrency.install(app, settings.api_threads, settings.api_streams)
+    health.install(app)
     rest = _Rest(
         app,
         spec_kwargs={

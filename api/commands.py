@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 
 import click
 import structlog
 
+from api.edge.connections import Addresses
 from stemsvc.folders import private_folder, tighten
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
@@ -17,6 +19,7 @@ from stemsvc.settings import Settings
 
 log = structlog.get_logger()
 SLOW = 100  # threads of each api process for bodies that arrive slowly, beside those that work and those that wait
+FILES = 1000  # that an api process may open beside its connections
 
 
 @click.command()
@@ -29,10 +32,13 @@ def api(host: str | None, port: int | None) -> None:
     if not settings.database_url:
         private_folder(settings.data_dir)
     tighten(settings.data_dir)
+    Addresses(settings.connections_per_address, settings.proxy_networks)  # before any process is started for nothing
     migrate(settings.resolved_database_url)
     _warn_of_no_keys(settings)
     bind = f"{settings.api_host}:{settings.api_port}"
     threads = settings.api_threads + settings.api_streams + SLOW
+    connections = 2 * threads
+    _allow_open_files(connections + threads + FILES)
     # Threads, because a request mostly waits for disk and network. Processes, because the rest of it is Python.
     arguments = [
         sys.executable,
@@ -47,9 +53,9 @@ def api(host: str | None, port: int | None) -> None:
         "--threads",
         str(threads),
         "--worker-connections",
-        str(2 * threads),
+        str(connections),
         "--worker-class",
-        "gthread",
+        "api.edge.connections.Worker",
         "--timeout",
         "120",
         "--graceful-timeout",
@@ -61,6 +67,14 @@ def api(host: str | None, port: int | None) -> None:
     # arenas, because a thousand threads with an arena each would all leave memory in theirs.
     environment = {"MALLOC_ARENA_MAX": "2", **settings.environment(), **folder_for_children(settings.data_dir)}
     os.execve(sys.executable, arguments, environment)
+
+
+def _allow_open_files(number: int) -> None:
+    """Raise the limit of open files, which is 1024 by default, as far as it may be raised: a connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = number if hard == resource.RLIM_INFINITY else min(number, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _warn_of_no_keys(settings: Settings) -> None:

@@ -6,6 +6,7 @@ import signal
 import threading
 from typing import Any
 
+from api.edge.connections import Addresses
 from stemsvc.embedded.processes import die_with_parent
 
 
@@ -15,7 +16,12 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """End the event streams when this api process is asked to stop: it waits for them. Their clients reconnect."""
+    """Set what the worker needs of the settings. Have it end the event streams when it is asked to stop.
+
+    It would wait for them; their clients reconnect.
+    """
+    settings = worker.wsgi.extensions["stemsvc"].settings
+    worker.limit(settings.head_seconds, Addresses(settings.connections_per_address, settings.proxy_networks))
     stop = signal.getsignal(signal.SIGTERM)
 
     def end_streams(number: int, frame: Any) -> None:

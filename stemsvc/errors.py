@@ -117,6 +117,18 @@ class PriorityForbidden(UsageError, status=403):
     """The key may not send jobs of this priority: ask for a lower one, or `stemsvc keys change --max-priority`."""
 
 
+class HostRefused(UsageError, status=403):
+    """While no key is asked for, only this machine's own names lead to the api: call it by `127.0.0.1`, make a key, or
+    name the host in `STEMSVC_ALLOWED_HOSTS`.
+    """
+
+
+class CrossSite(UsageError, status=403):
+    """While no key is asked for, the page of another site may change nothing: name its site in
+    `STEMSVC_CORS_ORIGINS`, or make a key.
+    """
+
+
 class NotFound(UsageError, status=404):
     """Nothing is at this path: `GET /openapi.json` lists the paths."""
 
@@ -126,7 +138,11 @@ class MethodNotAllowed(UsageError, status=405):
 
 
 class RequestTimeout(UsageError, status=408):
-    """The body came too slowly: send the track by a presigned upload."""
+    """The headers or the body came too slowly: send the track by a presigned upload."""
+
+
+class HeadersTooLarge(UsageError, status=431):
+    """Send fewer or shorter headers, or a shorter path."""
 
 
 class UnsupportedMediaType(UsageError, status=415):
@@ -139,6 +155,12 @@ class InvalidFields(UsageError, status=422):
 
 class RateLimited(TransientError, status=429):
     """Too many requests came: try again after `Retry-After` seconds."""
+
+
+class TooManyConnections(TransientError, status=429):
+    """Your address has too many connections open: close some, or keep them open for several requests;
+    `STEMSVC_CONNECTIONS_PER_ADDRESS` is the limit.
+    """
 
 
 class MissingFile(UsageError, status=400):
@@ -312,6 +334,10 @@ class TooManyStreams(TransientError, status=503):
 
 class NoLivePool(TransientError, status=503):
     """No worker of the pool is alive: try again later, or start one."""
+
+
+class ApiBusy(TransientError, status=503):
+    """Too many requests send bodies at once: try again after `Retry-After` seconds."""
 
 
 # --- parts of the service

@@ -71,6 +71,20 @@ class Settings(BaseSettings):
     api_processes: int = Field(2, ge=1, description="number of api processes")
     api_threads: int = Field(16, ge=1, description="request threads of each api process")
 
+    head_seconds: float = Field(10.0, gt=0, description="longest time that the headers of a request may take to arrive")
+    connections_per_address: int = Field(
+        256, ge=0, description="most open connections of one address to each api process; 0: no limit"
+    )
+    proxy_networks: str = Field(
+        "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7",
+        description="networks whose connections are not counted, because a proxy there stands for many clients",
+    )
+    allowed_hosts: str = Field(
+        "",
+        description="names, separated by commas, by which browsers may call an api that asks for no key; this "
+        "machine's own and that of the public URL always may",
+    )
+
     rate_limit: str = Field(
         "", description="most requests of a key or address, such as `600 per minute`; empty: no limit"
     )

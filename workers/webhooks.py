@@ -12,8 +12,7 @@ from typing import Any
 
 import httpx
 import structlog
-from opentelemetry import trace
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanKind
 from standardwebhooks import Webhook
 
 from stemsvc.accounts.cipher import open_cipher
@@ -24,7 +23,7 @@ from stemsvc.errors import JobGone, StemsvcError, UrlRefused, UsageError
 from stemsvc.guard import Deadline, Guard, guarded_client
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.webhooks import Bounds
-from stemsvc.observe.traces import Attributes, span
+from stemsvc.observe.traces import Attributes, mark_failed, span
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
 
@@ -106,7 +105,7 @@ class Deliverer:
         wait = pause(delivery.attempt)
         self.store.webhooks.failed(delivery, detail, wait, final=final)
         public = re.sub(r"https?://\S+", "", detail)
-        trace.get_current_span().set_status(Status(StatusCode.ERROR, public))
+        mark_failed(description=public)
         log.warning("webhook not delivered", attempt=delivery.attempt, detail=public)
 
 

@@ -1,7 +1,8 @@
 """Who asks: the key in `Authorization: Bearer`, what it may do, and whose jobs it sees.
 
-While no key exists and the api listens on the loopback only, the service is open to anyone who reaches it. Every
-request needs a key once one was made, or when the api listens to other machines.
+While no key exists and the api listens on the loopback only, the service is open to anyone who reaches it, but not to
+the pages that a browser on this machine opens (`api.edge.sites`). Every request needs a key once one was made, or when
+the api listens to other machines.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from flask import Flask, g, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
+from api.edge.sites import Sites
 from stemsvc.accounts.keys import Key, Scope, fits, parse_token
 from stemsvc.errors import Forbidden
 from stemsvc.jobstore.keys import Keys
@@ -24,7 +26,9 @@ from stemsvc.jobstore.keys import Keys
 log = structlog.get_logger()
 KEEP_SECONDS = 2.0  # a revoked key still works for at most this long
 MOST_KEPT = 10_000
-OPEN = ("/healthz/", "/docs", "/openapi.json", "/v1/files/")  # need no key; a signed URL is its own permission
+METRICS = "/metrics"
+# need no key; a signed URL is its own permission, and a proxy must not pass probes and metrics on to the outside
+OPEN = ("/healthz/", METRICS, "/docs", "/openapi.json", "/v1/files/")
 SECURITY: dict[str, Any] = {"type": "http", "scheme": "bearer", "description": "a key made by `stemsvc keys create`"}
 
 
@@ -99,13 +103,27 @@ def install(app: Flask) -> None:
     """Check the key before each request, except for the paths in `OPEN`."""
     settings = services_of(app).settings
     keeper = Doorkeeper(services_of(app).store.keys, settings.api_host)
-    if not _is_loopback(settings.api_host):
+    sites = Sites(settings.api_host, settings.public_url, settings.allowed_hosts, settings.cors_origins)
+    private = _is_loopback(settings.api_host)
+    if not private:
         log.info("every request needs a key", host=settings.api_host)
 
     @app.before_request
     def _ask() -> None:
-        if request.method != "OPTIONS" and not request.path.startswith(OPEN):  # a browser's preflight has no key
-            g.caller = keeper.caller(request.headers.get("Authorization"))
+        if request.method == "OPTIONS":  # a browser's preflight has no key
+            return
+        if private and request.path == METRICS:
+            sites.check_host(_host())
+        if request.path.startswith(OPEN):
+            return
+        g.caller = keeper.caller(request.headers.get("Authorization"))
+        if g.caller.key is None:
+            sites.check(request.method, _host(), request.headers)
+
+
+def _host() -> str:
+    """The `Host` as it was sent; the address that was called where an old client sends none."""
+    return str(request.environ.get("HTTP_HOST") or request.environ.get("SERVER_NAME", ""))
 
 
 def services_of(app: Flask) -> Any:

@@ -8,6 +8,7 @@ from prometheus_client import generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from stemsvc.control.asking import Asking
 from stemsvc.errors import StemsvcError
 from stemsvc.jobs.pools import Pool
 from stemsvc.jobs.record import Priority
@@ -15,27 +16,33 @@ from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.pool_status import pool_statuses
 from stemsvc.observe import metrics
 
+READ_SECONDS = 2.0  # a store that takes longer counts as down: the other figures must not wait for it
 
-def exposition(store: JobStore, pools: list[Pool]) -> bytes:
+
+class Exposition:
     """The metrics of this process and its siblings, and those from the store, in Prometheus' text format."""
-    known = CollectorRegistry()
-    known.register(_Known(store, pools))
-    return generate_latest(metrics.registry()) + generate_latest(known)
+
+    def __init__(self, store: JobStore, pools: list[Pool]) -> None:
+        self._known = CollectorRegistry()
+        self._known.register(_Known(store, pools))
+
+    def text(self) -> bytes:
+        """All of them, of this moment."""
+        return generate_latest(metrics.registry()) + generate_latest(self._known)
 
 
 class _Known(Collector):
     """The metrics from the store's rows: every process answers the same."""
 
     def __init__(self, store: JobStore, pools: list[Pool]) -> None:
-        self._store = store
-        self._pools = pools
+        self._asking = Asking(lambda: (pool_statuses(store, pools), store.oldest_waiting()))
 
     def collect(self) -> Iterator[Metric]:
         """The metrics, for Prometheus' registry. While the store is away, there is only `stemsvc_store_up`, as 0."""
         up = GaugeMetricFamily("stemsvc_store_up", "Whether the job store answers")
         try:
-            statuses, ages = pool_statuses(self._store, self._pools), self._store.oldest_waiting()
-        except StemsvcError:
+            statuses, ages = self._asking.begin().result(READ_SECONDS)
+        except (StemsvcError, TimeoutError):
             up.add_metric([], 0)
             yield up
             return

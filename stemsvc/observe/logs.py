@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 import structlog
 
+from stemsvc.observe.harmless import harmless
 from stemsvc.observe.traces import add_trace_id
+
+
+class _Logger(structlog.stdlib.BoundLogger):
+    """A logger whose lines may get lost, but which never raises."""
+
+    def _proxy_to_logger(self, method_name: str, event: str | None = None, *event_args: str, **event_kw: Any) -> Any:
+        with harmless():
+            super()._proxy_to_logger(method_name, event, *event_args, **event_kw)
 
 
 def configure_logs(form: str, level: str) -> None:
@@ -23,7 +33,7 @@ def configure_logs(form: str, level: str) -> None:
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        wrapper_class=_Logger,
         cache_logger_on_first_use=False,
     )
     # plain tracebacks: the coloured ones show local variables, secrets among them, and take minutes over deep stacks

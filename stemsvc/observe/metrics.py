@@ -10,11 +10,12 @@ import contextlib
 import fcntl
 import functools
 import os
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import Metric
@@ -22,8 +23,10 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from stemsvc.errors import BadSettings, PortTaken, StemsvcError
 from stemsvc.folders import LOCK, sweep
+from stemsvc.observe.harmless import harmless
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30)  # seconds
+FILE_BYTES = 1 << 20  # as many as prometheus_client gives a new file: room for some 10,000 figures
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the variable that prometheus_client reads
 LOAD_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 JOB_BUCKETS = (1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120)
@@ -32,101 +35,156 @@ PACE_BUCKETS = (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 P = ParamSpec("P")
 R = TypeVar("R")
+M = TypeVar("M")
+
+_guard = threading.Lock()
+_all: list[_Once[Any]] = []
 
 
-@dataclass(frozen=True)
-class _Instruments:
-    jobs: Counter
-    processing_seconds: Histogram
-    realtime_factor: Histogram
-    device_seconds: Counter
-    cost: Counter
-    retries: Counter
-    lease_losses: Counter
-    load_seconds: Histogram
-    memory_bytes: Gauge
-    storage_seconds: Histogram
-    http_seconds: Histogram
+class _Once(Generic[M]):
+    """An instrument that is made at its first use, and once, however many threads use it first.
+
+    Not at import: pool processes learn of their shared folder later. An instrument that can't be made is tried again
+    at its next use, and is no trouble to the others.
+    """
+
+    def __init__(self, make: Callable[[], M]) -> None:
+        self._make: Callable[[], M] = make
+        self._made: M | None = None
+        _all.append(self)
+
+    def __call__(self) -> M:
+        if self._made is None:
+            with _guard:
+                if self._made is None:
+                    _take_room()
+                    self._made = self._make()
+        return self._made
 
 
 @functools.cache
-def storage_seconds() -> Histogram:
-    """The instrument of `timed`."""
-    return Histogram(
+def _take_room() -> None:
+    """Have the disk give this process's files of figures their blocks, once, before they are mapped into memory.
+
+    A write into a mapped file without blocks kills the process (SIGBUS) where the disk is full. Raises `OSError` there.
+    """
+    try:
+        folder = _folder()
+    except ValueError:  # the figures stay in memory
+        return
+    for kind in ("counter", "histogram", "gauge_livesum"):
+        path = folder / f"{kind}_{os.getpid()}.db"
+        try:
+            with path.open("ab") as file:
+                if sys.platform == "linux":
+                    os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
+        except OSError:
+            path.unlink(missing_ok=True)  # nobody could read half a file
+            raise
+
+
+def _folder() -> Path:
+    """The folder that this process shares with others; raises `ValueError` where there is none."""
+    from prometheus_client.multiprocess import MultiProcessCollector
+
+    return Path(cast(Any, MultiProcessCollector)(None)._path)
+
+
+_BY = ("model", "device")
+_WORK = ("kind", *_BY)
+_jobs = _Once(
+    lambda: Counter("demucs_jobs", "Jobs that ended, by state and error code", ("kind", "model", "state", "code"))
+)
+_processing_seconds = _Once(
+    lambda: Histogram("demucs_processing_seconds", "Seconds from a lease to its commit", _WORK, buckets=JOB_BUCKETS)
+)
+_realtime_factor = _Once(
+    lambda: Histogram("demucs_realtime_factor", "Seconds of track per second of computing", _WORK, buckets=PACE_BUCKETS)
+)
+_device_seconds = _Once(
+    lambda: Counter("demucs_device_seconds", "Seconds that devices computed, also for attempts that failed", _WORK)
+)
+_cost = _Once(lambda: Counter("demucs_cost", "Price of the device seconds, by the settings", ("currency",)))
+_retries = _Once(lambda: Counter("demucs_retries", "Failed attempts that another one follows", ("code",)))
+_lease_losses = _Once(lambda: Counter("demucs_lease_losses", "Running jobs that were taken from silent workers"))
+_load_seconds = _Once(
+    lambda: Histogram(
+        "demucs_model_load_seconds", "Seconds to check, load and convert weights", _BY, buckets=LOAD_BUCKETS
+    )
+)
+_memory_bytes = _Once(
+    lambda: Gauge("demucs_model_memory_bytes", "Memory that a loaded model takes", _BY, multiprocess_mode="livesum")
+)
+_http_seconds = _Once(
+    lambda: Histogram(
+        "stemsvc_http_seconds",
+        "Seconds until a request's answer begins",
+        ("method", "route", "status"),
+        buckets=BUCKETS,
+    )
+)
+storage_seconds = _Once(
+    lambda: Histogram(
         "stemsvc_storage_seconds", "Seconds of a call to the storage", ("operation", "outcome"), buckets=BUCKETS
     )
+)
 
 
-@functools.cache
-def _instruments() -> _Instruments:
-    by = ("model", "device")
-    work = ("kind", *by)
-    return _Instruments(
-        Counter("demucs_jobs", "Jobs that ended, by state and error code", ("kind", "model", "state", "code")),
-        Histogram("demucs_processing_seconds", "Seconds from a lease to its commit", work, buckets=JOB_BUCKETS),
-        Histogram("demucs_realtime_factor", "Seconds of track per second of computing", work, buckets=PACE_BUCKETS),
-        Counter("demucs_device_seconds", "Seconds that devices computed, also for attempts that failed", work),
-        Counter("demucs_cost", "Price of the device seconds, by the settings", ("currency",)),
-        Counter("demucs_retries", "Failed attempts that another one follows", ("code",)),
-        Counter("demucs_lease_losses", "Running jobs that were taken from silent workers"),
-        Histogram("demucs_model_load_seconds", "Seconds to check, load and convert weights", by, buckets=LOAD_BUCKETS),
-        Gauge("demucs_model_memory_bytes", "Memory that a loaded model takes", by, multiprocess_mode="livesum"),
-        storage_seconds(),
-        Histogram(
-            "stemsvc_http_seconds",
-            "Seconds until a request's answer begins",
-            ("method", "route", "status"),
-            buckets=BUCKETS,
-        ),
-    )
-
-
+@harmless()
 def job_ended(kind: str, model: str, state: str, code: str = "") -> None:
     """Count a job that reached an end state; `code` is its error's."""
-    _instruments().jobs.labels(kind, model, state, code).inc()
+    _jobs().labels(kind, model, state, code).inc()
 
 
+@harmless()
 def processed(kind: str, model: str, device: str, seconds: float) -> None:
     """Observe a job that was committed `seconds` after its lease began."""
-    _instruments().processing_seconds.labels(kind, model, device).observe(seconds)
+    _processing_seconds().labels(kind, model, device).observe(seconds)
 
 
+@harmless()
 def computed(kind: str, model: str, device: str, seconds: float, track_seconds: float) -> None:
     """Count seconds that a device computed; `track_seconds` is 0 where the attempt failed."""
-    _instruments().device_seconds.labels(kind, model, device).inc(seconds)
+    _device_seconds().labels(kind, model, device).inc(seconds)
     if track_seconds and seconds:
-        _instruments().realtime_factor.labels(kind, model, device).observe(track_seconds / seconds)
+        _realtime_factor().labels(kind, model, device).observe(track_seconds / seconds)
 
 
+@harmless()
 def spent(cost: float, currency: str) -> None:
     """Count what computing cost, by the operator's price."""
-    _instruments().cost.labels(currency).inc(cost)
+    _cost().labels(currency).inc(cost)
 
 
+@harmless()
 def retried(code: str) -> None:
     """Count an attempt that failed with `code` and that another one follows."""
-    _instruments().retries.labels(code).inc()
+    _retries().labels(code).inc()
 
 
+@harmless()
 def leases_lost(number: int) -> None:
     """Count jobs that were taken from silent workers."""
-    _instruments().lease_losses.inc(number)
+    _lease_losses().inc(number)
 
 
+@harmless()
 def model_loaded(model: str, device: str, seconds: float, memory_bytes: int) -> None:
     """Observe how long a model took to get ready, and the memory that it takes."""
-    _instruments().load_seconds.labels(model, device).observe(seconds)
-    _instruments().memory_bytes.labels(model, device).set(memory_bytes)
+    _load_seconds().labels(model, device).observe(seconds)
+    _memory_bytes().labels(model, device).set(memory_bytes)
 
 
+@harmless()
 def model_dropped(model: str, device: str) -> None:
     """Set the memory of a model that made room for another to 0."""
-    _instruments().memory_bytes.labels(model, device).set(0)
+    _memory_bytes().labels(model, device).set(0)
 
 
+@harmless()
 def answered(method: str, route: str, status: int, seconds: float) -> None:
     """Observe the seconds until a request's answer began."""
-    _instruments().http_seconds.labels(method, route, str(status)).observe(seconds)
+    _http_seconds().labels(method, route, str(status)).observe(seconds)
 
 
 def timed(operation: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -142,11 +200,16 @@ def timed(operation: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 outcome = error.code
                 raise
             finally:
-                storage_seconds().labels(operation, outcome).observe(time.perf_counter() - start)
+                _called(operation, outcome, time.perf_counter() - start)
 
         return measured
 
     return wrap
+
+
+@harmless()
+def _called(operation: str, outcome: str, seconds: float) -> None:
+    storage_seconds().labels(operation, outcome).observe(seconds)
 
 
 def folder_for_children(data_dir: Path) -> dict[str, str]:
@@ -188,7 +251,9 @@ def serve(host: str, port: int) -> None:
 
 def registry() -> CollectorRegistry:
     """The metrics of this process and of those that share its folder."""
-    _instruments()
+    for instrument in _all:
+        with harmless():
+            instrument()
     try:
         living = _Living()
     except ValueError:  # no folder: no other process shares its metrics
@@ -205,7 +270,7 @@ class _Living(Collector):
         from prometheus_client.multiprocess import MultiProcessCollector
 
         self._collector = cast(Any, MultiProcessCollector)(None)
-        self._folder = Path(self._collector._path)
+        self._folder = _folder()
 
     def collect(self) -> Iterator[Metric]:
         """The metrics, for Prometheus' registry. It deletes the gauges of dead processes first."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -18,10 +18,11 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler, TraceIdRatioBased
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from stemsvc.errors import StemsvcError
+from stemsvc.observe.harmless import harmless
 
 PARENT = "traceparent"  # the W3C's header, and what a job's row keeps
 Attributes = dict[str, str | int | float | bool]
@@ -58,6 +59,7 @@ def configure_traces(service: str, endpoint: str, share: float, exporter: SpanEx
             _provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1000))
 
 
+@harmless()
 def flush() -> None:
     """Send the kept spans within 2 s. Call it before a process ends without Python's own exit."""
     if _provider is not None:
@@ -78,37 +80,65 @@ def span(
     `start` is in seconds since the epoch; None: now. The span of an error has its code, or its class where it has none,
     as `error.type`.
     """
-    tracer = (_provider or trace.get_tracer_provider()).get_tracer("stemsvc")
-    above = context.get_current() if parent is None else _propagator.extract({PARENT: parent})
-    nanoseconds = None if start is None else int(start * 1e9)
-    with tracer.start_as_current_span(
-        name,
-        context=above,
-        kind=kind,
-        attributes=attributes,
-        start_time=nanoseconds,
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as made:
-        try:
-            yield made
-        except StemsvcError as error:
-            made.set_attribute("error.type", error.code)
-            made.set_status(Status(StatusCode.ERROR, error.code))
-            raise
-        except BaseException as error:
-            made.set_attribute("error.type", type(error).__name__)
-            made.set_status(Status(StatusCode.ERROR))
-            raise
+    made: Span = INVALID_SPAN
+    opened = ExitStack()
+    with harmless():
+        above = context.get_current() if parent is None else _propagator.extract({PARENT: parent})
+        current = _tracer().start_as_current_span(
+            name,
+            context=above,
+            kind=kind,
+            attributes=attributes,
+            start_time=None if start is None else int(start * 1e9),
+            record_exception=False,
+            set_status_on_exception=False,
+        )
+        made = opened.enter_context(current)
+    try:
+        yield made
+    except StemsvcError as error:
+        describe(made, {"error.type": error.code})
+        mark_failed(made, error.code)
+        raise
+    except BaseException as error:
+        describe(made, {"error.type": type(error).__name__})
+        mark_failed(made)
+        raise
+    finally:
+        with harmless():
+            opened.close()
 
 
+def _tracer() -> trace.Tracer:
+    return (_provider or trace.get_tracer_provider()).get_tracer("stemsvc")
+
+
+@harmless()
+def describe(made: Span, values: Attributes) -> None:
+    """Give a span these attributes."""
+    made.set_attributes(values)
+
+
+@harmless()
+def add_event(made: Span, name: str, values: Attributes) -> None:
+    """Add an event of this moment to a span."""
+    made.add_event(name, values)
+
+
+@harmless()
+def mark_failed(made: Span | None = None, description: str | None = None) -> None:
+    """Mark a span as failed; None: the current one. Nothing secret may be in the description."""
+    (trace.get_current_span() if made is None else made).set_status(Status(StatusCode.ERROR, description))
+
+
+@harmless()
 def past_span(name: str, start: float, end: float, attributes: Attributes | None = None) -> None:
     """A span of something that is over; `start` and `end` are in seconds since the epoch."""
-    tracer = (_provider or trace.get_tracer_provider()).get_tracer("stemsvc")
-    made = tracer.start_span(name, attributes=attributes, start_time=int(min(start, end) * 1e9))
+    made = _tracer().start_span(name, attributes=attributes, start_time=int(min(start, end) * 1e9))
     made.end(int(end * 1e9))
 
 
+@harmless()
 def current_parent() -> str | None:
     """The traceparent that a message, a row or a request carries, so that its spans come below the current one."""
     carrier: MutableMapping[str, str] = {}
@@ -116,6 +146,7 @@ def current_parent() -> str | None:
     return carrier.get(PARENT)
 
 
+@harmless()
 def trace_id(parent: str | None = None) -> str | None:
     """The id of the current trace, or of that in a traceparent, as 32 hex digits; None without a trace."""
     above = None if parent is None else _propagator.extract({PARENT: parent})

@@ -28,7 +28,7 @@ class Changes:
             return
         try:
             self._connected(self._url).publish(CHANNEL, job_id)
-        except (redis.RedisError, OSError):
+        except (redis.RedisError, OSError, ValueError):  # the last for an address that is none
             self._quiet_until = time.monotonic() + QUIET_SECONDS
 
     def _connected(self, url: str) -> redis.Redis:

@@ -12,7 +12,7 @@ import promql_parser
 import pytest
 import yaml
 
-from stemsvc.control.exposition import exposition
+from stemsvc.control.exposition import Exposition
 from stemsvc.jobs.pools import single
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
@@ -51,7 +51,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     metrics.model_loaded("demo", "cpu", 1.0, 1)
     metrics.answered("GET", "/v1/jobs", 200, 0.1)
     storage_seconds().labels("put", "ok").observe(0.1)
-    text = exposition(store, [pool]).decode()
+    text = Exposition(store, [pool]).text().decode()
     store.close()
     found: dict[str, set[str]] = {}
     for name, labels in re.findall(r"^(\w+)(?:{(.*)})? \S+$", text, re.MULTILINE):

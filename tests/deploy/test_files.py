@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -135,6 +136,25 @@ def test_what_units_and_images_write_is_for_their_user_alone() -> None:
     for kind in ("api", "worker"):
         text = Path(f"deploy/{kind}.Dockerfile").read_text()
         assert re.search(r"install -d -m 0700 -o 10001 -g 10001 /var/lib/stemsvc\b", text), kind
+
+
+NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
+@pytest.mark.skipif(NGINX is None, reason="nginx is not here")
+def test_nginx_takes_its_configuration(tmp_path: Path) -> None:
+    assert NGINX
+    for name in ("nginx.conf", "stemsvc.conf"):
+        text = (COMPOSE.parent / "nginx" / name).read_text()
+        (tmp_path / name).write_text(text.replace("/etc/nginx/conf.d/*.conf", f"{tmp_path}/stemsvc.conf"))
+    done = subprocess.run([NGINX, "-t", "-q", "-c", tmp_path / "nginx.conf"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_nginx_passes_on_only_what_is_for_the_outside() -> None:
+    text = (COMPOSE.parent / "nginx" / "stemsvc.conf").read_text()
+    assert set(re.findall(r"^\s+location (.+?) {", text, re.MULTILINE)) == {"/v1/", "/docs", "= /openapi.json", "/"}
+    assert SERVICES["nginx"]["healthcheck"]["test"][-1].endswith(":8080/openapi.json")  # which needs no key
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 
-from stemsvc.errors import StemsvcError
 from stemsvc.jobstore.usage import Usage
 from stemsvc.observe import metrics
+from stemsvc.observe.harmless import harmless
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Spending:
 
         `work` is the kind, the model and the device, `used_seconds` how much of the track was computed.
         """
-        with suppress(StemsvcError):  # a figure is not worth a job
+        with harmless():  # a figure is not worth a job
             self.usage.spend(job_id, device_seconds, used_seconds)
         metrics.computed(*work, device_seconds, used_seconds if whole else 0.0)
         metrics.spent(self.cost(device_seconds), self.currency)

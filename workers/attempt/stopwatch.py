@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 from opentelemetry.trace import Span
 
-from stemsvc.observe.traces import span
+from stemsvc.observe.traces import add_event, span
 from workers.attempt.lease import LeaseKeeper
 
 
@@ -33,7 +33,7 @@ class Stopwatch:
             self._spans.close()
             self._span = self._spans.enter_context(span(stage))
         elif self._span is not None and total and self._computing:
-            self._span.add_event("batch", {"done": done, "total": total})
+            add_event(self._span, "batch", {"done": done, "total": total})
         if self._computing and total:
             self.share = done / total
         self._stage = stage

@@ -17,6 +17,7 @@ from stemsvc.errors import StemsvcError
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.workers import Worker
 from stemsvc.kinds.registry import able
+from stemsvc.observe.harmless import harmless
 from workers.host.identity import worker_name
 
 log = structlog.get_logger()
@@ -80,25 +81,29 @@ class Presence:
         self._device = self._find_device()
         name = _device_name(self._device)
         while not self._stop.is_set():
-            with _guard:
-                jobs, models = tuple(_jobs), tuple(_models)
-            worker = Worker(
-                self._id,
-                self._pools,
-                self._device,
-                name,
-                self._slots,
-                _free_memory_mb(self._device),
-                models,
-                jobs,
-                version("stemsvc"),
-                tuple(able()),
-            )
             try:
-                self._store.workers.beat(worker, LIVES * self._seconds)
+                self._store.workers.beat(self._sign(name), LIVES * self._seconds)
             except StemsvcError as error:
                 log.warning("sign of life not stored", code=error.code, detail=error.detail)
+            except Exception:  # a worker that lives must not be taken for dead
+                log.exception("sign of life not stored")
             self._stop.wait(self._seconds)
+
+    def _sign(self, device_name: str) -> Worker:
+        with _guard:
+            jobs, models = tuple(_jobs), tuple(_models)
+        return Worker(
+            self._id,
+            self._pools,
+            self._device,
+            device_name,
+            self._slots,
+            _free_memory_mb(self._device),
+            models,
+            jobs,
+            version("stemsvc"),
+            tuple(able()),
+        )
 
 
 def _device_name(device: str) -> str:
@@ -113,6 +118,7 @@ def _device_name(device: str) -> str:
     return platform.processor() or platform.machine()
 
 
+@harmless()
 def _free_memory_mb(device: str) -> int | None:
     """Free memory in MB: the card's on CUDA, else the machine's; None if it can't be known."""
     if device.startswith("cuda"):

@@ -12,6 +12,7 @@ from stemsvc.jobs.record import JobState
 from stemsvc.jobstore import JobStore
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
+from tests.observers import BREAKS, broken
 from tests.processes import wait_for
 from tests.stemsvc.conftest import sqlite_of
 from tests.stemsvc.control.parts import accept, make, waiting
@@ -129,3 +130,19 @@ def test_leases_get_a_moment_after_the_store_was_away(
 def _state(store: JobStore, job_id: str) -> JobState | None:
     job = store.get(job_id)
     return job.state if job else None
+
+
+def test_a_sweep_does_its_work_whatever_observer_fails(
+    settings: Settings, store: JobStore, storage: Storage, redis_url: str
+) -> None:
+    work = make(settings, store, storage, redis_url)
+    with broken(*BREAKS):
+        lost, waits = accept(work, 2)
+        assert store.leases.take(lost.id, "doomed", -1)
+        work.dispatcher.sweep()
+        assert store.leases.take(lost.id, "doomed", -1)
+        work.dispatcher.sweep()
+
+    assert (_state(store, lost.id), _state(store, waits.id)) == (JobState.FAILED, JobState.QUEUED)
+    with redis.Redis.from_url(redis_url) as client:
+        assert waits.id in waiting(client)

@@ -36,6 +36,7 @@ from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 from stemsvc.storage.local import LocalStorage
+from tests.observers import BREAKS, broken
 from tests.sounds import tone, write_sound
 from tests.specs import job_of, spec_of
 from workers.attempt.lease import LeaseKeeper
@@ -162,6 +163,18 @@ def test_a_job_succeeds_and_keeps_nothing_but_its_stems(runner: Runner, song: Pa
         "duration_seconds": 3.0,
         "broken_packets": 0,
     }
+
+
+def test_a_job_ends_as_it_would_whatever_observer_fails(runner: Runner, song: Path, tmp_path: Path) -> None:
+    noise = tmp_path / "noise.flac"
+    noise.write_bytes(b"no audio")
+    good, bad = accept(runner, song), accept(runner, noise)
+    with broken(*BREAKS):
+        for job_id in (good, bad):
+            runner.run(job_id, "worker")
+
+    assert (state(runner, good), state(runner, bad)) == (("succeeded", None), ("failed", "not_audio"))
+    assert stored(runner, good) == ["attempt-1/manifest.json", "attempt-1/vocals.flac"]
 
 
 def test_a_message_that_comes_twice_runs_once(runner: Runner, song: Path) -> None:

@@ -148,10 +148,6 @@ def test_a_pid_that_another_process_has_now_is_left_alone(tmp_path: Path, monkey
             name = said["name"].rpartition(":")[0]
             said |= {"pid": bystander.pid, "name": f"{name}:{bystander.pid}"}
             (tmp_path / "cpu-0.lock").write_text(json.dumps(said))
-                json.dumps(
-                    {**said, "pid": bystander.pid, "name": said["name"].rpartition(":")[0] + f":{bystander.pid}"}
-                )
-            )
             until = time.monotonic() + 0.5
 
             def waiting() -> None:

@@ -1,0 +1,215 @@
+"""A real browser that opens pages of other sites, while the api asks for no key."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import queue
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from stemsvc.demo.show import SONG
+from stemsvc.embedded.processes import StackProcess
+from stemsvc.embedded.redis_server import free_port
+from tests.processes import LocalProcess, plain_environment, stemsvc
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: apt-get install chromium"),
+]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",  # which root may not have
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",  # nothing but what the page asks for
+    "--disable-component-update",
+    "--disable-sync",
+]
+PAGE = """<!doctype html><title>a page</title><body><script>
+const song = new File(["music"], "song.mp3", {type: "audio/mpeg"});
+function form() { const data = new FormData(); data.append("file", song); return data; }
+async function ask(url, options) {
+  try {
+    const answer = await fetch(url, options);
+    return [answer.status, answer.type === "opaque" ? "" : await answer.text()];
+  } catch (error) { return [0, String(error)]; }
+}
+function sent(action, sandbox) {  // submits a form, as a page may to any site, and waits for the answer in a frame
+  return new Promise(done => {
+    const frame = document.createElement("iframe");
+    let loads = 0;
+    frame.onload = () => { if (++loads === 2) done("sent"); };  // the form's page, then the answer
+    if (sandbox) frame.sandbox = "allow-scripts allow-forms";
+    const text = `<form method="post" enctype="multipart/form-data" action="${action}">` +
+      `<input type="file" name="file"></form>` +
+      `<script>const files = new DataTransfer(); files.items.add(new File(["music"], "song.mp3"));` +
+      `document.querySelector("input").files = files.files;` +
+      `onload = () => setTimeout(() => document.querySelector("form").submit());</` + `script>`;
+    frame.srcdoc = text;
+    document.body.append(frame);
+    setTimeout(() => done("late"), 8000);  // where the browser shows no answer of a site that may not be framed
+  });
+}
+(async () => { const report = await (async () => { %s })();
+  await fetch("/report", {method: "POST", body: JSON.stringify(report)}); })();
+</script>"""
+
+
+@dataclass
+class Pages:
+    """A server of pages under any name. What is not one of its pages, it has the api answer under that name.
+
+    So a browser sees what it would see of a name that first led to a page, and now leads to the api.
+    """
+
+    api_port: int
+    port: int = 0
+    scripts: dict[str, str] = field(default_factory=dict)
+    reports: queue.Queue[Any] = field(default_factory=queue.Queue)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    pages: Pages
+
+    def handle_any(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path == "/report":
+            self.pages.reports.put(json.loads(body))
+            self._answer(200, "text/plain", b"")
+        elif script := self.pages.scripts.get(self.path):
+            self._answer(200, "text/html", (PAGE % script).encode())
+        elif self.path.startswith("/v1/"):
+            api = http.client.HTTPConnection("127.0.0.1", self.pages.api_port, timeout=30)
+            api.request(self.command, self.path, body, dict(self.headers.items()))
+            answer = api.getresponse()
+            self._answer(answer.status, answer.getheader("Content-Type", ""), answer.read())
+            api.close()
+        else:
+            self._answer(404, "text/plain", b"")
+
+    do_GET = do_POST = do_DELETE = handle_any  # noqa: N815 - the names that http.server calls
+
+    def _answer(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def pages() -> Iterator[Pages]:
+    found = Pages(free_port())
+    handler = type("Handler", (_Handler,), {"pages": found})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        found.port = server.server_port
+        yield found
+        server.shutdown()
+
+
+@pytest.fixture
+def api(pages: Pages, tmp_path: Path) -> Iterator[httpx.Client]:
+    """An api without keys that names one site, and a client of it that is no browser."""
+    url = f"http://127.0.0.1:{pages.api_port}"
+
+    def answers(_: LocalProcess) -> bool:
+        try:
+            return httpx.get(f"{url}/healthz/live", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    environment = plain_environment(
+        STEMSVC_DATA_DIR=str(tmp_path / "data"),
+        STEMSVC_BROKER_URL=f"redis://127.0.0.1:{free_port()}/0",
+        STEMSVC_CORS_ORIGINS=f"http://band.example:{pages.port}",
+    )
+    process = LocalProcess("api", stemsvc("api", "--port", str(pages.api_port)), environment, tmp_path, answers)
+    process.ready()
+    with httpx.Client(base_url=url, timeout=30) as client:
+        yield client
+    process.teardown()
+
+
+def browse(pages: Pages, host: str, script: str, folder: Path) -> Any:
+    """What the page with this script reports when a browser opens it under that name."""
+    assert CHROMIUM
+    pages.scripts["/page"] = script
+    flags = [*FLAGS, f"--user-data-dir={folder / 'browser'}", "--host-resolver-rules=MAP *.example 127.0.0.1"]
+    browser = StackProcess(
+        "chromium",
+        [CHROMIUM, *flags, "--remote-debugging-port=0", f"http://{host}:{pages.port}/page"],
+        plain_environment(),
+        folder / "chromium.log",
+    )
+    browser.start()
+    try:
+        return pages.reports.get(timeout=60)
+    except queue.Empty:
+        raise AssertionError(f"no report:\n{browser.tail(40)}") from None
+    finally:
+        browser.stop(10)
+
+
+def ids(api: httpx.Client) -> list[str]:
+    return [job["id"] for job in api.get("/v1/jobs").json()["jobs"]]
+
+
+def submit(api: httpx.Client) -> str:
+    with SONG.open("rb") as song:
+        return str(api.post("/v1/jobs", files={"file": song}).json()["id"])
+
+
+def test_a_name_that_now_leads_to_the_api_opens_nothing(api: httpx.Client, pages: Pages, tmp_path: Path) -> None:
+    job = submit(api)
+    script = f"""return [await ask("/v1/jobs"), await ask("/v1/jobs/{job}", {{method: "DELETE"}}),
+                         await ask("/v1/jobs", {{method: "POST", body: form()}})];"""
+
+    for status, text in browse(pages, "evil.example", script, tmp_path):
+        assert (status, json.loads(text)["code"]) == (403, "host_refused")
+    assert ids(api) == [job]
+
+    # and the same page under this machine's own name is the api's own
+    listed, deleted, made = browse(pages, "localhost", script, tmp_path)
+    assert (listed[0], deleted[0], made[0]) == (200, 204, 201)
+
+
+def test_forms_and_requests_of_another_site_make_no_job(api: httpx.Client, pages: Pages, tmp_path: Path) -> None:
+    script = f"""const jobs = "http://127.0.0.1:{pages.api_port}/v1/jobs";
+      return [await sent(jobs, false), await sent(jobs, true),
+              await ask(jobs, {{method: "POST", body: form(), mode: "no-cors"}}),
+              await ask(jobs, {{method: "POST", body: form()}})];"""
+
+    report = browse(pages, "evil.example", script, tmp_path)
+
+    assert (report[2][0], report[3][0]) == (0, 0)  # they were sent; their answers are not shown to the page
+    refused = r'^stemsvc_http_seconds_count{method="POST",route="/v1/jobs",status="403"} 4.0$'
+    assert re.search(refused, api.get("/metrics").text, re.MULTILINE)  # all four came
+    assert ids(api) == []
+
+
+def test_a_named_site_sends_songs_and_uploads(api: httpx.Client, pages: Pages, tmp_path: Path) -> None:
+    script = f"""const api = "http://127.0.0.1:{pages.api_port}/v1";
+      const made = await ask(api + "/jobs", {{method: "POST", body: form()}});
+      const place = JSON.parse((await ask(api + "/uploads", {{method: "POST"}}))[1]);
+      return [made, await ask(place.url, {{method: "PUT", body: song}}), await ask(api + "/jobs")];"""
+
+    made, put, listed = browse(pages, "band.example", script, tmp_path)
+
+    assert (made[0], put[0], listed[0]) == (201, 200, 200)
+    assert ids(api) == [json.loads(made[1])["id"]]
