@@ -9,6 +9,7 @@ from pathlib import Path
 from stemsvc.errors import TransientError
 from tests.faults.killer import pool_processes
 from tests.faults.stage import LONG, Stage, submit_until_accepted
+from tests.faults.starving import MEETS
 from tests.processes import wait_for
 
 
@@ -19,7 +20,7 @@ def fill_the_disk_of_objects(stage: Stage) -> float:
     said = _said(stage, "storage_full")
     with full(stage.objects):
         stage.fault()
-        wait_for("a worker to meet the full disk", lambda: _said(stage, "storage_full") > said)
+        wait_for("a worker to meet the full disk", lambda: _said(stage, "storage_full") > said, MEETS)
         _refused(stage, "storage_full")
     took = stage.end(job_id, stage.expect(submit_until_accepted(stage.client, stage.songs[1.0])))
     assert stage.attempts(job_id) == 1
@@ -31,7 +32,8 @@ def fill_the_disk_of_the_database(stage: Stage) -> float:
     jobs = stage.both_busy()
     with full(stage.database):
         stage.fault()
-        _refused(stage, "store_unavailable")
+        # SQLite may find out at the commit only; then the api can't tell whether it was done
+        _refused(stage, "store_unavailable", "acceptance_unknown")
     took = stage.end(*jobs, stage.expect(submit_until_accepted(stage.client, stage.songs[1.0])))
     for job_id in jobs:
         assert stage.attempts(job_id) <= 2
@@ -64,13 +66,13 @@ def full(folder: Path) -> Iterator[None]:
         filler.unlink()
 
 
-def _refused(stage: Stage, code: str) -> None:
-    """A job must be refused with that code, and leave no row."""
+def _refused(stage: Stage, *codes: str) -> None:
+    """A job must be refused with one of these codes, and leave no row."""
     before = stage.reader.ids()
     try:
         stage.client.submit(stage.songs[1.0], stems="vocals")
     except TransientError as refusal:
-        assert refusal.code == code  # noqa: PT017
+        assert refusal.code in codes  # noqa: PT017
     else:
         raise AssertionError("accepted on a full disk")
     assert stage.reader.ids() == before

@@ -12,6 +12,7 @@ from tests.faults.proxy import Mood
 from tests.faults.stage import LEASE, LONG, SHORT, Stage, submit_until_accepted
 from tests.processes import wait_for
 
+MEETS = 240.0  # seconds for a long job to get so far on a slow machine
 OUTAGE = 10.0  # seconds that the database is away: three leases of the stage
 
 
@@ -72,7 +73,7 @@ def _multipart(stage: Stage, mood: Mood) -> float:
     harmed = stage.proxy.harmed
     stage.proxy.mood = mood
     stage.fault()
-    wait_for("a later part to meet the fault", lambda: stage.proxy.harmed > harmed)
+    wait_for("a later part to meet the fault", lambda: stage.proxy.harmed > harmed, MEETS)
     met = time.monotonic()
     wait_for("the fault to outlast the lease", lambda: time.monotonic() - met > 2 * LEASE)
     stage.proxy.mood = Mood.FINE

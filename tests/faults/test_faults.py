@@ -80,9 +80,16 @@ ONLY: dict[Fault, str] = {
 }
 
 
+# Faults that the service does not stand yet, and why. When it does, the test says so by failing.
+KNOWN: dict[Fault, str] = {
+    filling.fill_the_disk_of_metrics: "its figures are mapped files, so a process that counts is killed by SIGBUS",
+}
+
+
 def _marks(fault: Fault) -> list[pytest.MarkDecorator]:
-    long = [] if fault in QUICK else [pytest.mark.long]
-    return [*long, *([pytest.mark.stages(ONLY[fault])] if fault in ONLY else [])]
+    marks = [] if fault in QUICK else [pytest.mark.long]
+    marks += [pytest.mark.stages(ONLY[fault])] if fault in ONLY else []
+    return marks + ([pytest.mark.xfail(reason=KNOWN[fault], strict=True)] if fault in KNOWN else [])
 
 
 def _need(stage: Stage, fault: Fault) -> None:
