@@ -106,6 +106,8 @@ class Postgres:
             os.chown(data, owner.pw_uid, owner.pw_gid)
         data.chmod(0o700)
         self._run("pg_basebackup", "-h", str(self.data), "-U", "postgres", "-D", str(data), "-R", "-c", "fast")
+        for lock in data.glob(".s.PGSQL.*"):  # of our own socket, which lies among what was copied
+            lock.unlink()
         standby = Postgres(data, self._bin)
         standby.start()
         with psycopg.connect(self.url, autocommit=True) as server:
