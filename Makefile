@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 SONG ?=
 
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 # The versions of requirements.lock. Runs again only when a file it depends on is newer than the last run.
 $(READY): pyproject.toml requirements.lock
@@ -31,13 +31,23 @@ COVER := $(if $(CI),--cov --cov-report=term)
 test: $(READY)  ## Run the tests that a new user waits for
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long' $(COVER)
 
-test-long: $(READY)  ## Run the tests that `make test` leaves out, but for the faults
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m long --ignore tests/faults
+test-long: $(READY)  ## Run the tests that `make test` leaves out, but for the single faults
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m long
 
 RUNS ?= 1
 CROWD ?= 200
 faults: $(READY)  ## Inject each fault RUNS times into real processes, on each broker, and print what became of the jobs
 	$(BIN)/python -m pytest tests/faults -q --runs $(RUNS) --crowd $(CROWD) $(if $(REPORT),--report $(REPORT))
+
+SECONDS ?= 600
+STACK ?= both
+# OMP_NUM_THREADS as in the tests: two workers share the machine
+faults-random: $(READY)  ## Kill, freeze and restart everything at random for SECONDS=600 on STACK=redis|rabbitmq|both; SEED=n replays
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.random_faults --seconds $(SECONDS) --stack $(STACK) $(if $(SEED),--seed $(SEED)) $(if $(FOLDER),--folder $(FOLDER))
+
+MINUTES ?= 30
+soak: $(READY)  ## Run small jobs for MINUTES=30 and print what grows; fails where something would double in a week
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak.soak --minutes $(MINUTES) --stack $(if $(filter both,$(STACK)),redis,$(STACK)) $(if $(REPORT),--report $(REPORT))
 
 lint: $(READY)  ## Check style, types, layers, known holes; chart, compose, images, dashboard and alerts
 	$(BIN)/ruff check .
@@ -78,4 +88,4 @@ lock: $(READY)  ## Write the installed versions into requirements.lock
 clean:  ## Remove what make made
 	rm -rf $(VENV) demo-output site *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
-.PHONY: help setup demo up down test test-long lint load bench train-demo lock clean faults fuzz docs
+.PHONY: help setup demo up down test test-long lint load bench train-demo lock clean faults faults-random soak fuzz docs

@@ -19,7 +19,7 @@ class Answers:
     """Passes connections to a port of the loopback on to a server's Unix socket."""
 
     def __init__(self, target: Path) -> None:
-        self._target = target
+        self.target = target  # of new connections
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self.wanted: bytes | None = None  # the answer to the next transaction in which a client sends this is withheld
@@ -55,7 +55,7 @@ class Answers:
     def _serve(self, client: socket.socket) -> None:
         with client, socket.socket(socket.AF_UNIX) as server:
             try:
-                server.connect(str(self._target))
+                server.connect(str(self.target))
             except OSError:
                 return
             self._open.add(client)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import redis
 
 from stemsvc.embedded.processes import StackProcess
 from stemsvc.embedded.redis_server import RedisServer
+from tests.processes import wait_for
 from tests.rabbitmq import RabbitServer
 
 
@@ -87,6 +88,47 @@ class Redis:
 
     def _client(self) -> redis.Redis:
         return redis.Redis.from_url(self.url)
+
+
+class Replica:
+    """A Redis that copies another one, with its password, until it is promoted."""
+
+    def __init__(self, folder: Path, primary: str) -> None:
+        self._server = RedisServer(folder)
+        self._primary = redis.connection.parse_url(primary)
+        self._server.child.start()
+        wait_for("the replica to start", self._server.answers)
+        with redis.Redis.from_url(self._server.url) as client:
+            client.config_set("masterauth", self._primary["password"])
+            client.config_set("requirepass", self._primary["password"])
+            client.replicaof(self._primary["host"], self._primary["port"])
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(redis.connection.parse_url(self._server.url)["port"])
+
+    def has_all(self) -> bool:
+        """Whether it has every write of the primary."""
+        here, there = self._info(self.port), self._info(int(self._primary["port"]))
+        up = here["master_link_status"] == "up" and not here["master_sync_in_progress"]
+        return bool(up and here["slave_repl_offset"] >= there["master_repl_offset"])
+
+    def promote(self) -> None:
+        """Take writes from now on."""
+        with self._client(self.port) as client:
+            client.replicaof("NO", "ONE")
+
+    def close(self) -> None:
+        """End it."""
+        self._server.child.stop(10)
+
+    def _info(self, port: int) -> dict[str, Any]:
+        with self._client(port) as client:
+            return dict(client.info("replication"))  # type: ignore[arg-type]
+
+    def _client(self, port: int) -> redis.Redis:
+        return redis.Redis(port=port, password=self._primary["password"], socket_timeout=5)
 
 
 class Rabbit:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests import rabbitmq
-from tests.faults.stage import BROKERS, Stage, staged
+from tests.faults import random_faults
+from tests.faults.stage import BROKERS, DISKS, Stage, staged
 
 TITLES = ("runs", "faults", "accepted", "lost", "doubled", "wrong", "p50 s", "p95 s")
 
@@ -41,6 +42,11 @@ class Row:
 
 
 ROWS: dict[tuple[str, str], Row] = {}
+RANDOM: list[random_faults.Tally] = []  # of the random killer's short form
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "stages(*names): the only stages that a fault is for")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,12 +58,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without `--runs`, as in `make test`, run only the quick faults on the embedded broker."""
-    if config.getoption("--runs", default=None) is not None:
-        return
-    long = [item for item in items if "stage" in getattr(item, "fixturenames", ()) and not _is_quick(item)]
-    config.hook.pytest_deselected(items=long)
-    items[:] = [item for item in items if item not in long]
+    """Leave out faults that a stage is not made for.
+
+    Without `--runs`, as in `make test`, run only the quick faults on the embedded broker.
+    """
+    everything = config.getoption("--runs", default=None) is not None
+    out = [item for item in items if _has_stage(item) and not (_is_at_home(item) and (everything or _is_quick(item)))]
+    config.hook.pytest_deselected(items=out)
+    items[:] = [item for item in items if item not in out]
+
+
+def _has_stage(item: pytest.Item) -> bool:
+    return "stage" in getattr(item, "fixturenames", ())
+
+
+def _is_at_home(item: pytest.Item) -> bool:
+    """Whether the fault belongs on the stage: those that fill disks need small ones, and the others go without."""
+    params = item.callspec.params  # type: ignore[attr-defined]
+    wanted = item.get_closest_marker("stages")
+    return params["stage"] in (wanted.args if wanted else (*BROKERS, "embedded"))
 
 
 def _is_quick(item: pytest.Item) -> bool:
@@ -65,7 +84,7 @@ def _is_quick(item: pytest.Item) -> bool:
     return params["stage"] == BROKERS[0] and not item.get_closest_marker("long")
 
 
-@pytest.fixture(scope="session", params=BROKERS)
+@pytest.fixture(scope="session", params=(*BROKERS, DISKS))
 def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     if request.param == "rabbitmq":
         rabbitmq.need()
@@ -81,7 +100,7 @@ def runs(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def row(request: pytest.FixtureRequest, stage: Stage) -> Row:
-    return ROWS.setdefault((stage.trouble.name, request.node.callspec.params["fault"]), Row())
+    return ROWS.setdefault((stage.name, request.node.callspec.params["fault"]), Row())
 
 
 @pytest.hookimpl(trylast=True)
@@ -93,11 +112,12 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not ROWS:
-        return
-    terminalreporter.section("faults")
-    for line in table():
-        terminalreporter.line(line)
+    tables = [table()] if ROWS else []
+    tables += [random_faults.table(RANDOM)] if RANDOM else []
+    for lines in tables:
+        terminalreporter.section("faults")
+        for line in lines:
+            terminalreporter.line(line)
 
 
 def table() -> list[str]:

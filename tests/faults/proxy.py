@@ -1,9 +1,10 @@
-"""A TCP proxy before the storage. It can refuse connections, answer 503, slow down or reset uploads in the middle."""
+"""A TCP proxy before the storage. It can refuse connections, answer 503, slow down, stall or reset uploads midway."""
 
 from __future__ import annotations
 
 import contextlib
 import enum
+import re
 import socket
 import struct
 import threading
@@ -16,6 +17,7 @@ BUSY = (
 SLOW_BYTES = 4096  # at a time
 SLOW_SECONDS = 0.02  # between two of these
 RESET_AFTER = 60_000  # bytes that a client may send on a connection
+LATER_PART = re.compile(rb"PUT [^ ]*[?&]partNumber=(?!1[& ])")  # the request for a part that is not the first
 
 
 class Mood(enum.Enum):
@@ -26,14 +28,16 @@ class Mood(enum.Enum):
     BUSY = "busy"
     SLOW = "slow"
     RESET = "reset"
+    BUSY_PART = "busy part"  # 503 for each part but the first of an upload in parts
+    STALL_PART = "stall part"  # such a part does not get through until the mood changes
 
 
 class Proxy:
-    """Passes connections to `port` of the loopback on, as its mood allows."""
+    """Passes connections to `port` of the loopback on, as its mood allows. It listens on `here`, 0: any free port."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, here: int = 0) -> None:
         self._target = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", here))
         self.port = int(self._listener.getsockname()[1])
         self.mood = Mood.FINE
         self.harmed = 0  # times that the mood changed what a client got
@@ -92,6 +96,13 @@ class Proxy:
                     self.harmed += 1
                     source.sendall(BUSY)
                     break
+                if sent and self.mood in (Mood.BUSY_PART, Mood.STALL_PART) and LATER_PART.search(data):
+                    self.harmed += 1
+                    if self.mood is Mood.BUSY_PART:
+                        source.sendall(BUSY)
+                        break
+                    while self.mood is Mood.STALL_PART and not self._closed.wait(0.05):
+                        pass
                 if self.mood is Mood.DOWN or (self.mood is Mood.RESET and sent and count > RESET_AFTER):
                     self.harmed += 1
                     hang_up(source)

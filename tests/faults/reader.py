@@ -55,7 +55,7 @@ class Reader:
     def read(self, expected: Mapping[str, Expectation]) -> Findings:
         """Check every expected job."""
         findings = Findings()
-        with self._tables() as ask:
+        with self.tables() as ask:
             for job_id, expectation in expected.items():
                 rows = ask("SELECT state, outputs, manifest_key FROM jobs WHERE id = ?", job_id)
                 if not rows or rows[0][0] not in ENDED:
@@ -68,7 +68,7 @@ class Reader:
                 stored = self.stored(f"jobs/{job_id}")
                 if sum(s in ENDED for s in states) != 1 or stored - keys:
                     findings.doubled.append(job_id)
-                if state != expectation.state or keys - stored or not self._ended_well(job_id, state, expectation):
+                if state != expectation.state or keys - stored or not self.ended_well(job_id, state, expectation):
                     findings.wrong.append(job_id)
         return findings
 
@@ -79,21 +79,21 @@ class Reader:
 
     def ids(self) -> set[str]:
         """Ids of all jobs."""
-        with self._tables() as ask:
+        with self.tables() as ask:
             return {job_id for (job_id,) in ask("SELECT id FROM jobs")}
 
     def live(self, job_ids: Collection[str]) -> int:
         """How many of these jobs have not ended."""
-        with self._tables() as ask:
+        with self.tables() as ask:
             live = {job_id for (job_id,) in ask("SELECT id FROM jobs WHERE state IN ('queued', 'running')")}
         return len(live & set(job_ids))
 
     def waiting(self) -> int:
         """How many jobs are queued."""
-        with self._tables() as ask:
+        with self.tables() as ask:
             return int(ask("SELECT count(*) FROM jobs WHERE state = 'queued'")[0][0])
 
-    def _ended_well(self, job_id: str, state: str, expectation: Expectation) -> bool:
+    def ended_well(self, job_id: str, state: str, expectation: Expectation) -> bool:
         """Whether each stem of a succeeded job can be downloaded, has the promised hash and the expected length."""
         if state != "succeeded":
             return True
@@ -107,7 +107,8 @@ class Reader:
         return bool(stems)
 
     @contextlib.contextmanager
-    def _tables(self) -> Iterator[Any]:
+    def tables(self) -> Iterator[Any]:
+        """A function that asks the database, read-only: `ask(query, *values)` returns rows."""
         if self.database.startswith("sqlite:///"):
             path = self.database.removeprefix("sqlite:///")
             with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as tables:

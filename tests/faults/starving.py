@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sqlite3
 import time
@@ -10,9 +9,10 @@ from collections.abc import Callable
 
 from stemsvc.errors import TransientError
 from tests.faults.proxy import Mood
-from tests.faults.stage import LONG, SHORT, Stage, submit_until_accepted
+from tests.faults.stage import LEASE, LONG, SHORT, Stage, submit_until_accepted
 from tests.processes import wait_for
 
+MEETS = 240.0  # seconds for a long job to get so far on a slow machine
 OUTAGE = 10.0  # seconds that the database is away: three leases of the stage
 
 
@@ -52,6 +52,33 @@ def _storage(stage: Stage, mood: Mood) -> float:
     stage.proxy.mood = Mood.FINE
     took = stage.end(job_id, stage.expect(submit_until_accepted(stage.client, stage.songs[1.0])))
     assert stage.attempts(job_id) == 1  # uploaded again without being separated again
+    return took
+
+
+def answer_503_in_the_middle_of_a_multipart_upload(stage: Stage) -> float:
+    return _multipart(stage, Mood.BUSY_PART)
+
+
+def stall_in_the_middle_of_a_multipart_upload(stage: Stage) -> float:
+    """The stall outlasts the lease, which is renewed meanwhile."""
+    return _multipart(stage, Mood.STALL_PART)
+
+
+def _multipart(stage: Stage, mood: Mood) -> float:
+    """Let the first part of a stem through, but not the others for two leases."""
+    job_id = stage.expect(
+        str(stage.client.submit(stage.songs[LONG], stems="vocals", format="wav", bit_depth="float32")["id"]), LONG
+    )
+    stage.in_the_middle(job_id)
+    harmed = stage.proxy.harmed
+    stage.proxy.mood = mood
+    stage.fault()
+    wait_for("a later part to meet the fault", lambda: stage.proxy.harmed > harmed, MEETS)
+    met = time.monotonic()
+    wait_for("the fault to outlast the lease", lambda: time.monotonic() - met > 2 * LEASE)
+    stage.proxy.mood = Mood.FINE
+    took = stage.end(job_id)
+    assert stage.attempts(job_id) == 1
     return took
 
 
@@ -117,17 +144,14 @@ def lose_the_answer_to_a_commit(stage: Stage) -> float:
 def _postgres_away(stage: Stage) -> Callable[[], None]:
     server = stage.postgres
     assert server is not None
-    pid = server.get_pid()
-    assert pid is not None
-    os.kill(pid, signal.SIGQUIT)  # at once, without a message to its clients
-    wait_for("the database to be gone", lambda: not os.path.exists(f"/proc/{pid}"))  # noqa: PTH110
+    server.kill(signal.SIGQUIT)  # at once, without a message to its clients
     return server.start
 
 
 def _sqlite_away(stage: Stage) -> Callable[[], None]:
     """Hold the one lock that writers need: SQLite can't be gone, but it can be busy."""
     connection = sqlite3.connect(
-        stage.folder / "jobs.sqlite", isolation_level=None, timeout=30, check_same_thread=False
+        stage.database / "jobs.sqlite", isolation_level=None, timeout=30, check_same_thread=False
     )
     connection.execute("BEGIN IMMEDIATE")
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults import crowding, killing, severing, starving
+from tests.faults import clocks, crowding, failing_over, filling, killing, severing, starving
 from tests.faults.conftest import Row
-from tests.faults.stage import Stage
+from tests.faults.stage import DISKS, Stage
 
 # A fault returns the seconds until the jobs that it hit had ended: from its injection, or from its end if it lasts.
 Fault = Callable[[Stage], float]
@@ -44,6 +44,16 @@ FAULTS: dict[str, Fault] = {
         (17, crowding.send_one_request_fifty_times),
         (18, killing.send_a_file_that_kills_its_worker_each_time),
         (19, killing.kill_the_api_and_the_dispatcher),
+        (20, clocks.put_a_hosts_clock_an_hour_ahead),
+        (20, clocks.put_a_hosts_clock_an_hour_back),
+        (21, filling.fill_the_disk_of_objects),
+        (21, filling.fill_the_disk_of_the_database),
+        (21, filling.fill_the_disk_of_metrics),
+        (22, starving.answer_503_in_the_middle_of_a_multipart_upload),
+        (22, starving.stall_in_the_middle_of_a_multipart_upload),
+        (23, failing_over.fail_over_to_a_replica_of_the_broker),
+        (24, failing_over.restart_the_database_in_mid_job),
+        (24, failing_over.fail_over_to_a_standby_of_the_database),
     )
 }
 
@@ -53,16 +63,48 @@ QUICK = (
     killing.kill_a_pool_child,
     crowding.send_one_request_fifty_times,
 )
+# Faults that only one stage can have. Each process runs SQLite itself: it has no answers to lose, no standby, and
+# the clock of whoever asks.
+ONLY: dict[Fault, str] = {
+    starving.lose_the_answer_to_an_acceptance: "rabbitmq",
+    starving.lose_the_answer_to_a_commit: "rabbitmq",
+    clocks.put_a_hosts_clock_an_hour_ahead: "rabbitmq",
+    clocks.put_a_hosts_clock_an_hour_back: "rabbitmq",
+    filling.fill_the_disk_of_objects: DISKS,
+    filling.fill_the_disk_of_the_database: DISKS,
+    filling.fill_the_disk_of_metrics: DISKS,
+    failing_over.fail_over_to_a_replica_of_the_broker: "redis",
+    failing_over.restart_the_database_in_mid_job: "rabbitmq",
+    failing_over.fail_over_to_a_standby_of_the_database: "rabbitmq",
+}
 
 
-@pytest.mark.parametrize(
-    "fault", [pytest.param(name, marks=[] if fault in QUICK else [pytest.mark.long]) for name, fault in FAULTS.items()]
-)
-def test_no_job_is_lost_doubled_or_wrong(stage: Stage, fault: str, runs: int, row: Row) -> None:
-    if FAULTS[fault] is starving.fill_the_scratch_disk and not stage.limited:
+# Faults that the service does not stand yet, and why. When it does, the test says so by failing.
+SKEWED = "S3 answers 403 RequestTimeTooSkewed to a host whose clock is wrong, which fails its jobs as storage_denied"
+KNOWN: dict[Fault, str] = {
+    clocks.put_a_hosts_clock_an_hour_ahead: SKEWED,
+    clocks.put_a_hosts_clock_an_hour_back: SKEWED,
+    filling.fill_the_disk_of_metrics: "its figures are mapped files, so a process that counts is killed by SIGBUS",
+}
+
+
+def _marks(fault: Fault) -> list[pytest.MarkDecorator]:
+    marks = [] if fault in QUICK else [pytest.mark.long]
+    marks += [pytest.mark.stages(ONLY[fault])] if fault in ONLY else []
+    return marks + ([pytest.mark.xfail(reason=KNOWN[fault], strict=True)] if fault in KNOWN else [])
+
+
+def _need(stage: Stage, fault: Fault) -> None:
+    """Skip a fault that this machine can't cause."""
+    if (fault is starving.fill_the_scratch_disk or stage.name == DISKS) and not stage.limited:
         pytest.skip("only root can mount a small disk")
-    if "lose_the_answer" in FAULTS[fault].__name__ and not stage.answers:
-        pytest.skip("each process runs SQLite itself, so no answer can be lost")
+    if fault.__module__ == clocks.__name__ and clocks.library() is None:
+        pytest.skip("libfaketime is not installed, so no clock of a single process can jump")
+
+
+@pytest.mark.parametrize("fault", [pytest.param(name, marks=_marks(fault)) for name, fault in FAULTS.items()])
+def test_no_job_is_lost_doubled_or_wrong(stage: Stage, fault: str, runs: int, row: Row) -> None:
+    _need(stage, FAULTS[fault])
     for _ in range(runs):
         stage.expected.clear()
         stage.injected = 0

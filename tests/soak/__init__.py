@@ -1,0 +1,1 @@
+"""A long, even load on a full stack, and what grows under it."""

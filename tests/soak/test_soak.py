@@ -1,0 +1,21 @@
+"""The short form of `make soak`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.soak.soak import soak
+
+
+@pytest.mark.long
+def test_a_short_soak_measures_everything_and_nothing_grows(tmp_path: Path) -> None:
+    result = soak(tmp_path / "stage", "redis", minutes=2.5, seed=1, say=print)
+
+    print("\n".join(result.lines()))
+    measured = {name.split(":")[0] for name in result.grown}
+    assert {"api", "dispatcher", "fetcher", "worker-0", "pool process of worker-0", "scratch", "metrics"} <= measured
+    assert {"rows of jobs", "rows of job_events", "rows of webhook_deliveries", "rows of uploads"} <= measured
+    assert result.jobs >= 20
+    assert not result.broken, "\n".join(result.lines())
