@@ -53,7 +53,7 @@ def _spans(patch: pytest.MonkeyPatch) -> None:
 def _contexts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(traces._propagator, "inject", fail)
     patch.setattr(traces._propagator, "extract", fail)
-    patch.setattr(traces.trace, "get_current_span", fail)
+    patch.setattr("opentelemetry.trace.get_current_span", fail)
 
 
 def _log_lines(patch: pytest.MonkeyPatch) -> None:

@@ -95,7 +95,7 @@ class Replica:
 
     def __init__(self, folder: Path, primary: str) -> None:
         self._server = RedisServer(folder)
-        self._primary = redis.connection.parse_url(primary)
+        self._primary = redis.connection.parse_url(primary)  # type: ignore[no-untyped-call]
         self._server.child.start()
         wait_for("the replica to start", self._server.answers)
         with redis.Redis.from_url(self._server.url) as client:
@@ -106,7 +106,7 @@ class Replica:
     @property
     def port(self) -> int:
         """Where it listens."""
-        return int(redis.connection.parse_url(self._server.url)["port"])
+        return int(redis.connection.parse_url(self._server.url)["port"])  # type: ignore[no-untyped-call]
 
     def has_all(self) -> bool:
         """Whether it has every write of the primary."""
@@ -125,7 +125,7 @@ class Replica:
 
     def _info(self, port: int) -> dict[str, Any]:
         with self._client(port) as client:
-            return dict(client.info("replication"))  # type: ignore[arg-type]
+            return dict(client.info("replication"))
 
     def _client(self, port: int) -> redis.Redis:
         return redis.Redis(port=port, password=self._primary["password"], socket_timeout=5)

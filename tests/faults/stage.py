@@ -90,7 +90,7 @@ class Stage:
             data = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="stemsvc-postgres-"))
             self.postgres = Postgres.made(Path(data) / "data")
             self.servers.append(self.postgres)
-            cleanup.callback(lambda: [server.stop() for server in self.servers])
+            cleanup.callback(self._stop_servers)
             self.answers = cleanup.enter_context(Answers(self.postgres.socket))
             self.front = cleanup.enter_context(Answers(self.postgres.socket))
             database = f"postgresql://postgres:@127.0.0.1:{self.front.port}/postgres"
@@ -170,6 +170,10 @@ class Stage:
             for worker in more:
                 worker.container.ready()
             yield [*self.workers, *more]
+
+    def _stop_servers(self) -> None:
+        for server in self.servers:
+            server.stop()
 
     def _start_storage(self, cleanup: contextlib.ExitStack) -> None:
         (self.folder / "objects").mkdir(exist_ok=True)

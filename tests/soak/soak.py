@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests import rabbitmq
 from tests.faults.auditor import Auditor
@@ -42,7 +43,7 @@ SETTINGS = {
     "STEMSVC_JANITOR_INTERVAL_SECONDS": "3",
 }
 # What clients may ask for beyond what they always draw. The length of a stem follows its sample rate.
-OPTIONS = (
+OPTIONS: tuple[dict[str, Any], ...] = (
     {},
     {"residual": True},
     {"overlap": 0.5},
