@@ -68,6 +68,21 @@ def stop_a_worker_past_its_lease(stage: Stage) -> float:
     return stage.end(job_id)
 
 
+def freeze_a_process_that_holds_the_device(stage: Stage) -> float:
+    job_id = stage.send(LONG)
+    pid = stage.in_the_middle(job_id)
+    os.kill(pid, signal.SIGSTOP)
+    stage.fault()
+    try:
+        # nobody wakes it: who waits for the device must end it
+        took = stage.end(job_id)
+        assert stage.attempts(job_id) == 2
+        wait_for("the frozen process to be gone", lambda: not Path(f"/proc/{pid}/cmdline").exists())
+    finally:
+        _kill(pid)
+    return took
+
+
 def tell_a_worker_to_stop_in_a_short_and_in_a_long_job(stage: Stage) -> float:
     job_id = stage.send(LONG)
     worker = stage.worker_of(stage.in_the_middle(job_id)).container

@@ -54,6 +54,7 @@ FAULTS: dict[str, Fault] = {
         (23, failing_over.fail_over_to_a_replica_of_the_broker),
         (24, failing_over.restart_the_database_in_mid_job),
         (24, failing_over.fail_over_to_a_standby_of_the_database),
+        (25, killing.freeze_a_process_that_holds_the_device),
     )
 }
 
