@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from stemsvc.jobstore.engine import reading, translated
+from stemsvc.jobstore.locks import Lock, hold
 from stemsvc.jobstore.tables import db_now, uploads
 
 
@@ -39,6 +40,7 @@ class Uploads:
         """Store a new upload that is valid for `seconds`; None where its owner already has `most`."""
         mine = sa.select(sa.func.count()).where(uploads.c.owner == upload.owner, uploads.c.expires_at > db_now())
         with translated(), self._engine.begin() as connection:
+            hold(connection, Lock.UPLOADS, upload.owner)  # until the commit nobody else counts this owner's
             if connection.execute(mine).scalar_one() >= most:
                 return None
             values = {

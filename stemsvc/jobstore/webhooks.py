@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from stemsvc.accounts.webhooks import GIVE_UP_SECONDS, Delivery, new_secret
 from stemsvc.jobstore.engine import reading, translated
+from stemsvc.jobstore.locks import Lock, hold
 from stemsvc.jobstore.tables import db_now, webhook_deliveries, webhook_secrets
 
 CLAIM_SECONDS = 60.0  # for so long a claimed delivery belongs to one process; longer than a try may take
@@ -107,7 +108,7 @@ class Webhooks:
         with translated(), self._engine.begin() as connection:
             found = _secrets(connection, owner)
             if not found:  # of several processes that find none, the first one makes it
-                _take_turn(connection)
+                hold(connection, Lock.WEBHOOK_SECRETS)
                 found = _secrets(connection, owner) or [_add_secret(connection, owner)]
             return found
 
@@ -115,6 +116,8 @@ class Webhooks:
         """Make a new secret and return it. The earlier ones sign beside it for `keep_seconds`."""
         ending = sa.and_(webhook_secrets.c.owner == owner, webhook_secrets.c.expires_at.is_(None))
         with translated(), self._engine.begin() as connection:
+            # of two at once, the second must see the first one's secret: only one secret never expires
+            hold(connection, Lock.WEBHOOK_SECRETS)
             connection.execute(webhook_secrets.update().where(ending).values(expires_at=db_now() + keep_seconds))
             return _add_secret(connection, owner)
 
@@ -123,11 +126,6 @@ def _secrets(connection: sa.Connection, owner: str) -> list[str]:
     valid = sa.or_(webhook_secrets.c.expires_at.is_(None), webhook_secrets.c.expires_at > db_now())
     query = sa.select(webhook_secrets.c.secret).where(webhook_secrets.c.owner == owner, valid)
     return list(connection.execute(query.order_by(webhook_secrets.c.id.desc())).scalars().all())
-
-
-def _take_turn(connection: sa.Connection) -> None:
-    if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(7350233)"))
 
 
 def _add_secret(connection: sa.Connection, owner: str) -> str:
