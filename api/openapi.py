@@ -160,7 +160,10 @@ def _job_bodies(document: dict[str, Any]) -> None:
     for name in ("SourceForm", "UploadForm"):
         _let_be_null(schemas[name])
     # each job's own result has its errors, so the schema takes any object
-    described = {"type": "object", "description": "a `JobRequest`"}
+    described = {
+        "type": "object",
+        "description": "a `JobRequest`, and perhaps an `idempotency_key`: what that header is in `POST /v1/jobs`",
+    }
     schemas["BatchForm"]["properties"]["jobs"]["items"] = described
     document["paths"]["/v1/uploads"]["post"]["requestBody"]["required"] = False
     for name in ("BatchForm", "SourceForm", "UploadForm"):

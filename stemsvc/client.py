@@ -52,9 +52,14 @@ class Client:
         headers = {"Idempotency-Key": key} if key else {}
         return self._json(self._send("POST", "/v1/jobs", json={"source": source, **fields}, headers=headers))
 
-    def submit_batch(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Send several jobs' bodies at once. Returns, in order, the `status` and the `job` or `error` of each."""
-        results: list[dict[str, Any]] = self._json(self._send("POST", "/v1/jobs:batch", json={"jobs": jobs}))["results"]
+    def submit_batch(self, jobs: list[dict[str, Any]], idempotency_key: str | None = None) -> list[dict[str, Any]]:
+        """Send several jobs' bodies at once. Returns, in order, the `status` and the `job` or `error` of each.
+
+        Sent again with the same `idempotency_key`, the batch gets the jobs that it made, and makes the others.
+        """
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        answer = self._json(self._send("POST", "/v1/jobs:batch", json={"jobs": jobs}, headers=headers))
+        results: list[dict[str, Any]] = answer["results"]
         return results
 
     def upload(self, path: Path) -> str:

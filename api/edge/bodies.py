@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from typing import Any, ClassVar
 
-from flask import Request, request
+from flask import Request, current_app, request
 from flask_smorest import Blueprint
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema, ValidationError, missing
 from webargs.flaskparser import FlaskParser
 from webargs.multidictproxy import MultiDictProxy
 from werkzeug.datastructures import CombinedMultiDict
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
+from api.edge.plain_json import NotPlain, read_json
 from stemsvc.control.sources import SentFile
 from stemsvc.errors import EmptyFile, FileTooLarge, MissingFile, TooManyFiles
 from stemsvc.jobs.filenames import clean_filename
@@ -35,16 +36,23 @@ class _Parser(FlaskParser):
             raise UnsupportedMediaType("send multipart/form-data with a file, or application/json with a source")
         if "source" in req.form:
             raise ValidationError({"source": ["send a source in a JSON body"]})
+        if sum(1 for _ in req.form.items(multi=True)) > current_app.config["MAX_FORM_PARTS"]:
+            raise RequestEntityTooLarge("the form has too many fields")  # werkzeug counts those of multipart forms
         return MultiDictProxy(CombinedMultiDict([req.form, req.files]), schema)
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        """The JSON body. Too deep a nesting is the client's error and does not crash the parser."""
+        """The JSON body."""
         if not req.is_json and (req.mimetype or req.content_length):
             raise UnsupportedMediaType("send application/json")
+        return super().load_json(req, schema)
+
+    def _raw_load_json(self, req: Request) -> Any:
+        if not req.is_json:
+            return missing
         try:
-            return super().load_json(req, schema)
-        except RecursionError as error:
-            raise BadRequest("the JSON is nested too deep") from error
+            return read_json(req.get_data(cache=True).decode())
+        except NotPlain as error:
+            raise BadRequest(f"the JSON can't be taken: {error}") from error
 
 
 _Parser.__location_map__ = {**FlaskParser.__location_map__, "job": "load_job"}

@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 import uuid
+from typing import Any
 
 import structlog
 from flask import Flask, Response, g, request
@@ -49,7 +50,12 @@ def install(app: Flask, min_free_bytes: int) -> None:
 def idempotency_key() -> str | None:
     """The client's own name for this request, or None. Raises `UsageError` `bad_idempotency_key`."""
     key = request.headers.get("Idempotency-Key")
-    if key is not None and not _KEY.fullmatch(key):
+    return None if key is None else checked_key(key)
+
+
+def checked_key(key: Any) -> str:
+    """The key, if it is one. Raises `UsageError` `bad_idempotency_key`."""
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
         raise BadIdempotencyKey("an Idempotency-Key has 1 to 255 visible ASCII characters")
     return key
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
-from datetime import UTC
-from typing import Any
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, pre_load
 
+from api.edge.plain_json import NotPlain, is_deeper, is_plain, read_json
+
+UNPLAIN = "it has a NUL or half a surrogate pair"
+LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 MOST_METADATA = 4096  # bytes
 DEEPEST_METADATA = 20
 
@@ -34,60 +38,48 @@ class MetadataField(fields.Field[dict[str, Any]]):
         if len(text.encode(errors="replace")) > MOST_METADATA:
             raise ValidationError(f"longer than {MOST_METADATA} bytes")
         try:
-            found = json.loads(text, parse_constant=_no_number, parse_float=_finite) if text else {}
-        except (ValueError, RecursionError) as error:
+            found = read_json(text) if text else {}
+        except NotPlain as error:
+            raise ValidationError(str(error)) from error
+        except ValueError as error:
             raise ValidationError("not JSON") from error
         if not isinstance(found, dict):
             raise ValidationError("not a JSON object")
-        _check_plain(found)
+        if is_deeper(found, DEEPEST_METADATA):
+            raise ValidationError(f"nested more than {DEEPEST_METADATA} levels deep")
+        if not is_plain(found):
+            raise ValidationError(UNPLAIN)
         return found
 
 
-def _check_plain(value: Any) -> None:
-    """Refuse what some databases and readers can't take: deep nesting, NUL, half surrogates.
-
-    It does not recurse, because Python's recursion has a limit.
-    """
-    level = [value]
-    for _ in range(DEEPEST_METADATA):
-        inner = [each for each in level if isinstance(each, dict | list)]
-        level = [part for each in inner for part in ([*each, *each.values()] if isinstance(each, dict) else each)]
-        if any("\0" in text or not _is_text(text) for text in level if isinstance(text, str)):
-            raise ValidationError("it has a NUL or half a surrogate pair")
-    if any(isinstance(each, dict | list) for each in level):
-        raise ValidationError(f"nested more than {DEEPEST_METADATA} levels deep")
-
-
-def _is_text(text: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):  # 1e999 would become Infinity, which is not JSON
-        raise ValueError(f"{text} is too large")
-    return number
-
-
 class MomentField(fields.AwareDateTime):
-    """A moment in ISO 8601, loaded as seconds since the epoch. It is in UTC if it names no zone."""
+    """A moment in ISO 8601, loaded as seconds since the epoch. It is in UTC if it names no zone.
+
+    Nothing happened before 1970 nor after 9998, so an earlier or later moment means that one: some clients write the
+    year 1 for "always", and with a zone it may lie before all that a `datetime` can hold.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(default_timezone=UTC, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        return super()._deserialize(value, attr, data, **kwargs).timestamp()
+        return min(LATEST, max(0.0, super()._deserialize(value, attr, data, **kwargs).timestamp()))
 
 
 class TypedSchema(Schema):
-    """A schema that takes no text for a number or boolean in JSON, and drops nulls. In forms every value is text."""
+    """A schema that takes no text for a number or boolean in JSON, and drops nulls. In forms every value is text.
+
+    No text may have a NUL or half a surrogate pair, except in the fields named in `cleaned`: a view cleans or reads
+    those by itself.
+    """
+
+    cleaned: ClassVar[tuple[str, ...]] = ()
 
     @pre_load
     def _check_types(self, data: Any, **kwargs: Any) -> Any:
+        named = data if isinstance(data, Mapping) else {}
+        if unplain := [name for name in named if name not in self.cleaned and not is_plain(named[name])]:
+            raise ValidationError({name: [UNPLAIN] for name in unplain})
         if not isinstance(data, dict):  # a form
             return data
         data = {name: value for name, value in data.items() if value is not None}

@@ -113,6 +113,8 @@ class EncodedForm(KindForm):
 class BatchForm(TypedSchema):
     """Several jobs. Each has a `source`; a batch has no files."""
 
+    cleaned = ("jobs",)
+
     # each job is checked by itself, so that an error in one does not refuse the others
     jobs = fields.List(
         fields.Dict(keys=fields.String()),
@@ -124,6 +126,8 @@ class BatchForm(TypedSchema):
 
 class UploadForm(TypedSchema):
     """A file that the client will send."""
+
+    cleaned = ("filename",)
 
     filename = fields.String(load_default="", metadata={"description": "the track's file name"})
     bytes = fields.Integer(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import BinaryIO, cast
 
 from flask import Blueprint, Response, request, send_file
+from werkzeug.http import parse_date
 
 from api.services import services
-from stemsvc.errors import ObjectMissing, UrlInvalid
+from stemsvc.errors import BadRequest, ObjectMissing, UrlInvalid
 from stemsvc.storage.local import LocalStorage
 from stemsvc.storage.signing import ROUTE, SignedQuery, SignedUpload
+
+DATES = ("If-Modified-Since", "If-Unmodified-Since", "If-Range")
 
 blueprint = Blueprint("files", __name__)
 
@@ -22,6 +25,7 @@ def download(key: str) -> Response:
         _number("expires"), query.get("filename", ""), query.get("type", ""), query.get("signature", "")
     )
     path = storage.resolve(key, signed)
+    _check_dates()
     return send_file(
         path, mimetype=signed.content_type, as_attachment=True, download_name=signed.filename, conditional=True
     )
@@ -38,6 +42,15 @@ def receive(key: str) -> Response:
     body = cast(BinaryIO, request.stream)
     services().uploads.receive(key, length, lambda: storage.receive(key, signed, body, length))
     return Response(status=200)
+
+
+def _check_dates() -> None:
+    """Refuse a date that werkzeug can't read: it ignores most of them, but not a year of twenty digits."""
+    try:
+        for name in DATES:
+            parse_date(request.headers.get(name))
+    except OverflowError as error:
+        raise BadRequest(f"{name} has a date that can't be read") from error
 
 
 def _storage() -> LocalStorage:

@@ -30,7 +30,7 @@ def show(query: dict[str, Any]) -> dict[str, Any]:
     `admin` it covers everyone's jobs.
     """
     until = query["until"] if query["until"] is not None else time.time()
-    since = query["since"] if query["since"] is not None else until - DEFAULT_SECONDS
+    since = query["since"] if query["since"] is not None else max(0.0, until - DEFAULT_SECONDS)
     settings = services().settings
     accounts = services().store.usage.accounts(since, until, caller(Scope.READ).sees)
     return {

@@ -52,7 +52,8 @@ class Request:
     """Who asks: an owner (empty where there are no keys), the request's id, the client's idempotency key for it.
 
     `max_waiting` (jobs that wait), `minutes_per_day` (of audio), `max_stored_bytes` (of files; 0: any number) and
-    `max_priority` are what the owner's key allows. The first three go before the rules.
+    `max_priority` are what the owner's key allows. The first three go before the rules. `part_of` is the number of jobs
+    in its batch, where the idempotency key is one for the whole batch.
     """
 
     id: str | None = None
@@ -63,6 +64,15 @@ class Request:
     minutes_per_day: float | None = None
     max_stored_bytes: int | None = None
     max_priority: Priority = Priority.HIGH
+    part_of: int | None = None
+
+    def in_batch(self, key: str | None, position: int, size: int) -> Request:
+        """The same for one job of a batch of `size` jobs that came with `key`."""
+        if key is None:
+            return self
+        # no client can send such a key: theirs have no spaces
+        own = f"batch {hashlib.sha256(key.encode()).hexdigest()} {position}"
+        return replace(self, idempotency_key=own, part_of=size)
 
 
 class Acceptance:
@@ -113,6 +123,15 @@ class Acceptance:
         else:  # a request with the same key was faster
             self._erase(job.id)
         return self._store.seen(view)
+
+    def check_repeat(self, owner: str, asked: Sequence[tuple[Sequence[Source], JobSpec, Request]]) -> None:
+        """Raise `UsageError` `idempotency_conflict` where the key of one of the owner's requests came with another one.
+
+        A batch asks before it makes its first job: of a batch that lost its first job, every other job would be made
+        a second time, at its new place.
+        """
+        keys = [_idempotency_key(*each) for each in asked]
+        self._store.intake.check_same(owner, [key for key in keys if key is not None])
 
     def specify(self, spec: JobSpec, roles: Sequence[str] = ("source",)) -> JobSpec:
         """The spec; its kind fills in what the client left open. Raises `UsageError` for what can't be done."""
@@ -241,6 +260,8 @@ def _idempotency_key(sources: Sequence[Source], spec: JobSpec, request: Request)
     asked: list[Any] = [first.name if first else "", first.fingerprint() if first else "", options]
     if spec.kind != "separate" or len(sources) > 1:
         asked += [spec.kind, spec.params, [[each.role, each.name, each.fingerprint()] for each in sources[1:]]]
+    if request.part_of is not None:  # a longer or shorter batch is another request
+        asked.append({"part_of": request.part_of})
     text = json.dumps(asked, sort_keys=True)
     return IdempotencyKey(request.idempotency_key, hashlib.sha256(text.encode()).hexdigest())
 

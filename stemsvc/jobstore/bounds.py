@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from stemsvc.errors import FileTooLarge, KeyQueueFull, KeyStorageFull, QueueFull
+from stemsvc.jobstore.locks import Lock, hold
 from stemsvc.jobstore.tables import api_keys, db_now, jobs, uploads
 
 DRAIN_SECONDS = 300.0  # the pace of a pool is measured over the last of these
 STORED_SECONDS = 60.0  # until a client may look again whether its files have become fewer
-_OWNERS_LOCK = 7350233  # first key of PostgreSQL advisory locks: arbitrary, but the same in every process
 _KEEPS = sa.text("jobs.stored_bytes > 0")  # no parameter: the condition of an index
 
 
@@ -68,9 +68,8 @@ def lock_owners(connection: sa.Connection, owners: Iterable[str]) -> None:
     Call it before any row is locked: whoever holds such a lock waits for nobody's rows but those of its own jobs.
     SQLite has one writer at a time anyway.
     """
-    if connection.dialect.name == "postgresql":
-        for owner in sorted(set(owners)):
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_OWNERS_LOCK, sa.func.hashtext(owner))))
+    for owner in sorted(set(owners)):
+        hold(connection, Lock.OWNERS, owner)
 
 
 def check_room(connection: sa.Connection, pool: str, owner: str, bounds: Bounds, counts: Counts) -> None:

@@ -18,6 +18,8 @@ from stemsvc.errors import (
     StoreError,
     StoreUnavailable,
 )
+from stemsvc.jobstore.locks import Lock, hold
+from stemsvc.jobstore.plain_text import plain_json
 
 READING = "stemsvc_reading"
 # The timeouts notice a server that vanished without closing the connection. They also take the locks from a process of
@@ -30,6 +32,7 @@ _POSTGRESQL = {
     "tcp_user_timeout": 20000,
     "options": "-c idle_in_transaction_session_timeout=15s -c lock_timeout=15s",
 }
+MIGRATION_MINUTES = 10  # for so long a process waits for another one's migration
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
@@ -38,11 +41,11 @@ def connect(url: str) -> sa.Engine:
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     if url.startswith("sqlite"):
-        engine = sa.create_engine(url)
+        engine = sa.create_engine(url, json_serializer=plain_json)
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin)
         return engine
-    return sa.create_engine(url, pool_pre_ping=True, connect_args=_POSTGRESQL)
+    return sa.create_engine(url, json_serializer=plain_json, pool_pre_ping=True, connect_args=_POSTGRESQL)
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:
@@ -96,13 +99,19 @@ def migrate(url: str, revision: str = "head") -> str:
     engine = connect(url)
     try:
         with translated(), engine.begin() as connection:
-            if engine.dialect.name == "postgresql":
-                # one migration at a time: the number is arbitrary but must never change
-                connection.execute(sa.text("SELECT pg_advisory_xact_lock(7350231)"))
+            _wait_for_others(connection)
             config.attributes["connection"] = connection
             return _move(config, connection, revision)
     finally:
         engine.dispose()
+
+
+def _wait_for_others(connection: sa.Connection) -> None:
+    """One process migrates at a time. The others wait for it, even if it takes longer than other locks may."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text(f"SET LOCAL lock_timeout = '{MIGRATION_MINUTES}min'"))
+        hold(connection, Lock.MIGRATION)
+        connection.execute(sa.text("SET LOCAL lock_timeout TO DEFAULT"))  # a table must not keep its users waiting
 
 
 def revisions(url: str) -> tuple[str | None, str]:

@@ -259,6 +259,8 @@ def tidy(connection: sa.Connection) -> None:
 
 def recount(connection: sa.Connection) -> None:
     """Count the waiting jobs again: for an operator who changed rows by hand."""
+    if connection.dialect.name == "postgresql":  # nobody counts while we do; a move that has begun is waited for
+        connection.execute(sa.text("LOCK TABLE lines, shares IN SHARE ROW EXCLUSIVE MODE"))
     connection.execute(lines.update().values(waiting=0, published=0))
     connection.execute(shares.update().values(waiting=0))
     place = (jobs.c.pool, jobs.c.priority, jobs.c.owner)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -26,6 +27,7 @@ from stemsvc.jobs.record import Event, Job, JobState, JobView
 from stemsvc.jobstore import fair_queue, rows
 from stemsvc.jobstore.bounds import Bounds, Counts, check_room, check_stored, lock_owners
 from stemsvc.jobstore.engine import reading, translated
+from stemsvc.jobstore.locks import Lock, hold
 from stemsvc.jobstore.quota import check_quota
 from stemsvc.jobstore.tables import db_now, events, idempotency_keys, jobs, usage
 from stemsvc.jobstore.transition import Moved, Moves
@@ -33,7 +35,6 @@ from stemsvc.jobstore.transition import Moved, Moves
 FULL_SECONDS = 10.0  # for so long after a refusal, room is checked before a file is stored
 NO_ROOM = (QueueFull, KeyQueueFull, QuotaExceeded, KeyStorageFull)
 _NOW = sa.select(db_now())
-_LOCK = 7350232  # key of a PostgreSQL advisory lock: arbitrary, but the same in every process
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,15 @@ class Intake:
         with reading(self._engine) as connection:
             return _earlier(connection, owner, key)
 
+    def check_same(self, owner: str, keys: Sequence[IdempotencyKey]) -> None:
+        """Raise `UsageError` `idempotency_conflict` where one of the keys came before with another request."""
+        which = sa.and_(idempotency_keys.c.owner == owner, idempotency_keys.c.key.in_([each.key for each in keys]))
+        query = sa.select(idempotency_keys.c.key, idempotency_keys.c.fingerprint).where(which)
+        with reading(self._engine) as connection:
+            before = {row.key: row.fingerprint for row in connection.execute(query)} if keys else {}
+        for each in keys:
+            _check_same(before.get(each.key, each.fingerprint), each)
+
     def forget_keys(self, seconds: float) -> int:
         """Delete idempotency keys that are older than `seconds`; returns how many."""
         with translated(), self._engine.begin() as connection:
@@ -156,8 +166,7 @@ class Intake:
         return self._newest
 
     def _write_all(self, connection: sa.Connection, batch: list[_Item]) -> list[JobView | StemsvcError]:
-        if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        hold(connection, Lock.QUEUES)
         lock_owners(connection, [item.job.owner for item in batch if item.bounds and _sums(item.bounds)])
         now = float(connection.execute(_NOW).scalar_one())
         standing = fair_queue.Standing.of(
@@ -270,8 +279,7 @@ def _earlier(connection: sa.Connection, owner: str, key: IdempotencyKey) -> JobV
         return None
     _check_same(row.fingerprint, key)
     job = rows.find(connection, row.job_id)
-    assert job is not None  # a key is deleted with its job
-    return rows.view(connection, job)
+    return rows.view(connection, job) if job else None  # deleted in this moment, and its key with it
 
 
 def _check_same(fingerprint: str, key: IdempotencyKey) -> None:

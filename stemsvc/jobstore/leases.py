@@ -16,6 +16,7 @@ from stemsvc.jobstore import quota
 from stemsvc.jobstore.bounds import OwnLimits, check_stored, lock_owners
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.fair_queue import Place, Turns
+from stemsvc.jobstore.locks import Lock, hold
 from stemsvc.jobstore.rows import bytes_of, find, is_due, to_job
 from stemsvc.jobstore.tables import db_now, jobs, workers
 from stemsvc.jobstore.transition import Moved, Moves, Transaction, announce
@@ -90,9 +91,10 @@ class Leases:
     def announce(self, lease: Lease, type: str) -> None:
         """Record a webhook of this type for delivery, if the client asked for it and the job is still the caller's."""
         with translated(), self._engine.begin() as connection:
-            job = find(connection, lease.job_id)
-            if job is not None and job.state is JobState.RUNNING and job.attempt == lease.attempt:
-                announce(connection, job, type)
+            # until the commit the job can neither end nor be deleted; SQLite ignores FOR UPDATE
+            row = connection.execute(sa.select(jobs).where(held(lease)).with_for_update()).mappings().first()
+            if row is not None:
+                announce(connection, to_job(row), type)
 
     def hand_on(self, lease: Lease, inputs: Sequence[Input], seconds: float | None, cost: float | None = None) -> bool:
         """running -> queued in the pool that does the work, its inputs fetched; False where the lease is stale.
@@ -118,6 +120,7 @@ class Leases:
         fetched = sa.and_(held(lease), jobs.c.next_pool.is_not(None))
         why = f"fetched {sum(each.bytes for each in inputs)} bytes"
         with self._moves.begin() as moving:
+            hold(moving.connection, Lock.QUEUES)  # two turns given at once would be the same turn
             job = find(moving.connection, lease.job_id)
             if job is None or job.next_pool is None:
                 return False

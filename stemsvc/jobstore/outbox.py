@@ -17,6 +17,7 @@ from stemsvc.jobs.pools import FETCH, queue_of
 from stemsvc.jobs.record import JobState, Priority
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.fair_queue import LINES, PUBLISHED, UNPUBLISHED, Change, Place, advance, count
+from stemsvc.jobstore.locks import Lock, hold
 from stemsvc.jobstore.rows import is_due
 from stemsvc.jobstore.tables import db_now, jobs
 from stemsvc.jobstore.workers import Workers
@@ -70,8 +71,8 @@ class Outbox:
     def claim(self, limit: int = 100) -> list[Claimed]:
         """Mark the next jobs as published and return them: the caller must send their messages.
 
-        Where many dispatchers ask at once, one of them gets a job. A low priority gets the room that the higher ones
-        leave.
+        Where many dispatchers ask at once, one of them gets a job, and together they fill the room once. A low priority
+        gets the room that the higher ones leave.
         """
         slots = self._workers.slots()
         with reading(self._engine) as connection:  # most calls find nothing, and a reader blocks nobody
@@ -81,6 +82,7 @@ class Outbox:
         changes: Counter[Place] = Counter()
         turns: dict[tuple[str, int], float] = {}
         with translated(), self._engine.begin() as connection:
+            hold(connection, Lock.MESSAGES)  # two that count the messages at once would each fill the same room
             for room in self._rooms(connection, slots, changes):
                 for row in _claim(connection, room, limit - len(claimed)):
                     turns[row.pool, row.priority] = max(turns.get((row.pool, row.priority), 0.0), row.turn)

@@ -17,6 +17,7 @@ from stemsvc.jobstore.intake import Intake
 from stemsvc.jobstore.keys import Keys
 from stemsvc.jobstore.leases import Leases
 from stemsvc.jobstore.listing import Filter, Page, page
+from stemsvc.jobstore.locks import Lock, hold
 from stemsvc.jobstore.outbox import Outbox
 from stemsvc.jobstore.result_cache import find_cached
 from stemsvc.jobstore.rows import append, find, to_job, view
@@ -162,7 +163,11 @@ class JobStore:
         values = {"finished_at": db_now(), "stage": "canceled", "lease_expires_at": None}
         this = jobs.c.id == job_id
         with self._moves.begin() as moving:
-            return any(moving.transition(this, state, JobState.CANCELED, why, values=values) for state in LIVE)
+            # the row is locked first: a job that goes from one live state to another must not be missed in both
+            state = moving.connection.execute(sa.select(jobs.c.state).where(this).with_for_update()).scalar()
+            if state not in LIVE:
+                return False
+            return moving.transition(this, JobState(state), JobState.CANCELED, why, values=values) is not None
 
     def delete(self, job_id: str) -> bool:
         """Delete the rows of a job and its timeline; False where there is none."""
@@ -175,7 +180,7 @@ class JobStore:
         values: dict[str, Any] = {"outputs": {}, "stage": "expired", "manifest_key": None}
         why = "the time to keep the stems is over"
         with self._moves.begin() as moving:
-            found = moving.connection.execute(sa.select(jobs.c.id).where(old)).scalars().all()
+            found = moving.connection.execute(sa.select(jobs.c.id).where(old).order_by(jobs.c.id)).scalars().all()
             moved = (
                 moving.transition(jobs.c.id == job_id, JobState.SUCCEEDED, JobState.EXPIRED, why, values=values)
                 for job_id in found
@@ -195,6 +200,7 @@ class JobStore:
     def reroute(self, job_id: str, pool: str, new: str, why: str) -> bool:
         """Move a job that waits in `pool` to the pool `new`; False where it no longer waits in `pool`."""
         with translated(), self._engine.begin() as connection:
+            hold(connection, Lock.QUEUES)  # two turns given at once would be the same turn
             turns = fair_queue.Turns(connection)
             job = find(connection, job_id)
             if job is None:
@@ -228,6 +234,7 @@ class JobStore:
     def tidy(self) -> None:
         """Delete owners' shares that change no turn, and workers that have been gone for a day."""
         with translated(), self._engine.begin() as connection:
+            hold(connection, Lock.QUEUES)  # it locks shares in no order
             fair_queue.tidy(connection)
         self.workers.forget()
 

@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from stemsvc.jobstore.plain_text import PlainText
+
 metadata = sa.MetaData()
 
 
@@ -48,7 +50,7 @@ jobs = sa.Table(
     sa.Column("not_before", sa.Double),
     sa.Column("published_at", sa.Double),
     sa.Column("error_code", sa.String(64)),
-    sa.Column("error_detail", sa.Text),
+    sa.Column("error_detail", PlainText),
     sa.Column("source", sa.JSON, nullable=False),
     sa.Column("outputs", sa.JSON, nullable=False),
     sa.Column("facts", sa.JSON(none_as_null=True)),
@@ -83,7 +85,7 @@ events = sa.Table(
     sa.Column("at", sa.Double, nullable=False),
     sa.Column("from_state", sa.String(16)),
     sa.Column("to_state", sa.String(16), nullable=False),
-    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("why", PlainText, nullable=False),
     sa.Column("worker", sa.String(256)),
     sa.Index("job_events_by_job", "job_id", "id"),
 )
@@ -204,7 +206,7 @@ webhook_deliveries = sa.Table(
     sa.Column("first_at", sa.Double, nullable=False),
     sa.Column("next_at", sa.Double),
     sa.Column("ended_at", sa.Double),
-    sa.Column("detail", sa.Text),
+    sa.Column("detail", PlainText),
     sa.Column("host", sa.String(255)),  # null: release 0.1 has made the row
     sa.Column("lease", sa.String(32)),  # of the try that is at work
     sa.Column("lease_expires_at", sa.Double),

@@ -13,10 +13,9 @@ import sqlalchemy as sa
 from stemsvc.accounts.cipher import Cipher, is_encrypted
 from stemsvc.accounts.webhooks import GIVE_UP_SECONDS, Delivery, new_secret, pause
 from stemsvc.jobstore.engine import reading, translated
+from stemsvc.jobstore.locks import Lock, hold
 from stemsvc.jobstore.tables import db_now, webhook_deliveries, webhook_secrets
 
-# numbers of PostgreSQL's advisory locks: arbitrary, but they must never change
-SECRETS, TAKING = 7350233, 7350234
 LEASE_SECONDS = 60.0  # longer than a try may take: of a process that was killed in a try another one takes it over
 
 
@@ -45,7 +44,7 @@ class Webhooks:
             if connection.execute(sa.select(webhook_deliveries.c.id).where(_due()).limit(1)).first() is None:
                 return []
         with translated(), self._engine.begin() as connection:
-            _take_turn(connection, TAKING)
+            hold(connection, Lock.WEBHOOK_TRIES)
             found = _within(connection, limit, bounds)
             for each in found:
                 mine = webhook_deliveries.update().where(webhook_deliveries.c.id == each.id)
@@ -125,7 +124,7 @@ class Webhooks:
         with translated(), self._engine.begin() as connection:
             found = _secrets(connection, owner)
             if not found:  # of several processes that find none, the first one makes it
-                _take_turn(connection, SECRETS)
+                hold(connection, Lock.WEBHOOK_SECRETS)
                 found = _secrets(connection, owner) or [self._add_secret(connection, owner)]
         return [self._cipher.decrypt(each) for each in found]
 
@@ -133,7 +132,8 @@ class Webhooks:
         """Make a new secret and return it. The earlier ones sign beside it for `keep_seconds`."""
         ending = sa.and_(webhook_secrets.c.owner == owner, webhook_secrets.c.expires_at.is_(None))
         with translated(), self._engine.begin() as connection:
-            _take_turn(connection, SECRETS)
+            # of two at once, the second must see the first one's secret: only one secret never expires
+            hold(connection, Lock.WEBHOOK_SECRETS)
             self._rewrite(connection, ending, expires_at=db_now() + keep_seconds)
             return self._cipher.decrypt(self._add_secret(connection, owner))
 
@@ -148,7 +148,7 @@ class Webhooks:
         Raises `FatalError` `secret_unreadable`, and then changes none.
         """
         with translated(), self._engine.begin() as connection:
-            _take_turn(connection, SECRETS)
+            hold(connection, Lock.WEBHOOK_SECRETS)
             return self._rewrite(connection, sa.true(), clear=clear)
 
     def count_secrets(self) -> tuple[int, int]:
@@ -183,11 +183,6 @@ def _secrets(connection: sa.Connection, owner: str) -> list[str]:
     valid = sa.or_(webhook_secrets.c.expires_at.is_(None), webhook_secrets.c.expires_at > db_now())
     query = sa.select(webhook_secrets.c.secret).where(webhook_secrets.c.owner == owner, valid)
     return list(connection.execute(query.order_by(webhook_secrets.c.id.desc())).scalars().all())
-
-
-def _take_turn(connection: sa.Connection, what: int) -> None:
-    if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(what)))
 
 
 def _leased() -> sa.ColumnElement[bool]:

@@ -69,6 +69,7 @@ NUMBERS = [
     "",
     " 1 ",
     "1\0",
+    "9" * 5000,
     "true",
 ]
 VALUES: list[Any] = [
@@ -98,6 +99,16 @@ VALUES: list[Any] = [
     {"__class__": "x"},
     ["a"] * 5000,
 ]
+TOKENS = (  # in the text of a JSON body, because Python writes none of them
+    "9" * 5000,
+    "-" + "9" * 5000,
+    "1e999",
+    "NaN",
+    "-Infinity",
+    r'"\ud800"',
+    r'"a\u0000"',
+    "[" * 100 + "]" * 100,
+)
 FIELDS = (
     "model",
     "device",
@@ -229,6 +240,11 @@ def fixed(song: bytes, victim_job: str, victim_upload: str) -> Iterator[Call]:
     for field_ in FIELDS:
         for value in VALUES:
             yield Call("types", "POST", "/v1/jobs", _json({"source": {"upload_id": "x"}, field_: value}))
+    for token in TOKENS:
+        for field_ in ("seed", "metadata", "model", "source", "unknown"):
+            content = f'{{"source": {{"upload_id": "x"}}, "{field_}": {token}}}'
+            for path, body in (("jobs", content), ("jobs:batch", f'{{"jobs": [{content}]}}'), ("uploads", content)):
+                yield Call("tokens", "POST", f"/v1/{path}", _text(body))
     for number in NUMBERS:
         for field_ in ("overlap", "shifts", "seed", "segment", "sample_rate"):
             yield Call("numbers", "POST", "/v1/jobs", {"files": {"file": ("a.flac", b"la")}, "data": {field_: number}})
@@ -325,4 +341,8 @@ def drawn(song: bytes, random_: random.Random) -> Call:
 
 
 def _json(body: Any) -> dict[str, Any]:
-    return {"content": json.dumps(body).encode(), "headers": {"Content-Type": "application/json"}}
+    return _text(json.dumps(body))
+
+
+def _text(body: str) -> dict[str, Any]:
+    return {"content": body.encode(), "headers": {"Content-Type": "application/json"}}

@@ -67,7 +67,7 @@ def test_an_upload_that_was_not_sent_is_no_source(client: Any, parts: Services) 
     assert refused(by_json(client, source={"upload_id": made["upload_id"]}), parts) == (422, "upload_missing")
 
 
-@pytest.mark.parametrize("upload_id", ["nope", "../../jobs", "", "a" * 32, "x\0y"])
+@pytest.mark.parametrize("upload_id", ["nope", "../../jobs", "", "a" * 32])
 def test_an_unknown_upload_is_no_source(client: Any, parts: Services, upload_id: str) -> None:
     assert refused(by_json(client, source={"upload_id": upload_id}), parts) == (404, "upload_not_found")
 
