@@ -99,7 +99,7 @@ class Addresses:
         return None if any(found in each for each in self._proxies) else str(found)
 
 
-class Connection(TConn):  # type: ignore[misc]
+class Connection(TConn):
     """A connection, and what has come of its next request's head."""
 
     def __init__(self, cfg: Any, sock: Any, client: Any, server: Any) -> None:
@@ -133,8 +133,10 @@ class Connection(TConn):  # type: ignore[misc]
         super().close()
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
+class Worker(ThreadWorker):
     """The worker. `limit` it before it runs."""
+
+    worker_connections: int
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
