@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import prometheus_client
 import pytest
 import structlog
+from opentelemetry import trace
 from opentelemetry.sdk.trace import Span
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -53,7 +54,7 @@ def _spans(patch: pytest.MonkeyPatch) -> None:
 def _contexts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(traces._propagator, "inject", fail)
     patch.setattr(traces._propagator, "extract", fail)
-    patch.setattr("opentelemetry.trace.get_current_span", fail)
+    patch.setattr(trace, "get_current_span", fail)
 
 
 def _log_lines(patch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 PART_BYTES = 16 * 1024 * 1024  # R2 requires parts of equal size, except the last; boto3 makes such parts
 PUT_TYPE = "application/octet-stream"
+SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
 DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Unauthorized", "403", "401", "Forbidden"}
 MISSING_BUCKET = {"NoSuchBucket"}
 MISSING_OBJECT = {"NoSuchKey", "404", "NotFound"}
@@ -70,6 +71,8 @@ def _from_response(error: ClientError, bucket: str) -> StemsvcError:
         return ObjectMissing("no such object")
     if code in ABORTED:
         return StorageUnavailable("the object was deleted before it was whole")
+    if code in SKEWED:  # the next host may have a better clock
+        return StorageUnavailable(f"this machine's clock and the S3 endpoint's differ by too much ({code})")
     if code in DENIED or status in (401, 403):
         return StorageDenied(f"the S3 endpoint refuses these credentials ({code})")
     if status >= 500 or status == 429 or code in ("SlowDown", "RequestTimeout"):

@@ -85,7 +85,6 @@ SKEWED = "S3 answers 403 RequestTimeTooSkewed to a host whose clock is wrong, wh
 KNOWN: dict[Fault, str] = {
     clocks.put_a_hosts_clock_an_hour_ahead: SKEWED,
     clocks.put_a_hosts_clock_an_hour_back: SKEWED,
-    filling.fill_the_disk_of_metrics: "its figures are mapped files, so a process that counts is killed by SIGBUS",
 }
 
 
