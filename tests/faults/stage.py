@@ -90,7 +90,7 @@ class Stage:
             data = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="stemsvc-postgres-"))
             self.postgres = Postgres.made(Path(data) / "data")
             self.servers.append(self.postgres)
-            cleanup.callback(lambda: [server.stop() for server in self.servers])
+            cleanup.callback(self._stop_servers)
             self.answers = cleanup.enter_context(Answers(self.postgres.socket))
             self.front = cleanup.enter_context(Answers(self.postgres.socket))
             database = f"postgresql://postgres:@127.0.0.1:{self.front.port}/postgres"
@@ -161,6 +161,10 @@ class Stage:
         )
         api.ready()
         return api, url
+
+    def _stop_servers(self) -> None:
+        for server in self.servers:
+            server.stop()
 
     @contextlib.contextmanager
     def more_workers(self, count: int, **changes: str) -> Iterator[list[CeleryTestWorker]]:

@@ -70,7 +70,7 @@ class Scene:
         path.write_bytes(b"abc")
 
     def webhook(self, kind: str = "job.succeeded", name: str = "msg_1", **changes: Any) -> Told:
-        data = {"id": "one", "state": "succeeded", "error": None, "metadata": {"errand": "e1"}}
+        data: dict[str, Any] = {"id": "one", "state": "succeeded", "error": None, "metadata": {"errand": "e1"}}
         data |= {"stems": {"vocals": SAID}}
         body = json.dumps({"type": kind, "timestamp": "now", "data": data | changes}).encode()
         moment = str(int(time.time()))

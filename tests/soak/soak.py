@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests import rabbitmq
 from tests.faults.auditor import Auditor
@@ -42,7 +43,7 @@ SETTINGS = {
     "STEMSVC_JANITOR_INTERVAL_SECONDS": "3",
 }
 # What clients may ask for beyond what they always draw. The length of a stem follows its sample rate.
-OPTIONS = (
+OPTIONS: tuple[dict[str, Any], ...] = (
     {},
     {"residual": True},
     {"overlap": 0.5},
@@ -119,8 +120,10 @@ def soak(folder: Path, stack: str, minutes: float, seed: int, say: Callable[[str
         result.complaints += crowd.complaints
         with suppress(AssertionError):  # what is left to do is counted, not waited for any longer
             wait_for("rest", Auditor(stage.reader, stage.scratch).at_rest, 120)
-        left = Auditor(stage.reader, stage.scratch).scratch_left()
-        result.complaints += [f"left on the scratch disk: {name}" for name in left]
+        auditor = Auditor(stage.reader, stage.scratch)
+        with suppress(AssertionError):  # a worker removes its folder just after its job's end
+            wait_for("the scratch disk to be empty", lambda: not auditor.scratch_left())
+        result.complaints += [f"left on the scratch disk: {name}" for name in auditor.scratch_left()]
     result.samples = len(hours)
     whole = {key: values for key, values in series.items() if len(values) == len(hours)}
     result.grown = {name: (unit, growth(hours, values, unit.floor)) for (name, unit), values in whole.items()}
