@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import redis
 
@@ -95,22 +96,22 @@ class Replica:
 
     def __init__(self, folder: Path, primary: str) -> None:
         self._server = RedisServer(folder)
-        self._primary = redis.connection.parse_url(primary)  # type: ignore[no-untyped-call]
+        self._primary = urlsplit(primary)
         self._server.child.start()
         wait_for("the replica to start", self._server.answers)
         with redis.Redis.from_url(self._server.url) as client:
-            client.config_set("masterauth", self._primary["password"])
-            client.config_set("requirepass", self._primary["password"])
-            client.replicaof(self._primary["host"], self._primary["port"])
+            client.config_set("masterauth", self._primary.password)
+            client.config_set("requirepass", self._primary.password)
+            client.replicaof(self._primary.hostname, self._primary.port)
 
     @property
     def port(self) -> int:
         """Where it listens."""
-        return int(redis.connection.parse_url(self._server.url)["port"])  # type: ignore[no-untyped-call]
+        return urlsplit(self._server.url).port or 0
 
     def has_all(self) -> bool:
         """Whether it has every write of the primary."""
-        here, there = self._info(self.port), self._info(int(self._primary["port"]))
+        here, there = self._info(self.port), self._info(self._primary.port or 0)
         up = here["master_link_status"] == "up" and not here["master_sync_in_progress"]
         return bool(up and here["slave_repl_offset"] >= there["master_repl_offset"])
 
@@ -128,7 +129,7 @@ class Replica:
             return dict(client.info("replication"))
 
     def _client(self, port: int) -> redis.Redis:
-        return redis.Redis(port=port, password=self._primary["password"], socket_timeout=5)
+        return redis.Redis(port=port, password=self._primary.password, socket_timeout=5)
 
 
 class Rabbit:

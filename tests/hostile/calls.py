@@ -296,7 +296,7 @@ def fixed(song: bytes, victim_job: str, victim_upload: str) -> Iterator[Call]:
         for path in ("/v1/jobs", "/v1/models", "/nowhere", "/v1/files/x", "/"):
             yield Call("methods", method, path)
     broken = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nla'
-    for body in (
+    for garbled in (
         broken,
         broken.replace(b"--x", b"--y"),
         b"--x--",
@@ -304,7 +304,9 @@ def fixed(song: bytes, victim_job: str, victim_upload: str) -> Iterator[Call]:
         b"\r\n" * 5000,
         broken * 60 + b"\r\n--x--",
     ):
-        yield Call("forms", "POST", "/v1/jobs", {"content": body}, {"Content-Type": "multipart/form-data; boundary=x"})
+        yield Call(
+            "forms", "POST", "/v1/jobs", {"content": garbled}, {"Content-Type": "multipart/form-data; boundary=x"}
+        )
     many = {f"field{index}": "x" for index in range(500)}
     yield Call("forms", "POST", "/v1/jobs", {"files": {"file": ("a.flac", b"la")}, "data": many})
     yield Call("forms", "POST", "/v1/jobs", {"files": {"file": ("a.flac", b"la")}, "data": {"model": "x" * 3_000_000}})

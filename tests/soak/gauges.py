@@ -25,6 +25,7 @@ class Unit:
 
 
 MEMORY = Unit("MiB", 4.0)
+COMPUTING = Unit("MiB", 128.0)  # of a process that computes: what a job needs comes and goes between two samples
 FILES = Unit("open files", 5.0)
 THREADS = Unit("threads", 3.0)
 SOCKETS = Unit("sockets", 4.0)
@@ -40,7 +41,8 @@ def measure(stage: Stage) -> Figures:
     found: Figures = {}
     for name, pids in _processes(stage):
         for (what, unit), value in _of_processes(pids).items():
-            found[f"{name}: {what}", unit] = value
+            computes = unit is MEMORY and name.startswith("pool process")
+            found[f"{name}: {what}", COMPUTING if computes else unit] = value
     for name, folder in (
         ("scratch", stage.scratch),
         ("objects", stage.objects),

@@ -120,8 +120,10 @@ def soak(folder: Path, stack: str, minutes: float, seed: int, say: Callable[[str
         result.complaints += crowd.complaints
         with suppress(AssertionError):  # what is left to do is counted, not waited for any longer
             wait_for("rest", Auditor(stage.reader, stage.scratch).at_rest, 120)
-        left = Auditor(stage.reader, stage.scratch).scratch_left()
-        result.complaints += [f"left on the scratch disk: {name}" for name in left]
+        auditor = Auditor(stage.reader, stage.scratch)
+        with suppress(AssertionError):  # a worker removes its folder just after its job's end
+            wait_for("the scratch disk to be empty", lambda: not auditor.scratch_left())
+        result.complaints += [f"left on the scratch disk: {name}" for name in auditor.scratch_left()]
     result.samples = len(hours)
     whole = {key: values for key, values in series.items() if len(values) == len(hours)}
     result.grown = {name: (unit, growth(hours, values, unit.floor)) for (name, unit), values in whole.items()}
