@@ -162,10 +162,6 @@ class Stage:
         api.ready()
         return api, url
 
-    def _stop_servers(self) -> None:
-        for server in self.servers:
-            server.stop()
-
     @contextlib.contextmanager
     def more_workers(self, count: int, **changes: str) -> Iterator[list[CeleryTestWorker]]:
         """All workers and, while the context lasts, `count` more with a changed environment."""
