@@ -8,11 +8,10 @@ SONG ?=
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-# The versions of requirements.lock. Runs again only when a file it depends on is newer than the last run.
-$(READY): pyproject.toml requirements.lock
+# The files of requirements.lock, by their hashes. Runs again only when a file it depends on is newer than the last run.
+$(READY): pyproject.toml requirements.lock deploy/torch-cpu.lock deploy/cuda.lock deploy/install.sh
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "stemsvc needs Python 3.11 or newer")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[api,worker,embedded,dev]'
+	PYTHON='$(PYTHON)' deploy/install.sh $(VENV) requirements.lock --editable
 	touch $@
 
 setup: $(READY)  ## Make .venv with everything in it
@@ -68,15 +67,18 @@ bench: $(READY)  ## Print the engine's figures against upstream's (20 min) and t
 	$(BIN)/stemsvc bench api --output tests/bench/API.md
 
 train-demo: $(READY)  ## Render the songs and train the demo model again (about 90 minutes on 2 cores)
-	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[train]'
 	# large tensors stay in the heap: handing them back to the system at each step costs half the speed
 	MALLOC_MMAP_THRESHOLD_=17179869184 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=1073741824 \
 	  $(BIN)/python -m training.train
 
-lock: $(READY)  ## Write the installed versions into requirements.lock
-	$(BIN)/pip freeze --exclude-editable | sed -E 's/^(torch==[0-9.]+)\+.*/\1/' > requirements.lock
+lock: $(READY)  ## Write the lock files again: the installed versions, or the newest ones with UPGRADE=1
+	$(BIN)/python -m tests.lock $(if $(UPGRADE),--upgrade)
+
+SBOM ?= dist/stemsvc.cdx.json
+sbom: $(READY)  ## Write what is installed, with licences and hashes, as CycloneDX into dist/ (or SBOM=path)
+	$(BIN)/python -m tests.sbom $(SBOM)
 
 clean:  ## Remove what make made
-	rm -rf $(VENV) demo-output site *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) demo-output site dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
-.PHONY: help setup demo up down test test-long lint load bench train-demo lock clean faults fuzz docs
+.PHONY: help setup demo up down test test-long lint load bench train-demo lock sbom clean faults fuzz docs

@@ -1,16 +1,17 @@
 # The image of the api, the dispatcher, the migration, the operator's commands and Flower. It has no torch.
 #   docker build -f deploy/api.Dockerfile -t stemsvc-api:0.2.0 .
-ARG PYTHON=3.11.14
-FROM docker.io/library/python:${PYTHON}-slim-bookworm AS build
+# The digest is that of the image for all architectures. Change it together with the tag.
+ARG BASE=docker.io/library/python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d
+FROM ${BASE} AS build
 WORKDIR /src
-COPY pyproject.toml requirements.lock README.md LICENSE ./
-COPY deploy/install.sh deploy/
+COPY pyproject.toml README.md LICENSE ./
+COPY deploy/install.sh deploy/api.lock deploy/
 COPY stemsvc stemsvc
 COPY api api
 COPY workers/__init__.py workers/
-RUN deploy/install.sh /opt/stemsvc api,flower
+RUN PIP_NO_CACHE_DIR=1 deploy/install.sh /opt/stemsvc deploy/api.lock
 
-FROM docker.io/library/python:${PYTHON}-slim-bookworm
+FROM ${BASE}
 ARG VERSION=0.2.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="stemsvc-api" \

@@ -1,17 +1,18 @@
 # The image of workers and the fetcher. TORCH_INDEX chooses torch for CPUs or for CUDA (see deploy/README.md):
 #   docker build -f deploy/worker.Dockerfile --build-arg TORCH_INDEX=... -t stemsvc-worker-cpu:0.2.0 .
-ARG PYTHON=3.11.14
-FROM docker.io/library/python:${PYTHON}-slim-bookworm AS build
+# The digest is that of the image for all architectures. Change it together with the tag.
+ARG BASE=docker.io/library/python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d
+FROM ${BASE} AS build
 ARG TORCH_INDEX=""
 WORKDIR /src
-COPY pyproject.toml requirements.lock README.md LICENSE ./
-COPY deploy/install.sh deploy/
+COPY pyproject.toml README.md LICENSE ./
+COPY deploy/install.sh deploy/worker.lock deploy/torch-cpu.lock deploy/cuda.lock deploy/
 COPY stemsvc stemsvc
 COPY api/__init__.py api/
 COPY workers workers
-RUN TORCH_INDEX="${TORCH_INDEX}" deploy/install.sh /opt/stemsvc worker
+RUN PIP_NO_CACHE_DIR=1 TORCH_INDEX="${TORCH_INDEX}" deploy/install.sh /opt/stemsvc deploy/worker.lock
 
-FROM docker.io/library/python:${PYTHON}-slim-bookworm
+FROM ${BASE}
 ARG VERSION=0.2.0
 ARG REVISION=unknown
 ARG DEVICE=cpu
