@@ -70,8 +70,7 @@ def installed() -> dict[str, str]:
 
 def _said(name: str) -> str:
     """The free words in which a package names its licence; cyclonedx-py leaves out those that are no SPDX name."""
-    found: Any = metadata.metadata(name)  # an email.message.Message
-    return str(found.get("License") or "").strip().partition("\n")[0]
+    return str(metadata.metadata(name).json.get("license", "")).strip().partition("\n")[0]
 
 
 def _completed(component: dict[str, Any], pins: dict[str, Pin]) -> dict[str, Any]:
