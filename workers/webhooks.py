@@ -17,10 +17,10 @@ from standardwebhooks import Webhook
 
 from stemsvc.accounts.cipher import open_cipher
 from stemsvc.accounts.webhooks import Delivery, pause
+from stemsvc.control.guard import Deadline, Guard, guarded_client
 from stemsvc.control.present import Links, job_body
 from stemsvc.control.services import open_guard
 from stemsvc.errors import JobGone, StemsvcError, UrlRefused, UsageError
-from stemsvc.guard import Deadline, Guard, guarded_client
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.webhooks import Bounds
 from stemsvc.observe.traces import Attributes, mark_failed, span

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from stemsvc.control.guard import Guard
 from stemsvc.control.publish import Sender
 from stemsvc.control.route import Router
 from stemsvc.control.sources import Source
@@ -21,7 +22,6 @@ from stemsvc.errors import (
     StemsvcError,
     TransientError,
 )
-from stemsvc.guard import Guard
 from stemsvc.jobs.pools import FETCH
 from stemsvc.jobs.record import Job, JobState, JobView, Priority, input_key, new_job_id
 from stemsvc.jobs.spec import Input, JobSpec

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from stemsvc.control.accept import Acceptance, Rules
 from stemsvc.control.dispatcher import Dispatcher
 from stemsvc.control.follow import Watch
+from stemsvc.control.guard import Guard
 from stemsvc.control.janitor import Janitor
 from stemsvc.control.publish import Sender
 from stemsvc.control.route import Router
 from stemsvc.control.subscribers import open_store
 from stemsvc.control.uploads import ClientUploads
 from stemsvc.errors import BadSettings
-from stemsvc.guard import Guard
 from stemsvc.jobs.pools import Pool
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds

@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from stemsvc.accounts.webhooks import ENDS, Delivery, pause
+from stemsvc.control.guard import Guard
 from stemsvc.control.present import Links
-from stemsvc.guard import Guard
 from stemsvc.jobs.record import JobState, Lease, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate

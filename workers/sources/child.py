@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import time
 
+from stemsvc.control.guard import Guard
 from stemsvc.errors import InternalError, StemsvcError
-from stemsvc.guard import Guard
 from workers.host.sandbox import be_child
 from workers.sources import ytdlp
 from workers.sources.direct import fetch_direct

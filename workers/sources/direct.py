@@ -12,6 +12,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import httpx
 
+from stemsvc.control.guard import MOST_REDIRECTS, Deadline, Guard, guarded_client
 from stemsvc.errors import (
     BadUrl,
     EmptyFile,
@@ -27,7 +28,6 @@ from stemsvc.errors import (
     TooManyRedirects,
     UsageError,
 )
-from stemsvc.guard import MOST_REDIRECTS, Deadline, Guard, guarded_client
 from stemsvc.jobs.filenames import clean_filename
 from workers.sources.protocol import Fetched, Order
 

@@ -15,8 +15,8 @@ import sys
 from typing import Any
 from urllib.parse import urlsplit
 
+from stemsvc.control.guard import Guard
 from stemsvc.errors import UrlRefused
-from stemsvc.guard import Guard
 
 SPARE_BYTES = 64 * 1024 * 1024  # of a file, above the largest track: for what yt-dlp writes beside it
 RUNTIMES = ("deno", "node", "bun", "qjs", "quickjs")  # yt-dlp solves YouTube's puzzles in them, without a network

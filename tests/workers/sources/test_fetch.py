@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from stemsvc.control.guard import Guard
 from stemsvc.errors import (
     FetchDied,
     NotAudio,
@@ -24,7 +25,6 @@ from stemsvc.errors import (
     TransientError,
     UsageError,
 )
-from stemsvc.guard import Guard
 from tests.sounds import tone, write_sound
 from workers.sources import direct, ytdlp
 from workers.sources.fetch import fetch

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
+from stemsvc.control.guard import SPECIAL, Guard, guarded_client
 from stemsvc.errors import UrlRefused, UsageError
-from stemsvc.guard import SPECIAL, Guard, guarded_client
 
 # what a program that decodes Punycode and folds wide letters reads as `localhost`
 DISGUISED = "xn--" + "\uff4c\uff4f\uff43\uff41\uff4c\uff48\uff4f\uff53\uff54".encode("punycode").decode()
