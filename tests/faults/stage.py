@@ -303,7 +303,7 @@ class Stage:
             replies = self.app.control.ping(timeout=0.5)
         except AWAY:  # a fault may have cut our own connection
             return False
-        return any(f"-{process.pid}@" in name for reply in replies for name in reply)
+        return any(f"-{process.pid}-" in name for reply in replies for name in reply)
 
     def _song(self, seconds: float) -> Path:
         sound = np.sum(list(render_song(9600, min(seconds, 10.0)).values()), axis=0).T

@@ -138,7 +138,7 @@ def celery_worker_cluster(
     app = make_celery(Settings(broker_url=environment["STEMSVC_BROKER_URL"]))
 
     def answers(process: LocalProcess) -> bool:
-        return any(f"-{process.pid}@" in name for reply in app.control.ping(timeout=0.5) for name in reply)
+        return any(f"-{process.pid}-" in name for reply in app.control.ping(timeout=0.5) for name in reply)
 
     process = LocalProcess("worker", stemsvc("worker", *arguments, "--device", "cpu"), environment, tmp_path, answers)
     node = CeleryTestWorker(process, app)

@@ -97,7 +97,7 @@ def fetcher(tmp_path: Path, environment: dict[str, str], service: Service) -> It
 
     def answers(process: LocalProcess) -> bool:
         return any(
-            name.startswith(f"fetcher-{process.pid}@") for reply in app.control.ping(timeout=0.5) for name in reply
+            name.startswith(f"fetcher-{process.pid}-") for reply in app.control.ping(timeout=0.5) for name in reply
         )
 
     process = LocalProcess("fetcher", stemsvc("fetcher", "--concurrency", "1"), environment, tmp_path, answers)

@@ -7,6 +7,7 @@ import re
 import shutil
 import stat
 import subprocess
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -155,8 +156,8 @@ def test_there_is_nothing_to_close_where_there_is_no_folder(tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts a process as another user")
-def test_another_user_is_kept_out(tmp_path_factory: pytest.TempPathFactory) -> None:
-    base = Path(tmp_path_factory.getbasetemp()).parents[1] / f"stemsvc-other-{os.getpid()}"
+def test_another_user_is_kept_out() -> None:
+    base = Path(tempfile.mkdtemp(prefix="stemsvc-other-"))  # pytest's own folders are closed to other users
     try:
         folder = old_folder(base / "data")
         base.chmod(0o755)

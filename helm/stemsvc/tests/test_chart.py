@@ -104,7 +104,7 @@ def test_who_opens_the_store_gets_the_key_of_its_secrets_if_there_is_one(documen
             reference = variables["STEMSVC_SECRET_KEY"]["valueFrom"]["secretKeyRef"]
             assert (reference["key"], reference["optional"]) == ("secret-key", True), where
             seen += 1
-        elif container["args"][0] == "flower":
+        elif container.get("args", [""])[0] == "flower":
             assert "STEMSVC_SECRET_KEY" not in variables, where
     assert seen >= 3
 

@@ -49,11 +49,11 @@ def test_a_key_has_a_highest_priority_which_can_be_changed() -> None:
     assert keys("create", "others").exit_code == 0
     assert keys("create", "boss", "--scope", "admin").exit_code == 0
     rows = {line.split("│")[2].strip(): line for line in keys("list").stdout.splitlines() if "│" in line}
-    assert [rows[name].split("│")[6].strip() for name in ("the band", "others", "boss")] == ["high", "normal", "high"]
+    assert [rows[name].split("│")[5].strip() for name in ("the band", "others", "boss")] == ["high", "normal", "high"]
 
     assert keys("change", parts[0], "--max-priority", "low").exit_code == 0
     (line,) = (line for line in keys("list").stdout.splitlines() if parts[0] in line)
-    assert line.split("│")[6].strip() == "low"
+    assert line.split("│")[5].strip() == "low"
     unknown = keys("change", "nobody", "--max-priority", "low")
     assert (unknown.exit_code, "key_not_found" in unknown.stderr) == (1, True)
 

@@ -101,13 +101,14 @@ def test_a_host_name_that_changes_changes_nothing() -> None:
 
 
 REUSED = """
-    import subprocess
+    import subprocess, time
     from pathlib import Path
     from workers.host.identity import has_ended, worker_name
 
     def start(): return subprocess.Popen(["cat"], stdin=subprocess.PIPE)
 
-    first = start()
+    first, begun = start(), time.monotonic()
+    while time.monotonic() < begun + 0.03: pass  # the kernel tells starts apart by ticks of 10 ms
     old = worker_name(first.pid)
     first.kill(); first.communicate()
     Path("/proc/sys/kernel/ns_last_pid").write_text(str(first.pid - 1))

@@ -18,10 +18,10 @@ def test_a_child_tells_of_itself_until_it_stops(settings: Settings) -> None:
     store = JobStore(settings.resolved_database_url)
     own = JobStore(settings.resolved_database_url)
     presence = Presence(own, ("separate.demo.cpu", "other"), lambda: "cpu", 0.1, slots=3)
+    holds(["demo"])
     presence.start()
     with at_work("a-job"):
-        holds(["demo"])
-        seen = wait_for("its word", lambda: [each for each in store.workers.living() if each.worker.models])
+        seen = wait_for("its word", lambda: [each for each in store.workers.living() if each.worker.job_ids])
     holds([])
 
     (worker,) = [each.worker for each in seen]
