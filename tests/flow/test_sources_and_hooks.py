@@ -17,6 +17,7 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
+from stemsvc.accounts.cipher import open_cipher
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.errors import UsageError
 from stemsvc.jobstore import JobStore
@@ -143,7 +144,8 @@ def test_every_way_in_and_every_way_to_hear_of_it(
 
     # the message was signed, and says what the api says
     ((headers, body),) = world.told
-    store = JobStore(environment.get("STEMSVC_DATABASE_URL") or f"sqlite:///{running.folder / 'jobs.sqlite'}")
+    settings = Settings(data_dir=running.folder, database_url=environment.get("STEMSVC_DATABASE_URL", ""))
+    store = JobStore(settings.resolved_database_url, cipher=open_cipher(settings))
     told = Webhook(store.webhooks.secrets("")[0]).verify(body, headers)
     store.close()
     assert (told["type"], told["data"]["id"]) == ("job.succeeded", linked["id"])
