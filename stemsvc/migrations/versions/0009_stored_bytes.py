@@ -8,11 +8,20 @@ down_revision = "0008"
 
 STORED = sa.text("stored_bytes > 0")
 # What jobs store already. A process of an older release counts nothing for the jobs that it moves.
-SUMS = {
-    "sqlite": "SELECT sum(json_extract(value, '$.bytes')) FROM json_each(%s)",
-    "postgresql": "SELECT sum((value->>'bytes')::bigint) FROM %s",
+ENDED = {
+    "sqlite": """UPDATE jobs SET stored_bytes =
+        coalesce((SELECT sum(json_extract(value, '$.bytes')) FROM json_each(outputs)), 0) WHERE state = 'succeeded'""",
+    "postgresql": """UPDATE jobs SET stored_bytes =
+        coalesce((SELECT sum((value->>'bytes')::bigint) FROM json_each(outputs)), 0) WHERE state = 'succeeded'""",
 }
-LISTS = {"sqlite": ("outputs", "inputs"), "postgresql": ("json_each(outputs)", "json_array_elements(inputs)")}
+LIVE = {
+    "sqlite": """UPDATE jobs SET stored_bytes =
+        coalesce((SELECT sum(json_extract(value, '$.bytes')) FROM json_each(inputs)), input_bytes)
+        WHERE state IN ('queued', 'running')""",
+    "postgresql": """UPDATE jobs SET stored_bytes =
+        coalesce((SELECT sum((value->>'bytes')::bigint) FROM json_array_elements(inputs)), input_bytes)
+        WHERE state IN ('queued', 'running')""",
+}
 
 
 def upgrade() -> None:
@@ -21,10 +30,8 @@ def upgrade() -> None:
     op.add_column("uploads", sa.Column("bytes", sa.BigInteger, nullable=False, server_default="0"))
     op.add_column("usage", sa.Column("used_seconds", sa.Double, nullable=False, server_default="0"))
     dialect = op.get_bind().dialect.name
-    outputs, inputs = (SUMS[dialect] % each for each in LISTS[dialect])
-    op.execute(f"UPDATE jobs SET stored_bytes = coalesce(({outputs}), 0) WHERE state = 'succeeded'")
-    live = "state IN ('queued', 'running')"
-    op.execute(f"UPDATE jobs SET stored_bytes = coalesce(({inputs}), input_bytes) WHERE {live}")
+    op.execute(ENDED[dialect])
+    op.execute(LIVE[dialect])
     op.create_index("jobs_stored", "jobs", ["owner", "stored_bytes"], sqlite_where=STORED, postgresql_where=STORED)
     op.create_index("uploads_by_owner", "uploads", ["owner"])
 
