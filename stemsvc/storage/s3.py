@@ -36,6 +36,8 @@ log = structlog.get_logger()
 PART_BYTES = 16 * 1024 * 1024  # R2 requires parts of equal size, except the last; boto3 makes such parts
 PUT_TYPE = "application/octet-stream"
 SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
+COPY_BYTES = 5 * 1024**3  # S3 copies no larger object in one call (CopyObject's own limit)
+COPY_PART_BYTES = 512 * 1024**2
 DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Unauthorized", "403", "401", "Forbidden"}
 MISSING_BUCKET = {"NoSuchBucket"}
 MISSING_OBJECT = {"NoSuchKey", "404", "NotFound"}
@@ -230,10 +232,14 @@ class S3Storage:
 
     @timed("copy")
     def copy(self, source: str, target: str) -> None:
-        """See `Storage.copy`: the endpoint copies the object, in parts where it is large."""
+        """See `Storage.copy`: the endpoint copies the object, in parts only where it is too large for one call."""
+        whole = TransferConfig(multipart_threshold=COPY_BYTES, multipart_chunksize=COPY_PART_BYTES)
         with translated(self._bucket):
-            client = self._client(self._endpoint_url)
-            client.copy({"Bucket": self._bucket, "Key": source}, self._bucket, target, Config=_transfer())
+            try:
+                client = self._client(self._endpoint_url)
+                client.copy({"Bucket": self._bucket, "Key": source}, self._bucket, target, Config=whole)
+            except KeyError as error:  # some endpoints answer 200 to the copy of a part, and mean something else
+                raise StorageUnavailable("the S3 endpoint's answer to a copy can't be read") from error
 
     def check_room(self, bytes: int) -> None:
         """See `Storage.check_room`: never raises, because a bucket does not report its free space."""

@@ -37,7 +37,7 @@ def clip(folder: Path, number: int, seconds: float = 0.5) -> Path:
 
 
 def key(environment: dict[str, str], name: str) -> str:
-    command = stemsvc("keys", "create", name)
+    command = stemsvc("keys", "create", name, "--max-priority", "high")
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return next(word for word in done.stdout.split() if word.startswith("stemsvc_"))
 

@@ -101,11 +101,13 @@ def test_a_second_put_replaces_the_first(subject: Subject, tmp_path: Path) -> No
     assert (tmp_path / "back").read_bytes() == b"second"
 
 
-def test_a_large_object_goes_up_in_parts(subject: Subject) -> None:
+def test_a_large_object_goes_up_in_parts_and_is_copied(subject: Subject) -> None:
     data = os.urandom(36 * 1024 * 1024 + 17)
     assert put(subject.storage, "large", data) == len(data)
 
-    assert httpx.get(url_of(subject.storage, "large"), timeout=60).content == data
+    subject.storage.copy("large", "again")
+    for key in ("large", "again"):
+        assert httpx.get(url_of(subject.storage, key), timeout=60).content == data
 
 
 def test_a_signed_url_downloads_under_the_name_it_was_given(subject: Subject) -> None:
