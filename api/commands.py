@@ -9,7 +9,7 @@ import sys
 import click
 import structlog
 
-from api.edge.connections import Addresses
+from api.edge.addresses import Addresses
 from stemsvc.folders import private_folder, tighten
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate

@@ -6,7 +6,7 @@ import signal
 import threading
 from typing import Any
 
-from api.edge.connections import Addresses
+from api.edge.addresses import Addresses
 from stemsvc.embedded.processes import die_with_parent
 
 

@@ -17,7 +17,8 @@ from standardwebhooks import Webhook
 
 from stemsvc.accounts.cipher import open_cipher
 from stemsvc.accounts.webhooks import Delivery, pause
-from stemsvc.control.guard import Deadline, Guard, guarded_client
+from stemsvc.control.guard import Guard
+from stemsvc.control.guarded_client import Deadline, guarded_client
 from stemsvc.control.present import Links, job_body
 from stemsvc.control.services import open_guard
 from stemsvc.errors import JobGone, StemsvcError, UrlRefused, UsageError

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import functools
-import ipaddress
 import json
 import math
 import re
@@ -19,7 +18,7 @@ import selectors
 import socket
 import time
 import uuid
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from http import HTTPStatus
@@ -27,6 +26,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
+from api.edge.addresses import Addresses
 from api.edge.headers import SECURITY
 from api.edge.request_id import HEADER
 from stemsvc.errors import (
@@ -52,51 +52,6 @@ _READ, _WRITING = selectors.EVENT_READ, socket.SHUT_WR
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _PROBE = re.compile(rb"(?:GET|HEAD) /(?:healthz/(?:live|ready)|metrics)[ ?]")
 _BODY = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
-
-
-class Addresses:
-    """Counts the open connections of each address. Those of proxies are not counted.
-
-    An address of IPv6 counts as its network of 64 bits, which is what one client has. Raises `FatalError`
-    `bad_settings` for networks that are none.
-    """
-
-    def __init__(self, most: int, proxies: str) -> None:
-        self._most = most
-        try:
-            self._proxies = [ipaddress.ip_network(each.strip()) for each in proxies.split(",") if each.strip()]
-        except ValueError as error:
-            raise BadSettings(f"STEMSVC_PROXY_NETWORKS: {error}") from error
-        self._open: Counter[str] = Counter()
-        self._counted = functools.lru_cache(10_000)(self._find)
-
-    def enter(self, peer: Any) -> str | None:
-        """Count a connection of a socket's peer. Returns what `leave` takes. Raises `too_many_connections`."""
-        who = self._counted(peer[0]) if self._most and isinstance(peer, tuple) else None
-        if who is not None:
-            if self._open[who] >= self._most:
-                raise TooManyConnections(f"{self._most} connections of this address are open", retry_after=10.0)
-            self._open[who] += 1
-        return who
-
-    def leave(self, who: str | None) -> None:
-        """Count a connection no more."""
-        if who is not None:
-            self._open[who] -= 1
-            if self._open[who] <= 0:
-                del self._open[who]
-
-    def _find(self, address: str) -> str | None:
-        try:
-            found = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return address
-        if isinstance(found, ipaddress.IPv6Address):
-            if found.ipv4_mapped is None:
-                network = ipaddress.ip_network((found, 64), strict=False)
-                return None if any(found in each for each in self._proxies) else str(network)
-            found = found.ipv4_mapped
-        return None if any(found in each for each in self._proxies) else str(found)
 
 
 class Connection(TConn):
@@ -199,12 +154,9 @@ class Worker(ThreadWorker):
     def _read_head(self, conn: Connection, sock: Any) -> None:
         if conn not in self._reading:  # it made room after this event had come
             return
-        try:
-            data = sock.recv(PART_BYTES)
-        except (BlockingIOError, InterruptedError):
+        data = _received(sock)
+        if data is None:
             return
-        except OSError:
-            data = b""
         if not data:  # the client has left
             self._forget(conn)
             self._end(conn)
@@ -310,12 +262,9 @@ class Worker(ThreadWorker):
     def _drain(self, conn: Connection, sock: Any) -> None:
         if conn not in self._closing:
             return
-        try:
-            data = sock.recv(PART_BYTES)
-        except (BlockingIOError, InterruptedError):
+        data = _received(sock)
+        if data is None:
             return
-        except OSError:
-            data = b""
         conn.drained += len(data)
         if not data or conn.drained > LINGER_BYTES:
             self._forget(conn)
@@ -358,6 +307,16 @@ class Worker(ThreadWorker):
         if time.monotonic() > self._said_full:
             self._said_full = time.monotonic() + FULL_SECONDS
             self.log.warning("%s (%d are open)", what, self.nr_conns)
+
+
+def _received(sock: Any) -> bytes | None:
+    """What has come; empty when the client has left, None when nothing has come yet."""
+    try:
+        return bytes(sock.recv(PART_BYTES))
+    except (BlockingIOError, InterruptedError):
+        return None
+    except OSError:
+        return b""
 
 
 def _overdue(connections: dict[Connection, None], now: float) -> Iterator[Connection]:

@@ -12,7 +12,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import httpx
 
-from stemsvc.control.guard import MOST_REDIRECTS, Deadline, Guard, guarded_client
+from stemsvc.control.guard import Guard
+from stemsvc.control.guarded_client import MOST_REDIRECTS, Deadline, guarded_client
 from stemsvc.errors import (
     BadUrl,
     EmptyFile,

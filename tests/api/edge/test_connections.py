@@ -15,7 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from api.edge.connections import HEAD_BYTES, Addresses
+from api.edge.addresses import Addresses
+from api.edge.connections import HEAD_BYTES
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.errors import FatalError, TooManyConnections
 from tests.processes import LocalProcess, plain_environment, stemsvc, wait_for

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,19 +11,6 @@ from api.app import create_app
 from stemsvc.accounts.keys import DEFAULT_SCOPES, new_key
 from stemsvc.errors import FatalError
 from stemsvc.settings import Settings
-
-
-@pytest.fixture
-def app_with(app_settings: Settings) -> Iterator[Callable[..., Any]]:
-    made = []
-
-    def make(**changes: str) -> Any:
-        made.append(create_app(app_settings.model_copy(update=changes)))
-        return made[-1].test_client()
-
-    yield make
-    for app in made:
-        app.extensions["stemsvc"].close()
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs/none", "/nowhere", "/openapi.json", "/v1/files/x"])

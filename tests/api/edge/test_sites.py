@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from werkzeug.datastructures import Headers
 
-from api.app import create_app
 from api.edge import auth
 from api.edge.sites import Sites
 from stemsvc.control.services import Services
 from stemsvc.errors import UsageError
-from stemsvc.settings import Settings
 from tests.api.views.test_jobs import song
 from tests.api.views.test_keys import code, make, submit
 
@@ -43,19 +41,6 @@ FOREIGN += ["[::2]", "[", "localhost@evil.example", "a b", "", "127.0.0.1:80@evi
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auth, "KEEP_SECONDS", -1.0)
-
-
-@pytest.fixture
-def app_with(app_settings: Settings) -> Iterator[Callable[..., Any]]:
-    made = []
-
-    def make(**changes: str) -> Any:
-        made.append(create_app(app_settings.model_copy(update=changes)))
-        return made[-1].test_client()
-
-    yield make
-    for app in made:
-        app.extensions["stemsvc"].close()
 
 
 def verdict(sites: Sites, method: str = "POST", host: str = "127.0.0.1:8080", **headers: str) -> str:

@@ -12,7 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from stemsvc.control.guard import SPECIAL, Guard, guarded_client
+from stemsvc.control.guard import Guard
+from stemsvc.control.guarded_client import guarded_client
+from stemsvc.control.networks import SPECIAL
 from stemsvc.errors import UrlRefused, UsageError
 
 # what a program that decodes Punycode and folds wide letters reads as `localhost`
