@@ -80,18 +80,9 @@ ONLY: dict[Fault, str] = {
 }
 
 
-# Faults that the service does not stand yet, and why. When it does, the test says so by failing.
-SKEWED = "S3 answers 403 RequestTimeTooSkewed to a host whose clock is wrong, which fails its jobs as storage_denied"
-KNOWN: dict[Fault, str] = {
-    clocks.put_a_hosts_clock_an_hour_ahead: SKEWED,
-    clocks.put_a_hosts_clock_an_hour_back: SKEWED,
-}
-
-
 def _marks(fault: Fault) -> list[pytest.MarkDecorator]:
     marks = [] if fault in QUICK else [pytest.mark.long]
-    marks += [pytest.mark.stages(ONLY[fault])] if fault in ONLY else []
-    return marks + ([pytest.mark.xfail(reason=KNOWN[fault], strict=True)] if fault in KNOWN else [])
+    return marks + ([pytest.mark.stages(ONLY[fault])] if fault in ONLY else [])
 
 
 def _need(stage: Stage, fault: Fault) -> None:
