@@ -337,7 +337,7 @@ class NoLivePool(TransientError, status=503):
 
 
 class ApiBusy(TransientError, status=503):
-    """Too many requests send bodies at once: try again after `Retry-After` seconds."""
+    """Too many requests send bodies or fetch files at once: try again after `Retry-After` seconds."""
 
 
 # --- parts of the service

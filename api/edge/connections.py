@@ -44,7 +44,7 @@ PART_BYTES = 16 * 1024  # read at a time
 LINGER_SECONDS = 2.0  # for a client to read the last answer; an end without it could take the answer away
 LINGER_BYTES = 64 * 1024
 PROBE_THREADS = 8
-WITHOUT_BODY = 64  # threads that no request with a body may take, or a quarter of all: bodies may come slowly
+QUICK = 64  # threads that no request may take whose client can keep it waiting, or a quarter of all
 FULL_SECONDS = 10.0  # between two lines in the log that say so
 NO_FILES = (errno.EMFILE, errno.ENFILE)
 OF_NOBODY = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EPROTO, errno.EINTR)
@@ -52,6 +52,7 @@ _READ, _WRITING = selectors.EVENT_READ, socket.SHUT_WR
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _PROBE = re.compile(rb"(?:GET|HEAD) /(?:healthz/(?:live|ready)|metrics)[ ?]")
 _BODY = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
+_FILE = re.compile(rb"GET /v1/files/")
 
 
 class Connection(TConn):
@@ -62,7 +63,7 @@ class Connection(TConn):
         self.head = bytearray()
         self.drained = 0
         self.kept = False  # for its next request
-        self.with_body = False  # the request that a thread answers
+        self.slow = False  # whether the client can keep the thread waiting that answers its request
         self.leave: Callable[[], None] = lambda: None  # called once, when it is closed
 
     def take(self, data: bytes) -> bool:
@@ -74,12 +75,12 @@ class Connection(TConn):
     @property
     def is_probe(self) -> bool:
         """Whether its next request is a probe."""
-        return _PROBE.match(self.head) is not None and not self.has_body
+        return _PROBE.match(self.head) is not None and not self.may_be_slow
 
     @property
-    def has_body(self) -> bool:
-        """Whether its next request has a body, which may come slowly."""
-        return _BODY.search(self.head) is not None
+    def may_be_slow(self) -> bool:
+        """Whether its next request has a body, which may come slowly, or asks for a file, which may be read slowly."""
+        return _BODY.search(self.head) is not None or _FILE.match(self.head) is not None
 
     def close(self, graceful: bool = False) -> None:
         """Close it at once: the loop must not wait, as gunicorn's does, until the client has read its answer."""
@@ -100,7 +101,7 @@ class Worker(ThreadWorker):
         self._reading: dict[Connection, None] = {}  # without a whole head, by their deadlines
         self._closing: dict[Connection, None] = {}  # answered, and not yet closed by the client, by their deadlines
         self._probes = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
-        self._bodies = 0  # of requests that threads answer
+        self._slow = 0  # requests that threads answer and clients can keep waiting
         self._said_full = 0.0
 
     @classmethod
@@ -169,13 +170,13 @@ class Worker(ThreadWorker):
 
     def enqueue_req(self, conn: Connection) -> None:
         """Have a thread answer the request."""
-        conn.with_body = conn.has_body
-        if conn.with_body:
-            if self._bodies >= self.cfg.threads - min(WITHOUT_BODY, self.cfg.threads // 4):
-                conn.with_body = False
-                self._refuse(conn, ApiBusy("too many requests with bodies are open", retry_after=10.0))
+        conn.slow = conn.may_be_slow
+        if conn.slow:
+            if self._slow >= self.cfg.threads - min(QUICK, self.cfg.threads // 4):
+                conn.slow = False
+                self._refuse(conn, ApiBusy("too many bodies and files are on their way", retry_after=10.0))
                 return
-            self._bodies += 1
+            self._slow += 1
         pool = self._probes if conn.is_probe else self.tpool
         answer: Future[Any] = pool.submit(self.handle, conn)
         answer.add_done_callback(lambda future: self.method_queue.defer(self.finish_request, conn, future))
@@ -191,7 +192,7 @@ class Worker(ThreadWorker):
 
     def finish_request(self, conn: Connection, fs: Future[Any]) -> None:
         """Keep the connection for the next request, or close it."""
-        self._bodies -= conn.with_body
+        self._slow -= conn.slow
         try:
             keep = bool(not fs.cancelled() and fs.result())
             conn.sock.setblocking(False)

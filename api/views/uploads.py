@@ -10,6 +10,7 @@ from flask import request, url_for
 
 from api.edge.auth import caller
 from api.edge.bodies import BodyBlueprint
+from api.edge.request_id import idempotency_key
 from api.schemas.answers import ProblemSchema, UploadSchema
 from api.schemas.forms import UploadForm
 from api.services import services
@@ -33,7 +34,9 @@ def announce(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]
     """Ask for a URL to send a track to
 
     PUT the file's bytes to `url` with the `headers`, then name `upload_id` in the `source` of one or more jobs. The
-    URL takes bytes for an hour. The file stays for a day. Once the upload is deleted, its URL takes none.
+    URL takes bytes for an hour. The file stays for a day. Once the upload is deleted, its URL takes none. A request
+    that is sent again with the same `Idempotency-Key` header gets the upload that it made the first time, with a new
+    URL.
     """
     who, settings = caller(Scope.SUBMIT), services().settings
     size = form["bytes"]
@@ -46,6 +49,7 @@ def announce(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]
         settings.upload_ttl_seconds,
         settings.max_uploads_per_key,
         size,
+        idempotency_key(),
     )
     seconds = int(min(URL_SECONDS, settings.upload_ttl_seconds))
     put = services().storage.signed_put(upload.key, seconds, upload.max_bytes, size)

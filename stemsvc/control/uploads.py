@@ -8,7 +8,7 @@ from collections.abc import Callable
 from stemsvc.control.sources import UploadedFile
 from stemsvc.errors import FileTooLarge, StemsvcError, UploadNotFound
 from stemsvc.jobs.record import new_job_id
-from stemsvc.jobstore.uploads import Upload, Uploads
+from stemsvc.jobstore.uploads import Upload, Uploads, named_id
 from stemsvc.storage import Storage
 
 
@@ -21,18 +21,29 @@ class ClientUploads:
         self._min_free_bytes = min_free_bytes
 
     def announce(
-        self, name: str, max_bytes: int, owner: str, seconds: float, most: int, bytes: int | None = None
+        self,
+        name: str,
+        max_bytes: int,
+        owner: str,
+        seconds: float,
+        most: int,
+        bytes: int | None = None,
+        idempotency_key: str | None = None,
     ) -> Upload:
-        """Make an upload for a client to send a file to, of exactly `bytes` where that is given.
+        """Make an upload for a client to send a file to, of exactly `bytes` where that is given. A request whose
+        idempotency key came before gets the earlier upload.
 
         A storage that can't refuse what comes may get `max_bytes` where no size was announced: so many count then.
-        Raises `TransientError` `too_many_uploads`, `key_storage_full` or `storage_full`, `UsageError` `file_too_large`.
+        Raises `TransientError` `too_many_uploads`, `key_storage_full` or `storage_full`, `UsageError` `file_too_large`
+        or `idempotency_conflict`.
         """
         self._storage.check_room(self._min_free_bytes)
         unannounced = 0 if self._storage.receives else max_bytes
-        upload = Upload(new_job_id(), owner, name, max_bytes, bytes=unannounced if bytes is None else bytes)
+        named = idempotency_key is not None
+        upload_id = new_job_id() if idempotency_key is None else named_id(owner, idempotency_key, f"{bytes} {name}")
+        upload = Upload(upload_id, owner, name, max_bytes, bytes=unannounced if bytes is None else bytes)
         try:
-            return self._uploads.add(upload, seconds, most)
+            return self._uploads.add(upload, seconds, most, named)
         except FileTooLarge as error:
             advice = "; announce the size in `bytes`" if bytes is None else ""
             raise FileTooLarge(error.detail + advice) from error

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from stemsvc.errors import TooManyUploads
+from stemsvc.errors import IdempotencyConflict, TooManyUploads
 from stemsvc.jobstore.bounds import OwnLimits, check_stored, lock_owners
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.tables import db_now, uploads
 
 MANY_SECONDS = 60.0  # until a client may look again whether its uploads have become fewer
+NAME_LETTERS = 24  # of an id that was made of an idempotency key; the others are of the request
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,13 @@ class Upload:
         return f"uploads/{self.id}/file"
 
 
+def named_id(owner: str, key: str, request: str) -> str:
+    """The id of the upload that an owner asked for with an idempotency key. The same key in another request makes an
+    id with the same first `NAME_LETTERS`."""
+    name = hashlib.sha256(f"{owner}\0{key}".encode()).hexdigest()
+    return name[:NAME_LETTERS] + hashlib.sha256(request.encode()).hexdigest()[: 32 - NAME_LETTERS]
+
+
 class Uploads:
     """Uploads by their ids. An expired upload is not found and does not count.
 
@@ -47,15 +56,18 @@ class Uploads:
         self._engine = engine
         self._max_stored_bytes = max_stored_bytes
 
-    def add(self, upload: Upload, seconds: float, most: int) -> Upload:
-        """Store a new upload that is valid for `seconds`.
+    def add(self, upload: Upload, seconds: float, most: int, named: bool = False) -> Upload:
+        """Store a new upload that is valid for `seconds`. Where its id is `named_id`'s, an earlier one is returned.
 
-        Raises `TransientError` `too_many_uploads` where its owner already has `most`, and what `check_stored` raises
-        where its owner may not store its `bytes`.
+        Raises `UsageError` `idempotency_conflict` where another request had its name, `TransientError`
+        `too_many_uploads` where its owner already has `most`, and what `check_stored` raises where its owner may not
+        store its `bytes`.
         """
         mine = sa.select(sa.func.count()).where(uploads.c.owner == upload.owner, uploads.c.expires_at > db_now())
         with translated(), self._engine.begin() as connection:
             lock_owners(connection, [upload.owner])
+            if named and (earlier := _earlier(connection, upload.id)) is not None:
+                return earlier
             if connection.execute(mine).scalar_one() >= most:
                 raise TooManyUploads(f"{most} uploads are already open", retry_after=MANY_SECONDS)
             most_stored = OwnLimits.of(connection, upload.owner).most_stored(self._max_stored_bytes)
@@ -117,6 +129,18 @@ def _find(connection: sa.Connection, upload_id: str) -> Upload | None:
     query = sa.select(uploads).where(uploads.c.id == upload_id, uploads.c.expires_at > db_now())
     row = connection.execute(query).mappings().first()
     return _upload(row) if row else None
+
+
+def _earlier(connection: sa.Connection, upload_id: str) -> Upload | None:
+    query = sa.select(uploads).where(uploads.c.id.startswith(upload_id[:NAME_LETTERS]))
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        return None
+    if row["id"] != upload_id:
+        raise IdempotencyConflict("this Idempotency-Key came before with another request")
+    if (found := _find(connection, upload_id)) is None:
+        raise IdempotencyConflict("the upload of this Idempotency-Key is over: use a new one")
+    return found
 
 
 def _upload(row: Mapping[Any, Any]) -> Upload:

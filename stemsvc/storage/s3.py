@@ -27,6 +27,7 @@ from stemsvc.errors import (
 )
 from stemsvc.observe.metrics import timed
 from stemsvc.storage.base import SignedPut, scratch_errors
+from stemsvc.storage.endpoint_clock import CLOCK, follow
 from stemsvc.storage.ranges import Ranges
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _from_response(error: ClientError, bucket: str) -> StemsvcError:
         return ObjectMissing("no such object")
     if code in ABORTED:
         return StorageUnavailable("the object was deleted before it was whole")
-    if code in SKEWED:  # the next host may have a better clock
+    if code in SKEWED:  # its answer had no date to sign by; the next host may have a better clock
         return StorageUnavailable(f"this machine's clock and the S3 endpoint's differ by too much ({code})")
     if code in DENIED or status in (401, 403):
         return StorageDenied(f"the S3 endpoint refuses these credentials ({code})")
@@ -155,7 +156,7 @@ class S3Storage:
     @timed("clear_drafts")
     def clear_drafts(self, prefixes: Sequence[str]) -> int:
         """See `Storage.clear_drafts`: uploads in parts that were begun more than `draft_seconds` ago."""
-        before = datetime.now(UTC) - timedelta(seconds=self._draft_seconds)
+        before = CLOCK.now() - timedelta(seconds=self._draft_seconds)
         return sum(self._abort_uploads(prefix, before) for prefix in prefixes)
 
     def _abort_uploads(self, prefix: str, before: datetime) -> int:
@@ -258,7 +259,7 @@ class S3Storage:
     def _client(self, endpoint: str | None) -> S3Client:
         with self._lock:
             if endpoint not in self._clients:
-                self._clients[endpoint] = boto3.session.Session().client(
+                made = boto3.session.Session().client(
                     "s3",
                     endpoint_url=endpoint,
                     region_name=self._region,
@@ -275,6 +276,8 @@ class S3Storage:
                         s3={"addressing_style": "path" if endpoint else "auto"},
                     ),
                 )
+                follow(made)
+                self._clients[endpoint] = made
             return self._clients[endpoint]
 
 

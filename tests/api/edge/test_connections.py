@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import socket
@@ -19,8 +20,11 @@ from api.edge.addresses import Addresses
 from api.edge.connections import HEAD_BYTES
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.errors import FatalError, TooManyConnections
+from stemsvc.settings import Settings
+from stemsvc.storage import open_storage
 from tests.processes import LocalProcess, plain_environment, stemsvc, wait_for
 
+MORE_THAN_BUFFERS = 32 * 1024 * 1024  # that the system keeps for a connection whose client reads nothing
 THREADS = 101  # of the api below: one for a request that works and 100 for slow bodies
 CONNECTIONS = 2 * THREADS
 HEAD_SECONDS = 3.0
@@ -33,10 +37,11 @@ class Api:
     """A running api, of one small process."""
 
     def __init__(self, folder: Path, command: list[str] | None = None, **settings: str) -> None:
+        self.data = folder / "data"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         environment = plain_environment(
-            STEMSVC_DATA_DIR=str(folder / "data"),
+            STEMSVC_DATA_DIR=str(self.data),
             STEMSVC_BROKER_URL=f"redis://127.0.0.1:{free_port()}/0",
             STEMSVC_API_PROCESSES="1",
             STEMSVC_API_THREADS="1",
@@ -135,6 +140,21 @@ def test_slow_bodies_keep_no_request_out_that_has_none(api: Api, open_: Callable
     for connection in connections:
         connection.close()
     wait_for("room for a body", lambda: httpx.post(f"{api.url}/v1/jobs", json={}).status_code == 400)
+
+
+def test_slow_readers_of_files_keep_no_other_request_out(api: Api, open_: Callable[..., Any]) -> None:
+    storage = open_storage(Settings(data_dir=api.data))
+    storage.put("jobs/x/large", io.BytesIO(bytes(MORE_THAN_BUFFERS)), "audio/flac")
+    url = storage.signed_url("jobs/x/large", 60, "large.flac", "audio/flac")
+
+    connections = open_(THREADS, f"GET {url} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+
+    assert max(api.seconds() for _ in range(3)) < SOON
+    status, problem = answer(connections[-1])
+    assert (status, problem["code"]) == (503, "api_busy")
+    for connection in connections:
+        connection.close()
+    wait_for("room for a file", lambda: httpx.get(f"{api.url}{url}").status_code == 200)
 
 
 def test_probes_are_answered_while_every_thread_is_taken(tmp_path: Path) -> None:

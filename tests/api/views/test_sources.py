@@ -211,6 +211,22 @@ def test_what_a_key_stores_is_bounded(client: Any, parts: Services) -> None:
     assert submit(50).status_code == 201
 
 
+def test_an_upload_that_is_asked_for_again_is_the_same(client: Any, parts: Services) -> None:
+    def announce(key: str, **fields: Any) -> Any:
+        return client.post("/v1/uploads", json=fields, headers={"Idempotency-Key": key})
+
+    first = announce("one", filename="song.flac", bytes=5)
+    assert client.put(first.json["url"], data=b"12345").status_code == 200
+
+    again, other = announce("one", filename="song.flac", bytes=5), announce("two", filename="song.flac", bytes=5)
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.json["upload_id"] == first.json["upload_id"] != other.json["upload_id"]
+    assert client.put(again.json["url"], data=b"54321").status_code == 200
+    assert code(announce("one", filename="song.flac", bytes=6)) == (409, "idempotency_conflict")
+    assert code(announce("", filename="song.flac")) == (400, "bad_idempotency_key")
+
+
 def test_an_upload_that_broke_off_counts_with_what_is_stored(client: Any, parts: Services) -> None:
     headers = small_key(parts, max_stored_bytes=100)
     made = client.post("/v1/uploads", json={}, headers=headers).json

@@ -18,7 +18,7 @@ from stemsvc.jobs.record import new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import revisions
 from stemsvc.jobstore.tables import db_now, uploads, webhook_secrets
-from stemsvc.jobstore.uploads import Upload
+from stemsvc.jobstore.uploads import Upload, named_id
 from stemsvc.jobstore.workers import Worker
 from tests.processes import plain_environment
 from tests.stemsvc.jobstore.racing import RACERS, ROUNDS, new_job, put, race, race_all, racers, taken
@@ -61,6 +61,13 @@ def test_a_rotation_beside_the_first_webhook_leaves_one_lasting_secret(stores: l
         first = [(each, lambda store, owner: store.webhooks.secrets(owner), owner) for each in stores[1:]]
         race_all([(stores[0], lambda store, owner: store.webhooks.rotate(owner, 3600), owner), *first])
         assert len(lasting(stores[0], owner)) == 1
+
+
+def test_of_uploads_with_one_idempotency_key_one_is_made(stores: list[JobStore]) -> None:
+    for number in range(ROUNDS):
+        upload = Upload(named_id("owner", f"key-{number}", "song.mp3"), "owner", "song.mp3", 100)
+        made = race(stores, lambda store, upload: store.uploads.add(upload, 3600, ROUNDS, named=True), upload)
+        assert {each.id for each in made} == {upload.id}
 
 
 def test_open_uploads_stay_within_their_cap(stores: list[JobStore]) -> None:
