@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -10,6 +11,11 @@ from tests.faults.stage import Stage
 from tests.processes import wait_for
 
 HOUR = 3600
+# libfaketime moves the end of an absolute sleep, also by a clock that it does not fake. Python's is one since 3.11.
+SLEEP = """
+import select, time
+time.sleep = lambda seconds: select.select([], [], [], seconds) and None
+"""
 
 
 def library() -> Path | None:
@@ -30,6 +36,9 @@ def _jump(stage: Stage, seconds: int) -> float:
     clock, faked = stage.folder / "clock", library()
     assert faked is not None
     clock.write_text("+0\n")
+    python = stage.folder / "python"
+    python.mkdir(exist_ok=True)
+    (python / "sitecustomize.py").write_text(SLEEP)
     # time.monotonic goes on as it does on a host whose clock is set
     environment = {
         "LD_PRELOAD": str(faked),
@@ -37,6 +46,7 @@ def _jump(stage: Stage, seconds: int) -> float:
         "FAKETIME_CACHE_DURATION": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "DONT_FAKE_MONOTONIC": "1",
+        "PYTHONPATH": os.pathsep.join([str(python), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
     stage.workers[1].container.kill(signal.SIGTERM)  # so that there are two hosts with one worker each
     with stage.more_workers(1, **environment) as workers:

@@ -34,7 +34,7 @@ class Expectation:
 
 @dataclass
 class Findings:
-    """Ids of jobs by what is wrong with them."""
+    """Jobs by what is wrong with them: their ids, and of wrong ends what they are."""
 
     lost: list[str] = field(default_factory=list)  # no row, or no end
     doubled: list[str] = field(default_factory=list)  # more than one commit, or files of more than one
@@ -57,11 +57,11 @@ class Reader:
         findings = Findings()
         with self.tables() as ask:
             for job_id, expectation in expected.items():
-                rows = ask("SELECT state, outputs, manifest_key FROM jobs WHERE id = ?", job_id)
+                rows = ask("SELECT state, outputs, manifest_key, error_code, error_detail FROM jobs WHERE id = ?", job_id)
                 if not rows or rows[0][0] not in ENDED:
                     findings.lost.append(job_id)
                     continue
-                state, outputs, manifest = rows[0]
+                state, outputs, manifest, *error = rows[0]
                 states = [s for (s,) in ask("SELECT to_state FROM job_events WHERE job_id = ?", job_id)]
                 outputs = json.loads(outputs) if isinstance(outputs, str) else outputs
                 keys = {output["key"] for output in outputs.values()} | ({manifest} if manifest else set())
@@ -69,7 +69,7 @@ class Reader:
                 if sum(s in ENDED for s in states) != 1 or stored - keys:
                     findings.doubled.append(job_id)
                 if state != expectation.state or keys - stored or not self.ended_well(job_id, state, expectation):
-                    findings.wrong.append(job_id)
+                    findings.wrong.append(f"{job_id}: {state} {error}, of {states}")
         return findings
 
     def stored(self, prefix: str) -> set[str]:
