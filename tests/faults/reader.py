@@ -57,7 +57,8 @@ class Reader:
         findings = Findings()
         with self.tables() as ask:
             for job_id, expectation in expected.items():
-                rows = ask("SELECT state, outputs, manifest_key, error_code, error_detail FROM jobs WHERE id = ?", job_id)
+                columns = "state, outputs, manifest_key, error_code, error_detail"
+                rows = ask(f"SELECT {columns} FROM jobs WHERE id = ?", job_id)
                 if not rows or rows[0][0] not in ENDED:
                     findings.lost.append(job_id)
                     continue
