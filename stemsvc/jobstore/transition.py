@@ -7,8 +7,9 @@ notified when a later transaction finds that the end was stored.
 from __future__ import annotations
 
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,7 +98,7 @@ class Moves:
     def __init__(self, engine: sa.Engine, subscribers: Sequence[Subscriber] = ()) -> None:
         self._engine = engine
         self._subscribers = tuple(subscribers)
-        self._unsure: list[Moved] = []  # ends whose commit had no answer
+        self._unsure: deque[Moved] = deque()  # ends whose commit had no answer; threads take them one by one
 
     @contextmanager
     def begin(self, later: list[Moved] | None = None) -> Iterator[Transaction]:
@@ -123,9 +124,12 @@ class Moves:
 
     def settle(self) -> None:
         """Publish the ends whose commit had no answer and that the store has. Raises the store's `TransientError`."""
-        if not self._unsure:
+        unsure: list[Moved] = []
+        with suppress(IndexError):
+            while True:
+                unsure.append(self._unsure.popleft())
+        if not unsure:
             return
-        unsure, self._unsure = self._unsure, []
         try:
             with reading(self._engine) as connection:
                 rows = [(moved, find(connection, moved.job.id)) for moved in unsure]
