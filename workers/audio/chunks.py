@@ -48,9 +48,9 @@ def _chunks(form: _Form, file: BinaryIO) -> Iterator[Piece]:
     for _ in range(MOST):
         file.seek(at)
         head = file.read(form.name + form.size)
-        if len(head) < form.name + form.size:
-            return
         name, size = head[: form.name], int.from_bytes(head[form.name :], form.order)
+        if len(head) < form.name + form.size or not name[:4].isascii() or not name[:4].decode().isprintable():
+            return  # the end; or sound, where the size before was a stale one
         if name == b"ds64":  # RF64: sizes beyond 4 GiB
             long_size = int.from_bytes(file.read(16)[8:16], form.order)
         if name == b"data" and size == 0xFFFFFFFF and long_size is not None:

@@ -142,7 +142,7 @@ class _Decoder:
     def check(self) -> None:
         """Raise where too little of the file could be decoded to be a track."""
         if self._made == 0:
-            if self._breaks_off():
+            if not self.broken and self._breaks_off():
                 raise AudioTruncated("the file breaks off before its first sample")
             damaged = self.broken or self._ended_broken
             raise (AudioCorrupt if damaged else NoSamples)("no sample could be decoded from this file")

@@ -41,6 +41,8 @@ def breaks_off(path: Path, format: str, ended_broken: bool) -> bool:
 
 def lost_its_index(path: Path) -> bool:
     """Whether a file that can't be opened is an mp4 or caf that breaks off: both may have their index at the end."""
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
         head = file.read(12)
     name = "mov" if head[4:8] in (b"ftyp", b"moov", b"mdat") else "caf" if head[:4] == b"caff" else ""
