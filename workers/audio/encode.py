@@ -17,8 +17,10 @@ from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 from stemsvc.errors import EncodeFailed, ScratchFull
+from stemsvc.jobs.levels import decibels
 from workers.audio.loudness import Loudness
 from workers.audio.rate import RateConverter
+from workers.audio.true_peak import TruePeak
 
 CHUNK = 1 << 16  # frames
 SILENT_PEAK = 1e-4  # -80 dB of full scale: nobody hears it beside the other stems
@@ -62,6 +64,7 @@ class Encoded:
     clipped_samples: int
     loudness_lufs: float | None = None
     peak: float = 0.0  # as a share of full scale, before clipping
+    true_peak: float = 0.0  # the same of the wave between the samples
 
     @property
     def facts(self) -> dict[str, float | int | bool | None]:
@@ -69,6 +72,8 @@ class Encoded:
         return {
             "loudness_lufs": self.loudness_lufs,
             "peak": round(self.peak, 6),
+            "peak_db": decibels(self.peak),
+            "true_peak_db": decibels(self.true_peak),
             "clipped_samples": self.clipped_samples,
             "clipped": self.clipped_samples > 0,
             "silent": self.peak < SILENT_PEAK,
@@ -97,6 +102,7 @@ class Encoder:
         self._converter = RateConverter(rate, self._rate)
         self._frames = self._clipped = 0
         self._loudness = Loudness(self._rate)
+        self._true_peak = TruePeak(self._rate)
         with _encoding(self._codec):
             options = {"rf64": "auto"} if self._codec.container == "wav" else {}  # a wav above 4 GiB needs 64-bit sizes
             self._container = av.open(str(path), "w", format=self._codec.container, options=options)
@@ -127,6 +133,7 @@ class Encoder:
             self._clipped,
             self._loudness.integrated(),
             self._loudness.peak,
+            self._true_peak.finish(),
         )
 
     def abort(self) -> None:
@@ -139,6 +146,7 @@ class Encoder:
             for start in range(0, len(samples), CHUNK):
                 piece = samples[start : start + CHUNK]
                 self._loudness.add(piece)
+                self._true_peak.add(piece)
                 quantised, over = quantise(piece, self._bit_depth)
                 self._clipped += over
                 frame = _frame(quantised, self._codec, self._rate)
