@@ -60,11 +60,11 @@ def install(app: Flask, rate: str, broker_url: str) -> None:
     def _in_seconds(response: Response) -> Response:
         """The draft counts seconds from now; Flask-Limiter tells the moment. Only who was refused must wait."""
         response.headers.pop(OF_EACH, None)
-        moment = response.headers.get(RESET, type=int)
-        if moment is not None:
-            seconds = str(max(1, math.ceil(moment - time.time())))
+        limit = limiter.current_limit
+        if limit is not None and RESET in response.headers:
+            seconds = str(max(1, math.ceil(limit.window.reset_time - time.time())))
             response.headers[RESET] = seconds
-            if limiter.current_limit and limiter.current_limit.breached:
+            if limit.breached:
                 response.headers["Retry-After"] = seconds
         return response
 

@@ -16,7 +16,6 @@ LINKS = {
     "description": "/openapi.json",
     "errors": "/docs/errors",
     "jobs": "/v1/jobs",
-    "uploads": "/v1/uploads",
     "models": "/v1/models",
     "pools": "/v1/pools",
     "usage": "/v1/usage",
