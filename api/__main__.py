@@ -9,7 +9,6 @@ from pathlib import Path
 from api.app import create_app
 from stemsvc.settings import Settings
 
-
 ADDRESS = "http://127.0.0.1:8080"  # of a service that `make up` started
 
 

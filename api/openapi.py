@@ -225,7 +225,7 @@ def _answer(path: str, status: int, answer: dict[str, Any]) -> None:
     answer["headers"] = {**REQUEST_ID, **(RETRY_AFTER if status in (429, 503) else {})}
     if status == 201:
         answer["headers"] |= {"Location": {"$ref": "#/components/headers/Location"}}
-    if status == 201 and path not in NEVER_REPLAYED or path == "/v1/jobs:batch" and status == 200:
+    if (status == 201 and path not in NEVER_REPLAYED) or (path == "/v1/jobs:batch" and status == 200):
         answer["headers"] |= {"Idempotent-Replayed": {"$ref": "#/components/headers/Replayed"}}
 
 

@@ -10,7 +10,6 @@ from marshmallow import Schema, fields, post_dump
 from stemsvc.jobs.record import JobState, Priority
 from stemsvc.kinds.separate.options import PRECISIONS
 
-
 URL_ENDS = "when the URL ends: read the job again for another one"
 FILE_ENDS = "when the file is erased; null: never"
 
@@ -27,7 +26,9 @@ class ProgressSchema(Schema):
     )
     eta_seconds = fields.Float(
         allow_none=True,
-        metadata={"description": "until the last segment is done, at the pace of those that are; null before the first"},
+        metadata={
+            "description": "until the last segment is done, at the pace of those that are; null before the first"
+        },
     )
 
 

@@ -135,7 +135,7 @@ class Acceptance:
         """
         job = self._check_owner(job_id, owner)
         if job.state not in WITHOUT_FILES:
-            raise JobNotRetryable(f"the job's state is {job.state}; one that failed, was canceled or expired is retried")
+            raise JobNotRetryable(f"the job is {job.state}; one that failed, was canceled or expired can be retried")
         sources = [self._again(job, number, each) for number, each in enumerate(job.inputs)]
         return sources, self.specify(job.spec, [each.role for each in job.inputs])
 

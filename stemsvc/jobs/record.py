@@ -137,8 +137,8 @@ class Job:
 class JobView:
     """A job at one moment, with its timeline. `queue_position` is the number of its pool's jobs that wait before it.
 
-    The position is None for a job that is not queued. `replayed` says that an earlier request made the job, with the same
-    idempotency key.
+    The position is None for a job that is not queued. `replayed` says that an earlier request, with the same
+    idempotency key, made the job.
     """
 
     job: Job

@@ -81,9 +81,7 @@ class Leases:
             )
         return None if job is None else (job, Lease(job_id, job.attempt, worker))
 
-    def heartbeat(
-        self, lease: Lease, seconds: float, fraction: float, stage: str, left: float | None = None
-    ) -> bool:
+    def heartbeat(self, lease: Lease, seconds: float, fraction: float, stage: str, left: float | None = None) -> bool:
         """Extend the lease and record progress; False means that the job is no longer the caller's.
 
         `left` is the time in seconds until its segments are done; None where there is no pace yet.

@@ -6,7 +6,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-LEAST_RATE = 176_400  # Hz at which a wave is sampled often enough: the recommendation asks for four times 44.1 or 48 kHz
+LEAST_RATE = 176_400  # Hz: the recommendation asks for four times 44.1 or 48 kHz
 MOST_TIMES = 4
 
 

@@ -37,7 +37,15 @@ def test_only_named_sites_may_call(app_with: Callable[..., Any]) -> None:
 
 
 ASKED = "traceparent, tracestate, range, if-range, if-none-match, idempotency-key, prefer, last-event-id"
-READ = {"ETag", "Content-Disposition", "Content-Range", "Accept-Ranges", "Idempotent-Replayed", "Retry-After", "Location"}
+READ = {
+    "ETag",
+    "Content-Disposition",
+    "Content-Range",
+    "Accept-Ranges",
+    "Idempotent-Replayed",
+    "Retry-After",
+    "Location",
+}
 
 
 def test_a_named_site_sends_and_reads_what_browsers_guard(app_with: Callable[..., Any]) -> None:

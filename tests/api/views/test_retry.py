@@ -17,7 +17,9 @@ OPTIONS = {"stems": ["vocals", "no_drums"], "format": "wav", "bit_depth": "24", 
 
 
 def retry(client: Any, job: str, **headers: str) -> Any:
-    return client.post(f"/v1/jobs/{job}/retry", headers={name.replace("_", "-"): each for name, each in headers.items()})
+    return client.post(
+        f"/v1/jobs/{job}/retry", headers={name.replace("_", "-"): each for name, each in headers.items()}
+    )
 
 
 def failed(parts: Services, job: str) -> str:
