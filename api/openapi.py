@@ -86,6 +86,7 @@ def complete(document: dict[str, Any], url: str) -> dict[str, Any]:
         if name.endswith(WRITTEN):
             _say_defaults(schema)
         elif "properties" in schema:
+            schema.pop("additionalProperties", None)  # a kind may tell more of a file, and a later release of a job
             # a field that may be null is not required: code generators take `required` to mean never null
             schema["required"] = [
                 each

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     )
     docs_url: str = Field(
         "",
-        description="address of a site that `make docs` built, where the `type` of errors leads; empty: a page of the api",
+        description="site that `make docs` built, where the `type` of errors leads; empty: a page of the api itself",
     )
     s3_endpoint_url: str | None = Field(None, description="S3 endpoint; empty: AWS")
     s3_public_endpoint_url: str | None = Field(None, description="S3 endpoint in signed URLs; empty: the same endpoint")

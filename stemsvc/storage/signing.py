@@ -45,8 +45,8 @@ class Signer:
         """See `Storage.signed_url`."""
         expires = int(time.time()) + seconds
         signature = self._sign_get(key, expires, filename, content_type, sha256)
-        query = {"expires": expires, "filename": filename, "type": content_type, "signature": signature}
-        return self._url(key, **query, **({"sha256": sha256} if sha256 else {}))
+        tag = {"sha256": sha256} if sha256 else {}
+        return self._url(key, expires=expires, filename=filename, type=content_type, signature=signature, **tag)
 
     def put_url(self, key: str, seconds: int, max_bytes: int, bytes: int | None) -> str:
         """The URL of `Storage.signed_put`."""

@@ -13,7 +13,13 @@ from tests.api.views.test_jobs import finish, song
 from tests.api.views.test_keys import code, make
 from tests.api.views.test_sources import URL, by_json, upload
 
-OPTIONS = {"stems": ["vocals", "no_drums"], "format": "wav", "bit_depth": "24", "metadata": {"album": 7}, "seed": 9}
+OPTIONS: dict[str, Any] = {
+    "stems": ["vocals", "no_drums"],
+    "format": "wav",
+    "bit_depth": "24",
+    "metadata": {"album": 7},
+    "seed": 9,
+}
 
 
 def retry(client: Any, job: str, **headers: str) -> Any:
