@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from tempfile import SpooledTemporaryFile
 from typing import IO, cast
 
-from flask import Flask, Request, Response, jsonify
+from flask import Flask, Request, Response, current_app, jsonify, request
 from flask_smorest import Api
 from flask_swagger_ui import get_swaggerui_blueprint
 
@@ -13,14 +14,14 @@ from api import openapi
 from api.edge import auth, concurrency, headers, problems, rate_limits, request_id, telemetry
 from api.edge.bodies import FIELDS_LIMIT
 from api.schemas import answers
-from api.views import batch, events, files, health, jobs, kinds, models, pools, uploads, usage
+from api.views import batch, errors, events, files, health, jobs, kinds, models, pools, root, uploads, usage, webhooks
 from stemsvc.control.services import open_services
 from stemsvc.observe.traces import configure_traces
 from stemsvc.settings import Settings
 
 SPOOL_BYTES = 64 * 1024  # of an upload that stay in memory while it arrives; the rest goes to disk
 DESCRIPTION = (
-    "Splits music into stems. Send a track with `POST /v1/jobs`, follow it with `GET /v1/jobs/{id}`, "
+    "Splits music into stems. Send a track with `POST /v1/separations`, follow it with `GET /v1/jobs/{id}`, "
     "download each stem by its signed URL."
 )
 
@@ -42,7 +43,8 @@ class _Rest(Api):
     ERROR_SCHEMA = answers.ProblemSchema
 
     def _openapi_json(self) -> Response:
-        return jsonify(openapi.complete(self.spec.to_dict()))
+        public_url = current_app.extensions["stemsvc"].settings.public_url
+        return jsonify(openapi.complete(self.spec.to_dict(), public_url or request.host_url))
 
 
 def create_app(settings: Settings) -> Flask:
@@ -51,7 +53,7 @@ def create_app(settings: Settings) -> Flask:
     app.request_class = _Request
     app.config.update(
         API_TITLE="stemsvc",
-        API_VERSION="v1",
+        API_VERSION=version("stemsvc"),
         OPENAPI_VERSION="3.1.0",
         OPENAPI_URL_PREFIX="/",
         OPENAPI_JSON_PATH="openapi.json",
@@ -78,10 +80,11 @@ def create_app(settings: Settings) -> Flask:
     )
     rest.spec.components.security_scheme("key", auth.SECURITY)
     problems.install(app)
-    for each in (jobs, batch, events, uploads, usage, models, pools, health):
+    for each in (jobs, batch, events, uploads, webhooks, usage, models, pools, health):
         rest.register_blueprint(each.blueprint)
     for blueprint in kinds.blueprints():
         rest.register_blueprint(blueprint)
-    app.register_blueprint(files.blueprint)
+    for page in (files, root, errors):
+        app.register_blueprint(page.blueprint)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "stemsvc"}))
     return app

@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from copy import deepcopy
 from typing import Any
 
 from api.schemas.fields import NamesField
 from api.schemas.kinds.registry import forms
+from stemsvc.accounts.webhooks import TEST, EventType
+from stemsvc.errors import TABLE
 
+BY = ("", ":from-source")  # a kind's path: for a form with a file, and for JSON with a source
 METHODS = ("get", "post", "put", "delete")
 PROBLEM = "application/problem+json"
+WRITTEN = ("Form", "Request")  # how the schemas of what clients send are named
 REQUEST_ID = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
 RETRY_AFTER = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
 JOB_ID = {
@@ -32,16 +37,17 @@ COMMON = {
     "500": "a fault of the service; its log has the request's id",
     "503": "a part of the service does not answer; nothing was changed",
 }
+NEVER_REPLAYED = ("/v1/uploads", "/v1/webhooks/secrets")
 OPEN_CALLS = ("/healthz/live", "/healthz/ready")
 OF_SEPARATIONS = ("residual", "overlap", "shifts", "seed", "precision")
 OPTIONAL = {
     "Problem": ("errors",),
-    "BatchItem": ("job", "error"),
+    "BatchItem": ("job", "error", "replayed"),
     "Job": OF_SEPARATIONS,
-    "Stem": ("duration_seconds", "frames", "sample_rate", "clipped_samples"),
+    "Stem": ("duration_seconds", "frames", "sample_rate", "clipped_samples", "clipped", "silent", "peak"),
 }
 EXAMPLE_PROBLEM = {
-    "type": "about:blank",
+    "type": "http://127.0.0.1:8080/docs/errors#unknown_stem",
     "title": "Unprocessable Entity",
     "status": 422,
     "code": "unknown_stem",
@@ -51,14 +57,22 @@ EXAMPLE_PROBLEM = {
 SUBMIT = {"source": {"url": "https://example.org/song.mp3"}, "model": "demo", "stems": ["vocals"], "format": "flac"}
 
 
-def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """A copy of the document with both bodies of a job, all answers' bodies and headers, links and examples."""
-    document = deepcopy(document)
+def complete(document: dict[str, Any], url: str) -> dict[str, Any]:
+    """A copy of the document with all bodies, headers, links, webhooks and examples; `url` is the api's address.
+
+    Generators of clients take one media type of a body, JSON where they may, and take a field with a `default` for one
+    that is always sent. So each call has one media type, and a field's default stands in its words.
+    """
+    document = {**deepcopy(document), "servers": [{"url": url.rstrip("/"), "description": "this service"}]}
     components = document["components"]
     components["headers"] = {
         "RequestId": {"schema": {"type": "string"}, "description": "the request's id, which the logs carry too"},
         "RetryAfter": {"schema": {"type": "integer"}, "description": "seconds to wait before you try again"},
         "Location": {"schema": {"type": "string"}, "description": "path of the job or upload that was made"},
+        "Replayed": {
+            "schema": {"type": "string", "enum": ["true"]},
+            "description": "an earlier request with the same `Idempotency-Key` made this; missing where none did",
+        },
     }
     components.pop("responses", None)
     components["schemas"].pop("PaginationMetadata", None)
@@ -69,16 +83,87 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
             if method in item:
                 _operation(path, method, item[method])
     for name, schema in components["schemas"].items():
-        if not name.endswith(("Form", "Request")) and "properties" in schema:
+        if name.endswith(WRITTEN):
+            _say_defaults(schema)
+        elif "properties" in schema:
+            schema.pop("additionalProperties", None)  # a kind may tell more of a file, and a later release of a job
             # a field that may be null is not required: code generators take `required` to mean never null
             schema["required"] = [
                 each
                 for each, of in schema["properties"].items()
                 if each not in OPTIONAL.get(name, ()) and not _nullable(of)
             ]
+    _enumerate_codes(components["schemas"])
     components["schemas"]["Problem"]["example"] = EXAMPLE_PROBLEM
     _link(document)
+    document["webhooks"] = _webhooks(components["schemas"])
     return document
+
+
+def _say_defaults(schema: dict[str, Any]) -> None:
+    """Move each field's default into its description."""
+    for of in schema.get("properties", {}).values():
+        default = of.pop("default", None)
+        if default not in (None, "", [], {}):
+            words = f"by default {json.dumps(default).strip(chr(34))}"
+            of["description"] = f"{of['description']}; {words}" if "description" in of else words
+
+
+def _enumerate_codes(schemas: dict[str, Any]) -> None:
+    """Name every code: also those of kinds that are installed here."""
+    schemas["ErrorCode"] = {"type": "string", "enum": list(TABLE), "description": "stable, for programs"}
+    for name in ("Problem", "JobError"):
+        schemas[name]["properties"]["code"] = {"$ref": "#/components/schemas/ErrorCode"}
+
+
+SIGNED = {
+    "webhook-id": "the delivery's id, which is the same at each try",
+    "webhook-timestamp": "when this try was made, in seconds since 1970",
+    "webhook-signature": "signatures by Standard Webhooks, one for each valid secret, separated by spaces",
+}
+
+
+def _webhooks(schemas: dict[str, Any]) -> dict[str, Any]:
+    """What the service sends to a receiver: an event about a job, or a test."""
+    moment = {"type": "string", "format": "date-time"}
+    about = {"type": "object", "required": ["type", "timestamp", "data"]}
+    job = {"$ref": "#/components/schemas/Job"}
+    schemas["JobEvent"] = {
+        **about,
+        "description": "What happened to a job, and the job as it is when this is sent.",
+        "properties": {"type": {"type": "string", "enum": list(EventType)}, "timestamp": moment, "data": job},
+    }
+    data = {"type": "object", "required": ["url"], "properties": {"url": {"type": "string"}}}
+    schemas["TestEvent"] = {
+        **about,
+        "description": "What `POST /v1/webhooks:test` sends.",
+        "properties": {"type": {"type": "string", "enum": [TEST]}, "timestamp": moment, "data": data},
+    }
+    events = {event: ("JobEvent", f"A job: `{event}`") for event in map(str, EventType)}
+    return {name: _webhook(name, *of) for name, of in {**events, TEST: ("TestEvent", "A test of a receiver")}.items()}
+
+
+def _webhook(name: str, schema: str, summary: str) -> dict[str, Any]:
+    parameters = [
+        {"in": "header", "name": header, "required": True, "schema": {"type": "string"}, "description": words}
+        for header, words in SIGNED.items()
+    ]
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {
+        "post": {
+            "operationId": "on" + "".join(part.title() for part in re.split(r"[._]", name)),
+            "summary": summary,
+            "description": "Sent to a job's `webhook_url`. Answer within 15 s; whatever is no 2xx is tried again.",
+            "tags": ["webhooks"],
+            "security": [],
+            "parameters": parameters,
+            "requestBody": {"required": True, "content": content},
+            "responses": {
+                "200": {"description": "taken; any 2xx is"},
+                "410": {"description": "not wanted any more: this webhook is not tried again"},
+            },
+        }
+    }
 
 
 POOL_NAME = {
@@ -91,14 +176,28 @@ POOL_NAME = {
 }
 
 
+IN_PATHS = {
+    "{job_id}": JOB_ID,
+    "{upload_id}": {**JOB_ID, "name": "upload_id"},
+    "{name}": POOL_NAME,
+    "{delivery_id}": {
+        **JOB_ID,
+        "name": "delivery_id",
+        "schema": {"type": "string", "pattern": "^msg_[0-9a-f]{32}$"},
+        "example": "msg_0f8fad5bd9cb469fa16570867728950e",
+    },
+    "{secret_id}": {
+        **JOB_ID,
+        "name": "secret_id",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1},
+        "example": 7,
+    },
+}
+
+
 def _operation(path: str, method: str, operation: dict[str, Any]) -> None:
     parameters = [each for each in operation.get("parameters", ()) if each.get("in") != "path"]
-    if "{job_id}" in path:
-        parameters.insert(0, JOB_ID)
-    elif "{upload_id}" in path:
-        parameters.insert(0, {**JOB_ID, "name": "upload_id"})
-    elif "{name}" in path:
-        parameters.insert(0, POOL_NAME)
+    parameters = [*(each for place, each in IN_PATHS.items() if place in path), *parameters]
     if parameters:
         operation["parameters"] = parameters
     operation["operationId"] = _name(path, method, operation)
@@ -127,6 +226,8 @@ def _answer(path: str, status: int, answer: dict[str, Any]) -> None:
     answer["headers"] = {**REQUEST_ID, **(RETRY_AFTER if status in (429, 503) else {})}
     if status == 201:
         answer["headers"] |= {"Location": {"$ref": "#/components/headers/Location"}}
+    if (status == 201 and path not in NEVER_REPLAYED) or (path == "/v1/jobs:batch" and status == 200):
+        answer["headers"] |= {"Idempotent-Replayed": {"$ref": "#/components/headers/Replayed"}}
 
 
 def _name(path: str, method: str, operation: dict[str, Any]) -> str:
@@ -138,6 +239,14 @@ def _name(path: str, method: str, operation: dict[str, Any]) -> str:
         ("/v1/jobs/{job_id}", "delete"): "deleteJob",
         ("/v1/jobs/{job_id}/cancel", "post"): "cancelJob",
         ("/v1/jobs/{job_id}/events", "get"): "followJob",
+        ("/v1/jobs/{job_id}/retry", "post"): "retryJob",
+        ("/v1/webhooks/secrets", "get"): "listWebhookSecrets",
+        ("/v1/webhooks/secrets", "post"): "rotateWebhookSecret",
+        ("/v1/webhooks/secrets/{secret_id}", "delete"): "deleteWebhookSecret",
+        ("/v1/webhooks/deliveries", "get"): "listWebhookDeliveries",
+        ("/v1/webhooks/deliveries/{delivery_id}", "get"): "getWebhookDelivery",
+        ("/v1/webhooks/deliveries/{delivery_id}/replay", "post"): "replayWebhookDelivery",
+        ("/v1/webhooks:test", "post"): "testWebhook",
         ("/v1/uploads", "post"): "createUpload",
         ("/v1/uploads/{upload_id}", "delete"): "deleteUpload",
         ("/v1/pools", "get"): "listPools",
@@ -152,12 +261,14 @@ def _name(path: str, method: str, operation: dict[str, Any]) -> str:
 
 
 def _job_bodies(document: dict[str, Any]) -> None:
-    """Give each kind two bodies: a form with a file and text fields, and JSON with a source and typed values."""
+    """Give each kind two bodies, each in a call of its own: a form with a file and text fields, and JSON with a source
+    and typed values.
+    """
     schemas = document["components"]["schemas"]
     for form in forms().values():
         _bodies(schemas, form.__name__)
     schemas["SourceForm"]["description"] = "Where the track is: exactly one of the two fields."
-    for name in ("SourceForm", "UploadForm"):
+    for name in ("SourceForm", "UploadForm", "RotateForm"):
         _let_be_null(schemas[name])
     # each job's own result has its errors, so the schema takes any object
     described = {
@@ -165,14 +276,15 @@ def _job_bodies(document: dict[str, Any]) -> None:
         "description": "a `JobRequest`, and perhaps an `idempotency_key`: what that header is in `POST /v1/jobs`",
     }
     schemas["BatchForm"]["properties"]["jobs"]["items"] = described
-    document["paths"]["/v1/uploads"]["post"]["requestBody"]["required"] = False
-    for name in ("BatchForm", "SourceForm", "UploadForm"):
+    for path in ("/v1/uploads", "/v1/webhooks/secrets"):
+        document["paths"][path]["post"]["requestBody"]["required"] = False
+    for name in ("BatchForm", "SourceForm", "UploadForm", "RotateForm", "TestForm"):
         schemas[name]["additionalProperties"] = False
     for path, form in (("jobs", forms()["separate"]), *((form.path, form) for form in forms().values())):
-        content = document["paths"][f"/v1/{path}"]["post"]["requestBody"]["content"]
         ref = f"#/components/schemas/{_request_of(form.__name__)}"
         example = SUBMIT if form is forms()["separate"] else {"source": SUBMIT["source"]}
-        content["application/json"] = {"schema": {"$ref": ref}, "example": example}
+        call = document["paths"][f"/v1/{path}:from-source"]["post"]
+        call["requestBody"]["content"] = {"application/json": {"schema": {"$ref": ref}, "example": example}}
 
 
 def _request_of(form: str) -> str:
@@ -223,15 +335,16 @@ def _let_be_null(schema: dict[str, Any]) -> None:
 def _link(document: dict[str, Any]) -> None:
     """Add OpenAPI links: which value of one call's answer is a parameter of another call."""
     paths = document["paths"]
-    for path in ("jobs", *(form.path for form in forms().values())):
-        paths[f"/v1/{path}"]["post"]["responses"]["201"]["links"] = {
+    submits = [f"/v1/{path}{by}" for path in ("jobs", *(form.path for form in forms().values())) for by in BY]
+    for path in (*submits, "/v1/jobs/{job_id}/retry"):
+        paths[path]["post"]["responses"]["201"]["links"] = {
             name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}}
             for name in ("getJob", "cancelJob", "deleteJob")
         }
     paths["/v1/uploads"]["post"]["responses"]["201"]["links"] = {
         "deleteUpload": {"operationId": "deleteUpload", "parameters": {"upload_id": "$response.body#/upload_id"}},
-        "submitJob": {
-            "operationId": "submitJob",
+        "submitJobFromSource": {
+            "operationId": "submitJobFromSource",
             "requestBody": {"source": {"upload_id": "$response.body#/upload_id"}},
         },
     }

@@ -7,6 +7,8 @@ import threading
 from typing import Any
 
 from api.edge.addresses import Addresses
+from api.edge.headers import VARY, named
+from api.edge.problem_types import ProblemTypes
 from stemsvc.embedded.processes import die_with_parent
 
 
@@ -22,6 +24,7 @@ def post_worker_init(worker: Any) -> None:
     """
     settings = worker.wsgi.extensions["stemsvc"].settings
     worker.limit(settings.head_seconds, Addresses(settings.connections_per_address, settings.proxy_networks))
+    worker.answer_with(ProblemTypes.of(settings), VARY if named(settings.cors_origins) else {})
     stop = signal.getsignal(signal.SIGTERM)
 
     def end_streams(number: int, frame: Any) -> None:

@@ -209,6 +209,22 @@ class JobFinished(UsageError, status=409):
     """The job has ended: nothing is left to do."""
 
 
+class JobNotRetryable(UsageError, status=409):
+    """Only a job that failed, was canceled or has expired can be tried again: send another one."""
+
+
+class InputGone(UsageError, status=410):
+    """The job's track is no longer stored: send it again, as a new job."""
+
+
+class SecretNotFound(UsageError, status=404):
+    """`GET /v1/webhooks/secrets` lists the secrets that sign the key's webhooks."""
+
+
+class SecretInUse(UsageError, status=409):
+    """The newest secret signs every webhook: make another one before this one is deleted."""
+
+
 class PoolNotFound(UsageError, status=404):
     """`GET /v1/pools` lists the pools."""
 
@@ -243,6 +259,10 @@ class UrlExpired(UsageError, status=403):
 
 class UrlInvalid(UsageError, status=403):
     """The URL was changed: read the job again for a fresh one."""
+
+
+class RequestedRangeNotSatisfiable(UsageError, status=416):
+    """The file ends before the range begins: `Content-Range` has its length."""
 
 
 class ObjectMissing(UsageError, status=404):
@@ -626,8 +646,8 @@ class KeyNotFound(UsageError):
     """`stemsvc keys list` lists the keys."""
 
 
-class DeliveryNotFound(UsageError):
-    """`stemsvc webhooks list` lists the deliveries."""
+class DeliveryNotFound(UsageError, status=404):
+    """`GET /v1/webhooks/deliveries` or `stemsvc webhooks list` lists the deliveries."""
 
 
 class NotRunning(UsageError):

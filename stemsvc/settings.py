@@ -58,6 +58,10 @@ class Settings(BaseSettings):
     public_url: str = Field(
         "", description="the api's base URL in signed local links; empty: the address that the client called"
     )
+    docs_url: str = Field(
+        "",
+        description="site that `make docs` built, where the `type` of errors leads; empty: a page of the api itself",
+    )
     s3_endpoint_url: str | None = Field(None, description="S3 endpoint; empty: AWS")
     s3_public_endpoint_url: str | None = Field(None, description="S3 endpoint in signed URLs; empty: the same endpoint")
     s3_bucket: str = Field("stemsvc", description="S3 bucket; it must exist")

@@ -48,7 +48,9 @@ def own_errors() -> dict[str, type[errors.StemsvcError]]:
 def errors_table() -> str:
     rows = ["| code | kind | HTTP status | what to do |", "| --- | --- | ---: | --- |"]
     for code, error in own_errors().items():
-        rows.append(f"| `{code}` | {error.kind} | {error.status or '—'} | {' '.join((error.__doc__ or '').split())} |")
+        words = " ".join((error.__doc__ or "").split())
+        chapter = f'<a id="{code}"></a>'  # where the `type` of an error leads
+        rows.append(f"| `{code}` | {error.kind} | {error.status or '—'} | {chapter}{words} |")
     return "\n".join(rows)
 
 

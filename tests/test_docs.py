@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -28,6 +29,7 @@ from stemsvc.kinds.base import Kind
 from stemsvc.models.catalog import ModelEntry, load_catalog
 from stemsvc.queue.celery import Tasks, celery_config
 from stemsvc.settings import Settings
+from tests.conftest import ACCESS_KEY, SECRET_KEY
 from tests.docs_tables import PAGES, README, TABLES, fill, own_errors
 from tests.processes import plain_environment, stemsvc, wait_for
 from workers.kinds.base import Attempt, LocalInput, Made, MadeFile
@@ -82,12 +84,34 @@ def public(*classes: type) -> set[str]:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """What `make up` runs, on a port of its own."""
-    data = tmp_path_factory.mktemp("docs") / "data"
+    with up(tmp_path_factory.mktemp("docs") / "data") as url:
+        yield url
+
+
+@contextmanager
+def up(data: Path, **environment: str) -> Iterator[str]:
+    """The address of a service that `stemsvc up` starts with these settings."""
     command = stemsvc("up", "--port", str(free_port()), "--data-dir", str(data))
-    process = subprocess.Popen(command, env=plain_environment(), stdout=subprocess.DEVNULL)
-    yield wait_for("the service", lambda: running(Settings(data_dir=data)), 90).url
-    process.terminate()
-    process.wait(60)
+    process = subprocess.Popen(command, env=plain_environment(**environment), stdout=subprocess.DEVNULL)
+    try:
+        yield wait_for("the service", lambda: running(Settings(data_dir=data)), 90).url
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def run_shell(block: str, url: str, folder: Path) -> None:
+    """Run the commands against the service at `url`, and look for what they must show."""
+    script = block.replace("http://127.0.0.1:8080", url).replace("-o demo-output", f"-o {folder}")
+    script = script.replace(".venv/bin/stemsvc", " ".join(stemsvc()))
+    environment = plain_environment(STEMSVC_DATA_DIR=str(folder / "data"))
+    command = ["sh", "-ec", script]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, (script, done.stderr)
+    assert '"status"' not in done.stdout, (script, done.stdout)  # a problem
+    expected = [words for line, words in SHOWN.items() if line in block]
+    assert expected, f"say in SHOWN what this block shows: {block}"
+    assert [words for words in expected if words not in done.stdout] == [], (script, done.stdout)
 
 
 # --- commands and examples
@@ -100,17 +124,29 @@ def test_every_shell_command_runs(block: str, request: pytest.FixtureRequest, tm
         return  # `test_what_runs_elsewhere_is_what_the_targets_run` looks at these
     if "curl" in block and not shutil.which("curl"):
         pytest.skip("a machine with Python and make alone; the Python examples make the same calls")
-    service: str = request.getfixturevalue("service")
-    script = "\n".join(lines).replace("http://127.0.0.1:8080", service).replace("-o demo-output", f"-o {tmp_path}")
-    script = script.replace(".venv/bin/stemsvc", " ".join(stemsvc()))
-    environment = plain_environment(STEMSVC_DATA_DIR=str(tmp_path / "data"))
-    command = ["sh", "-ec", script]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, (script, done.stderr)
-    assert '"status"' not in done.stdout, (script, done.stdout)  # a problem
-    expected = [words for line, words in SHOWN.items() if line in block]
-    assert expected, f"say in SHOWN what this block shows: {block}"
-    assert [words for words in expected if words not in done.stdout] == [], (script, done.stdout)
+    run_shell("\n".join(lines), request.getfixturevalue("service"), tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+def test_the_upload_is_sent_to_s3_too(rclone_endpoint: str, tmp_path: Path) -> None:
+    (block,) = (each for each in blocks("sh", "api.md") if "/v1/uploads" in each)
+    s3 = {
+        "STEMSVC_STORAGE": "s3",
+        "STEMSVC_S3_ENDPOINT_URL": rclone_endpoint,
+        "STEMSVC_S3_BUCKET": "stems",
+        "STEMSVC_S3_REGION": "us-east-1",
+        "STEMSVC_S3_ACCESS_KEY_ID": ACCESS_KEY,
+        "STEMSVC_S3_SECRET_ACCESS_KEY": SECRET_KEY,
+    }
+    with up(tmp_path / "service", **s3) as url:
+        run_shell(block, url, tmp_path)
+
+
+def test_no_snippet_cuts_json_by_its_letters() -> None:
+    shell = "\n".join(block for name in TEXTS for language in ("sh", "console") for block in blocks(language, name))
+
+    assert re.findall(r"\b(?:sed|awk|grep|cut)\b.*", shell) == []
 
 
 def test_what_runs_elsewhere_is_what_the_targets_run() -> None:
@@ -195,6 +231,12 @@ def test_every_code_is_explained_once() -> None:
         error = TABLE[code]
         assert (kind, status) == (error.kind, str(error.status or "—")), code
         assert len(words) > 10, code
+
+
+def test_every_code_has_an_address() -> None:
+    found = re.findall(r'^\| `(\w+)` \|.*\| <a id="(\w+)"></a>', TEXTS["errors.md"], re.MULTILINE)
+
+    assert found == [(code, code) for code in own_errors()]
 
 
 def test_every_code_of_weights_is_explained_where_the_models_are() -> None:

@@ -13,13 +13,12 @@ from typing import Any
 import httpx
 import structlog
 from opentelemetry.trace import SpanKind
-from standardwebhooks import Webhook
 
 from stemsvc.accounts.cipher import open_cipher
 from stemsvc.accounts.webhooks import Delivery, pause
 from stemsvc.control.guard import Guard
-from stemsvc.control.guarded_client import Deadline, guarded_client
 from stemsvc.control.present import Links, job_body
+from stemsvc.control.send_webhook import TRY_SECONDS, Poster
 from stemsvc.control.services import open_guard
 from stemsvc.errors import JobGone, StemsvcError, UrlRefused, UsageError
 from stemsvc.jobstore import JobStore
@@ -29,7 +28,6 @@ from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
 
 log = structlog.get_logger()
-TRY_SECONDS = 15.0  # for a whole try, as the Standard Webhooks convention advises for an answer
 LOOK_SECONDS = 1.0  # between two looks for what is due
 GONE = 410  # by the convention the receiver wants no more of these
 
@@ -72,21 +70,8 @@ class Deliverer:
     def _post(self, delivery: Delivery) -> int:
         self.guard.check_url(delivery.url)
         body = self._body(delivery)
-        now = datetime.now(UTC)
         secrets = self.store.webhooks.secrets(delivery.owner)
-        signatures = [Webhook(secret).sign(delivery.id, now, body) for secret in secrets]
-        headers = {
-            "content-type": "application/json",
-            "user-agent": "stemsvc-webhooks",
-            "webhook-id": delivery.id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": " ".join(signatures),
-        }
-        with (
-            guarded_client(self.guard, TRY_SECONDS, self.proxy, Deadline(TRY_SECONDS)) as client,
-            client.stream("POST", delivery.url, content=body.encode(), headers=headers) as response,
-        ):
-            return response.status_code  # nothing else of the answer is read
+        return Poster(self.guard, self.proxy, TRY_SECONDS).post(delivery.url, delivery.id, secrets, body)
 
     def _body(self, delivery: Delivery) -> str:
         view = self.store.view(delivery.job_id)
@@ -123,7 +108,7 @@ def _iso(seconds: float) -> str:
 def deliverer(settings: Settings) -> Deliverer:
     """A deliverer by the settings."""
     base = settings.public_url or f"http://{settings.api_host}:{settings.api_port}"
-    links = Links(open_storage(settings), settings.url_ttl_seconds, base)
+    links = Links(open_storage(settings), settings.url_ttl_seconds, base, settings.stems_ttl_seconds)
     store = JobStore(settings.resolved_database_url, cipher=open_cipher(settings))
     return Deliverer(store, links, open_guard(settings), settings.fetch_proxy)
 

@@ -29,6 +29,7 @@ MOST_KEPT = 10_000
 METRICS = "/metrics"
 # need no key; a signed URL is its own permission, and a proxy must not pass probes and metrics on to the outside
 OPEN = ("/healthz/", METRICS, "/docs", "/openapi.json", "/v1/files/")
+ROOT = "/"  # says where all else is
 SECURITY: dict[str, Any] = {"type": "http", "scheme": "bearer", "description": "a key made by `stemsvc keys create`"}
 
 
@@ -100,7 +101,7 @@ class Doorkeeper:
 
 
 def install(app: Flask) -> None:
-    """Check the key before each request, except for the paths in `OPEN`."""
+    """Check the key before each request, except for the paths that are open."""
     settings = services_of(app).settings
     keeper = Doorkeeper(services_of(app).store.keys, settings.api_host)
     sites = Sites(settings.api_host, settings.public_url, settings.allowed_hosts, settings.cors_origins)
@@ -114,11 +115,16 @@ def install(app: Flask) -> None:
             return
         if private and request.path == METRICS:
             sites.check_host(_host())
-        if request.path.startswith(OPEN):
+        if is_open(request.path):
             return
         g.caller = keeper.caller(request.headers.get("Authorization"))
         if g.caller.key is None:
             sites.check(request.method, _host(), request.headers)
+
+
+def is_open(path: str) -> bool:
+    """Whether a request of this path needs no key."""
+    return path == ROOT or path.startswith(OPEN)
 
 
 def _host() -> str:

@@ -28,10 +28,7 @@ class _Parser(FlaskParser):
     def load_job(self, req: Request, schema: Schema) -> Any:
         """Form fields and files as one mapping, or the JSON body."""
         if req.is_json:
-            body = self.load_json(req, schema)
-            if isinstance(body, dict) and "file" in body:
-                raise ValidationError({"file": ["send a file in a multipart form"]})
-            return body
+            return self.load_source(req, schema)
         if req.mimetype not in FORMS and (req.mimetype or req.content_length):
             raise UnsupportedMediaType("send multipart/form-data with a file, or application/json with a source")
         if "source" in req.form:
@@ -39,6 +36,13 @@ class _Parser(FlaskParser):
         if sum(1 for _ in req.form.items(multi=True)) > current_app.config["MAX_FORM_PARTS"]:
             raise RequestEntityTooLarge("the form has too many fields")  # werkzeug counts those of multipart forms
         return MultiDictProxy(CombinedMultiDict([req.form, req.files]), schema)
+
+    def load_source(self, req: Request, schema: Schema) -> Any:
+        """The JSON body, which has no file."""
+        body = self.load_json(req, schema)
+        if isinstance(body, dict) and "file" in body:
+            raise ValidationError({"file": ["send a file in a multipart form"]})
+        return body
 
     def load_json(self, req: Request, schema: Schema) -> Any:
         """The JSON body."""
@@ -55,16 +59,17 @@ class _Parser(FlaskParser):
             raise BadRequest(f"the JSON can't be taken: {error}") from error
 
 
-_Parser.__location_map__ = {**FlaskParser.__location_map__, "job": "load_job"}
+_Parser.__location_map__ = {**FlaskParser.__location_map__, "job": "load_job", "source": "load_source"}
 
 
 class BodyBlueprint(Blueprint):
-    """A blueprint whose views can take `location="job"`."""
+    """A blueprint whose views can take `location="job"` or `"source"`."""
 
     ARGUMENTS_PARSER = _Parser()
     DEFAULT_LOCATION_CONTENT_TYPE_MAPPING: ClassVar[dict[str, str]] = {
         **Blueprint.DEFAULT_LOCATION_CONTENT_TYPE_MAPPING,
         "job": "multipart/form-data",
+        "source": "application/json",
     }
 
 

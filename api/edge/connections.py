@@ -28,6 +28,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 from api.edge.addresses import Addresses
 from api.edge.headers import SECURITY
+from api.edge.problem_types import ProblemTypes
 from api.edge.request_id import HEADER
 from stemsvc.errors import (
     ApiBusy,
@@ -98,6 +99,8 @@ class Worker(ThreadWorker):
         super().__init__(*args, **kwargs)
         self._head_seconds = 10.0
         self._addresses = Addresses(0, "")
+        self._types = ProblemTypes()
+        self._headers: dict[str, str] = {}
         self._reading: dict[Connection, None] = {}  # without a whole head, by their deadlines
         self._closing: dict[Connection, None] = {}  # answered, and not yet closed by the client, by their deadlines
         self._probes = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
@@ -114,6 +117,10 @@ class Worker(ThreadWorker):
     def limit(self, head_seconds: float, addresses: Addresses) -> None:
         """Set how long a head may take, and what counts the connections of an address."""
         self._head_seconds, self._addresses = head_seconds, addresses
+
+    def answer_with(self, types: ProblemTypes, headers: dict[str, str]) -> None:
+        """Set what makes a problem's type, and more headers of the answers that never get as far as the app."""
+        self._types, self._headers = types, headers
 
     # --- a connection comes, and its head
 
@@ -243,9 +250,8 @@ class Worker(ThreadWorker):
     def _send(self, conn: Connection, error: StemsvcError) -> None:
         try:
             conn.sock.setblocking(False)
-            conn.sock.send(
-                raw_problem(error)
-            )  # it is short: a socket that can't take it has a client that does not read
+            # it is short: a socket that can't take it has a client that does not read
+            conn.sock.send(raw_problem(error, self._types, self._headers))
         except OSError:
             pass
 
@@ -326,11 +332,14 @@ def _overdue(connections: dict[Connection, None], now: float) -> Iterator[Connec
         yield first
 
 
-def raw_problem(error: StemsvcError) -> bytes:
-    """The whole answer to a request that never got as far as the app: problem+json, as the app's."""
+def raw_problem(error: StemsvcError, types: ProblemTypes, more: dict[str, str] | None = None) -> bytes:
+    """The whole answer to a request that never got as far as the app: problem+json, as the app's.
+
+    `more` are headers beside those of every answer.
+    """
     status, request_id = HTTPStatus(error.status or 400), uuid.uuid4().hex
     body = {
-        "type": "about:blank",
+        "type": types.address(error.code),
         "title": status.phrase,
         "status": status.value,
         "code": error.code,
@@ -345,6 +354,7 @@ def raw_problem(error: StemsvcError) -> bytes:
         "Cache-Control": "no-store",
         HEADER: request_id,
         **SECURITY,
+        **(more or {}),
     }
     if isinstance(error, TransientError) and error.retry_after is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after))

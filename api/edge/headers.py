@@ -12,29 +12,63 @@ SECURITY = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-site",
 }
+# The pages of every site may show and play what a signed URL leads to: the URL is the right.
+FILES = {**SECURITY, "Cross-Origin-Resource-Policy": "cross-origin"}
 STRICT = "default-src 'none'; frame-ancestors 'none'"
 DOCS = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'"
 )
-ALLOWED = ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Prefer", "X-Request-Id"]
-EXPOSED = ["Location", "Retry-After", "X-Request-Id", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"]
+ALLOWED = [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "If-Range",
+    "Last-Event-ID",
+    "Prefer",
+    "Range",
+    "X-Request-Id",
+    "baggage",
+    "traceparent",
+    "tracestate",
+]
+EXPOSED = [
+    "Accept-Ranges",
+    "Content-Disposition",
+    "Content-Length",
+    "Content-Range",
+    "ETag",
+    "Idempotent-Replayed",
+    "Location",
+    "Preference-Applied",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "Retry-After",
+    "X-Request-Id",
+]
+VARY = {"Vary": "Origin"}  # where sites are named: the answer to one is not that to another, also where it is an error
 
 
 def install(app: Flask, sites: str) -> None:
     """Add the headers to each answer. The `sites`, separated by commas, may call with a key, but without cookies."""
+    origins = named(sites)
 
     @app.after_request
     def _protect(response: Response) -> Response:
-        for name, value in SECURITY.items():
+        files = request.path.startswith("/v1/files/")
+        for name, value in (FILES if files else SECURITY).items():
             response.headers.setdefault(name, value)
         page = request.path.startswith("/docs")
         response.headers.setdefault("Content-Security-Policy", DOCS if page else STRICT)
-        if not page and not request.path.startswith("/v1/files/"):
+        if not page and not files:
             response.headers.setdefault("Cache-Control", "no-store")  # states change, and URLs in them are secrets
+        if origins:
+            response.vary.add(VARY["Vary"])
         return response
 
-    origins = [origin.strip() for origin in sites.split(",") if origin.strip()]
     if origins:
         CORS(
             app,
@@ -44,3 +78,8 @@ def install(app: Flask, sites: str) -> None:
             methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=ALLOWED,
         )
+
+
+def named(sites: str) -> list[str]:
+    """The origins in `STEMSVC_CORS_ORIGINS`."""
+    return [origin.strip() for origin in sites.split(",") if origin.strip()]

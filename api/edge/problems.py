@@ -6,9 +6,10 @@ import math
 from typing import Any
 
 import structlog
-from flask import Flask, Response, json, request
+from flask import Flask, Response, current_app, json, request
 from werkzeug.exceptions import HTTPException
 
+from api.edge.problem_types import ProblemTypes
 from api.edge.request_id import request_id
 from stemsvc.errors import (
     AcceptanceUnknown,
@@ -19,6 +20,7 @@ from stemsvc.errors import (
     MethodNotAllowed,
     NotFound,
     RateLimited,
+    RequestedRangeNotSatisfiable,
     RequestTimeout,
     StemsvcError,
     StorageFull,
@@ -46,6 +48,7 @@ BY_STATUS: dict[int, type[StemsvcError]] = {
     408: RequestTimeout,
     413: FileTooLarge,
     415: UnsupportedMediaType,
+    416: RequestedRangeNotSatisfiable,
     422: InvalidFields,
     429: RateLimited,
 }
@@ -63,12 +66,15 @@ def problem_of(error: StemsvcError | HTTPException) -> Response:
 
 
 def _body(status: int, title: str, code: str, detail: str, **extra: Any) -> dict[str, Any]:
-    body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail, **extra}
+    types: ProblemTypes = current_app.extensions["problem_types"]
+    address = types.address(code, request.host_url)
+    body = {"type": address, "title": title, "status": status, "code": code, "detail": detail, **extra}
     return {**body, "request_id": request_id()}
 
 
 def install(app: Flask) -> None:
     """Answer every failure of a view with a problem."""
+    app.extensions["problem_types"] = ProblemTypes.of(app.extensions["stemsvc"].settings)
     app.register_error_handler(HTTPException, _from_http)
     app.register_error_handler(StemsvcError, _from_ours)
     app.register_error_handler(Exception, _from_bug)

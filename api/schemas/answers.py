@@ -10,6 +10,9 @@ from marshmallow import Schema, fields, post_dump
 from stemsvc.jobs.record import JobState, Priority
 from stemsvc.kinds.separate.options import PRECISIONS
 
+URL_ENDS = "when the URL ends: read the job again for another one"
+FILE_ENDS = "when the file is erased; null: never"
+
 
 class ProgressSchema(Schema):
     """How far a job has come."""
@@ -22,7 +25,10 @@ class ProgressSchema(Schema):
         }
     )
     eta_seconds = fields.Float(
-        allow_none=True, metadata={"description": "estimated from the pace so far; null before the first segment"}
+        allow_none=True,
+        metadata={
+            "description": "until the last segment is done, at the pace of those that are; null before the first"
+        },
     )
 
 
@@ -30,7 +36,8 @@ class StemSchema(Schema):
     """One finished file. Only audio has a length, a sample rate and the like."""
 
     url = fields.Url(metadata={"description": "signed; anyone who has it can download until it expires"})
-    expires_at = fields.DateTime()
+    expires_at = fields.DateTime(metadata={"description": URL_ENDS})
+    kept_until = fields.DateTime(allow_none=True, metadata={"description": FILE_ENDS})
     filename = fields.String(metadata={"description": "name of the downloaded file"})
     bytes = fields.Integer()
     sha256 = fields.String()
@@ -42,11 +49,35 @@ class StemSchema(Schema):
     clipped_samples = fields.Integer(
         metadata={"description": "samples beyond full scale that an integer format had to clip"}
     )
+    clipped = fields.Boolean(metadata={"description": "whether any sample was clipped"})
+    silent = fields.Boolean(metadata={"description": "whether its peak is below -80 dB of full scale"})
+    loudness_lufs = fields.Float(
+        allow_none=True,
+        metadata={"description": "integrated loudness by EBU R 128; null for silence and for less than 0.4 s"},
+    )
+    peak_db = fields.Float(
+        allow_none=True,
+        metadata={"description": "highest sample in dBFS, before any clipping; null for pure silence"},
+    )
+    true_peak_db = fields.Float(
+        allow_none=True,
+        metadata={"description": "highest point of the wave between the samples in dBTP, by ITU-R BS.1770"},
+    )
+    peak = fields.Float(metadata={"description": "highest sample as a share of full scale; see `peak_db`"})
 
     @post_dump(pass_original=True)
     def _facts(self, data: dict[str, Any], original: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:
         """Keep what a kind found out of its file and this schema does not know."""
         return {**{name: value for name, value in original.items() if name not in data}, **data}
+
+
+class JobUrlsSchema(Schema):
+    """Where to ask what of a job."""
+
+    self = fields.Url()
+    cancel = fields.Url(metadata={"description": "POST"})
+    events = fields.Url(metadata={"description": "server-sent events"})
+    archive = fields.Url(allow_none=True, metadata={"description": "all files in one; null while there are none"})
 
 
 class MoveSchema(Schema):
@@ -90,7 +121,8 @@ class LinkSchema(Schema):
     """A file that can be downloaded."""
 
     url = fields.Url(metadata={"description": "signed; anyone who has it can download until it expires"})
-    expires_at = fields.DateTime()
+    expires_at = fields.DateTime(metadata={"description": URL_ENDS})
+    kept_until = fields.DateTime(allow_none=True, metadata={"description": FILE_ENDS})
     filename = fields.String(metadata={"description": "name of the downloaded file"})
 
 
@@ -134,6 +166,8 @@ class JobSchema(Schema):
     webhook_url = fields.String(allow_none=True)
     webhook_events = fields.List(fields.String())
     cached = fields.Boolean(metadata={"description": "whether the stems come from an earlier, identical job"})
+    retry_of = fields.String(allow_none=True, metadata={"description": "id of the job that this one tries again"})
+    urls = fields.Nested(JobUrlsSchema)
     manifest = fields.Nested(
         LinkSchema,
         allow_none=True,
@@ -270,16 +304,17 @@ class UploadSchema(Schema):
     headers = fields.Dict(
         keys=fields.String(),
         values=fields.String(),
-        metadata={"description": "send exactly these headers with the bytes"},
+        metadata={"description": "send these headers with the bytes; a web page's script may set them"},
     )
-    expires_at = fields.DateTime()
+    expires_at = fields.DateTime(metadata={"description": "when the URL ends"})
+    kept_until = fields.DateTime(metadata={"description": "when the file is erased"})
     max_bytes = fields.Integer()
 
 
 class ProblemSchema(Schema):
     """The body of every error."""
 
-    type = fields.String(metadata={"description": "`about:blank`, or a URI of the kind of problem"})
+    type = fields.String(metadata={"description": "the address of the code's chapter in the docs"})
     title = fields.String(metadata={"description": "the status in words"})
     status = fields.Integer()
     code = fields.String(metadata={"description": "stable, for programs"})
@@ -294,6 +329,7 @@ class BatchItemSchema(Schema):
     status = fields.Integer(metadata={"description": "the HTTP status that the job alone would have had"})
     job = fields.Nested(JobSchema)
     error = fields.Nested(ProblemSchema)
+    replayed = fields.Boolean(metadata={"description": "whether an earlier request, with the same key, made the job"})
 
 
 class BatchSchema(Schema):

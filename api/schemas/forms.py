@@ -138,6 +138,11 @@ class UploadForm(TypedSchema):
     )
 
 
+def _matching(pattern: str) -> dict[str, Any]:
+    """A field's arguments for texts that match as a whole. The description has the pattern as ECMA-262 writes it."""
+    return {"validate": validate.Regexp(rf"{pattern}\Z"), "metadata": {"pattern": f"^{pattern}$"}}
+
+
 class UsageQuery(Schema):
     """The time of a usage report."""
 
@@ -154,8 +159,8 @@ class JobQuery(Schema):
         data_key="state",
         metadata={"description": "one or more states, each in its own parameter"},
     )
-    kind = fields.String(load_default=None, validate=validate.Regexp(r"[a-z][a-z0-9_-]{0,63}\Z"))
-    model = fields.String(load_default=None, validate=validate.Regexp(r"[\w/-]{1,200}\Z"))
+    kind = fields.String(load_default=None, **_matching(r"[a-z][a-z0-9_-]{0,63}"))
+    model = fields.String(load_default=None, **_matching(r"[\w/-]{1,200}"))
     created_after = MomentField(load_default=None)
     created_before = MomentField(load_default=None)
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))

@@ -18,7 +18,7 @@ from api.schemas.forms import BatchForm
 from api.schemas.kinds.separate import JobForm
 from api.schemas.read import asked_by, read_source, read_spec
 from api.services import services
-from api.views.creating import IDEMPOTENCY_KEY, shown
+from api.views.creating import IDEMPOTENCY_KEY, REPLAYED, shown
 from stemsvc.accounts.keys import Scope
 from stemsvc.control.accept import Request
 from stemsvc.control.sources import Source
@@ -51,20 +51,23 @@ class _Asked:
 @blueprint.response(200, BatchSchema)
 @blueprint.alt_response(409, schema=ProblemSchema, description=CONFLICT)
 @blueprint.doc(parameters=[BATCH_KEY])
-def submit(form: dict[str, Any]) -> dict[str, Any]:
+def submit(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Send several tracks
 
     Each track is a link or an upload. `results` has one entry for each job, in order: the job, or the error that
     refused it. An error in one job does not refuse the others. A batch that is sent again with the same
     `Idempotency-Key` header gets the jobs that it made the first time, and makes only those that it did not make then.
-    A job's own `idempotency_key` is what that header is in `POST /v1/jobs`.
+    A job's own `idempotency_key` is what that header is in `POST /v1/jobs`. `replayed` says that an earlier request
+    made the job; the header `Idempotent-Replayed: true` says so of all of them.
     """
     who, key, bodies = caller(Scope.SUBMIT), idempotency_key(), form["jobs"]
     asking = asked_by(who, key=False)
     read = [_read(body, who, asking.in_batch(key, position, len(bodies))) for position, body in enumerate(bodies)]
     together = [each for each in read if isinstance(each, _Asked) and each.request.part_of is not None]
     services().acceptance.check_repeat(who.owner, [([each.source], each.spec, each.request) for each in together])
-    return {"results": [_accepted(each) if isinstance(each, _Asked) else each for each in read]}
+    results = [_accepted(each) if isinstance(each, _Asked) else each for each in read]
+    headers = {REPLAYED: "true"} if all(each.get("replayed") for each in results) else {}
+    return {"results": results}, 200, headers
 
 
 def _read(body: dict[str, Any], who: Caller, request: Request) -> _Asked | dict[str, Any]:
@@ -90,7 +93,7 @@ def _accepted(asked: _Asked) -> dict[str, Any]:
         view = services().acceptance.accept([asked.source], asked.spec, asked.request)
     except (StemsvcError, HTTPException) as error:
         return _refused(error)
-    return {"status": 201, "job": shown(view)}
+    return {"status": 201, "job": shown(view), "replayed": view.replayed}
 
 
 def _refused(error: StemsvcError | HTTPException) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from stemsvc.jobs.record import JobView
 
 Created = tuple[dict[str, Any], int, dict[str, str]]
 View = Callable[[dict[str, Any]], Created]
+REPLAYED = "Idempotent-Replayed"  # says that an earlier request with the same key made what this one got
 IDEMPOTENCY_KEY = {
     "in": "header",
     "name": "Idempotency-Key",
@@ -31,20 +32,25 @@ ERRORS = {
     404: "no such upload, or it has expired",
     409: "another request already used this `Idempotency-Key`",
     413: "the file is too large",
-    415: "the body is neither a form nor JSON",
+    415: "the body's media type is not supported",
     429: "too many jobs wait; try again after `Retry-After` seconds",
     503: "a part of the service does not answer; no job was accepted, or perhaps one if `code` is `acceptance_unknown`",
 }
 
 
-def creates(blueprint: BodyBlueprint, form: type[KindForm], operation: str) -> Callable[[View], View]:
-    """Decorate a view that takes this form and answers with the job it made. `operation` is its operationId."""
+def creates(
+    blueprint: BodyBlueprint, form: type[KindForm], operation: str, location: str = "job"
+) -> Callable[[View], View]:
+    """Decorate a view that takes this form and answers with the job it made. `operation` is its operationId.
+
+    `location` is where the form is: `job`, a form with a file or JSON with a source; `source`, such JSON alone.
+    """
 
     def decorate(view: View) -> View:
         found = blueprint.doc(operationId=operation, parameters=[IDEMPOTENCY_KEY, PREFER])(view)
         for status, words in ERRORS.items():
             found = blueprint.alt_response(status, schema=ProblemSchema, description=words)(found)
-        made: View = blueprint.arguments(form, location="job")(blueprint.response(201, JobSchema)(found))
+        made: View = blueprint.arguments(form, location=location)(blueprint.response(201, JobSchema)(found))
         return made
 
     return decorate
@@ -53,10 +59,20 @@ def creates(blueprint: BodyBlueprint, form: type[KindForm], operation: str) -> C
 def accepted(kind: str, form: dict[str, Any]) -> Created:
     """Make the job, and wait for its end if the client sent `Prefer: wait`."""
     who = caller(Scope.SUBMIT)
-    view = services().acceptance.accept([read_source(form, who)], read_spec(kind, form), asked_by(who))
-    return shown(awaited(view)), 201, {"Location": url_for("jobs.show", job_id=view.job.id)}
+    return made(services().acceptance.accept([read_source(form, who)], read_spec(kind, form), asked_by(who)))
+
+
+def made(view: JobView) -> Created:
+    """The answer to a request that made this job, or that came again; at its end if the client sent `Prefer: wait`."""
+    headers = {"Location": url_for("jobs.show", job_id=view.job.id)}
+    if view.replayed:
+        headers[REPLAYED] = "true"
+    return shown(awaited(view)), 201, headers
 
 
 def shown(view: JobView) -> dict[str, Any]:
     """The job as this request's client sees it."""
-    return job_body(Links(services().storage, services().settings.url_ttl_seconds, request.host_url), view)
+    settings = services().settings
+    base = settings.public_url or request.host_url
+    links = Links(services().storage, settings.url_ttl_seconds, base, settings.stems_ttl_seconds)
+    return job_body(links, view)

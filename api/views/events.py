@@ -130,5 +130,5 @@ def _moves(view: JobView, last: int) -> Iterator[str]:
 
 def _progress(job: Any) -> dict[str, Any]:
     """The progress of a job, or of a snapshot of one."""
-    left = eta(job.state, job.started_at, job.fraction)
+    left = eta(job.state, job.fraction, job.expected_at)
     return {"fraction": round(job.fraction, 4), "stage": job.stage, "eta_seconds": left}

@@ -17,14 +17,25 @@ def blueprints() -> list[BodyBlueprint]:
 
 def _blueprint(kind: str, form: type[KindForm]) -> BodyBlueprint:
     words = " ".join((form.__doc__ or kind).split())
-    blueprint = BodyBlueprint(kind, __name__, url_prefix=f"/v1/{form.path}", description=words)
+    blueprint = BodyBlueprint(kind, __name__, url_prefix="/v1", description=words)
 
     def submit(fields: dict[str, Any]) -> Created:
         return accepted(kind, fields)
 
     submit.__doc__ = f"""Make a job of the kind `{kind}`
 
-    {words} Like `POST /v1/jobs`, it takes a multipart form with the `file`, or JSON with a `source`.
+    {words} Send a multipart form with the `file`. This path takes JSON with a `source`, too: what
+    `POST /v1/{form.path}:from-source` takes.
     """
-    blueprint.route("", methods=["POST"])(creates(blueprint, form, form.operation)(submit))
+    blueprint.route(f"/{form.path}", methods=["POST"])(creates(blueprint, form, form.operation)(submit))
+
+    def submit_from_source(fields: dict[str, Any]) -> Created:
+        return accepted(kind, fields)
+
+    submit_from_source.__doc__ = f"""Make a job of the kind `{kind}` of a source
+
+    Send JSON with a `source`: a link, or an upload that was sent before. All else is as in `POST /v1/{form.path}`.
+    """
+    by_source = creates(blueprint, form, f"{form.operation}FromSource", "source")
+    blueprint.route(f"/{form.path}:from-source", methods=["POST"])(by_source(submit_from_source))
     return blueprint

@@ -26,7 +26,10 @@ blueprint = Blueprint("models", __name__, url_prefix="/v1/models", description="
 @blueprint.route("")
 @blueprint.response(200, ModelsSchema)
 def catalog() -> dict[str, Any]:
-    """List the models"""
+    """List the models
+
+    A job names one of them as its `model`.
+    """
     settings, entries = services().settings, services().catalog.entries
     models = []
     for entry in entries:

@@ -22,7 +22,10 @@ blueprint = Blueprint("pools", __name__, url_prefix="/v1/pools", description="Po
 @blueprint.route("")
 @blueprint.response(200, PoolsSchema)
 def index() -> dict[str, Any]:
-    """List the pools"""
+    """List the pools
+
+    A pool is the workers that do some kinds of work with some models on one device.
+    """
     sees_all = caller(Scope.READ).sees is None
     return {"pools": [_shown(each, sees_all) for each in pool_statuses(services().store, services().pools)]}
 

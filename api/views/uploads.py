@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin
@@ -34,9 +35,9 @@ def announce(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]
     """Ask for a URL to send a track to
 
     PUT the file's bytes to `url` with the `headers`, then name `upload_id` in the `source` of one or more jobs. The
-    URL takes bytes for an hour. The file stays for a day. Once the upload is deleted, its URL takes none. A request
-    that is sent again with the same `Idempotency-Key` header gets the upload that it made the first time, with a new
-    URL.
+    URL takes bytes until `expires_at`, for an hour. The file stays until `kept_until`, for a day. Once the upload is
+    deleted, its URL takes none. A request that is sent again with the same `Idempotency-Key` header gets the upload
+    that it made the first time, with a new URL.
     """
     who, settings = caller(Scope.SUBMIT), services().settings
     size = form["bytes"]
@@ -58,7 +59,8 @@ def announce(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]
         "method": "PUT",
         "url": urljoin(request.host_url, put.url),
         "headers": put.headers,
-        "expires_at": datetime.fromtimestamp(upload.expires_at, UTC),
+        "expires_at": datetime.fromtimestamp(int(time.time()) + seconds, UTC),
+        "kept_until": datetime.fromtimestamp(upload.expires_at, UTC),
         "max_bytes": upload.max_bytes,
     }
     return body, 201, {"Location": url_for("uploads.erase", upload_id=upload.id)}

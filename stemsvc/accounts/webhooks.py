@@ -19,6 +19,8 @@ class EventType(enum.StrEnum):
     PROGRESS = "job.progress"  # at each quarter of a job
 
 
+TEST = "webhook.test"  # the type of an event that tests a receiver; no job asks for it
+STATES = ("pending", "delivered", "dead")  # of a delivery
 ENDS = (EventType.SUCCEEDED, EventType.FAILED, EventType.CANCELED)  # delivered to a client that names no events
 FIRST_SECONDS, LONGEST_SECONDS = 5.0, 3600.0  # pauses between tries
 GIVE_UP_SECONDS = 86400.0
@@ -34,7 +36,7 @@ class Delivery:
     owner: str
     url: str
     type: str
-    state: str  # pending, delivered or dead
+    state: str  # one of `STATES`
     attempt: int
     created_at: float
     first_at: float  # its tries count from here: when it was made, or last replayed
@@ -49,6 +51,16 @@ class Delivery:
     def receiver(self) -> str:
         """The host that gets it."""
         return self.host or receiver(self.url)
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A secret that signs an owner's webhooks. Times are seconds since the epoch by the database's clock."""
+
+    id: int
+    secret: str
+    created_at: float
+    expires_at: float | None  # None: it is the newest one
 
 
 def receiver(url: str) -> str:

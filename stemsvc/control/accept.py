@@ -12,12 +12,13 @@ from typing import Any
 from stemsvc.control.guard import Guard
 from stemsvc.control.publish import Sender
 from stemsvc.control.route import Choice, Router
-from stemsvc.control.sources import Source
+from stemsvc.control.sources import Link, Source, StoredInput
 from stemsvc.errors import (
     AcceptanceUnknown,
     BadInputs,
     JobFinished,
     JobNotFound,
+    JobNotRetryable,
     PriorityForbidden,
     StemsvcError,
     TooMuchWork,
@@ -25,7 +26,7 @@ from stemsvc.errors import (
 )
 from stemsvc.jobs.pools import FETCH
 from stemsvc.jobs.probe import Length, longest
-from stemsvc.jobs.record import Job, JobState, JobView, Priority, input_key, new_job_id
+from stemsvc.jobs.record import WITHOUT_FILES, Job, JobState, JobView, Priority, input_key, new_job_id
 from stemsvc.jobs.spec import Input, JobSpec
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
@@ -55,7 +56,7 @@ class Request:
 
     `max_waiting` (jobs that wait), `minutes_per_day` (of audio), `max_stored_bytes` (of files; 0: any number) and
     `max_priority` are what the owner's key allows. The first three go before the rules. `part_of` is the number of jobs
-    in its batch, where the idempotency key is one for the whole batch.
+    in its batch, where the idempotency key is one for the whole batch. `retry_of` is the job that is tried again.
     """
 
     id: str | None = None
@@ -67,6 +68,7 @@ class Request:
     max_stored_bytes: int | None = None
     max_priority: Priority = Priority.HIGH
     part_of: int | None = None
+    retry_of: str | None = None
 
     def in_batch(self, key: str | None, position: int, size: int) -> Request:
         """The same for one job of a batch of `size` jobs that came with `key`."""
@@ -103,7 +105,7 @@ class Acceptance:
         key = _idempotency_key(sources, spec, request)
         earlier = self._store.intake.earlier(request.owner, key) if key else None
         if earlier:  # even where pools and rules have changed since
-            return self._store.seen(earlier)
+            return replace(self._store.seen(earlier), replayed=True)
         spec = _prioritized(spec, _granted(spec.envelope.priority, request.max_priority))
         for url in filter(None, (*(source.url for source in sources), spec.envelope.webhook_url)):
             self._rules.guard.check_url(url)
@@ -120,11 +122,30 @@ class Acceptance:
         if linked:
             job = replace(job, next_pool=choice.pool.name)
         view = self._put(job, f"accepted; {choice.why}", bounds, key, length.proved_seconds if length else 0.0)
-        if view.job.id == job.id:
-            self._sender.wake()
-        else:  # a request with the same key was faster
+        replayed = view.job.id != job.id
+        if replayed:  # a request with the same key was faster
             self._erase(job.id)
-        return self._store.seen(view)
+        else:
+            self._sender.wake()
+        return replace(self._store.seen(view), replayed=replayed)
+
+    def again(self, job_id: str, owner: str | None = None) -> tuple[list[Source], JobSpec]:
+        """What to `accept` in order to try a job again: where its inputs come from now, and its spec.
+
+        Raises `UsageError` `job_not_found`, `job_not_retryable` where it goes on or has succeeded, and what `specify`
+        raises where its model or kind is gone. `accept` raises `input_gone` where its track is no longer stored.
+        """
+        job = self._check_owner(job_id, owner)
+        if job.state not in WITHOUT_FILES:
+            raise JobNotRetryable(f"the job is {job.state}; one that failed, was canceled or expired can be retried")
+        sources = [self._again(job, number, each) for number, each in enumerate(job.inputs)]
+        return sources, self.specify(job.spec, [each.role for each in job.inputs])
+
+    def _again(self, job: Job, number: int, each: Input) -> Source:
+        if each.url:
+            return Link(each.url, role=each.role)
+        upload = self._store.uploads.find(each.upload_id) if each.upload_id else None
+        return StoredInput(job.id, number, each, upload)
 
     def check_repeat(self, owner: str, asked: Sequence[tuple[Sequence[Source], JobSpec, Request]]) -> None:
         """Raise `UsageError` `idempotency_conflict` where the key of one of the owner's requests came with another one.
@@ -195,7 +216,7 @@ class Acceptance:
             for number, source in enumerate(sources):
                 key = input_key(job_id, number)
                 size = source.place(self._storage, key)
-                inputs.append(Input(source.name, key, size, source.role, source.url))
+                inputs.append(Input(source.name, key, size, source.role, source.url, upload_id=source.upload_id))
         except BaseException:
             self._erase(job_id)
             raise
@@ -210,6 +231,7 @@ class Acceptance:
             owner=request.owner,
             priority=int(Priority[spec.envelope.priority.upper()]),
             trace=request.trace,
+            retry_of=request.retry_of,
         )
 
     def _recorded(self, job_id: str) -> JobView | None:
@@ -274,6 +296,8 @@ def _idempotency_key(sources: Sequence[Source], spec: JobSpec, request: Request)
         asked += [spec.kind, spec.params, [[each.role, each.name, each.fingerprint()] for each in sources[1:]]]
     if request.part_of is not None:  # a longer or shorter batch is another request
         asked.append({"part_of": request.part_of})
+    if request.retry_of is not None:
+        asked.append({"retry_of": request.retry_of})
     text = json.dumps(asked, sort_keys=True)
     return IdempotencyKey(request.idempotency_key, hashlib.sha256(text.encode()).hexdigest())
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from stemsvc.jobs.filenames import DEFAULT_TEMPLATE, manifest_filename, output_filename
+from stemsvc.jobs.levels import decibels
 from stemsvc.jobs.record import Event, Job, JobState, JobView
 from stemsvc.jobs.warnings import to_json
 from stemsvc.kinds import registry
@@ -19,17 +20,29 @@ SEPARATE = "separate"  # the kind whose files release 0.1 called stems
 
 @dataclass(frozen=True)
 class Links:
-    """How URLs are made: `storage` signs them for `seconds`, and relative ones start at `base`."""
+    """How URLs are made: `storage` signs them for `seconds`, and relative ones start at `base`, the api's address.
+
+    A job's files are kept for `stems_seconds` after its end, 0 for ever.
+    """
 
     storage: Storage
     seconds: int
     base: str
+    stems_seconds: float = 0.0
 
-    def sign(self, key: str, filename: str, content_type: str) -> dict[str, Any]:
+    def sign(self, key: str, filename: str, content_type: str, sha256: str = "") -> dict[str, Any]:
         """A fresh URL of an object, the name it is saved under, and when the URL expires."""
         expires = datetime.fromtimestamp(int(time.time()) + self.seconds, UTC)
-        url = self.storage.signed_url(key, self.seconds, filename, content_type)
+        url = self.storage.signed_url(key, self.seconds, filename, content_type, sha256)
         return {"filename": filename, "url": urljoin(self.base, url), "expires_at": expires}
+
+    def call(self, path: str) -> str:
+        """The whole URL of one of the api's paths."""
+        return self.base.rstrip("/") + path
+
+    def kept_until(self, job: Job) -> datetime | None:
+        """When the job's files are erased; None: never, or it has not ended."""
+        return _moment(job.finished_at + self.stems_seconds) if job.finished_at and self.stems_seconds else None
 
 
 def job_body(links: Links, view: JobView) -> dict[str, Any]:
@@ -65,6 +78,8 @@ def job_body(links: Links, view: JobView) -> dict[str, Any]:
         "webhook_url": envelope.webhook_url or None,
         "webhook_events": list(envelope.webhook_events),
         "cached": job.cached,
+        "retry_of": job.retry_of,
+        "urls": _urls(links, job),
         "files": files,
         "facts": job.facts,
         "stems": files if job.kind == SEPARATE else {},
@@ -75,6 +90,13 @@ def job_body(links: Links, view: JobView) -> dict[str, Any]:
     }
 
 
+def _urls(links: Links, job: Job) -> dict[str, str | None]:
+    """Where to ask what of the job. `archive` has no address until the job has files."""
+    own = f"/v1/jobs/{job.id}"
+    calls = {"self": own, "cancel": f"{own}/cancel", "events": f"{own}/events"}
+    return {**{name: links.call(path) for name, path in calls.items()}, "archive": None}
+
+
 def _shown(job: Job) -> dict[str, Any]:
     """The fields that its kind adds; none where the kind is not installed here."""
     kind = registry.find(job.kind)
@@ -82,9 +104,14 @@ def _shown(job: Job) -> dict[str, Any]:
 
 
 def timeline_entry(event: Event) -> dict[str, Any]:
-    """An entry of a job's timeline; its moment is a datetime."""
+    """An entry of a job's timeline; its moment is a datetime.
+
+    Answers call the states `from` and `to`. Webhooks did not until release 0.3, so theirs have both names.
+    """
     return {
         "at": _moment(event.at),
+        "from": event.from_state,
+        "to": event.to_state,
         "from_state": event.from_state,
         "to_state": event.to_state,
         "why": event.why,
@@ -110,7 +137,7 @@ def summary(job: Job) -> dict[str, Any]:
 
 
 def _progress(job: Job) -> dict[str, Any]:
-    left = eta(job.state, job.started_at, job.fraction)
+    left = eta(job.state, job.fraction, job.expected_at)
     return {"fraction": round(job.fraction, 4), "stage": job.stage, "eta_seconds": left}
 
 
@@ -125,23 +152,30 @@ def _files(links: Links, job: Job) -> dict[str, Any]:
     for name, output in job.outputs.items():
         facts = {key: value for key, value in output.items() if key != "key"}
         content_type = output.get("content_type") or job.encoding.content_type  # release 0.1 did not store it
-        signed = links.sign(output["key"], output_filename(job, name), content_type)
-        files[name] = {**facts, **signed, "content_type": content_type}
+        signed = links.sign(output["key"], output_filename(job, name), content_type, output.get("sha256") or "")
+        files[name] = {**_levels(facts), **signed, "kept_until": links.kept_until(job), "content_type": content_type}
     return files
+
+
+def _levels(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts of an audio file with its peaks in dB, which release 0.2 did not store."""
+    if "peak" not in facts:
+        return facts
+    return {"peak_db": decibels(facts["peak"]), "true_peak_db": None, **facts}
 
 
 def _manifest(links: Links, job: Job) -> dict[str, Any] | None:
     if job.state is not JobState.SUCCEEDED or job.manifest_key is None:
         return None
-    return links.sign(job.manifest_key, manifest_filename(job), "application/json")
+    signed = links.sign(job.manifest_key, manifest_filename(job), "application/json")
+    return {**signed, "kept_until": links.kept_until(job)}
 
 
-def eta(state: JobState, started_at: float | None, fraction: float) -> float | None:
-    """Seconds left at the pace of the finished segments; None where there is no pace yet."""
-    if state is not JobState.RUNNING or started_at is None or not 0 < fraction < 1:
+def eta(state: JobState, fraction: float, expected_at: float | None) -> float | None:
+    """Seconds until all segments are done, at the pace of the finished ones; None where there is no pace yet."""
+    if state is not JobState.RUNNING or expected_at is None or not 0 < fraction < 1:
         return None
-    elapsed = max(0.0, time.time() - started_at)
-    return round(elapsed * (1 - fraction) / fraction, 1)
+    return round(max(0.0, expected_at - time.time()), 1)
 
 
 def _moment(seconds: float | None) -> datetime | None:

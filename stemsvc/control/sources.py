@@ -7,14 +7,15 @@ import os
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from stemsvc.errors import EmptyFile, FileTooLarge, ObjectMissing, UploadMissing
+from stemsvc.errors import EmptyFile, FileTooLarge, InputGone, ObjectMissing, UploadMissing
 from stemsvc.jobs.probe import Length, track_length
+from stemsvc.jobs.spec import Input
 from stemsvc.jobstore.uploads import Upload
 from stemsvc.storage import Storage
 
 
 class Source(Protocol):
-    """One track of a request: a `SentFile`, an `UploadedFile` or a `Link`."""
+    """One track of a request: a `SentFile`, an `UploadedFile`, a `Link` or a `StoredInput`."""
 
     @property
     def name(self) -> str:
@@ -27,6 +28,10 @@ class Source(Protocol):
     @property
     def role(self) -> str:
         """Its role among the job's inputs; see `stemsvc.kinds.base.Role`."""
+
+    @property
+    def upload_id(self) -> str:
+        """The upload that it comes from; empty where it comes from none."""
 
     def fingerprint(self) -> str:
         """A text that differs from that of every other source in the same client's requests."""
@@ -49,6 +54,7 @@ class SentFile:
     name: str
     url: str = ""
     role: str = "source"
+    upload_id: str = ""
 
     def fingerprint(self) -> str:
         """See `Source`: the bytes' hash and the name."""
@@ -86,6 +92,11 @@ class UploadedFile:
     def name(self) -> str:
         """See `Source`."""
         return self.upload.filename
+
+    @property
+    def upload_id(self) -> str:
+        """See `Source`."""
+        return self.upload.id
 
     def fingerprint(self) -> str:
         """See `Source`."""
@@ -128,6 +139,7 @@ class Link:
     url: str
     name: str = "track"
     role: str = "source"
+    upload_id: str = ""
 
     def fingerprint(self) -> str:
         """See `Source`."""
@@ -144,3 +156,62 @@ class Link:
     def place(self, storage: Storage, key: str) -> int:
         """See `Source`: nothing yet."""
         return 0
+
+
+@dataclass(frozen=True)
+class StoredInput:
+    """Input `number` of the job `job_id`, which is tried again: its bytes, or the `upload` that they came from."""
+
+    job_id: str
+    number: int
+    input: Input
+    upload: Upload | None = None  # None where it is deleted, or its time is over
+    url: str = ""
+
+    @property
+    def name(self) -> str:
+        """See `Source`."""
+        return self.input.name
+
+    @property
+    def role(self) -> str:
+        """See `Source`."""
+        return self.input.role
+
+    @property
+    def upload_id(self) -> str:
+        """See `Source`."""
+        return self.upload.id if self.upload else ""
+
+    def fingerprint(self) -> str:
+        """See `Source`."""
+        return f"input {self.number} of {self.job_id}"
+
+    def length(self, storage: Storage) -> Length | None:
+        """See `Source`."""
+        for key in self._keys():
+            try:
+                with storage.open(key) as file:
+                    return track_length(file)
+            except ObjectMissing:
+                continue
+        return None  # `place` says so
+
+    def size(self, storage: Storage) -> int:
+        """See `Source`."""
+        return next((size for key in self._keys() if (size := storage.size(key))), 0)
+
+    def place(self, storage: Storage, key: str) -> int:
+        """See `Source`. Raises `UsageError` `input_gone`."""
+        for each in self._keys():
+            try:
+                storage.copy(each, key)
+            except ObjectMissing:
+                continue
+            if size := storage.size(key):
+                return size
+        raise InputGone(f"the track of job {self.job_id} is no longer stored: send it again")
+
+    def _keys(self) -> list[str]:
+        """Where its bytes may be."""
+        return [key for key in (self.input.key, self.upload.key if self.upload else "") if key]

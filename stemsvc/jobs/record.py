@@ -101,6 +101,8 @@ class Job:
     cost: float = 1.0  # predicted device time in seconds; its owner's share is charged with it
     turn: float = 0.0  # its place among its pool's jobs of its priority; see `jobstore.fair_queue`
     trace: str | None = None  # W3C traceparent of the request that made it
+    expected_at: float | None = None  # when its segments will be done, at their pace so far; None before the first
+    retry_of: str | None = None  # id of the job that this one tries again
 
     @property
     def kind(self) -> str:
@@ -137,12 +139,14 @@ class Job:
 class JobView:
     """A job at one moment, with its timeline. `queue_position` is the number of its pool's jobs that wait before it.
 
-    The position is None for a job that is not queued.
+    The position is None for a job that is not queued. `replayed` says that an earlier request, with the same
+    idempotency key, made the job.
     """
 
     job: Job
     timeline: list[Event]
     queue_position: int | None
+    replayed: bool = False
 
 
 @dataclass(frozen=True)

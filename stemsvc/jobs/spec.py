@@ -30,6 +30,7 @@ class Input:
     role: str = "source"
     url: str = ""  # where it is fetched from; empty where it was sent
     sha256: str | None = None
+    upload_id: str = ""  # of the upload that it was copied from
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,7 @@ class Leases:
             "started_at": db_now(),
             "fraction": 0.0,
             "stage": "starting",
+            "expected_at": None,
             "not_before": None,
         }
         due = sa.and_(jobs.c.id == job_id, is_due())
@@ -81,9 +82,17 @@ class Leases:
             )
         return None if job is None else (job, Lease(job_id, job.attempt, worker))
 
-    def heartbeat(self, lease: Lease, seconds: float, fraction: float, stage: str) -> bool:
-        """Extend the lease and record progress; False means that the job is no longer the caller's."""
-        values = {"lease_expires_at": db_now() + seconds, "fraction": fraction, "stage": stage}
+    def heartbeat(self, lease: Lease, seconds: float, fraction: float, stage: str, left: float | None = None) -> bool:
+        """Extend the lease and record progress; False means that the job is no longer the caller's.
+
+        `left` is the time in seconds until its segments are done; None where there is no pace yet.
+        """
+        values = {
+            "lease_expires_at": db_now() + seconds,
+            "fraction": fraction,
+            "stage": stage,
+            "expected_at": None if left is None else db_now() + left,
+        }
         with translated(), self._engine.begin() as connection:
             kept = connection.execute(jobs.update().where(held(lease)).values(values)).rowcount == 1
         self._progressed(lease.job_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
@@ -13,14 +13,17 @@ from stemsvc.jobstore.tables import events, jobs
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A job's state and progress. `last_event` is the id of the newest entry of its timeline."""
+    """A job's state and progress. `last_event` is the id of the newest entry of its timeline.
+
+    `expected_at` is corrected all the time: that alone is no change.
+    """
 
     state: JobState
     attempt: int
     stage: str
     fraction: float
-    started_at: float | None
     last_event: int
+    expected_at: float | None = field(default=None, compare=False)
 
 
 def snapshots(
@@ -37,7 +40,7 @@ def snapshots(
         jobs.c.attempt,
         jobs.c.stage,
         jobs.c.fraction,
-        jobs.c.started_at,
+        jobs.c.expected_at,
         newest,
         jobs.c.pool,
         jobs.c.kind,
@@ -46,10 +49,10 @@ def snapshots(
     found: dict[str, Snapshot] = {}
     for first in range(0, len(job_ids), 500):
         query = sa.select(*columns).where(jobs.c.id.in_(job_ids[first : first + 500]))
-        for job_id, state, attempt, stage, fraction, started_at, last, pool, kind, fetched in connection.execute(
+        for job_id, state, attempt, stage, fraction, expected, last, pool, kind, fetched in connection.execute(
             query
         ).all():
             if state == "queued" and not slots(kind if fetched is None else None).get(pool):
                 stage = WAITING_FOR_POOL
-            found[job_id] = Snapshot(JobState(state), attempt, stage, fraction, started_at, last or 0)
+            found[job_id] = Snapshot(JobState(state), attempt, stage, fraction, last or 0, expected)
     return found

@@ -66,6 +66,8 @@ jobs = sa.Table(
     sa.Column("turn", sa.Double, nullable=False, server_default="0"),
     sa.Column("trace", sa.String(64)),
     sa.Column("stored_bytes", sa.BigInteger, nullable=False, server_default="0"),  # of its inputs and outputs
+    sa.Column("expected_at", sa.Double),
+    sa.Column("retry_of", sa.String(32)),  # no foreign key: the job that is tried again may be deleted
     sa.Index("jobs_by_cache_key", "cache_key"),
     sa.Index("jobs_in_line", "pool", "priority", "turn", "created_at", **_queued()),
     # finds the next job to publish without reading those that are published

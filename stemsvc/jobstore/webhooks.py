@@ -11,7 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from stemsvc.accounts.cipher import Cipher, is_encrypted
-from stemsvc.accounts.webhooks import GIVE_UP_SECONDS, Delivery, new_secret, pause
+from stemsvc.accounts.webhooks import GIVE_UP_SECONDS, Delivery, Secret, new_secret, pause
+from stemsvc.errors import SecretInUse, SecretNotFound
+from stemsvc.jobstore import cursors
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.locks import Lock, hold
 from stemsvc.jobstore.tables import db_now, webhook_deliveries, webhook_secrets
@@ -114,6 +116,31 @@ class Webhooks:
         with reading(self._engine) as connection:
             return [_delivery(row) for row in connection.execute(query.limit(limit)).mappings()]
 
+    def page(
+        self,
+        owner: str | None,
+        limit: int,
+        cursor: str | None = None,
+        *,
+        state: str | None = None,
+        job_id: str | None = None,
+    ) -> tuple[list[Delivery], str | None]:
+        """The first `limit` of an owner's deliveries after `cursor`, newest first, and the cursor of the next page.
+
+        None as owner: everybody's. Raises `UsageError` `bad_cursor`.
+        """
+        columns = webhook_deliveries.c
+        wanted = {columns.owner: owner, columns.state: state, columns.job_id: job_id}
+        conditions = [column == value for column, value in wanted.items() if value is not None]
+        if cursor is not None:
+            conditions.append(cursors.after(cursor, columns.created_at, columns.id))
+        query = sa.select(webhook_deliveries).where(*conditions)
+        query = query.order_by(columns.created_at.desc(), columns.id.desc()).limit(limit + 1)
+        with reading(self._engine) as connection:
+            found = [_delivery(row) for row in connection.execute(query).mappings()]
+        last = found[limit - 1] if len(found) > limit else None
+        return found[:limit], cursors.write(last.created_at, last.id) if last else None
+
     # --- secrets ------------------------------------------------------------------------------------------------
 
     def secrets(self, owner: str) -> list[str]:
@@ -121,12 +148,29 @@ class Webhooks:
 
         Raises `FatalError` `secret_unreadable`.
         """
+        return [each.secret for each in self.signing(owner)]
+
+    def signing(self, owner: str) -> list[Secret]:
+        """The same, with their ids and times. Raises `FatalError` `secret_unreadable`."""
         with translated(), self._engine.begin() as connection:
             found = _secrets(connection, owner)
             if not found:  # of several processes that find none, the first one makes it
                 hold(connection, Lock.WEBHOOK_SECRETS)
-                found = _secrets(connection, owner) or [self._add_secret(connection, owner)]
-        return [self._cipher.decrypt(each) for each in found]
+                if not _secrets(connection, owner):
+                    self._add_secret(connection, owner)
+                found = _secrets(connection, owner)
+        return [replace(each, secret=self._cipher.decrypt(each.secret)) for each in found]
+
+    def end_secret(self, owner: str, secret_id: int) -> None:
+        """Have an old secret sign no longer. Raises `UsageError` `secret_not_found`, `secret_in_use` for the newest."""
+        with translated(), self._engine.begin() as connection:
+            hold(connection, Lock.WEBHOOK_SECRETS)
+            found = _secrets(connection, owner)
+            if secret_id not in [each.id for each in found]:
+                raise SecretNotFound("no such secret")
+            if secret_id == found[0].id:
+                raise SecretInUse("it is the newest secret, which signs every webhook: make another one first")
+            connection.execute(webhook_secrets.delete().where(webhook_secrets.c.id == secret_id))
 
     def rotate(self, owner: str, keep_seconds: float) -> str:
         """Make a new secret and return it. The earlier ones sign beside it for `keep_seconds`."""
@@ -179,10 +223,13 @@ class Webhooks:
         return stored
 
 
-def _secrets(connection: sa.Connection, owner: str) -> list[str]:
-    valid = sa.or_(webhook_secrets.c.expires_at.is_(None), webhook_secrets.c.expires_at > db_now())
-    query = sa.select(webhook_secrets.c.secret).where(webhook_secrets.c.owner == owner, valid)
-    return list(connection.execute(query.order_by(webhook_secrets.c.id.desc())).scalars().all())
+def _secrets(connection: sa.Connection, owner: str) -> list[Secret]:
+    """An owner's valid secrets as they are stored, the newest first."""
+    columns = webhook_secrets.c
+    valid = sa.or_(columns.expires_at.is_(None), columns.expires_at > db_now())
+    query = sa.select(columns.id, columns.secret, columns.created_at, columns.expires_at)
+    found = connection.execute(query.where(columns.owner == owner, valid).order_by(columns.id.desc()))
+    return [Secret(*row) for row in found]
 
 
 def _leased() -> sa.ColumnElement[bool]:

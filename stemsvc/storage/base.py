@@ -27,7 +27,10 @@ def scratch_errors() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class SignedPut:
-    """Where and how a client may store one object itself: a PUT of its bytes to `url`, with these headers."""
+    """Where and how a client may store one object itself: a PUT of its bytes to `url`, with these headers.
+
+    They are such that the script of a web page may set them.
+    """
 
     url: str
     headers: dict[str, str] = field(default_factory=dict)
@@ -71,10 +74,11 @@ class Storage(Protocol):
     def keys(self, prefix: str) -> list[str]:
         """Keys that start with `prefix`, sorted."""
 
-    def signed_url(self, key: str, seconds: int, filename: str, content_type: str) -> str:
+    def signed_url(self, key: str, seconds: int, filename: str, content_type: str, sha256: str = "") -> str:
         """A URL that lets anyone GET the object for `seconds`, saved by browsers as `filename`.
 
-        Relative (`/v1/files/...`) where the api serves the objects itself and no public URL is set.
+        Relative (`/v1/files/...`) where the api serves the objects itself and no public URL is set. `sha256` is that of
+        the object: the ETag of the api's answer. S3 has ETags of its own.
         """
 
     def signed_put(self, key: str, seconds: int, max_bytes: int, bytes: int | None = None) -> SignedPut:

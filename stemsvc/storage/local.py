@@ -147,9 +147,9 @@ class LocalStorage:
                 folder.rmdir()
                 folder = folder.parent
 
-    def signed_url(self, key: str, seconds: int, filename: str, content_type: str) -> str:
+    def signed_url(self, key: str, seconds: int, filename: str, content_type: str, sha256: str = "") -> str:
         """See `Storage.signed_url`."""
-        return self._signer.get_url(key, seconds, filename, content_type)
+        return self._signer.get_url(key, seconds, filename, content_type, sha256)
 
     def signed_put(self, key: str, seconds: int, max_bytes: int, bytes: int | None = None) -> SignedPut:
         """See `Storage.signed_put`."""

@@ -196,7 +196,7 @@ class S3Storage:
         """See `Storage.keys`."""
         return list(self.sizes(prefix))
 
-    def signed_url(self, key: str, seconds: int, filename: str, content_type: str) -> str:
+    def signed_url(self, key: str, seconds: int, filename: str, content_type: str, sha256: str = "") -> str:
         """See `Storage.signed_url`: a presigned GET."""
         params = {
             "Bucket": self._bucket,
@@ -209,16 +209,17 @@ class S3Storage:
             return client.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds)
 
     def signed_put(self, key: str, seconds: int, max_bytes: int, bytes: int | None = None) -> SignedPut:
-        """See `Storage.signed_put`: a presigned PUT. S3 enforces the announced `bytes`, but not `max_bytes`."""
-        params: dict[str, object] = {"Bucket": self._bucket, "Key": key, "ContentType": PUT_TYPE}
-        headers = {"Content-Type": PUT_TYPE}
+        """See `Storage.signed_put`: a presigned PUT. S3 enforces the announced `bytes`, but not `max_bytes`.
+
+        The type is not signed: a client that sends another one, or none, stores the same bytes.
+        """
+        params: dict[str, object] = {"Bucket": self._bucket, "Key": key}
         if bytes is not None:
             params["ContentLength"] = bytes
-            headers["Content-Length"] = str(bytes)
         with translated(self._bucket):
             client = self._client(self._public_endpoint_url)
             url = client.generate_presigned_url("put_object", Params=params, ExpiresIn=seconds)
-        return SignedPut(url, headers)
+        return SignedPut(url, {"Content-Type": PUT_TYPE})
 
     @timed("size")
     def size(self, key: str) -> int | None:

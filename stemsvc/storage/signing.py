@@ -25,12 +25,13 @@ class SignedUpload:
 
 @dataclass(frozen=True)
 class SignedQuery:
-    """The query of a signed URL, as a client sent it."""
+    """The query of a signed URL, as a client sent it. `sha256` is that of the object; empty where the URL lacks it."""
 
     expires: int
     filename: str
     content_type: str
     signature: str
+    sha256: str = ""
 
 
 class Signer:
@@ -40,11 +41,12 @@ class Signer:
         self._key = key
         self._public_url = public_url.rstrip("/")
 
-    def get_url(self, key: str, seconds: int, filename: str, content_type: str) -> str:
+    def get_url(self, key: str, seconds: int, filename: str, content_type: str, sha256: str = "") -> str:
         """See `Storage.signed_url`."""
         expires = int(time.time()) + seconds
-        signature = self._sign("GET", key, expires, filename, content_type)
-        return self._url(key, expires=expires, filename=filename, type=content_type, signature=signature)
+        signature = self._sign_get(key, expires, filename, content_type, sha256)
+        tag = {"sha256": sha256} if sha256 else {}
+        return self._url(key, expires=expires, filename=filename, type=content_type, signature=signature, **tag)
 
     def put_url(self, key: str, seconds: int, max_bytes: int, bytes: int | None) -> str:
         """The URL of `Storage.signed_put`."""
@@ -54,7 +56,7 @@ class Signer:
 
     def check_get(self, key: str, query: SignedQuery) -> None:
         """Raise `UsageError` `url_invalid` or `url_expired` unless the URL allows to get the object."""
-        expected = self._sign("GET", key, query.expires, query.filename, query.content_type)
+        expected = self._sign_get(key, query.expires, query.filename, query.content_type, query.sha256)
         _check(expected, query.signature, query.expires, "read the job again for a fresh one")
 
     def check_put(self, key: str, query: SignedUpload, length: int | None) -> int:
@@ -74,6 +76,11 @@ class Signer:
 
     def _url(self, key: str, **query: str | int) -> str:
         return f"{self._public_url}{ROUTE}{quote(key)}?{urlencode(query)}"
+
+    def _sign_get(self, key: str, expires: int, filename: str, content_type: str, sha256: str) -> str:
+        """URLs without the hash are signed as in release 0.2, whose processes may have made them."""
+        verb = ("GET with", sha256) if sha256 else ("GET",)  # no URL without the hash may pass for one with it
+        return self._sign(*verb, key, expires, filename, content_type)
 
     def _sign(self, *parts: str | int) -> str:
         message = "\n".join(map(str, parts))

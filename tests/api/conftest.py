@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -32,3 +33,17 @@ def client(app_settings: Settings) -> Iterator[FlaskClient]:
 def parts(client: FlaskClient) -> Services:
     found: Services = client.application.extensions["stemsvc"]
     return found
+
+
+@pytest.fixture
+def app_with(app_settings: Settings) -> Iterator[Callable[..., Any]]:
+    """Makes the client of an app with changed settings."""
+    made = []
+
+    def make(**changes: str) -> Any:
+        made.append(create_app(app_settings.model_copy(update=changes)))
+        return made[-1].test_client()
+
+    yield make
+    for app in made:
+        app.extensions["stemsvc"].close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import queue
@@ -20,6 +21,9 @@ import pytest
 from stemsvc.demo.show import SONG
 from stemsvc.embedded.processes import StackProcess
 from stemsvc.embedded.redis_server import free_port
+from stemsvc.jobstore import JobStore
+from stemsvc.settings import Settings
+from stemsvc.storage.local import LocalStorage
 from tests.processes import LocalProcess, plain_environment, stemsvc
 
 CHROMIUM = shutil.which("chromium")
@@ -33,6 +37,7 @@ FLAGS = [
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
+    "--autoplay-policy=no-user-gesture-required",
     "--disable-background-networking",  # nothing but what the page asks for
     "--disable-component-update",
     "--disable-sync",
@@ -213,3 +218,83 @@ def test_a_named_site_sends_songs_and_uploads(api: httpx.Client, pages: Pages, t
 
     assert (made[0], put[0], listed[0]) == (201, 200, 200)
     assert ids(api) == [json.loads(made[1])["id"]]
+
+
+LISTEN = """
+async function heard(url, crossorigin) {  // what an <audio> tells of itself: it loads, seeks and plays
+  const audio = document.createElement("audio");
+  audio.muted = true;
+  if (crossorigin) audio.crossOrigin = "anonymous";
+  const told = new Promise((done, failed) => {
+    audio.onerror = () => failed(audio.error.message || String(audio.error.code));
+    audio.onloadedmetadata = () => { audio.currentTime = audio.duration / 2; };
+    audio.onseeked = () => audio.play().catch(failed);
+    audio.ontimeupdate = () => { if (audio.currentTime > audio.duration / 2 + 0.05) done(); };
+    setTimeout(() => failed("late"), 30000);
+  });
+  document.body.append(audio);
+  audio.src = url;
+  try { await told; } catch (error) { return [String(error), 0, 0]; }
+  return ["plays", audio.duration, audio.currentTime];
+}
+"""
+
+
+def finished(api: httpx.Client, folder: Path) -> dict[str, Any]:
+    """A job that has succeeded; its one stem is the song itself."""
+    job, digest = submit(api), hashlib.sha256(SONG.read_bytes()).hexdigest()
+    store = JobStore(Settings(data_dir=folder / "data").resolved_database_url)
+    taken = store.leases.take(job, "worker", 60)
+    assert taken
+    key = f"{taken[1].prefix}/vocals.flac"
+    with SONG.open("rb") as song:
+        LocalStorage(folder / "data" / "objects", b"the api signs").put(key, song, "audio/flac")
+    facts = {"key": key, "bytes": SONG.stat().st_size, "sha256": digest, "content_type": "audio/flac"}
+    assert store.leases.succeed(taken[1], {}, {"vocals": facts})
+    store.close()
+    found: dict[str, Any] = api.get(f"/v1/jobs/{job}").json()
+    return found
+
+
+def test_a_stem_plays_on_the_page_of_every_site(api: httpx.Client, pages: Pages, tmp_path: Path) -> None:
+    url = finished(api, tmp_path)["stems"]["vocals"]["url"]
+
+    how, length, reached = browse(pages, "evil.example", f'{LISTEN} return await heard("{url}", false);', tmp_path)
+
+    assert how == "plays"
+    assert length / 2 < reached < length
+    seeks = r'^stemsvc_http_seconds_count{method="GET",route="/v1/files/<path:key>",status="206"} \d'
+    assert re.search(seeks, api.get("/metrics").text, re.MULTILINE)
+
+
+def test_a_named_site_s_script_reads_a_stem_and_what_it_needs_to_check_it(
+    api: httpx.Client, pages: Pages, tmp_path: Path
+) -> None:
+    job = finished(api, tmp_path)
+    stem = job["stems"]["vocals"]
+    script = f"""{LISTEN}
+      const answer = await fetch("{stem["url"]}", {{headers: {{
+        "Range": "bytes=0-3", "If-Range": '"{stem["sha256"]}"',
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}}}});
+      const names = ["ETag", "Content-Range", "Accept-Ranges", "Content-Disposition"];
+      const told = names.map(name => answer.headers.get(name));
+      return [await heard("{stem["url"]}", true), answer.status, await answer.text(), told];"""
+
+    heard, status, text, told = browse(pages, "band.example", script, tmp_path)
+
+    assert (heard[0], status, text) == ("plays", 206, "fLaC")
+    assert told[:3] == [f'"{stem["sha256"]}"', f"bytes 0-3/{stem['bytes']}", "bytes"]
+    assert "vocals" in told[3]
+
+
+def test_a_page_uploads_with_the_headers_that_it_is_told(api: httpx.Client, pages: Pages, tmp_path: Path) -> None:
+    script = f"""const api = "http://127.0.0.1:{pages.api_port}/v1", json = {{"Content-Type": "application/json"}};
+      const place = JSON.parse((await ask(api + "/uploads", {{method: "POST", headers: json,
+        body: JSON.stringify({{filename: "song.mp3", bytes: song.size}})}}))[1]);
+      const put = await ask(place.url, {{method: place.method, headers: place.headers, body: song}});
+      const body = JSON.stringify({{source: {{upload_id: place.upload_id}}}});
+      return [put, await ask(api + "/separations:from-source", {{method: "POST", headers: json, body}})];"""
+
+    put, made = browse(pages, "band.example", script, tmp_path)
+
+    assert (put[0], made[0]) == (200, 201)

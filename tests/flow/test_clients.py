@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
+from tests.clients import tools as typescript
+from tests.clients.tools import HERE, has_node, installed
 from tests.flow.conftest import Service
+from tests.sounds import tone, write_sound
 
 ROOT = Path(__file__).parents[2]
 OPENAPI, SONG = ROOT / "api" / "openapi.json", ROOT / "stemsvc" / "demo" / "song" / "mixture.flac"
@@ -37,7 +42,7 @@ BY_GENERATOR = """
 import sys, httpx
 from generated.api_config import APIConfig
 from generated.models import JobRequest, UploadForm
-from generated.services.jobs_service import getJob, submitJob
+from generated.services.jobs_service import getJob, submitJobFromSource
 from generated.services.uploads_service import createUpload
 url, song, target, key = sys.argv[1:]
 config = APIConfig(base_path=url, access_token=key)
@@ -45,7 +50,7 @@ upload = createUpload(config, data=UploadForm(filename="song.flac"))
 httpx.put(upload.url, content=open(song, "rb").read(), headers=upload.headers).raise_for_status()
 wanted = JobRequest(source={"upload_id": upload.upload_id}, stems=["vocals"])
 # this one waits for 5 s, whatever it is told
-job = submitJob(config, data=wanted, Idempotency_Key="one", Prefer="wait=2")
+job = submitJobFromSource(config, data=wanted, Idempotency_Key="one", Prefer="wait=2")
 while job.state in ("queued", "running"):
     job = getJob(config, job_id=job.id, Prefer="wait=2")
 assert job.state == "succeeded", job
@@ -65,6 +70,28 @@ def run(script: str, folder: Path, *arguments: str) -> bytes:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return target.read_bytes()
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not has_node(), reason="needs node and npm")
+def test_generated_typescript_clients_pass_the_type_check_and_run_the_main_job(
+    running: Service, tmp_path: Path
+) -> None:
+    song = write_sound(tmp_path / "song.flac", tone(2.0, 44100), 44100)
+    folder = tmp_path / "clients"
+    shutil.copytree(HERE, folder)
+    (folder / "node_modules").symlink_to(installed() / "node_modules")
+    # as a user would: from the description that the service serves
+    (folder / "openapi.json").write_bytes(httpx.get(f"{running.url}/openapi.json").content)
+    typescript.run(folder, "openapi-typescript", "openapi.json", "--output", "schema.d.ts")
+    typescript.run(folder, "openapi-ts", "--input", "openapi.json", "--output", "hey")
+    typescript.run(folder, "orval", "--config", "orval.config.cjs", STEMSVC_URL=running.url)
+    typescript.run(folder, "tsc", "--project", "tsconfig.json")
+
+    for program in ("openapi-fetch", "hey-api", "orval"):
+        target = tmp_path / f"{program}.flac"
+        typescript.run(folder, "node", f"built/{program}.js", running.url, str(song), str(target))
+        assert target.read_bytes()[:4] == b"fLaC", program
 
 
 @pytest.mark.long

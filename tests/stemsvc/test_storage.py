@@ -129,6 +129,24 @@ def test_a_signed_url_answers_ranges(subject: Subject) -> None:
     assert answer.content == b"234"
 
 
+FORBIDDEN = {"content-length", "host", "origin", "cookie", "connection", "te", "trailer", "transfer-encoding", "expect"}
+
+
+@pytest.mark.parametrize("subject", ["rclone", "moto"], indirect=True)
+@pytest.mark.parametrize("bytes", [None, 5])
+@pytest.mark.parametrize("sent", [None, {}, {"Content-Type": "audio/mpeg"}, {"Content-Type": "text/plain;charset=x"}])
+def test_an_upload_is_taken_whatever_type_it_is_sent_with(
+    subject: Subject, bytes: int | None, sent: dict[str, str] | None
+) -> None:
+    place = subject.storage.signed_put(PREFIX + "up", 60, 1000, bytes)
+
+    answer = httpx.put(place.url, content=b"hello", headers=place.headers if sent is None else sent)
+
+    assert answer.status_code == 200, answer.text
+    assert subject.storage.size(PREFIX + "up") == 5
+    assert not FORBIDDEN & {name.lower() for name in place.headers}  # a page's script may set them
+
+
 @VERIFYING
 def test_a_url_expires(subject: Subject) -> None:
     put(subject.storage, "a.flac", b"hello")

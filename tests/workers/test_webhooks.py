@@ -11,10 +11,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from jsonschema import Draft202012Validator
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from stemsvc.accounts.webhooks import ENDS, Delivery, pause
@@ -125,6 +127,22 @@ def test_an_end_is_told_once_and_signed(deliverer: Deliverer, store: JobStore, l
     with pytest.raises(WebhookVerificationError):
         Webhook(secret).verify(body.replace("succeeded", "failed"), headers)
     assert (only(store).state, only(store).attempt) == ("delivered", 1)
+
+
+def test_a_webhook_s_body_is_what_is_described(deliverer: Deliverer, store: JobStore, listener: Listener) -> None:
+    described = json.loads((Path(__file__).parents[2] / "api" / "openapi.json").read_text())
+    lease = running(store, listener.url)
+    stem = {"key": f"{lease.prefix}/vocals.flac", "bytes": 1, "sha256": "x", "content_type": "audio/flac"}
+    store.leases.succeed(lease, {}, {"vocals": {**stem, "peak": 0.5}})
+    (delivery,) = store.webhooks.take(9)
+    deliverer.deliver(delivery)
+
+    ((_, body),) = listener.got
+    event = json.loads(body)
+    schema = described["webhooks"][event["type"]]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    Draft202012Validator({**schema, "components": described["components"]}).validate(event)
+    assert event["data"]["timeline"][-1]["to"] == event["data"]["timeline"][-1]["to_state"] == "succeeded"
+    assert event["data"]["urls"]["self"] == f"http://127.0.0.1:8080/v1/jobs/{lease.job_id}"
 
 
 def test_each_end_has_its_own_type(deliverer: Deliverer, store: JobStore, listener: Listener) -> None:

@@ -18,6 +18,7 @@ from stemsvc.accounts.webhooks import EventType
 from stemsvc.errors import StemsvcError, TimeLimit
 from stemsvc.jobs.record import Lease
 from stemsvc.jobstore import JobStore
+from workers.attempt.pace import Pace
 
 log = structlog.get_logger()
 POLL_SECONDS = 1.0  # how soon a cancel is noticed
@@ -43,6 +44,7 @@ class LeaseKeeper:
         self._limit = 0.0
         self._quarter = 0  # of the job that its client was told of
         self._computing = False
+        self._pace = Pace()
         self._beat: Callable[[], None] = lambda: None
         self._stop = threading.Event()
         self._lost = threading.Event()
@@ -74,6 +76,8 @@ class LeaseKeeper:
         self._stage = stage
         if total:
             self._fraction = done / total
+        if self._computing:
+            self._pace.note(done, total)
         if self._lost.is_set():
             raise LeaseLost(self._lease.job_id)
         if self._over() > 0:
@@ -82,11 +86,13 @@ class LeaseKeeper:
     @contextmanager
     def computing(self) -> Iterator[None]:
         """What is reported inside is the progress that clients hear of."""
+        self._pace.begin()
         self._computing = True
         try:
             yield
         finally:
             self._computing = False
+            self._pace.begin()  # what comes after has no segments
 
     @contextmanager
     def showing(self, beat: Callable[[], None]) -> Iterator[None]:
@@ -124,7 +130,9 @@ class LeaseKeeper:
             if self._lost.is_set():
                 continue
             try:
-                held = self._store.leases.heartbeat(self._lease, self._seconds, self._fraction, self._stage)
+                held = self._store.leases.heartbeat(
+                    self._lease, self._seconds, self._fraction, self._stage, self._pace.left()
+                )
             except StemsvcError as error:  # the lease outlives a short outage of the store
                 log.warning("heartbeat failed", job_id=self._lease.job_id, code=error.code)
                 continue

@@ -17,9 +17,11 @@ from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 from stemsvc.errors import EncodeFailed, ScratchFull
+from stemsvc.jobs.levels import decibels
 from workers.audio.loudness import Loudness
 from workers.audio.rate import RateConverter
 from workers.audio.track import CHANNELS
+from workers.audio.true_peak import TruePeak
 
 CHUNK = 1 << 16  # frames
 LAYOUTS = {1: "mono", 2: "stereo"}
@@ -64,6 +66,7 @@ class Encoded:
     clipped_samples: int
     loudness_lufs: float | None = None
     peak: float = 0.0  # as a share of full scale, before clipping
+    true_peak: float = 0.0  # the same of the wave between the samples
     channels: int = CHANNELS
 
     @property
@@ -73,6 +76,8 @@ class Encoded:
             "channels": self.channels,
             "loudness_lufs": self.loudness_lufs,
             "peak": round(self.peak, 6),
+            "peak_db": decibels(self.peak),
+            "true_peak_db": decibels(self.true_peak),
             "clipped_samples": self.clipped_samples,
             "clipped": self.clipped_samples > 0,
             "silent": self.peak < SILENT_PEAK,
@@ -104,6 +109,8 @@ class Encoder:
         self._channels = channels
         self._layout = LAYOUTS[channels]
         self._loudness = Loudness(self._rate, self._layout)
+        self._loudness = Loudness(self._rate)
+        self._true_peak = TruePeak(self._rate)
         with _encoding(self._codec):
             options = {"rf64": "auto"} if self._codec.container == "wav" else {}  # a wav above 4 GiB needs 64-bit sizes
             self._container = av.open(str(path), "w", format=self._codec.container, options=options)
@@ -134,6 +141,7 @@ class Encoder:
             self._clipped,
             self._loudness.integrated(),
             self._loudness.peak,
+            self._true_peak.finish(),
             self._channels,
         )
 
@@ -149,6 +157,7 @@ class Encoder:
                 if self._channels == 1:
                     piece = piece.mean(axis=1, keepdims=True, dtype=np.float32)
                 self._loudness.add(piece)
+                self._true_peak.add(piece)
                 quantised, over = quantise(piece, self._bit_depth)
                 self._clipped += over
                 frame = _frame(quantised, self._codec, self._rate, self._layout)

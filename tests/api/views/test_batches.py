@@ -44,6 +44,9 @@ def test_a_batch_that_is_sent_again_gets_the_same_jobs(client: Any, parts: Servi
 
     assert ids(again) == ids(first)
     assert [each["status"] for each in again.json["results"]] == [201] * 4
+    assert [each["replayed"] for each in first.json["results"]] == [False] * 4
+    assert [each["replayed"] for each in again.json["results"]] == [True] * 4
+    assert ("Idempotent-Replayed" in first.headers, again.headers["Idempotent-Replayed"]) == (False, "true")
     assert len(made(parts)) == 4  # the same link twice is two jobs
     assert set(ids(send(client, *batch, **{"Idempotency-Key": "batch-2"}))).isdisjoint(ids(first))
 
@@ -76,8 +79,11 @@ def test_what_failed_for_a_time_is_made_later(app_settings: Settings) -> None:
 def test_a_body_that_made_no_job_may_be_corrected(client: Any, parts: Services) -> None:
     assert ids(send(client, link("a", stems=["kazoo"]), link("b")))[0] == "unknown_stem"
     (job_id,) = made(parts)
-    corrected = ids(send(client, link("a", stems=["vocals"]), link("b")))
+    answer = send(client, link("a", stems=["vocals"]), link("b"))
+    corrected = ids(answer)
 
+    assert [each["replayed"] for each in answer.json["results"]] == [False, True]
+    assert "Idempotent-Replayed" not in answer.headers
     assert corrected[1] == job_id
     assert made(parts) == set(corrected)
 

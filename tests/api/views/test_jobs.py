@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -183,6 +184,96 @@ def test_a_finished_job_offers_fresh_signed_urls_that_work(client: FlaskClient, 
     assert (answer.status_code, answer.data, answer.content_type) == (200, b"la la la", "audio/flac")
     assert "my song - vocals.flac" in answer.headers["Content-Disposition"]
     answer.close()
+
+
+def test_a_job_s_urls_are_whole_and_work(client: FlaskClient, parts: Services, app_settings: Settings) -> None:
+    job = submit(client, file=song()).json
+
+    own = f"http://localhost/v1/jobs/{job['id']}"
+    assert job["urls"] == {"self": own, "cancel": f"{own}/cancel", "events": f"{own}/events", "archive": None}
+    assert get(client, job["urls"]["self"]).json == job
+    assert client.post(job["urls"]["cancel"]).status_code == 200
+    events = get(client, job["urls"]["events"])
+    assert (events.status_code, events.content_type.partition(";")[0]) == (200, "text/event-stream")
+    events.close()
+    app = create_app(app_settings.model_copy(update={"public_url": "https://stems.example/music/"}))
+    urls = app.test_client().get(f"/v1/jobs/{job['id']}").json["urls"]  # type: ignore[index]
+    assert urls["self"] == f"https://stems.example/music/v1/jobs/{job['id']}"
+    app.extensions["stemsvc"].close()
+
+
+def test_a_stem_s_loudness_and_levels_are_told(client: FlaskClient, parts: Services) -> None:
+    facts = {"loudness_lufs": -14.2, "peak": 0.5, "peak_db": -6.02, "true_peak_db": -5.9}
+    facts |= {"silent": False, "clipped": True, "clipped_samples": 3}
+    job_id = submit(client, file=song()).json["id"]
+    own = {"key": "jobs/x/vocals.flac", "bytes": 8, "sha256": "x"}
+    release_0_2 = {name: value for name, value in facts.items() if not name.endswith("_db")}
+    finish(parts, job_id, {"vocals": {**own, **facts}, "drums": {**own, **release_0_2}, "notes": own})
+
+    stems = get(client, f"/v1/jobs/{job_id}").json["stems"]
+
+    assert {name: stems["vocals"][name] for name in facts} == facts
+    assert (stems["drums"]["peak_db"], stems["drums"]["true_peak_db"]) == (-6.02, None)
+    assert "peak_db" not in stems["notes"]
+    schema = get(client, "/openapi.json").json["components"]["schemas"]["Stem"]
+    assert set(facts) <= set(schema["properties"])
+    assert not set(facts) & set(schema["required"])  # a file that is no audio has none of them
+
+
+def test_a_file_is_kept_longer_than_its_url_lasts(client: FlaskClient, parts: Services) -> None:
+    job_id = submit(client, file=song()).json["id"]
+    finish(parts, job_id, {"vocals": {"key": "jobs/x/vocals.flac", "bytes": 8, "sha256": "x"}})
+
+    job = get(client, f"/v1/jobs/{job_id}").json
+    stem, ended = job["stems"]["vocals"], datetime.fromisoformat(job["finished_at"])
+    assert datetime.fromisoformat(stem["expires_at"]) - datetime.now(UTC) <= timedelta(hours=1)
+    assert datetime.fromisoformat(stem["kept_until"]) - ended == timedelta(days=7)
+
+
+def test_the_first_eta_comes_with_the_first_segment(client: FlaskClient, parts: Services) -> None:
+    job_id = submit(client, file=song()).json["id"]
+    taken = parts.store.leases.take(job_id, "worker", 60)
+    assert taken
+
+    def eta() -> Any:
+        return get(client, f"/v1/jobs/{job_id}").json["progress"]["eta_seconds"]
+
+    parts.store.leases.heartbeat(taken[1], 60, 0.5, "fetching")  # a share of a download is none of the segments
+    assert eta() is None
+    parts.store.leases.heartbeat(taken[1], 60, 0.0, "separating")
+    assert eta() is None
+    parts.store.leases.heartbeat(taken[1], 60, 0.25, "separating", 30.0)
+    assert 25 < eta() <= 30.1
+    parts.store.leases.heartbeat(taken[1], 60, 0.5, "separating", -1.0)  # later than it was expected
+    assert eta() == 0.0
+    parts.store.leases.heartbeat(taken[1], 60, 1.0, "encoding")
+    assert eta() is None
+
+
+def test_a_request_that_comes_again_is_told_so(client: FlaskClient) -> None:
+    def send() -> Any:
+        data, headers = {"file": song()}, {"Idempotency-Key": "one"}
+        return client.post("/v1/separations", data=data, content_type="multipart/form-data", headers=headers)
+
+    first, second = send(), send()
+
+    assert first.json["id"] == second.json["id"]
+    assert "Idempotent-Replayed" not in first.headers
+    assert second.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in submit(client, file=song()).headers
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs:from-source", "/v1/separations:from-source"])
+def test_a_source_has_a_call_of_its_own(client: FlaskClient, parts: Services, path: str) -> None:
+    made = client.post(path, json={"source": {"url": "https://example.org/song.mp3"}, "stems": ["vocals"]})
+    assert made.status_code == 201
+    assert made.json["source_url"] == "https://example.org/song.mp3"  # type: ignore[index]
+    client.delete(made.headers["Location"])
+
+    form: Any = client.post(path, data={"file": song()}, content_type="multipart/form-data")
+    assert refused(form, parts) == (415, "unsupported_media_type")
+    assert refused(client.post(path, json={"stems": ["vocals"]}), parts) == (400, "missing_file")
+    assert refused(client.post(path, json={"source": {"url": "x"}, "file": "x"}), parts) == (422, "invalid_fields")
 
 
 def test_a_failed_job_says_why(client: FlaskClient, parts: Services) -> None:
