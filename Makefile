@@ -54,7 +54,7 @@ lint: $(READY)  ## Check style, types, layers, known holes; chart, compose, imag
 	$(BIN)/mypy
 	MYPYPATH=tests/plugin $(BIN)/mypy -m stemsvc_reverse.kind -m stemsvc_reverse.form -m stemsvc_reverse.work
 	$(BIN)/lint-imports
-	$(BIN)/bandit -q -c pyproject.toml -r stemsvc api workers
+	$(BIN)/bandit -q -c pyproject.toml -r stemsvc client/src api workers
 	$(BIN)/python -m tests.audit
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
 	$(BIN)/hadolint deploy/api.Dockerfile deploy/worker.Dockerfile

@@ -21,7 +21,7 @@ from api.schemas.forms import KindForm
 from api.schemas.kinds.separate import JobForm
 from stemsvc.cli.main import main
 from stemsvc.embedded.redis_server import free_port
-from stemsvc.embedded.stack import running
+from stemsvc.embedded.state import running
 from stemsvc.errors import TABLE
 from stemsvc.jobs.pools import Pool, parse_pools
 from stemsvc.kinds.base import Kind

@@ -13,7 +13,7 @@ import click
 
 from stemsvc.errors import (
     BadPools,
-    BadSettings,
+    BadSetting,
     NoDevice,
     NoPool,
 )
@@ -114,6 +114,7 @@ def _become_celery(
         sys.executable,
         "-m",
         "celery",
+        "--quiet",  # no banner
         "-A",
         "workers.app",
         "worker",
@@ -147,7 +148,7 @@ def _not_ready(ready_file: Path | None) -> None:
         ready_file.parent.mkdir(parents=True, exist_ok=True)
         ready_file.unlink(missing_ok=True)
     except OSError as error:
-        raise BadSettings(f"STEMSVC_READY_FILE {ready_file}: {error.strerror}") from error
+        raise BadSetting(f"STEMSVC_READY_FILE {ready_file}: {error.strerror}") from error
 
 
 @click.command()

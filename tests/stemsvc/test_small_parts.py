@@ -9,7 +9,7 @@ import os
 import pytest
 from pydantic import ValidationError
 
-from stemsvc.embedded.stack import running, state_file
+from stemsvc.embedded.state import running, state_file
 from stemsvc.errors import UsageError
 from stemsvc.jobs.encoding import check_encoding
 from stemsvc.jobs.filenames import check_template, clean_filename, output_filename

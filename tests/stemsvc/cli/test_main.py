@@ -15,7 +15,7 @@ import pytest
 from stemsvc.demo.measure import read_sound
 from stemsvc.demo.show import SONG
 from stemsvc.embedded.redis_server import free_port
-from stemsvc.embedded.stack import running
+from stemsvc.embedded.state import running
 from stemsvc.jobstore.engine import revisions
 from stemsvc.settings import Settings
 from tests.processes import plain_environment, stemsvc, wait_for
