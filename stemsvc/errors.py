@@ -666,7 +666,7 @@ class FolderRefused(FatalError):
 
 
 class StoreMissing(FatalError):
-    """Nothing was started over this data folder: `stemsvc up` starts a service there, `STEMSVC_DATA_DIR` names another."""
+    """Nothing was started over this data folder: `stemsvc up` starts a service, `STEMSVC_DATA_DIR` names another."""
 
 
 class NoLogs(UsageError):

@@ -365,11 +365,10 @@ def read_env_file(path: Path) -> list[tuple[str, str | None]]:
     from dotenv import dotenv_values
 
     try:
-        found = {
-            name: value for name, value in dotenv_values(path).items() if name.startswith(PREFIX) and value is not None
-        }
+        values = dotenv_values(path)
     except (OSError, UnicodeDecodeError) as error:
         raise BadSetting(f"{path.resolve()} can't be read: {error}") from error
+    found = {name: value for name, value in values.items() if name.startswith(PREFIX) and value is not None}
     for name, value in found.items():
         if name not in os.environ:
             os.environ[name] = value

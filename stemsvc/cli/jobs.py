@@ -194,9 +194,8 @@ def _list(limit: int, states: tuple[str, ...], as_json: bool) -> None:
     if not found:
         click.echo("no jobs")
         return
-    listing = Listing(
-        "id", "created", "state", "model", "song", Column("progress", right=True), "stage", "attempt", "error"
-    )
+    progress = Column("progress", right=True)
+    listing = Listing("id", "created", "state", "model", progress, "stage", "attempt", "song", "error")
     for job in found:
         created = datetime.fromtimestamp(job.created_at).strftime("%Y-%m-%d %H:%M:%S")
         cells = (job.id, created, job.state, job.spec.model or job.kind, f"{job.fraction:.0%}", job.stage)

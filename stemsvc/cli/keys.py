@@ -221,7 +221,7 @@ def disable_auth() -> None:
         raise NotLoopback(f"the api listens on {beyond[0]}, where every request needs a key")
     with opened_store() as store:
         count = store.keys.waive()
-    click.echo(f"no request needs a key any more, within seconds; the {count} keys work on")
+    click.echo(f"within seconds no request needs a key any more; the keys that there are ({count}) work on")
 
 
 def whole_key(store: JobStore, given: str) -> Key:

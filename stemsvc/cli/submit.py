@@ -99,7 +99,7 @@ class _Sending:
         self._url, self._key, self._output, self._fields = url, key, output, fields
         self._timeout, self._cancel = timeout, cancel
         self.made: dict[str, Made] = {}
-        self.errors: dict[str, tuple[str, str]] = {}
+        self.errors: dict[str, dict[str, str | None]] = {}
 
     async def all(self, songs: Iterable[str], at_once: int, bars: Bars) -> None:
         """Send every song, some of them at a time."""
@@ -128,9 +128,10 @@ class _Sending:
                     **self._fields,
                 )
         except StemsvcError as error:
-            self.errors[song] = (error.code, error.detail)
+            self.errors[song] = {"code": error.code, "detail": error.detail, "job": error.job and error.job.id}
         except OSError as error:
-            self.errors[song] = (BadOutput.code, f"{error.filename or self._output}: {error.strerror}")
+            where = error.filename or self._output
+            self.errors[song] = {"code": BadOutput.code, "detail": f"{where}: {error.strerror}", "job": None}
 
     def say(self, songs: Iterable[str], as_json: bool) -> None:
         """Print what became of the songs, in their order."""
@@ -151,11 +152,10 @@ class _Sending:
         made, problem = self.made.get(song), self.errors.get(song)
         return {
             "song": song,
-            "job": made.job.id if made else None,
-            "state": made.job.state if made else None,
+            "job": made.job.id if made else problem and problem["job"],
             "paths": {name: str(path) for name, path in made.paths.items()} if made else {},
             "warnings": [{"code": each.code, "detail": each.detail} for each in made.job.warnings] if made else [],
-            "error": {"code": problem[0], "detail": problem[1]} if problem else None,
+            "error": {"code": problem["code"], "detail": problem["detail"]} if problem else None,
         }
 
 

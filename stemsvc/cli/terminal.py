@@ -78,11 +78,8 @@ class Listing:
             return
         for row in (self._names(), *self._rows):
             cells = zip(row, widths, self._columns, strict=True)
-            say(
-                GAP.join(
-                    cell.rjust(width) if column.right else cell.ljust(width) for cell, width, column in cells
-                ).rstrip()
-            )
+            texts = (text.rjust(width) if column.right else text.ljust(width) for text, width, column in cells)
+            say(GAP.join(texts).rstrip())
 
     def _names(self) -> list[str]:
         return [column.name for column in self._columns]

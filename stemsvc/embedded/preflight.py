@@ -45,12 +45,9 @@ Port = tuple[str, int, str]  # host, port, and what changes it
 
 def check_folders(settings: Settings) -> None:
     """Raise `FatalError` `folder_refused` or `disk_low` unless the data folder and the scratch folder take files."""
-    for folder, name in (
-        (settings.data_dir, "STEMSVC_DATA_DIR"),
-        (settings.resolved_scratch_dir, "STEMSVC_SCRATCH_DIR"),
-    ):
-        if folder == settings.data_dir or settings.scratch_dir is not None:
-            check_folder(folder, name, settings.min_free_bytes)
+    check_folder(settings.data_dir, "STEMSVC_DATA_DIR", settings.min_free_bytes)
+    if settings.scratch_dir is not None:
+        check_folder(settings.scratch_dir, "STEMSVC_SCRATCH_DIR", settings.min_free_bytes)
 
 
 def check_folder(folder: Path, name: str, least_bytes: int) -> None:

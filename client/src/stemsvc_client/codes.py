@@ -13,7 +13,8 @@ class BadRequest(UsageError):
 
 
 class Unauthorized(UsageError):
-    """Send `Authorization: Bearer` with a key of `stemsvc keys create`; this one is missing, unknown or revoked."""
+    """Send `Authorization: Bearer` with a key of `stemsvc keys create`; this one is missing, unknown, expired or
+    revoked."""
 
 
 class Forbidden(UsageError):
