@@ -122,12 +122,12 @@ Call = Callable[..., Any]
 def call(request: pytest.FixtureRequest, world: World) -> Call:
     """Call a method of one of the clients by its name; what it iterates over comes as a list."""
 
-    def blocking(name: str, *args: Any, **kwargs: Any) -> Any:
+    def blocking(name: str, /, *args: Any, **kwargs: Any) -> Any:
         with Client(world.url, kwargs.pop("key", None), retry=kwargs.pop("patience", HURRIED), timeout=5) as client:
             result = getattr(client, name)(*args, **kwargs)
             return list(result) if inspect.isgenerator(result) else result
 
-    def asynchronous(name: str, *args: Any, **kwargs: Any) -> Any:
+    def asynchronous(name: str, /, *args: Any, **kwargs: Any) -> Any:
         async def run() -> Any:
             retry = kwargs.pop("patience", HURRIED)
             async with AsyncClient(world.url, kwargs.pop("key", None), retry=retry, timeout=5) as client:

@@ -18,7 +18,11 @@ IMPOSSIBLE = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.Invalid
 
 
 def settings(url: str, key: str | None, timeout: float) -> dict[str, Any]:
-    """The arguments of httpx's client for the service."""
+    """The arguments of httpx's client for the service. Raises `UsageError` for what no service can have."""
+    with translated(url):
+        found = httpx.URL(url)
+    if found.scheme not in ("http", "https") or not found.host:
+        raise error_of("bad_url", f"{url!r} is no http address", "usage")
     if key is not None and not (key.isascii() and key.isprintable()):
         raise error_of("bad_arguments", "a key has visible ASCII characters only", "usage")
     return {"base_url": url, **foreign(timeout), "headers": _headers(key)}
