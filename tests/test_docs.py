@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import pkgutil
 import re
@@ -28,6 +29,7 @@ from stemsvc.kinds.base import Kind
 from stemsvc.models.catalog import ModelEntry, load_catalog
 from stemsvc.queue.celery import Tasks, celery_config
 from stemsvc.settings import Settings
+from stemsvc_client.flows import Flows
 from tests.docs_tables import PAGES, README, TABLES, fill, own_errors
 from tests.processes import plain_environment, stemsvc, wait_for
 from workers.kinds.base import Attempt, LocalInput, Made, MadeFile
@@ -42,7 +44,7 @@ RUN_ELSEWHERE = {"make demo": "stemsvc demo", "make up": "stemsvc up --detach", 
 SHOWN = {
     "format=wav": '"state":"queued"', "upload_id": '"state":"queued"', "/events": '"to": "succeeded"',
     "Prefer: wait": '"cached":', "limit=10": '"next_cursor"', "/v1/usage": '"accounts"',
-    "stemsvc separate": "vocals.flac", "keys create": "stemsvc_",
+    "stemsvc separate": "vocals.flac", "--url http://127.0.0.1:8080 -o demo-output": "vocals.flac", "--json": '"paths"', "keys create": "stemsvc_",
     "keys list": "laptop", "models pull": "demo", "webhooks secret": "whsec_", "webhooks list": "no deliveries",
 }  # fmt: skip
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -131,8 +133,10 @@ def test_every_python_example_runs(block: str, service: str, tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     exec(compile(block.replace("http://127.0.0.1:8080", service), "docs", "exec"), {})
 
-    files = re.findall(r'download\(.*Path\("(.+?)"\)', block)
-    assert [name for name in files if (tmp_path / name).stat().st_size < 10_000] == []
+    if folders := set(re.findall(r'output_dir="(.+?)"', block)):
+        saved = [path for folder in folders for path in (tmp_path / folder).iterdir()]
+        assert saved
+        assert [path for path in saved if path.stat().st_size < 10_000] == []
 
 
 def test_the_example_of_an_own_catalog_is_one(tmp_path: Path) -> None:
@@ -275,6 +279,7 @@ def test_every_snake_case_name_exists() -> None:
     known = {*own_errors(), *re.findall(r"[a-z0-9]+(?:_[a-z0-9]+)+", description)}
     known |= {*public(Kind, Attempt, Made, MadeFile), *Pool.model_fields, *ModelEntry.model_fields}
     known |= {*load_catalog().names, *celery_config(Settings())}
+    known |= {*public(Flows), *inspect.signature(Flows.run).parameters}  # the client's
     known |= {"mdx_q", "mdx_extra_q"}  # of which the page says that the catalog lacks them
     known |= {"consumer_timeout", "trace_id"}  # RabbitMQ's, and the logs'
     written = {each for page in TEXTS for each in in_code(page) if re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)+", each)}

@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -69,11 +70,21 @@ def check_folder(folder: Path, name: str, least_bytes: int) -> None:
         raise DiskLow(f"{detail}: free space, or move {name}; STEMSVC_MIN_FREE_BYTES is the limit")
 
 
-def check_ports(ports: Iterable[Port]) -> None:
-    """Raise `FatalError` `port_taken` for a port that can't be listened on, `bad_setting` for a host of others."""
+def check_ports(ports: Iterable[Port], patience: float = 0.0) -> None:
+    """Raise `FatalError` `port_taken` for a port that can't be listened on, `bad_setting` for a host of others.
+
+    `patience` is how long to wait for a port, in seconds: a process that was just killed may leave it a little later.
+    """
+    until = time.monotonic() + patience
     for host, port, setting in ports:
-        if port:
-            _check_port(host, port, setting)
+        while port:
+            try:
+                _check_port(host, port, setting)
+                break
+            except PortTaken:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(0.2)
 
 
 def _check_port(host: str, port: int, setting: str) -> None:

@@ -87,7 +87,7 @@ def test_a_folder_of_another_user_is_told(tmp_path: Path) -> None:
 def test_a_full_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DiskLow, match="free space, or move STEMSVC_DATA_DIR"):
         check_folder(tmp_path, "STEMSVC_DATA_DIR", 1 << 60)
-    monkeypatch.setattr("tempfile.TemporaryFile", lambda dir: Path("/dev/full").open("wb"))
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda dir: open("/dev/full", "wb"))  # noqa: PTH123, SIM115
     with pytest.raises(DiskLow, match="is full"):
         check_folder(tmp_path, "STEMSVC_DATA_DIR", 0)
 
