@@ -17,6 +17,7 @@ import click
 import helm_python as helm
 import pytest
 import yaml
+from stemsvc_client.flows import Flows
 
 from api.schemas.forms import KindForm
 from api.schemas.kinds.separate import JobForm
@@ -29,7 +30,6 @@ from stemsvc.kinds.base import Kind
 from stemsvc.models.catalog import ModelEntry, load_catalog
 from stemsvc.queue.celery import Tasks, celery_config
 from stemsvc.settings import Settings
-from stemsvc_client.flows import Flows
 from tests.docs_tables import PAGES, README, TABLES, fill, own_errors
 from tests.processes import plain_environment, stemsvc, wait_for
 from workers.kinds.base import Attempt, LocalInput, Made, MadeFile
@@ -44,7 +44,8 @@ RUN_ELSEWHERE = {"make demo": "stemsvc demo", "make up": "stemsvc up --detach", 
 SHOWN = {
     "format=wav": '"state":"queued"', "upload_id": '"state":"queued"', "/events": '"to": "succeeded"',
     "Prefer: wait": '"cached":', "limit=10": '"next_cursor"', "/v1/usage": '"accounts"',
-    "stemsvc separate": "vocals.flac", "--url http://127.0.0.1:8080 -o demo-output": "vocals.flac", "--json": '"paths"', "keys create": "stemsvc_",
+    "stemsvc separate": "vocals.flac", "keys create": "stemsvc_", "--json": '"paths"',
+    "--url http://127.0.0.1:8080 -o demo-output": "vocals.flac",
     "keys list": "laptop", "models pull": "demo", "webhooks secret": "whsec_", "webhooks list": "no deliveries",
 }  # fmt: skip
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

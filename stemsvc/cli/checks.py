@@ -72,7 +72,7 @@ class Finding:
     remedy: str = ""
 
 
-def examine(settings: Settings, quick: bool = False, begin: Callable[[str], None] = str) -> Iterator[Finding]:
+def examine(settings: Settings, quick: bool = False, begin: Callable[[str], object] = str) -> Iterator[Finding]:
     """Check one part after the other. A part that does not work becomes a finding, not an exception.
 
     `begin` is called with a part's name before it is checked. `quick` leaves out what takes more than a few seconds:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stemsvc.cli.submitting import KEY, URL, Bars, service
+from stemsvc.cli.submitting import KEY, URL, Bars, service, translated
 from stemsvc.cli.terminal import AS_JSON, print_json, printable
 from stemsvc.errors import BadArguments, BadOutput
 from stemsvc.folders import for_the_caller
@@ -79,7 +79,7 @@ def submit(
         raise BadOutput(f"{output} can't be made: {error.strerror}") from error
     sending = _Sending(*service(url, key), output, asked, timeout, cancel=not keep)
     try:
-        with Bars() as bars, for_the_caller():
+        with translated(), Bars() as bars, for_the_caller():
             asyncio.run(sending.all(songs, at_once, bars))
     except (KeyboardInterrupt, asyncio.CancelledError):
         click.echo("interrupted" + (": jobs under way go on" if keep else ": jobs under way are canceled"), err=True)
@@ -128,7 +128,7 @@ class _Sending:
                     **self._fields,
                 )
         except StemsvcError as error:
-            self.errors[song] = {"code": error.code, "detail": error.detail, "job": error.job and error.job.id}
+            self.errors[song] = {"code": error.code, "detail": error.detail, "job": error.job.id if error.job else None}
         except OSError as error:
             where = error.filename or self._output
             self.errors[song] = {"code": BadOutput.code, "detail": f"{where}: {error.strerror}", "job": None}

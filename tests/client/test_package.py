@@ -71,8 +71,8 @@ def test_the_package_installs_alone_and_runs(tmp_path: Path) -> None:
     source = tmp_path / "client"
     shutil.copytree(ROOT / "client", source, ignore=shutil.ignore_patterns("*.egg-info", "build", "__pycache__"))
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    python = tmp_path / "venv" / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", source]
+    python = str(tmp_path / "venv" / "bin" / "python")
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(source)]
     subprocess.run(install, check=True, env=plain_environment(PYTHONPATH=""), timeout=600)
 
     listed = [python, "-m", "pip", "list", "--format", "json", "--disable-pip-version-check"]

@@ -148,7 +148,6 @@ def test_a_key_expires(api: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> Non
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 30 * 86400 + 1)
     assert answers(api, token) == 401
-    monkeypatch.undo()
 
 
 @pytest.mark.parametrize(
@@ -191,9 +190,9 @@ def test_a_rotated_key_has_two_secrets_for_a_while(api: FlaskClient, monkeypatch
     assert (answers(api, first), answers(api, second)) == (200, 200)
 
     now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + 2 * 3600 + 1)
-    assert (answers(api, first), answers(api, second)) == (401, 200)
-    monkeypatch.undo()
+    with monkeypatch.context() as later:
+        later.setattr(time, "time", lambda: now + 2 * 3600 + 1)
+        assert (answers(api, first), answers(api, second)) == (401, 200)
     third = keys("rotate", rows()["band"]["id"], "--keep-hours", "0").stdout.strip()
     assert [answers(api, each) for each in (first, second, third)] == [401, 401, 200]
 

@@ -140,7 +140,14 @@ def test_a_signal_cancels_what_is_under_way(world: World, tmp_path: Path, number
     (tmp_path / "song.mp3").write_bytes(b"x" * 100)
     environment = plain_environment(STEMSVC_DATA_DIR=str(tmp_path / "data"))
     command = stemsvc("submit", "song.mp3", "-o", "out", "--url", world.url)
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test in the background ignores it
+    )
     wait_for("the job to be asked for", came.is_set)
     os.kill(process.pid, number)
     _, said = process.communicate(timeout=60)
