@@ -13,7 +13,7 @@ from flask_limiter import Limiter
 from flask_limiter.constants import HeaderNames
 
 from api.edge.auth import is_open
-from stemsvc.errors import BadSettings
+from stemsvc.errors import BadSetting
 
 RESET = "RateLimit-Reset"
 OF_EACH = "RateLimit-Retry-After"  # Flask-Limiter gives it with each answer; ours has it where a client must wait
@@ -32,7 +32,7 @@ WAIT: dict[str, str | int] = {
 
 
 def install(app: Flask, rate: str, broker_url: str) -> None:
-    """Count each request once its caller is known. Raises `FatalError` `bad_settings` if the rate can't be read."""
+    """Count each request once its caller is known. Raises `FatalError` `bad_setting` if the rate can't be read."""
     if not rate:
         return
     from limits import parse_many
@@ -40,7 +40,7 @@ def install(app: Flask, rate: str, broker_url: str) -> None:
     try:
         parse_many(rate)
     except ValueError as error:
-        raise BadSettings(f"STEMSVC_RATE_LIMIT: {error}; write `600 per minute`") from error
+        raise BadSetting(f"STEMSVC_RATE_LIMIT: {error}; write `600 per minute`") from error
     shared = broker_url.startswith(("redis://", "rediss://"))
     limiter = Limiter(
         _who,

@@ -141,6 +141,13 @@ class Webhooks:
         last = found[limit - 1] if len(found) > limit else None
         return found[:limit], cursors.write(last.created_at, last.id) if last else None
 
+    def begins(self, prefix: str, limit: int) -> list[str]:
+        """Up to `limit` ids of deliveries that begin with `prefix`."""
+        column = webhook_deliveries.c.id
+        with reading(self._engine) as connection:
+            query = sa.select(column).where(column.startswith(prefix, autoescape=True)).limit(limit)
+            return list(connection.execute(query).scalars())
+
     # --- secrets ------------------------------------------------------------------------------------------------
 
     def secrets(self, owner: str) -> list[str]:

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from stemsvc.cli.doctor import examine
+from stemsvc.cli.checks import examine
 from stemsvc.cli.main import main
 from stemsvc.embedded import background
 from stemsvc.embedded.redis_server import free_port
