@@ -128,11 +128,11 @@ class _Decoder:
             try:
                 for frame in packets.frames():
                     yield from self._conform.take(frame, timeline.silence_before(frame))
+                self._excess = timeline.excess(packets.end)
             finally:
                 self._packets += packets.count
                 self.broken += packets.broken
                 self._ended_broken = packets.ended_broken
-                self._excess = timeline.excess(packets.end)
 
     def _counted(self, chunks: Iterator[Sound]) -> Iterator[Sound]:
         for chunk in chunks:
