@@ -19,7 +19,7 @@ $(READY): pyproject.toml requirements.lock deploy/torch-cpu.lock deploy/cuda.loc
 setup: $(READY)  ## Make .venv with everything in it
 
 demo: $(READY)  ## Start the service, separate the bundled song (or SONG=path) over HTTP, show the stems, stop
-	$(BIN)/stemsvc demo $(if $(SONG),'$(SONG)')
+	$(BIN)/stemsvc demo $(if $(SONG),"$$SONG")
 
 up: $(READY)  ## Start the service on this machine, leave it running and say where
 	$(BIN)/stemsvc up --detach

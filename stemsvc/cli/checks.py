@@ -22,6 +22,7 @@ from pathlib import Path
 import httpx
 
 from stemsvc.accounts.cipher import open_cipher
+from stemsvc.cli.os_errors import translated
 from stemsvc.embedded.preflight import REMEDIES, check_ports
 from stemsvc.embedded.redis_server import find_redis_server
 from stemsvc.embedded.state import Running, running
@@ -91,6 +92,11 @@ def _look(part: str, check: Callable[[], str]) -> Finding:
         if isinstance(error, StorageDenied) and "folder" in error.detail:  # the local storage's
             remedy = FolderRefused("").remedy
         return Finding(part, False, f"{error.code}: {error.detail}", remedy)
+    except OSError as error:
+        told = translated(error)
+        if told is None:
+            raise
+        return Finding(part, False, f"{told.code}: {error.filename}: {error.strerror}", told.remedy)
 
 
 def _checks(settings: Settings, quick: bool) -> Iterator[tuple[str, Callable[[], str]]]:

@@ -12,9 +12,11 @@ import os
 import pkgutil
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
+from stemsvc.cli.os_errors import translated
 from stemsvc.errors import BadCatalog, BadPools, BadSetting, StemsvcError
 from stemsvc.folders import private
 
@@ -39,8 +41,9 @@ OURS = {
     "up": "stemsvc.cli.stack:up",
     "webhooks": "stemsvc.cli.webhooks:webhooks",
 }
-# Programs that `up` or a service manager starts: they get their settings from it alone.
+# Programs that `up` or a service manager starts get their settings from it alone.
 PROGRAMS = ("api", "worker", "fetcher", "dispatcher")
+BARE = "bench"  # runs where only torch, numpy and demucs are
 PREFIX = "STEMSVC_"
 BAD_SETTINGS = (BadSetting, BadPools, BadCatalog)
 
@@ -76,8 +79,17 @@ class _Commands(click.Group):
             with private():
                 return super().invoke(ctx)
         except StemsvcError as error:
-            click.echo(f"stemsvc: {error.code}: {error.detail}", err=True)
-            sys.exit(2 if isinstance(error, BAD_SETTINGS) else 1)
+            _end(error)
+        except OSError as error:
+            told = translated(error)
+            if told is None:
+                raise
+            _end(told)
+
+
+def _end(error: StemsvcError) -> NoReturn:
+    click.echo(f"stemsvc: {error.code}: {error.detail}", err=True)
+    sys.exit(2 if isinstance(error, BAD_SETTINGS) else 1)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -88,6 +100,8 @@ def main(context: click.Context) -> None:
 
     Settings are STEMSVC_* environment variables; a file `.env` in this folder may have more.
     """
+    if context.invoked_subcommand == BARE:
+        return
     file = Path(".env")
     reads_file = context.invoked_subcommand not in PROGRAMS and file.is_file()
     if not reads_file and not any(name.startswith(PREFIX) for name in os.environ):

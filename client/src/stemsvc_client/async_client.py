@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
-from types import TracebackType
-from typing import Any, BinaryIO, Concatenate, Generic, ParamSpec, TypeVar
+from types import MethodType, TracebackType
+from typing import Any, BinaryIO, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 import httpx
 
@@ -30,12 +30,21 @@ class Awaiting(Generic[P, T]):
         self._make = make
         self.__doc__ = make.__doc__
 
-    def __get__(self, client: AsyncClient, owner: type[AsyncClient]) -> Callable[P, Awaitable[T]]:
-        """The method of this client."""
+    @overload
+    def __get__(self, client: None, owner: type[AsyncClient]) -> Awaiting[P, T]: ...
 
-        @functools.wraps(self._make)
+    @overload
+    def __get__(self, client: AsyncClient, owner: type[AsyncClient]) -> Callable[P, Coroutine[Any, Any, T]]: ...
+
+    def __get__(self, client: AsyncClient | None, owner: type[AsyncClient]) -> Any:
+        """The method of this client."""
+        if client is None:
+            return self
+        bound = MethodType(self._make, client.flows)
+
+        @functools.wraps(bound)
         async def call(*args: P.args, **kwargs: P.kwargs) -> T:
-            return await client.drive(self._make(client.flows, *args, **kwargs))
+            return await client.drive(bound(*args, **kwargs))
 
         return call
 
@@ -47,12 +56,21 @@ class Iterating(Generic[P, T]):
         self._make = make
         self.__doc__ = make.__doc__
 
-    def __get__(self, client: AsyncClient, owner: type[AsyncClient]) -> Callable[P, AsyncIterator[T]]:
-        """The method of this client."""
+    @overload
+    def __get__(self, client: None, owner: type[AsyncClient]) -> Iterating[P, T]: ...
 
-        @functools.wraps(self._make)
+    @overload
+    def __get__(self, client: AsyncClient, owner: type[AsyncClient]) -> Callable[P, AsyncIterator[T]]: ...
+
+    def __get__(self, client: AsyncClient | None, owner: type[AsyncClient]) -> Any:
+        """The method of this client."""
+        if client is None:
+            return self
+        bound = MethodType(self._make, client.flows)
+
+        @functools.wraps(bound)
         def call(*args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
-            return client.iterate(self._make(client.flows, *args, **kwargs))
+            return client.iterate(bound(*args, **kwargs))
 
         return call
 

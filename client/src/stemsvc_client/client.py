@@ -6,8 +6,8 @@ import functools
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
-from types import TracebackType
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from types import MethodType, TracebackType
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 import httpx
 
@@ -28,12 +28,21 @@ class Blocking(Generic[P, T]):
         self._make = make
         self.__doc__ = make.__doc__
 
-    def __get__(self, client: Client, owner: type[Client]) -> Callable[P, T]:
-        """The method of this client."""
+    @overload
+    def __get__(self, client: None, owner: type[Client]) -> Blocking[P, T]: ...
 
-        @functools.wraps(self._make)
+    @overload
+    def __get__(self, client: Client, owner: type[Client]) -> Callable[P, T]: ...
+
+    def __get__(self, client: Client | None, owner: type[Client]) -> Any:
+        """The method of this client."""
+        if client is None:
+            return self
+        bound = MethodType(self._make, client.flows)
+
+        @functools.wraps(bound)
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
-            return client.drive(self._make(client.flows, *args, **kwargs))
+            return client.drive(bound(*args, **kwargs))
 
         return call
 
@@ -45,12 +54,21 @@ class Iterating(Generic[P, T]):
         self._make = make
         self.__doc__ = make.__doc__
 
-    def __get__(self, client: Client, owner: type[Client]) -> Callable[P, Iterator[T]]:
-        """The method of this client."""
+    @overload
+    def __get__(self, client: None, owner: type[Client]) -> Iterating[P, T]: ...
 
-        @functools.wraps(self._make)
+    @overload
+    def __get__(self, client: Client, owner: type[Client]) -> Callable[P, Iterator[T]]: ...
+
+    def __get__(self, client: Client | None, owner: type[Client]) -> Any:
+        """The method of this client."""
+        if client is None:
+            return self
+        bound = MethodType(self._make, client.flows)
+
+        @functools.wraps(bound)
         def call(*args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
-            return client.iterate(self._make(client.flows, *args, **kwargs))
+            return client.iterate(bound(*args, **kwargs))
 
         return call
 

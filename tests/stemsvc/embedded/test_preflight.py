@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -10,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from stemsvc.cli.main import main
 from stemsvc.embedded.preflight import check_folder, check_parts, check_ports
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.errors import BadSetting, BrokerUnavailable, DiskLow, FolderRefused, PortTaken, StorageUnavailable
@@ -123,3 +126,26 @@ def test_parts_that_are_away_are_told_within_seconds(settings: Settings) -> None
     with pytest.raises(StorageUnavailable, match="STEMSVC_S3_ENDPOINT_URL"):
         check_parts(away, private_broker=True)
     assert time.monotonic() - begun < 25
+
+
+@pytest.mark.parametrize("command", [["keys", "list"], ["migrate"], ["webhooks", "secret"], ["up"], ["up", "--detach"]])
+def test_every_command_tells_of_a_folder_that_can_not_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("STEMSVC_DATA_DIR", str(tmp_path / "file"))
+    done = CliRunner().invoke(main, command)
+
+    (line,) = done.stderr.splitlines()
+    assert (done.exit_code, line.startswith("stemsvc: folder_refused: "), "STEMSVC_DATA_DIR" in line) == (1, True, True)
+
+
+def test_the_doctor_tells_of_a_folder_that_can_not_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("STEMSVC_DATA_DIR", str(tmp_path / "file"))
+    done = CliRunner().invoke(main, ["doctor", "--quick", "--json"])
+
+    found = {each["part"]: each for each in json.loads(done.stdout)}
+    assert done.exit_code == 1
+    assert "folder_refused" in found["data folder"]["what"]
+    assert not found["storage"]["ok"]
