@@ -27,10 +27,9 @@ blueprint = Blueprint("models", __name__, url_prefix="/v1/models", description="
 @blueprint.response(200, ModelsSchema)
 def catalog() -> dict[str, Any]:
     """List the models"""
-    settings, entries = services().settings, services().catalog.entries
     models = []
-    for entry in entries:
+    for entry in services().catalog.entries:
         fields = entry.model_dump(include=SHOWN)
         devices = sorted({pool.kind for pool in services().pools if entry.name in pool.models})
-        models.append({**fields, "default": entry.name == settings.default_model, "devices": devices})
+        models.append({**fields, "default": entry.name == services().catalog.default, "devices": devices})
     return {"models": models}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from stemsvc.errors import UsageError
 from stemsvc.jobs.encoding import Encoding
 from stemsvc.jobs.spec import Envelope, JobSpec
 from stemsvc.kinds.base import Kind, Needs
@@ -22,6 +23,7 @@ class SeparateParams:
     """What to separate: names from `stemsvc.kinds.separate.stems`, in the model's order; all stems where empty."""
 
     model: str = ""  # the catalog's default where empty
+    fallback: str = ""  # the model to take where the weights of that can't be had; empty: none
     stems: tuple[str, ...] = ()
     residual: bool = False  # whether to return also the mixture less the stems returned
     separation: SeparationOptions = field(default_factory=SeparationOptions)
@@ -48,6 +50,7 @@ class Separate(Kind[SeparateParams]):
         options = {**stored, **stored.get("separation", {})}
         return SeparateParams(
             model=stored.get("model") or "",
+            fallback=stored.get("fallback") or "",
             stems=tuple(stored.get("stems") or ()),
             residual=bool(stored.get("residual", False)),
             separation=SeparationOptions(**{name: options[name] for name in _OPTIONS if name in options}),
@@ -56,14 +59,16 @@ class Separate(Kind[SeparateParams]):
     def stored(self, params: SeparateParams) -> dict[str, Any]:
         """See `Kind`."""
         own = {"model": params.model, "stems": list(params.stems), "residual": params.residual}
-        return {**own, **vars(params.separation)}
+        more = {"fallback": params.fallback} if params.fallback else {}
+        return {**own, **more, **vars(params.separation)}
 
     def check(self, params: SeparateParams, inputs: Sequence[str], catalog: Catalog) -> SeparateParams:
         """See `Kind`. Raises `UsageError` `unknown_model`, `unknown_stem`, `overlapping_stems`, `bad_options`."""
         entry = catalog.get(params.model)
         params.separation.check(entry.segment_seconds)
         chosen = stems.choose(params.stems, entry.stems, params.residual)
-        return replace(params, model=entry.name, stems=chosen)
+        fallback = params.fallback if params.model else catalog.fallback
+        return replace(params, model=entry.name, fallback=fallback, stems=chosen)
 
     def cost(self, params: SeparateParams, seconds: float, catalog: Catalog) -> float:
         """See `Kind`."""
@@ -73,6 +78,23 @@ class Separate(Kind[SeparateParams]):
         """See `Kind`."""
         entry = catalog.get(params.model)
         return Needs(entry.name, entry.memory_mb, accelerated=True)
+
+    def fallback(self, params: SeparateParams, catalog: Catalog) -> SeparateParams | None:
+        """See `Kind`. A segment that is too long for the other model becomes that model's own."""
+        if not params.fallback:
+            return None
+        entry, options = catalog.get(params.fallback), params.separation
+        if options.segment is not None and options.segment > entry.segment_seconds:
+            options = replace(options, segment=None)
+        try:
+            chosen = stems.choose(params.stems, entry.stems, params.residual)
+        except UsageError:  # it lacks a stem that the client wants
+            return None
+        return replace(params, model=entry.name, fallback="", stems=chosen, separation=options)
+
+    def heard(self, params: SeparateParams) -> dict[str, Any]:
+        """See `Kind`. What another model would have made does not matter."""
+        return self.stored(replace(params, fallback=""))
 
     def on_pool(self, params: SeparateParams, precision: str | None) -> SeparateParams:
         """The params with the pool's precision, where the client left it open."""
@@ -87,7 +109,8 @@ class Separate(Kind[SeparateParams]):
 
     def mirrored(self, params: SeparateParams) -> dict[str, Any]:
         """See `Kind`."""
-        return {**vars(params), "stems": list(params.stems), "separation": dict(vars(params.separation))}
+        own = {"model": params.model, "stems": list(params.stems), "residual": params.residual}
+        return {**own, "separation": dict(vars(params.separation))}
 
 
 KIND = Separate()
