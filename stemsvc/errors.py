@@ -487,15 +487,21 @@ class SamplesNotFinite(UsageError):
 
 
 class AudioTruncated(UsageError):
-    """The file ends early: send it whole."""
+    """The file breaks off before its first sample: send it whole. Where sound is left, the job works on it and has a
+    warning of this code.
+    """
 
 
 class AudioCorrupt(UsageError):
-    """The file is damaged: export it again."""
+    """The file is damaged, and less than half of it can be decoded: export it again."""
 
 
-class LengthMismatch(UsageError):
-    """The file's header gives another length than its audio has: export it again."""
+class AudioTrackMissing(UsageError):
+    """The file has no audio track of this number; they count from 0, and the `detail` says how many there are."""
+
+
+class PartOutside(UsageError):
+    """The part begins at or after the track's end: choose an earlier `start`."""
 
 
 # --- a job's work

@@ -37,6 +37,7 @@ class StemSchema(Schema):
     duration_seconds = fields.Float()
     frames = fields.Integer(metadata={"description": "samples per channel"})
     sample_rate = fields.Integer()
+    channels = fields.Integer(metadata={"description": "2; 1 for a mono track with `channels: source`"})
     content_type = fields.String()
     clipped_samples = fields.Integer(
         metadata={"description": "samples beyond full scale that an integer format had to clip"}
@@ -65,8 +66,15 @@ class JobErrorSchema(Schema):
     detail = fields.String(metadata={"description": "for people"})
 
 
+class WarningSchema(Schema):
+    """What is wrong with the track or the work although the job could be done."""
+
+    code = fields.String(metadata={"description": "stable, for programs"})
+    detail = fields.String(metadata={"description": "for people"})
+
+
 class SourceSchema(Schema):
-    """What was found out about the track."""
+    """What was found out about the track, or about the part of it that the job worked on."""
 
     codec = fields.String()
     sample_rate = fields.Integer()
@@ -75,7 +83,7 @@ class SourceSchema(Schema):
     )
     frames = fields.Integer()
     duration_seconds = fields.Float()
-    broken_packets = fields.Integer(metadata={"description": "damaged parts of the file, which were left out"})
+    broken_packets = fields.Integer(metadata={"description": "packets of the file that can't be decoded"})
 
 
 class LinkSchema(Schema):
@@ -147,6 +155,7 @@ class JobSchema(Schema):
         metadata={"description": "the same as `files` for a separation, else empty"},
     )
     error = fields.Nested(JobErrorSchema, allow_none=True)
+    warnings = fields.List(fields.Nested(WarningSchema), metadata={"description": "empty for most jobs"})
     timeline = fields.List(fields.Nested(MoveSchema))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from stemsvc.control.guard import Guard
 from stemsvc.control.publish import Sender
-from stemsvc.control.route import Router
+from stemsvc.control.route import Choice, Router
 from stemsvc.control.sources import Source
 from stemsvc.errors import (
     AcceptanceUnknown,
@@ -20,16 +20,18 @@ from stemsvc.errors import (
     JobNotFound,
     PriorityForbidden,
     StemsvcError,
+    TooMuchWork,
     TransientError,
 )
 from stemsvc.jobs.pools import FETCH
+from stemsvc.jobs.probe import Length, longest
 from stemsvc.jobs.record import Job, JobState, JobView, Priority, input_key, new_job_id
 from stemsvc.jobs.spec import Input, JobSpec
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.jobstore.intake import IdempotencyKey
 from stemsvc.kinds import registry
-from stemsvc.kinds.base import Role
+from stemsvc.kinds.base import Needs, Role
 from stemsvc.kinds.limits import TYPICAL_TRACK_SECONDS, Limits
 from stemsvc.kinds.registry import AnyKind
 from stemsvc.models.catalog import Catalog
@@ -105,11 +107,11 @@ class Acceptance:
         spec = _prioritized(spec, _granted(spec.envelope.priority, request.max_priority))
         for url in filter(None, (*(source.url for source in sources), spec.envelope.webhook_url)):
             self._rules.guard.check_url(url)
-        seconds, kind = _seconds(sources, self._storage), registry.get(spec.kind)
+        kind = registry.get(spec.kind)
         params = kind.read(spec.params)
-        cost = self._predicted(kind, params, spec, seconds)
-        needs = kind.needs(params, self._catalog)
-        choice = self._router.choose(spec.kind, needs, spec.envelope.device, cost if seconds else 0.0)
+        length = _part(_length(sources, self._storage), kind, params)
+        cost = self._predicted(kind, params, spec, length)
+        choice = self._choice(spec, kind.needs(params, self._catalog), cost, length)
         linked = any(source.url for source in sources)
         pool, bounds = FETCH if linked else choice.pool.name, self._bounds(request)
         size = sum(source.size(self._storage) for source in sources) if bounds.stored_bytes else 0
@@ -117,7 +119,7 @@ class Acceptance:
         job = replace(self._stored(sources, spec, pool, request), cost=cost)
         if linked:
             job = replace(job, next_pool=choice.pool.name)
-        view = self._put(job, f"accepted; {choice.why}", bounds, key, seconds or 0.0)
+        view = self._put(job, f"accepted; {choice.why}", bounds, key, length.proved_seconds if length else 0.0)
         if view.job.id == job.id:
             self._sender.wake()
         else:  # a request with the same key was faster
@@ -164,15 +166,25 @@ class Acceptance:
         stored = rules.stored_bytes if request.max_stored_bytes is None else request.max_stored_bytes
         return Bounds(rules.pool, waiting, seconds, stored)
 
-    def _predicted(self, kind: AnyKind, params: Any, spec: JobSpec, seconds: float | None) -> float:
+    def _predicted(self, kind: AnyKind, params: Any, spec: JobSpec, length: Length | None) -> float:
         """Its predicted cost in seconds; that of a typical track where the length is not known yet.
 
-        Raises what `Limits.check` raises.
+        Raises what `Limits.check` raises, for a length that is proved: a guess refuses nothing.
         """
-        predicted = kind.cost(params, seconds or TYPICAL_TRACK_SECONDS, self._catalog)
-        if seconds is not None:
-            self._rules.limits.check(spec.model or spec.kind, kind.advice, predicted, seconds)
+        predicted = kind.cost(params, length.seconds if length else TYPICAL_TRACK_SECONDS, self._catalog)
+        if length is not None and length.proved:
+            self._rules.limits.check(spec.model or spec.kind, kind.advice, predicted, length.seconds)
         return predicted
+
+    def _choice(self, spec: JobSpec, needs: Needs, cost: float, length: Length | None) -> Choice:
+        """The pool for the job; one that may compute for so long, where one is found."""
+        if length is not None:
+            try:
+                return self._router.choose(spec.kind, needs, spec.envelope.device, cost)
+            except TooMuchWork:
+                if length.proved:
+                    raise
+        return self._router.choose(spec.kind, needs, spec.envelope.device, 0.0)
 
     def _stored(self, sources: Sequence[Source], spec: JobSpec, pool: str, request: Request) -> Job:
         job_id = new_job_id()
@@ -279,10 +291,16 @@ def _prioritized(spec: JobSpec, priority: str) -> JobSpec:
     return replace(spec, envelope=replace(spec.envelope, priority=priority))
 
 
-def _seconds(sources: Sequence[Source], storage: Storage) -> float | None:
-    """The greatest length in seconds that a track's header declares; None where one declares none."""
-    found = [source.seconds(storage) for source in sources]
-    return None if None in found else max((each for each in found if each is not None), default=0.0)
+def _length(sources: Sequence[Source], storage: Storage) -> Length | None:
+    """The length of the longest track; None where that of one can't be told. Where there is no track, it is 0."""
+    found = [source.length(storage) for source in sources]
+    return longest(found) if found else Length(0.0, proved=True)
+
+
+def _part(length: Length | None, kind: AnyKind, params: Any) -> Length | None:
+    """How much of a track of that length the job works on."""
+    seconds = kind.part(params, length.seconds if length else None)
+    return None if seconds is None else Length(seconds, length is not None and length.proved)
 
 
 def _sees(caller: str | None, owner: str) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import urljoin
 
 from stemsvc.jobs.filenames import DEFAULT_TEMPLATE, manifest_filename, output_filename
 from stemsvc.jobs.record import Event, Job, JobState, JobView
+from stemsvc.jobs.warnings import to_json
 from stemsvc.kinds import registry
 from stemsvc.storage import Storage
 
@@ -69,6 +70,7 @@ def job_body(links: Links, view: JobView) -> dict[str, Any]:
         "stems": files if job.kind == SEPARATE else {},
         "manifest": _manifest(links, job),
         "error": _error(job),
+        "warnings": to_json(job.warnings),
         "timeline": [timeline_entry(event) for event in view.timeline],
     }
 

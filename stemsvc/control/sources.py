@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from stemsvc.errors import EmptyFile, FileTooLarge, ObjectMissing, UploadMissing
-from stemsvc.jobs.probe import track_seconds
+from stemsvc.jobs.probe import Length, track_length
 from stemsvc.jobstore.uploads import Upload
 from stemsvc.storage import Storage
 
@@ -31,8 +31,8 @@ class Source(Protocol):
     def fingerprint(self) -> str:
         """A text that differs from that of every other source in the same client's requests."""
 
-    def seconds(self, storage: Storage) -> float | None:
-        """The length that its header declares, in seconds; None where that is not known before it is fetched."""
+    def length(self, storage: Storage) -> Length | None:
+        """How long it plays, as far as its bytes tell; None where they don't, and before it is fetched."""
 
     def size(self, storage: Storage) -> int:
         """How many bytes `place` will store; 0 where that is not known before."""
@@ -59,9 +59,9 @@ class SentFile:
         self.data.seek(0)
         return digest.hexdigest()
 
-    def seconds(self, storage: Storage) -> float | None:
+    def length(self, storage: Storage) -> Length | None:
         """See `Source`."""
-        return track_seconds(self.data)
+        return track_length(self.data)
 
     def size(self, storage: Storage) -> int:
         """See `Source`."""
@@ -91,11 +91,11 @@ class UploadedFile:
         """See `Source`."""
         return self.upload.id
 
-    def seconds(self, storage: Storage) -> float | None:
+    def length(self, storage: Storage) -> Length | None:
         """See `Source`: its header is read where it lies."""
         try:
             with storage.open(self.upload.key) as file:
-                return track_seconds(file)
+                return track_length(file)
         except ObjectMissing:  # `place` says so
             return None
 
@@ -133,7 +133,7 @@ class Link:
         """See `Source`."""
         return self.url
 
-    def seconds(self, storage: Storage) -> float | None:
+    def length(self, storage: Storage) -> Length | None:
         """See `Source`: unknown until it is fetched."""
         return None
 

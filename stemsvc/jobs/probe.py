@@ -1,15 +1,46 @@
-"""The length that a track's header declares, read without decoding: an estimate, the decoder finds the true one."""
+"""How long a track plays, told from a few of its bytes and without decoding: a guess, or a length that they prove.
+
+What decodes is the track; the decoder finds its true length. A guess is good for predictions alone. Only a proved
+length may refuse a job or count against a quota before it is decoded.
+"""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from tinytag import TinyTag
 
+from stemsvc.jobs.proof import proved_seconds
+
 # A header lies within a file's first or last bytes. A worker measures a file whose header is not found within these.
 _MOST_BYTES = 8 * 1024 * 1024
 _MOST_READS = 20_000
+# No codec needs fewer for a second, not even for silence. A header that says so has a placeholder or another clock.
+_LEAST_BYTES = 50
+
+
+@dataclass(frozen=True)
+class Length:
+    """Seconds that a track plays. With `proved` its file has the bytes of at least so much sound."""
+
+    seconds: float
+    proved: bool
+
+    @property
+    def proved_seconds(self) -> float:
+        """What may be counted now; 0 for a guess."""
+        return self.seconds if self.proved else 0.0
+
+
+def longest(lengths: Sequence[Length | None]) -> Length | None:
+    """The length of the longest of several tracks; None where that of one is not known."""
+    known = [each for each in lengths if each is not None]
+    if not known or len(known) < len(lengths):
+        return None
+    return Length(max(each.seconds for each in known), all(each.proved for each in known))
 
 
 class _TooMuch(Exception):
@@ -46,16 +77,23 @@ class _Sparing(io.RawIOBase):
         return True
 
 
-def track_seconds(file: BinaryIO) -> float | None:
-    """The length in seconds that the file's header declares; None where none can be read. Rewinds the file."""
+def track_length(file: BinaryIO) -> Length | None:
+    """How long the file's track plays; None where that can't be told. Rewinds the file."""
     try:
         size = file.seek(0, io.SEEK_END)
+        sparing = _Sparing(file)
+        if (proved := proved_seconds(sparing, size)) is not None:
+            return Length(proved, proved=True) if proved > 0 else None
         file.seek(0)
-        found = TinyTag.get(file_obj=_Sparing(file), tags=False, image=False)  # type: ignore[arg-type]
-        seconds = found.duration
+        seconds = TinyTag.get(file_obj=sparing, tags=False, image=False).duration  # type: ignore[arg-type]
     except Exception:  # a damaged header may make the reader raise anything; the decoder will name the fault
         return None
     finally:
         file.seek(0)
-    # A header that declares more than 8 s for each byte is false: a byte holds some samples, never hours.
-    return float(seconds) if seconds and 0 < seconds < size * 8 else None
+    return Length(float(seconds), proved=False) if seconds and 0 < seconds < size / _LEAST_BYTES else None
+
+
+def track_seconds(file: BinaryIO) -> float | None:
+    """The same in seconds, guessed or proved."""
+    found = track_length(file)
+    return found.seconds if found else None

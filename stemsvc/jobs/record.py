@@ -9,6 +9,7 @@ from typing import Any
 
 from stemsvc.jobs.encoding import Encoding
 from stemsvc.jobs.spec import Envelope, Input, JobSpec
+from stemsvc.jobs.warnings import JobWarning
 
 
 class JobState(enum.StrEnum):
@@ -90,6 +91,7 @@ class Job:
     source: dict[str, Any] = field(default_factory=dict)  # of the track: sample_rate, channels, frames, codec
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> key, bytes, sha256, content_type, facts
     facts: dict[str, Any] = field(default_factory=dict)  # what the work found out
+    warnings: tuple[JobWarning, ...] = ()
     owner: str = ""  # id of the key that sent it; empty where there are no keys
     next_pool: str | None = None  # the pool that gets the job when its inputs are fetched
     cache_key: str | None = None  # a hash of all that its result depends on; see `stemsvc.kinds.cache_key`

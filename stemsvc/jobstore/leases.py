@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from stemsvc.errors import StoreBusy, WorkerLost
 from stemsvc.jobs.record import Job, JobState, Lease
 from stemsvc.jobs.spec import Input
+from stemsvc.jobs.warnings import JobWarning, to_json
 from stemsvc.jobstore import quota
 from stemsvc.jobstore.bounds import OwnLimits, check_stored, lock_owners
 from stemsvc.jobstore.engine import reading, translated
@@ -169,10 +170,12 @@ class Leases:
         origin: Origin | None = None,
         facts: Mapping[str, Any] | None = None,
         noun: str = "files",
+        warnings: Sequence[JobWarning] | None = None,
     ) -> bool:
         """running -> succeeded with the outputs of this attempt; False where the lease is stale.
 
-        `noun` names the outputs in the timeline.
+        `noun` names the outputs in the timeline. `warnings` are all that the job has from now on; None leaves it those
+        that it was made with.
         """
         origin = origin or Origin()
         values = {
@@ -187,6 +190,8 @@ class Leases:
             "manifest_key": origin.manifest_key,
             "stored_bytes": sum(int(each.get("bytes", 0)) for each in outputs.values()),
         }
+        if warnings is not None:
+            values["warnings"] = to_json(warnings)
         account = {"track_seconds": float(source.get("duration_seconds", 0.0)), "cached": origin.cached}
         why = f"{len(outputs)} {noun} stored" + (", taken from an earlier job" if origin.cached else "")
         return self._end(lease, JobState.SUCCEEDED, why, values, account)

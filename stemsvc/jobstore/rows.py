@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from stemsvc.jobs.encoding import Encoding
 from stemsvc.jobs.record import Event, Job, JobState, JobView
 from stemsvc.jobs.spec import Envelope, Input, JobSpec
+from stemsvc.jobs.warnings import read_warnings, to_json
 from stemsvc.jobstore import fair_queue
 from stemsvc.jobstore.tables import db_now, events, jobs
 
@@ -36,6 +37,7 @@ def to_row(job: Job) -> dict[str, Any]:
         "params": spec.params,
         "options": {**spec.more, **options, "source_url": first.url},
         "inputs": [dict(vars(each)) for each in job.inputs],
+        "warnings": to_json(job.warnings),
         "input_key": first.key,
         "input_name": first.name,
         "input_bytes": first.bytes,
@@ -62,6 +64,7 @@ def to_job(row: Mapping[Any, Any]) -> Job:
         params, more = more, {}
     spec = JobSpec(row["kind"], params, Envelope(**envelope), Encoding(**encoding), more)
     values |= {"state": JobState(row["state"]), "facts": row["facts"] or {}}
+    values["warnings"] = read_warnings(row["warnings"])
     return Job(**values, spec=spec, inputs=_inputs(row, url))
 
 

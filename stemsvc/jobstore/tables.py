@@ -54,6 +54,7 @@ jobs = sa.Table(
     sa.Column("source", sa.JSON, nullable=False),
     sa.Column("outputs", sa.JSON, nullable=False),
     sa.Column("facts", sa.JSON(none_as_null=True)),
+    sa.Column("warnings", sa.JSON(none_as_null=True)),  # null: an earlier release has made the row
     sa.Column("owner", sa.String(64), nullable=False, server_default=""),
     sa.Column("next_pool", sa.String(128)),
     sa.Column("input_sha256", sa.String(64)),

@@ -66,9 +66,14 @@ class Kind(ABC, Generic[P]):
         """
         return params
 
+    def part(self, params: P, seconds: float | None) -> float | None:
+        """How many seconds of a track of `seconds` the job works on; None where that is not known. Limits, quotas and
+        `cost` count these."""
+        return seconds
+
     @abstractmethod
     def cost(self, params: P, seconds: float, catalog: Catalog) -> float:
-        """Seconds that two cores of an AMD EPYC compute for a track of `seconds`. The owner's share is charged with
+        """Seconds that two cores of an AMD EPYC compute for `seconds` of a track. The owner's share is charged with
         them, and the job's time limit follows from them."""
 
     def needs(self, params: P, catalog: Catalog) -> Needs:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stemsvc.jobs.encoding import Encoding
 from stemsvc.jobs.record import Job, Lease
+from stemsvc.jobs.warnings import TABLE as WARNINGS
+from stemsvc.jobs.warnings import JobWarning
 from stemsvc.jobstore.leases import Origin
 from stemsvc.kinds.cache_key import cache_key
 from stemsvc.kinds.limits import Limits as JobLimits
@@ -41,6 +43,7 @@ class Attempt:
     spending: Spending
     charge: Callable[[float], None]  # counts a track of so many seconds; raises where its owner may not send it
     general_seconds: float  # that all but computing may take
+    warnings: list[JobWarning] = field(default_factory=list)  # of this attempt
 
     @property
     def number(self) -> int:
@@ -72,6 +75,12 @@ class Attempt:
     def report(self, stage: str, done: int = 0, of: int = 0) -> None:
         """See the protocol."""
         self.watch.report(stage, done, of)
+
+    def warn(self, code: str, detail: str) -> None:
+        """See the protocol."""
+        if code not in WARNINGS:
+            raise KeyError(f"{code} is no warning of `stemsvc.jobs.warnings`")
+        self.warnings.append(JobWarning(code, detail))
 
     @contextmanager
     def computing(self, seconds: float) -> Iterator[None]:

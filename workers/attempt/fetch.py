@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from stemsvc.control.services import job_limits
-from stemsvc.jobs.probe import track_seconds
+from stemsvc.jobs.probe import Length, longest, track_length
 from stemsvc.jobs.record import Job, Lease
 from stemsvc.jobs.spec import Input
 from stemsvc.jobstore import JobStore
@@ -70,47 +70,51 @@ class Fetching:
 
     def _run(self, job: Job, lease: Lease, folder: Path, keeper: LeaseKeeper, watch: Stopwatch) -> None:
         inputs: list[Input] = []
-        lengths: list[float | None] = []
+        lengths: list[Length | None] = []
         for number, each in enumerate(job.inputs):
             if not each.url:
                 inputs.append(each)
                 continue
-            fetched, seconds = self._fetch(each.url, folder, watch)
-            self._cost(job, seconds)  # before the next one is fetched
+            fetched, length = self._fetch(each.url, folder, watch)
+            self._cost(job, length)  # before the next one is fetched
             key = f"{lease.prefix}/input" + (f"-{number}" if number else "")
             watch.report("uploading", 0, 0)
             self._put(key, Path(fetched.path), keeper)
             size = Path(fetched.path).stat().st_size
             Path(fetched.path).unlink()
             inputs.append(replace(each, key=key, name=fetched.name, bytes=size))
-            lengths.append(seconds)
-        known = [seconds for seconds in lengths if seconds is not None]
-        seconds = max(known) if len(known) == len(lengths) else None
-        if not self.retries.patiently(lambda: self._handed_on(job, lease, inputs, seconds), keeper.wait):
+            lengths.append(length)
+        length = longest(lengths)
+        if not self.retries.patiently(lambda: self._handed_on(job, lease, inputs, length), keeper.wait):
             raise LeaseLost(job.id)
-        log.info("track fetched", bytes=sum(each.bytes for each in inputs), seconds=seconds)
+        log.info("track fetched", bytes=sum(each.bytes for each in inputs), seconds=length and length.seconds)
 
-    def _fetch(self, url: str, folder: Path, watch: Stopwatch) -> tuple[Fetched, float | None]:
+    def _fetch(self, url: str, folder: Path, watch: Stopwatch) -> tuple[Fetched, Length | None]:
         def on_progress(done: int, total: int | None) -> None:
             shutdown.check()
             watch.report("fetching", done, total or 0)
 
         fetched = fetch(self.order(url, folder), on_progress)
         with Path(fetched.path).open("rb") as file:
-            return fetched, track_seconds(file) or fetched.seconds
+            guessed = Length(fetched.seconds, proved=False) if fetched.seconds else None
+            return fetched, track_length(file) or guessed
 
-    def _cost(self, job: Job, seconds: float | None) -> float | None:
-        """What the job costs, now that its length may be known; None where its kind is not installed here.
+    def _cost(self, job: Job, length: Length | None) -> tuple[float | None, float | None]:
+        """What the job costs, now that its length may be known; None where its kind is not installed here. And how many
+        seconds it has at least; None where that is not known.
 
-        Raises `UsageError` `track_too_long` and `too_much_work`.
+        Raises `UsageError` `track_too_long` and `too_much_work`, for a length that is proved.
         """
         kind = registry.find(job.kind)
         if kind is None:  # the worker that has it looks again
-            return None
-        predicted = kind.cost(kind.read(job.params), seconds or TYPICAL_TRACK_SECONDS, self.catalog)
-        if seconds is not None:
-            self.limits.check(job.spec.model or job.kind, kind.advice, predicted, seconds)
-        return predicted
+            return None, None
+        params = kind.read(job.params)
+        seconds = kind.part(params, length.seconds if length else None)
+        predicted = kind.cost(params, TYPICAL_TRACK_SECONDS if seconds is None else seconds, self.catalog)
+        if seconds is None or length is None or not length.proved:
+            return predicted, None
+        self.limits.check(job.spec.model or job.kind, kind.advice, predicted, seconds)
+        return predicted, seconds
 
     def _put(self, key: str, path: Path, keeper: LeaseKeeper) -> None:
         def put() -> None:
@@ -119,8 +123,8 @@ class Fetching:
 
         self.retries.patiently(put, keeper.wait)
 
-    def _handed_on(self, job: Job, lease: Lease, inputs: list[Input], seconds: float | None) -> bool:
-        cost = self._cost(job, seconds)
+    def _handed_on(self, job: Job, lease: Lease, inputs: list[Input], length: Length | None) -> bool:
+        cost, seconds = self._cost(job, length)
         if self.store.leases.hand_on(lease, inputs, seconds, cost):
             return True
         now = self.store.get(job.id)  # a commit whose answer was lost is found done when it is tried again

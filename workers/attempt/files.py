@@ -14,6 +14,7 @@ import structlog
 from stemsvc.errors import ObjectMissing
 from stemsvc.jobs.record import Job
 from stemsvc.jobs.spec import Input
+from stemsvc.jobs.warnings import JobWarning
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.leases import Origin
 from stemsvc.storage import Storage
@@ -35,11 +36,17 @@ class Result:
     facts: dict[str, Any]
     noun: str  # what the kind makes, for people
     device: str
+    warnings: tuple[JobWarning, ...] = ()
 
     @property
     def seconds(self) -> float:
         """How long the track plays; 0 where there is none."""
         return float(self.source.get("duration_seconds", 0.0))
+
+
+def warnings_of(attempt: Attempt) -> tuple[JobWarning, ...]:
+    """What the job was made with, and what this attempt adds."""
+    return (*attempt.job.warnings, *attempt.warnings)
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,8 @@ class Files:
             outputs[name] = {**file.facts, **own}
             attempt.report("uploading")
         filled = replace(origin, manifest_key=self._put_manifest(told, attempt))
-        return Result(dict(made.source), outputs, filled, dict(made.facts), attempt.of.kind.noun, attempt.device)
+        noun, device = attempt.of.kind.noun, attempt.device
+        return Result(dict(made.source), outputs, filled, dict(made.facts), noun, device, warnings_of(attempt))
 
     def take(self, attempt: Attempt, origin: Origin) -> Result | None:
         """The result of an earlier job that was the same, copied; None where there is none any more."""
@@ -88,7 +96,8 @@ class Files:
             return None
         log.info("taken from an earlier job", earlier=found.id)
         taken = replace(origin, cached=True, manifest_key=key)
-        return Result(dict(found.source), outputs, taken, dict(found.facts), attempt.of.kind.noun, attempt.device)
+        noun, device, warnings = attempt.of.kind.noun, attempt.device, (*warnings_of(attempt), *found.warnings)
+        return Result(dict(found.source), outputs, taken, dict(found.facts), noun, device, warnings)
 
     def _copied(self, output: dict[str, Any], attempt: Attempt) -> dict[str, Any]:
         key = f"{attempt.lease.prefix}/{output['key'].rsplit('/', 1)[-1]}"

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from stemsvc.jobs.record import Job
+from stemsvc.jobs.warnings import to_json
 from workers.attempt.attempt import Attempt
 from workers.attempt.spending import Spending
 from workers.kinds.base import LocalInput, Made, MadeFile
@@ -37,6 +38,7 @@ def manifest(attempt: Attempt, made: Made, inputs: Sequence[LocalInput], spendin
         "inputs": [_input(job, number, each) for number, each in enumerate(inputs)],
         "outputs": {name: _output(file) for name, file in made.files.items()},
         "facts": dict(made.facts),
+        "warnings": to_json((*job.warnings, *attempt.warnings)),
         "timings_seconds": {stage: round(seconds, 3) for stage, seconds in watch.seconds.items()},
         "device_seconds": round(watch.device_seconds, 3),
         "cost": round(spending.cost(watch.device_seconds), 6),

@@ -154,7 +154,7 @@ class Runner:
         def succeed() -> bool:
             # a commit whose answer was lost is found done when it is tried again
             done = self.store.leases.succeed(
-                lease, result.source, result.outputs, result.origin, result.facts, result.noun
+                lease, result.source, result.outputs, result.origin, result.facts, result.noun, result.warnings
             )
             return done or self.store.leases.is_committed(lease)
 

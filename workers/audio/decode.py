@@ -1,44 +1,44 @@
-"""Decodes any audio file to stereo float32 on the scratch disk, in chunks, and limits what a file may claim or do."""
+"""Decodes any audio file to stereo float32 on the scratch disk, in chunks, and limits what a file may be or do.
+
+What decodes is the track. No length that a header states decides on anything.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
-from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
-from av.audio.stream import AudioStream
-from av.container import InputContainer
-from numpy.typing import NDArray
 
 from stemsvc.errors import (
     AudioCorrupt,
     AudioTruncated,
-    LengthMismatch,
-    NoAudioStream,
     NoSamples,
     NotAudio,
+    PartOutside,
     SamplesNotFinite,
     ScratchFull,
     TrackTooLong,
-    UnsupportedAudio,
+    UsageError,
 )
-from workers.audio.headers import declared_frames, ends_in_half_a_frame
-from workers.audio.track import CHANNELS, FRAME_BYTES, Track
+from stemsvc.jobs.part import WHOLE, Part
+from stemsvc.jobs.warnings import JobWarning
+from workers.audio.conform import Conform, Sound
+from workers.audio.demux import Packets, opened
+from workers.audio.links import links
+from workers.audio.timeline import Timeline
+from workers.audio.track import FRAME_BYTES, Track
+from workers.audio.truncation import breaks_off, lost_its_index
 from workers.host.scratch import check_room
 
-# Demuxers that read one local file. A stranger's playlist (hls, concat, dash) would open the files that it names.
-CONTAINERS = (
-    "wav,w64,flac,mp3,ogg,mov,mp4,m4a,aac,aiff,matroska,webm,caf,asf,avi,ape,wv,tta,au,amr,ac3,eac3,dts,mpeg,mpegts,flv"
-)
-MIN_RATE, MAX_RATE = 8000, 192000
-MAX_CHANNELS = 32
 LOUDEST = 1e6  # times full scale: 120 dB above it, float32 has lost the quiet parts
-BROKEN_SHARE = 0.01  # of the packets: old files often hold a bad packet, and their owners still want the stems
+MOST_BROKEN = 0.5  # of the packets: a file that lost more of its sound is no track
+SHORT_END = 0.05  # seconds by which the track may end before the part does, without a word
+ROOM_BYTES = 1 << 26  # written between two looks at the scratch disk
 
 
 @dataclass(frozen=True)
@@ -49,89 +49,169 @@ class Limits:
     min_free_bytes: int = 0  # that must stay free on the scratch disk
 
 
-def decode(path: Path, spool: Path, limits: Limits) -> Track:
-    """Decode the best audio stream of `path` into the raw file `spool`.
+def decode(path: Path, spool: Path, limits: Limits, part: Part = WHOLE) -> Track:
+    """Decode that part of the track in `path` into the raw file `spool`, in a player's time; see `Timeline`, `Conform`.
 
-    Mono is copied to both channels. FFmpeg's standard matrix mixes more than two channels down. Raises `UsageError`:
-    `not_audio`, `no_audio_stream`, `unsupported_audio`, `no_samples`, `track_too_long`, `audio_truncated`,
-    `audio_corrupt`, `length_mismatch`, `samples_not_finite`.
+    The limit bites on what the part plays, not on what a header says. A file that breaks off or has damaged packets
+    gives a track with `warnings`, as long as half of its packets can be decoded. Raises `UsageError`: `not_audio`,
+    `no_audio_stream`, `audio_track_missing`, `unsupported_audio`, `no_samples`, `track_too_long`, `part_outside`,
+    `audio_truncated`, `audio_corrupt`, `samples_not_finite`; and `TransientError` `scratch_full`.
     """
-    with _opened(path) as (container, stream):
-        rate, channels, codec = _check_stream(stream)
-        expected = declared_frames(container, stream, path)
-        if expected is not None and expected > limits.max_seconds * rate:
-            raise TrackTooLong(_too_long(expected / rate, limits))
-        check_room(spool.parent, (expected or 0) * FRAME_BYTES + limits.min_free_bytes)
-        packets = _Packets(container, stream)
-        frames = _spool(packets, spool, rate, limits)
-        if packets.end is not None and "mov" in container.format.name and frames > packets.end:
-            frames = packets.end  # in mp4 the last packet's duration tells how much of the last frame is padding
+    decoder = _Decoder(path, part)
+    frames = _Spool(spool, limits, part, decoder).write()
+    decoder.check()
+    start = round(part.start * decoder.rate)
+    frames = max(0, min(frames, decoder.frames - start))
     if frames == 0:
-        raise (AudioCorrupt if packets.broken else NoSamples)("no sample could be decoded from this file")
-    _check_length(frames, expected, rate)
-    if expected is None and (packets.ended_broken or ends_in_half_a_frame(path, codec)):
-        raise AudioTruncated("the file breaks off in the middle of a frame")
-    if packets.broken > BROKEN_SHARE * packets.count:
-        raise AudioCorrupt(f"{packets.broken} of {packets.count} packets can't be decoded")
-    return Track(spool, codec, rate, channels, frames, packets.broken)
+        end = decoder.frames / decoder.rate
+        raise PartOutside(f"the part starts at {part.start:g} s; the track ends at {end:.2f} s")
+    warnings = decoder.warnings(frames / decoder.rate)
+    return Track(spool, decoder.codec, decoder.rate, decoder.channels, frames, decoder.broken, warnings)
 
 
-def _spool(packets: _Packets, spool: Path, rate: int, limits: Limits) -> int:
-    """Write every decoded chunk to `spool`; returns the samples per channel."""
-    frames = 0
-    with _scratch_errors(), spool.open("wb") as file:
-        for chunk in _stereo_chunks(packets, rate):
-            frames += len(chunk)
-            if frames > limits.max_seconds * rate:
-                raise TrackTooLong(_too_long(frames / rate, limits))
-            if not (np.abs(chunk) < LOUDEST).all():  # NaN compares as false
-                raise SamplesNotFinite("the file holds samples that are not numbers, or are louder than any sound")
-            file.write(chunk.tobytes())
-    return frames
+class _Decoder:
+    """Decodes a file's links one after the other, and collects what is to be told of them."""
 
+    def __init__(self, path: Path, part: Part) -> None:
+        self._path = path
+        self._part = part
+        self._conform = Conform()
+        self._format = ""
+        self._packets = 0
+        self._excess = 0.0  # seconds at the end that a player does not play
+        self._made = 0  # frames
+        self._ended_broken = False
+        self._lost = 0  # links that can't be decoded
+        self.codec = ""
+        self.broken = 0
+        self.whole = False  # whether it came to the file's end
 
-class _Packets:
-    """Decodes a stream's packets, and counts those that can't be decoded."""
+    @property
+    def rate(self) -> int:
+        """Hz; known from the first chunk on."""
+        return self._conform.rate
 
-    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
-        self._container = container
-        self._stream = stream
-        self.count = 0
-        self.broken = 0  # packets that can't be decoded
-        self.ended_broken = False  # whether the last packet could not be decoded
-        self.end: int | None = None  # where the last packet ends by its own statement, in samples
+    @property
+    def channels(self) -> int:
+        """Channels of the source."""
+        return self._conform.channels
 
-    def frames(self) -> Iterator[AudioFrame]:
-        """Yield the decoded frames, packet by packet."""
-        for packet in self._container.demux(self._stream):
-            self.count += 1
-            if packet.pts is not None and packet.duration and self._stream.time_base is not None:
-                self.end = round((packet.pts + packet.duration) * self._stream.time_base * self._stream.sample_rate)
+    @property
+    def frames(self) -> int:
+        """How many samples per channel the track has, as far as it is decoded."""
+        return self._made - round(self._excess * self.rate)
+
+    def chunks(self) -> Generator[Sound]:
+        """Yield the sound of the whole file in chunks [n, 2]."""
+        with links(self._path) as sources:
+            for number, source in enumerate(sources):
+                try:
+                    yield from self._counted(self._link(source, number))
+                except UsageError as error:
+                    if number == 0:
+                        raise self._explained(error) from error
+                    self._lost += 1
+            yield from self._counted(self._conform.finish())
+        self.whole = True
+
+    def _explained(self, error: UsageError) -> UsageError:
+        if isinstance(error, NotAudio) and lost_its_index(self._path):
+            return AudioTruncated("the file breaks off before the index of its sound")
+        return error
+
+    def _link(self, source: Path | BinaryIO, number: int) -> Iterator[Sound]:
+        with opened(source, self._part.audio_track) as (container, stream):
+            packets = Packets(container, stream)
+            timeline = Timeline(container, stream, self._part.trim_start or number > 0)
+            if number == 0:
+                self._format, self.codec = container.format.name, stream.codec_context.name
             try:
-                decoded = packet.decode()
-            except (av.InvalidDataError, av.error.UndefinedError, EOFError):
-                self.broken, self.ended_broken = self.broken + 1, True
-                continue
-            for frame in decoded:
-                assert isinstance(frame, AudioFrame)
-                self.ended_broken = False
-                yield frame
+                for frame in packets.frames():
+                    yield from self._conform.take(frame, timeline.silence_before(frame))
+            finally:
+                self._packets += packets.count
+                self.broken += packets.broken
+                self._ended_broken = packets.ended_broken
+                self._excess = timeline.excess(packets.end)
+
+    def _counted(self, chunks: Iterator[Sound]) -> Iterator[Sound]:
+        for chunk in chunks:
+            self._made += len(chunk)
+            yield chunk
+
+    def check(self) -> None:
+        """Raise where too little of the file could be decoded to be a track."""
+        if self._made == 0:
+            if self._breaks_off():
+                raise AudioTruncated("the file breaks off before its first sample")
+            damaged = self.broken or self._ended_broken
+            raise (AudioCorrupt if damaged else NoSamples)("no sample could be decoded from this file")
+        if self.broken > MOST_BROKEN * self._packets:
+            raise AudioCorrupt(f"{self.broken} of {self._packets} packets can't be decoded")
+
+    def warnings(self, seconds: float) -> tuple[JobWarning, ...]:
+        """What is wrong with the file although its part, which plays so long, can be worked on."""
+        return tuple(self._warnings(seconds))
+
+    def _warnings(self, seconds: float) -> Iterator[JobWarning]:
+        if self.whole and self._breaks_off():
+            yield JobWarning("audio_truncated", f"the file breaks off; {self.frames / self.rate:.2f} s of it are left")
+        if self.broken:
+            yield JobWarning("broken_packets", f"{self.broken} of {self._packets} packets can't be decoded")
+        if self._lost:
+            yield JobWarning("broken_packets", f"{self._lost} of the chained tracks can't be decoded")
+        end = self._part.end
+        if self.whole and end is not None and self._part.start + seconds < end - SHORT_END:
+            yield JobWarning("end_beyond_track", f"the track ends at {self.frames / self.rate:.2f} s, before {end:g} s")
+
+    def _breaks_off(self) -> bool:
+        return breaks_off(self._path, self._format, self._ended_broken)
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
-    options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
-    try:
-        container = av.open(str(path.resolve()), options=options, metadata_errors="replace")
-    except (av.FFmpegError, ValueError) as error:
-        raise NotAudio("this is not an audio or video file that we can read") from error
-    with container:
-        if not container.streams.audio:
-            raise NoAudioStream("this file has no audio stream")
-        try:
-            yield container, container.streams.best("audio") or container.streams.audio[0]  # type: ignore[misc]
-        except av.FFmpegError as error:
-            raise AudioCorrupt(f"this file can't be decoded: {error.strerror}") from error
+class _Spool:
+    """Writes the part of a track to the scratch disk."""
+
+    def __init__(self, path: Path, limits: Limits, part: Part, decoder: _Decoder) -> None:
+        self._path = path
+        self._limits = limits
+        self._part = part
+        self._decoder = decoder
+
+    def write(self) -> int:
+        """Write what lies between the part's start and end; returns how many samples per channel that are."""
+        at = frames = unseen = 0
+        check_room(self._path.parent, self._limits.min_free_bytes)
+        chunks = self._decoder.chunks()
+        with _scratch_errors(), self._path.open("wb") as file, contextlib.closing(chunks):
+            for chunk in chunks:
+                kept = self._kept(chunk, at)
+                at += len(chunk)
+                frames += len(kept)
+                self._check(kept, frames)
+                file.write(kept.tobytes())
+                unseen += len(kept) * FRAME_BYTES
+                if unseen > ROOM_BYTES:
+                    check_room(self._path.parent, self._limits.min_free_bytes)
+                    unseen = 0
+                if at >= self._end():
+                    break
+        return frames
+
+    def _kept(self, chunk: Sound, at: int) -> Sound:
+        start = round(self._part.start * self._decoder.rate)
+        end = self._end()
+        return chunk[max(0, start - at) : None if at + len(chunk) <= end else max(0, round(end) - at)]
+
+    def _end(self) -> float:
+        return float("inf") if self._part.end is None else round(self._part.end * self._decoder.rate)
+
+    def _check(self, chunk: Sound, frames: int) -> None:
+        most = self._limits.max_seconds
+        if frames > most * self._decoder.rate:
+            detail = f"the track plays for {frames / self._decoder.rate:.0f} s or more; at most {most:.0f} s are taken"
+            raise TrackTooLong(detail)
+        if not (np.abs(chunk) < LOUDEST).all():  # NaN compares as false
+            raise SamplesNotFinite("the file holds samples that are not numbers, or are louder than any sound")
 
 
 @contextlib.contextmanager
@@ -142,55 +222,3 @@ def _scratch_errors() -> Iterator[None]:
         raise
     except OSError as error:
         raise ScratchFull(f"the scratch disk can't be written: {error.strerror}") from error
-
-
-def _check_stream(stream: AudioStream) -> tuple[int, int, str]:
-    context = stream.codec_context
-    if context is None:
-        raise UnsupportedAudio("there is no decoder for this file's codec")
-    rate, channels = context.sample_rate, context.channels
-    if not MIN_RATE <= rate <= MAX_RATE:
-        raise UnsupportedAudio(f"the sample rate is {rate} Hz; {MIN_RATE} to {MAX_RATE} Hz are supported")
-    if not 1 <= channels <= MAX_CHANNELS:
-        raise UnsupportedAudio(f"the file has {channels} channels; 1 to {MAX_CHANNELS} are supported")
-    return rate, channels, context.name
-
-
-def _too_long(seconds: float, limits: Limits) -> str:
-    return f"the track lasts {seconds:.0f} s or more; at most {limits.max_seconds:.0f} s are accepted"
-
-
-def _stereo_chunks(packets: _Packets, rate: int) -> Iterator[NDArray[np.float32]]:
-    """Yield the decoded sound in chunks [frames, 2]."""
-    resampler: AudioResampler | None = None
-    for frame in packets.frames():
-        if frame.sample_rate != rate:
-            raise UnsupportedAudio("the sample rate changes within the file")
-        if resampler is None:
-            layout = "stereo" if len(frame.layout.channels) > CHANNELS else frame.layout
-            resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
-        yield from _convert(resampler, frame)
-    if resampler is not None:
-        yield from _convert(resampler, None)
-
-
-def _convert(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[NDArray[np.float32]]:
-    try:
-        converted = resampler.resample(frame)
-    except (av.FFmpegError, ValueError) as error:
-        raise UnsupportedAudio("the channel layout of this file can't be mixed to stereo") from error
-    for part in converted:
-        planes = part.to_ndarray().astype(np.float32, copy=False)  # [channels, frames]
-        stereo = np.repeat(planes, CHANNELS, axis=0) if len(planes) == 1 else planes[:CHANNELS]
-        yield np.ascontiguousarray(stereo.T)
-
-
-def _check_length(frames: int, expected: int | None, rate: int) -> None:
-    """Compare the decoded length with the header's, in samples. The slack allows for codec delay and rounding."""
-    if expected is None:
-        return
-    slack = 0.3 * rate + 0.001 * expected
-    if frames < expected - slack:
-        raise AudioTruncated(f"the header promises {expected / rate:.2f} s, the file holds {frames / rate:.2f} s")
-    if frames > expected + slack:
-        raise LengthMismatch(f"the header says {expected / rate:.2f} s, the file holds {frames / rate:.2f} s")

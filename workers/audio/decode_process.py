@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from stemsvc.errors import AudioCorrupt, DecoderDied, StemsvcError, revived, to_wire
+from stemsvc.jobs.part import WHOLE, Part
+from stemsvc.jobs.warnings import read_warnings
 from workers.audio.decode import Limits, decode
 from workers.audio.track import Track
 from workers.host.sandbox import ChildDied, be_child, talk
@@ -23,13 +25,13 @@ MEMORY_BYTES = 1024 * 1024 * 1024
 CPU_SECONDS = 120  # for any file, and as many again for each hour that a track may last
 
 
-def decode_apart(path: Path, spool: Path, limits: Limits, on_tick: Callable[[], None]) -> Track:
+def decode_apart(path: Path, spool: Path, limits: Limits, on_tick: Callable[[], None], part: Part = WHOLE) -> Track:
     """Run `decode` in a child process.
 
     `on_tick` is called at least twice a second. Raises what `decode` and `on_tick` raise, and `UsageError`
     `decoder_died` if the child process dies.
     """
-    order = json.dumps({"path": str(path), "spool": str(spool), "limits": asdict(limits)})
+    order = json.dumps({"path": str(path), "spool": str(spool), "limits": asdict(limits), "part": asdict(part)})
     try:
         return talk("workers.audio.decode_process", order, spool.parent, _read, on_tick)
     except ChildDied as error:
@@ -40,7 +42,8 @@ def _read(line: str) -> Track | None:
     found = json.loads(line)
     if "error" in found:
         raise revived(found["error"])
-    return Track(**{**found["track"], "path": Path(found["track"]["path"])})
+    track = found["track"]
+    return Track(**{**track, "path": Path(track["path"]), "warnings": read_warnings(track["warnings"])})
 
 
 def main() -> None:
@@ -49,7 +52,7 @@ def main() -> None:
     limits = Limits(**order["limits"])
     _confine(limits)
     try:
-        track = decode(Path(order["path"]), Path(order["spool"]), limits)
+        track = decode(Path(order["path"]), Path(order["spool"]), limits, Part(**order["part"]))
         answer: dict[str, Any] = {"track": {**asdict(track), "path": str(track.path)}}
     except StemsvcError as error:
         answer = {"error": to_wire(error)}

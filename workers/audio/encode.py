@@ -1,4 +1,4 @@
-"""Encodes stereo float32 to the formats that a client can ask for."""
+"""Encodes stereo float32 to the formats that a client can ask for, as stereo or as mono."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from stemsvc.errors import EncodeFailed, ScratchFull
 from workers.audio.loudness import Loudness
 from workers.audio.rate import RateConverter
+from workers.audio.track import CHANNELS
 
 CHUNK = 1 << 16  # frames
+LAYOUTS = {1: "mono", 2: "stereo"}
 SILENT_PEAK = 1e-4  # -80 dB of full scale: nobody hears it beside the other stems
 
 
@@ -62,11 +64,13 @@ class Encoded:
     clipped_samples: int
     loudness_lufs: float | None = None
     peak: float = 0.0  # as a share of full scale, before clipping
+    channels: int = CHANNELS
 
     @property
     def facts(self) -> dict[str, float | int | bool | None]:
-        """Loudness, peak and clipping, as clients see them."""
+        """Channels, loudness, peak and clipping, as clients see them."""
         return {
+            "channels": self.channels,
             "loudness_lufs": self.loudness_lufs,
             "peak": round(self.peak, 6),
             "clipped_samples": self.clipped_samples,
@@ -83,25 +87,28 @@ class Encoded:
 class Encoder:
     """Writes one file, piece by piece.
 
-    If a lossy codec does not support the sample rate, the file gets the next higher rate that the codec supports.
+    With one of `channels` the file is mono: the mean of the two that are written. If a lossy codec does not support the
+    sample rate, the file gets the next higher rate that the codec supports.
     Integer formats are rounded, never rescaled. Samples beyond full scale are clipped and counted. `write` and
     `close` raise `TransientError` `scratch_full` and `FatalError` `encode_failed`. The file is valid only after
     `close`.
     """
 
-    def __init__(self, path: Path, rate: int, format: str, bit_depth: str | None) -> None:
+    def __init__(self, path: Path, rate: int, format: str, bit_depth: str | None, channels: int = CHANNELS) -> None:
         self._path = path
         self._codec = CODECS[format, bit_depth]
         self._bit_depth = bit_depth
         self._rate = carried_rate(self._codec, rate)
         self._converter = RateConverter(rate, self._rate)
         self._frames = self._clipped = 0
-        self._loudness = Loudness(self._rate)
+        self._channels = channels
+        self._layout = LAYOUTS[channels]
+        self._loudness = Loudness(self._rate, self._layout)
         with _encoding(self._codec):
             options = {"rf64": "auto"} if self._codec.container == "wav" else {}  # a wav above 4 GiB needs 64-bit sizes
             self._container = av.open(str(path), "w", format=self._codec.container, options=options)
             self._stream = cast(AudioStream, self._container.add_stream(self._codec.encoder, rate=self._rate))
-            self._stream.layout = "stereo"
+            self._stream.layout = self._layout
             self._stream.format = self._codec.sample_format
             if self._codec.bit_rate:
                 self._stream.bit_rate = self._codec.bit_rate
@@ -127,6 +134,7 @@ class Encoder:
             self._clipped,
             self._loudness.integrated(),
             self._loudness.peak,
+            self._channels,
         )
 
     def abort(self) -> None:
@@ -138,10 +146,12 @@ class Encoder:
         with _encoding(self._codec):
             for start in range(0, len(samples), CHUNK):
                 piece = samples[start : start + CHUNK]
+                if self._channels == 1:
+                    piece = piece.mean(axis=1, keepdims=True, dtype=np.float32)
                 self._loudness.add(piece)
                 quantised, over = quantise(piece, self._bit_depth)
                 self._clipped += over
-                frame = _frame(quantised, self._codec, self._rate)
+                frame = _frame(quantised, self._codec, self._rate, self._layout)
                 frame.pts = self._frames
                 self._frames += len(quantised)
                 self._container.mux(self._stream.encode(frame))
@@ -184,9 +194,9 @@ def quantise(chunk: NDArray[np.float32], bit_depth: str | None) -> tuple[NDArray
     return (whole.astype(np.int16), over) if bits == 16 else (whole << 8, over)
 
 
-def _frame(chunk: NDArray[np.generic], codec: Codec, rate: int) -> AudioFrame:
+def _frame(chunk: NDArray[np.generic], codec: Codec, rate: int, layout: str) -> AudioFrame:
     planar = codec.sample_format.endswith("p")
     data = np.ascontiguousarray(chunk.T if planar else chunk.reshape(1, -1))
-    frame = AudioFrame.from_ndarray(data, format=codec.sample_format, layout="stereo")
+    frame = AudioFrame.from_ndarray(data, format=codec.sample_format, layout=layout)
     frame.sample_rate = rate
     return frame

@@ -14,16 +14,21 @@ _KEY = "lavfi.r128.I"
 
 
 class Loudness:
-    """Measures one stereo signal piece by piece."""
+    """Measures one signal, stereo or mono, piece by piece."""
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, layout: str = "stereo") -> None:
         self._rate = rate
+        self._layout = layout
         self._frames = 0
         self._last = LEAST_LUFS
         self.peak = 0.0  # of full scale
         self._graph = av.filter.Graph()
         source = self._graph.add_abuffer(
-            sample_rate=rate, format="flt", layout="stereo", channels=2, time_base=Fraction(1, rate)
+            sample_rate=rate,
+            format="flt",
+            layout=layout,
+            channels=2 if layout == "stereo" else 1,
+            time_base=Fraction(1, rate),
         )
         meter, sink = self._graph.add("ebur128", "metadata=1:framelog=quiet"), self._graph.add("abuffersink")
         source.link_to(meter)
@@ -31,11 +36,11 @@ class Loudness:
         self._graph.configure()
 
     def add(self, samples: NDArray[np.float32]) -> None:
-        """Measure the next samples [n, 2]."""
+        """Measure the next samples [n, channels]."""
         if not len(samples):
             return
         self.peak = max(self.peak, float(np.abs(samples).max()))
-        frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples.reshape(1, -1)), format="flt", layout="stereo")
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples.reshape(1, -1)), format="flt", layout=self._layout)
         frame.sample_rate, frame.pts = self._rate, self._frames
         self._frames += len(samples)
         self._graph.push(frame)

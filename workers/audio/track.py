@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemsvc.errors import ScratchFull
+from stemsvc.jobs.warnings import JobWarning
 
 CHANNELS = 2
 FRAME_BYTES = CHANNELS * 4
@@ -26,6 +27,7 @@ class Track:
     channels: int  # of the source; the samples here are always stereo
     frames: int
     broken_packets: int = 0  # that could not be decoded and are left out
+    warnings: tuple[JobWarning, ...] = ()
 
     @property
     def seconds(self) -> float:

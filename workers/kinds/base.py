@@ -102,8 +102,12 @@ class Attempt(Protocol):
     def report(self, stage: str, done: int = 0, of: int = 0) -> None:
         """Report progress. What this raises ends the work: the job was canceled, or takes too long."""
 
+    def warn(self, code: str, detail: str) -> None:
+        """Give the job a warning, if this attempt succeeds. Codes are those of `stemsvc.jobs.warnings`."""
+
     def computing(self, seconds: float) -> AbstractContextManager[None]:
-        """Wait for a turn on the device, then hold it while the context lasts. The track plays `seconds`.
+        """Wait for a turn on the device, then hold it while the context lasts. The track, or the part of it that the
+        job works on, plays `seconds`.
 
         Raises `UsageError` `track_too_long`, `too_much_work` or `track_exceeds_quota`, or `TransientError`
         `quota_exceeded`, if the length, which is known only now, is too much.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from api.schemas.fields import NamesField
 from api.schemas.forms import EncodedForm
-from stemsvc.kinds.separate.options import MAX_OVERLAP, MAX_SEED, MAX_SHIFTS, PRECISIONS, SeparationOptions
+from stemsvc.jobs.part import MAX_AUDIO_TRACK, MAX_SECONDS, WHOLE
+from stemsvc.kinds.separate.options import CHANNELS, MAX_OVERLAP, MAX_SEED, MAX_SHIFTS, PRECISIONS, SeparationOptions
 
 DEFAULTS = SeparationOptions()
 
@@ -64,5 +65,48 @@ class JobForm(EncodedForm):
             "enum": list(PRECISIONS),
             "description": "`fp32` equals upstream to 100 dB, `mixed` to 60 dB; `fast` is for previews; "
             "`auto` is `mixed` on CUDA and `fp32` elsewhere",
+        },
+    )
+    start = fields.Float(
+        load_default=WHOLE.start,
+        metadata={
+            "description": "second of the track at which the part to separate begins; the stems begin there, too",
+            "minimum": 0,
+            "maximum": MAX_SECONDS,
+        },
+    )
+    end = fields.Float(
+        load_default=WHOLE.end,
+        allow_none=True,
+        metadata={
+            "description": "second of the track at which the part ends, after `start`; empty: the track's end. "
+            "Quotas, limits and times count the part alone",
+            "minimum": 0,
+            "maximum": MAX_SECONDS,
+        },
+    )
+    audio_track = fields.Integer(
+        load_default=WHOLE.audio_track,
+        allow_none=True,
+        metadata={
+            "description": "which audio track of a video, from 0; empty: the one that the file marks as its default, "
+            "else its first",
+            "minimum": 0,
+            "maximum": MAX_AUDIO_TRACK,
+        },
+    )
+    trim_start = fields.Boolean(
+        load_default=WHOLE.trim_start,
+        metadata={
+            "description": "leave out the silence before a track that starts late in its file; `start` then counts "
+            "from its first sample"
+        },
+    )
+    channels = fields.String(
+        load_default=CHANNELS[0],
+        validate=validate.OneOf(CHANNELS),
+        metadata={
+            "description": "`source`: the stems of a mono track are mono; those of any other are stereo, into which "
+            "more than two channels are mixed down"
         },
     )

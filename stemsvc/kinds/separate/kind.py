@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from stemsvc.errors import UsageError
+from stemsvc.errors import BadOptions, UsageError
 from stemsvc.jobs.encoding import Encoding
+from stemsvc.jobs.part import WHOLE, Part
 from stemsvc.jobs.spec import Envelope, JobSpec
 from stemsvc.kinds.base import Kind, Needs
 from stemsvc.kinds.separate import stems
 from stemsvc.kinds.separate.cost import predict_seconds
-from stemsvc.kinds.separate.options import SeparationOptions
+from stemsvc.kinds.separate.options import CHANNELS, SeparationOptions
 from stemsvc.models.catalog import Catalog
 
 _OPTIONS = tuple(each.name for each in fields(SeparationOptions))
+_PART = tuple(each.name for each in fields(Part))
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class SeparateParams:
     stems: tuple[str, ...] = ()
     residual: bool = False  # whether to return also the mixture less the stems returned
     separation: SeparationOptions = field(default_factory=SeparationOptions)
+    part: Part = WHOLE  # of the track; the job costs what this part costs
+    channels: str = "stereo"  # or `source`: the files of a mono track are mono
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -43,7 +47,8 @@ class Separate(Kind[SeparateParams]):
     modelled = True
     packages = ("torch", "demucs")
     noun = "stems"
-    advice = "send a shorter track, or ask for less overlap or fewer shifts"
+    version = 2  # 2: late starts and holes are silence, and a header's length counts for nothing
+    advice = "send a shorter track or a part of it, or ask for less overlap or fewer shifts"
 
     def read(self, stored: Mapping[str, Any]) -> SeparateParams:
         """The params from flat names; release 0.1 kept the engine's options under `separation`."""
@@ -54,21 +59,30 @@ class Separate(Kind[SeparateParams]):
             stems=tuple(stored.get("stems") or ()),
             residual=bool(stored.get("residual", False)),
             separation=SeparationOptions(**{name: options[name] for name in _OPTIONS if name in options}),
+            part=Part(**{name: stored[name] for name in _PART if stored.get(name) is not None}),
+            channels=stored.get("channels") or "stereo",
         )
 
     def stored(self, params: SeparateParams) -> dict[str, Any]:
         """See `Kind`."""
         own = {"model": params.model, "stems": list(params.stems), "residual": params.residual}
-        more = {"fallback": params.fallback} if params.fallback else {}
-        return {**own, **more, **vars(params.separation)}
+        open_model = {"fallback": params.fallback} if params.fallback else {}
+        return {**own, **open_model, **vars(params.separation), **vars(params.part), "channels": params.channels}
 
     def check(self, params: SeparateParams, inputs: Sequence[str], catalog: Catalog) -> SeparateParams:
         """See `Kind`. Raises `UsageError` `unknown_model`, `unknown_stem`, `overlapping_stems`, `bad_options`."""
         entry = catalog.get(params.model)
         params.separation.check(entry.segment_seconds)
+        params.part.check()
+        if params.channels not in CHANNELS:
+            raise BadOptions(f"channels {params.channels!r} is not one of {', '.join(CHANNELS)}")
         chosen = stems.choose(params.stems, entry.stems, params.residual)
         fallback = params.fallback if params.model else catalog.fallback
         return replace(params, model=entry.name, fallback=fallback, stems=chosen)
+
+    def part(self, params: SeparateParams, seconds: float | None) -> float | None:
+        """See `Kind`."""
+        return params.part.seconds(seconds)
 
     def cost(self, params: SeparateParams, seconds: float, catalog: Catalog) -> float:
         """See `Kind`."""
@@ -108,9 +122,13 @@ class Separate(Kind[SeparateParams]):
         return {**own, **vars(params.separation)}
 
     def mirrored(self, params: SeparateParams) -> dict[str, Any]:
-        """See `Kind`."""
+        """See `Kind`. What release 0.1 does not know is there only where it is asked for: the hash of a request, by
+        which its idempotency key is compared, stays the same."""
         own = {"model": params.model, "stems": list(params.stems), "residual": params.residual}
-        return {**own, "separation": dict(vars(params.separation))}
+        newer = {**vars(params.part), "channels": params.channels}
+        usual = {**vars(WHOLE), "channels": CHANNELS[0]}
+        asked = {name: value for name, value in newer.items() if value != usual[name]}
+        return {**own, "separation": dict(vars(params.separation)), **asked}
 
 
 KIND = Separate()

@@ -10,6 +10,7 @@ MAX_OVERLAP = 0.9  # ten times the work of no overlap; upstream sets no limit
 MAX_SHIFTS = 20  # upstream's paper goes to 10
 MAX_SEED = 2**32 - 1
 MIN_SEGMENT_SECONDS = 1.0
+CHANNELS = ("stereo", "source")  # of the files; the default first
 PRECISIONS = ("auto", "fp32", "mixed", "fast")
 
 

@@ -20,6 +20,8 @@ def reverse(params: ReverseParams, inputs: Sequence[LocalInput], attempt: Attemp
     track = decode_apart(
         inputs[0].path, attempt.folder / "decoded.f32", attempt.limits, lambda: attempt.report("decoding")
     )
+    for warning in track.warnings:
+        attempt.warn(warning.code, warning.detail)
     encoding = attempt.encoding
     heard = resample_track(track, encoding.sample_rate or track.sample_rate, attempt.folder / "heard.f32")
     path = attempt.folder / f"reversed.{encoding.extension}"

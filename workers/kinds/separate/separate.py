@@ -23,7 +23,7 @@ from workers.audio.decode import Limits
 from workers.audio.decode_process import decode_apart
 from workers.audio.encode import Encoded, Encoder
 from workers.audio.rate import RateConverter, resample_track
-from workers.audio.track import FRAME_BYTES, Track
+from workers.audio.track import CHANNELS, FRAME_BYTES, Track
 from workers.host.scratch import check_room
 from workers.kinds.separate.models import Models
 from workers.kinds.separate.writers import Writers
@@ -55,12 +55,14 @@ def separate_file(
 ) -> Separated:
     """Write `<output>.<extension>` for every requested output into `folder`.
 
-    Outputs have the source's exact length, and its rate unless the encoding names one. `computing` is entered while
+    Outputs have the exact length of the track or of the part that `params` names, and the source's rate unless the
+    encoding names one. `computing` is entered while
     the device computes: jobs that share the device wait there. Raises what the decoder, the engine and the encoders
     raise, and `TransientError` `scratch_full` before the disk is full.
     """
     on_progress("decoding", 0, 0)
-    track = decode_apart(source, folder / "decoded.f32", limits, lambda: on_progress("decoding", 0, 0))
+    spool = folder / "decoded.f32"
+    track = decode_apart(source, spool, limits, lambda: on_progress("decoding", 0, 0), params.part)
     check_room(folder, _files_bytes(track, params, encoding, entry) + limits.min_free_bytes)
     mixture = resample_track(track, entry.sample_rate, folder / "resampled.f32")
     on_progress("loading", 0, 0)
@@ -75,7 +77,8 @@ def separate_file(
     mixing = _Mixing(_heard(track, params, encoding, folder), entry, params, stems)
     paths = {name: folder / f"{name}.{encoding.extension}" for name in params.outputs}
     rate = encoding.sample_rate or track.sample_rate
-    make = {name: _maker(path, rate, encoding) for name, path in paths.items()}
+    channels = 1 if params.channels == "source" and track.channels == 1 else CHANNELS
+    make = {name: _maker(path, rate, encoding, channels) for name, path in paths.items()}
     with Writers(make) as writers:
         with computing(track):
             on_progress("separating", 0, 1)
@@ -100,8 +103,8 @@ def _files_bytes(track: Track, params: SeparateParams, encoding: Encoding, entry
     return round(track.seconds * entry.sample_rate) * copy + files
 
 
-def _maker(path: Path, rate: int, encoding: Encoding) -> Callable[[], Encoder]:
-    return lambda: Encoder(path, rate, encoding.format, encoding.bit_depth)
+def _maker(path: Path, rate: int, encoding: Encoding, channels: int) -> Callable[[], Encoder]:
+    return lambda: Encoder(path, rate, encoding.format, encoding.bit_depth, channels)
 
 
 def _heard(track: Track, params: SeparateParams, encoding: Encoding, folder: Path) -> Track:

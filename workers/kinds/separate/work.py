@@ -24,6 +24,8 @@ def separate(params: SeparateParams, inputs: Sequence[LocalInput], attempt: Atte
         attempt.report,
         computing=lambda track: attempt.computing(track.seconds),
     )
+    for warning in done.track.warnings:
+        attempt.warn(warning.code, warning.detail)
     files = {name: _file(encoded, attempt.encoding.content_type) for name, encoded in done.outputs.items()}
     facts = {"clipped_samples": sum(encoded.clipped_samples for encoded in done.outputs.values())}
     return Made(files, done.track.facts, facts)

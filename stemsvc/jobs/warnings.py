@@ -1,0 +1,33 @@
+"""What a job says of its track or its work although it succeeds. A code exists once, here, with what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+TABLE = {
+    "audio_truncated": "The file breaks off: a frame, a chunk or an atom ends beyond the file's last byte. The job has "
+    "what was left of the track. Send the file whole.",
+    "broken_packets": "Parts of the file can't be decoded and are left out. Where the file tells when its sound is "
+    "heard, silence takes their place. Export the file again.",
+    "end_beyond_track": "The track ends before the `end` that was asked for: the part goes up to the track's own end.",
+}
+
+
+@dataclass(frozen=True)
+class JobWarning:
+    """One warning: its code, stable for programs, and a text for people."""
+
+    code: str
+    detail: str
+
+
+def read_warnings(stored: Iterable[Mapping[str, Any]] | None) -> tuple[JobWarning, ...]:
+    """The warnings of a row or of a pipe; also codes that only another release knows."""
+    return tuple(JobWarning(str(each["code"]), str(each["detail"])) for each in stored or ())
+
+
+def to_json(warnings: Iterable[JobWarning]) -> list[dict[str, str]]:
+    """The warnings as JSON, each once."""
+    return [{"code": each.code, "detail": each.detail} for each in dict.fromkeys(warnings)]
