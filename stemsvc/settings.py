@@ -112,7 +112,7 @@ class Settings(BaseSettings):
     pools: str = Field(
         "*:cpu",
         description="worker pools: a YAML file, or a list of `model:device` or `model:device:8G` (memory of a job), "
-        "separated by commas; `*`: every model",
+        "separated by commas; `*`: every model. Where it is not set, `up` adds the pools of the GPUs that torch finds",
     )
     publish_ahead: int = Field(
         2,

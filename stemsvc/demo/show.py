@@ -25,19 +25,22 @@ SONG = HERE / "song" / "mixture.flac"
 console = Console()
 
 
-def run_demo(song: Path | None, output: Path, url: str | None, model: str, key: str | None = None) -> None:
+def run_demo(song: Path | None, output: Path, url: str | None, model: str | None, key: str | None = None) -> None:
     """Separate `song` (None: the bundled one) with the service at `url`, or with one that is started for it.
+
+    Without a `model`, the bundled song gets the demo model and any other the service's default.
 
     Raises an error with the job's code if the job fails.
     """
+    chosen = model or ("" if song else "demo")
     with for_the_caller():
         output.mkdir(parents=True, exist_ok=True)
     if url:
         with for_the_caller():
-            _separate(url, song or SONG, output, model, key)
+            _separate(url, song or SONG, output, chosen, key)
         return
     with _service() as started, for_the_caller():
-        _separate(started, song or SONG, output, model)
+        _separate(started, song or SONG, output, chosen)
     console.print("the service is stopped again")
 
 
@@ -45,7 +48,7 @@ def run_demo(song: Path | None, output: Path, url: str | None, model: str, key: 
 def _service() -> Iterator[str]:
     """Run our own `stemsvc up` on a free port over a temporary folder; yields its URL."""
     with tempfile.TemporaryDirectory(prefix="stemsvc-demo-") as folder:
-        console.print("starting stemsvc: private Redis, SQLite, local storage, api, dispatcher, CPU worker ...")
+        console.print("starting stemsvc: private Redis, SQLite, local storage, api, dispatcher, workers ...")
         settings = Settings().model_copy(update={"data_dir": Path(folder), "api_port": 0})
         stack = background.start(settings)
         console.print(f"it is up at {stack.url}")
@@ -57,7 +60,8 @@ def _service() -> Iterator[str]:
 
 def _separate(url: str, song: Path, output: Path, model: str, key: str | None = None) -> None:
     with Client(url, key=key) as client:
-        job = client.submit(song, model=model, format="flac", residual="true")
+        named = {"model": model} if model else {}
+        job = client.submit(song, format="flac", residual="true", **named)
         console.print(f"sent {song.name} as job {job['id']}")
         job = _follow(client, job["id"])
         if job["state"] != "succeeded":
@@ -65,6 +69,8 @@ def _separate(url: str, song: Path, output: Path, model: str, key: str | None = 
         files = {name: client.download(stem["url"], output / f"{name}.flac") for name, stem in job["stems"].items()}
     stems = {name: read_sound(path) for name, path in files.items()}
     _print_table(song, job, stems)
+    for warning in job.get("warnings", ()):
+        console.print(f"warning ({warning['code']}): {warning['detail']}", style="yellow", soft_wrap=True, markup=False)
     picture = draw_waveforms(song.stem, stems, output / "waveforms.png")
     console.print(f"stems and picture: {output.resolve()} ({picture.name} shows the mixture and every stem)")
 

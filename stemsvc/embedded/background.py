@@ -29,8 +29,9 @@ def start(settings: Settings) -> Running:
     log = settings.data_dir / "logs" / "up.log"
     log.parent.mkdir(exist_ok=True)
     environment = settings.environment()
-    if "broker_url" not in settings.model_fields_set:
-        del environment["STEMSVC_BROKER_URL"]  # without it, `up` starts its own Redis
+    for name in ("broker_url", "pools"):  # without them, `up` starts its own Redis and looks for GPUs
+        if name not in settings.model_fields_set:
+            del environment[f"STEMSVC_{name.upper()}"]
     with private(), log.open("wb") as file:
         command = [sys.executable, "-m", "stemsvc", "up"]
         process = subprocess.Popen(

@@ -25,12 +25,12 @@ class SeparateParams:
     """What to separate: names from `stemsvc.kinds.separate.stems`, in the model's order; all stems where empty."""
 
     model: str = ""  # the catalog's default where empty
-    fallback: str = ""  # the model to take where the weights of that can't be had; empty: none
     stems: tuple[str, ...] = ()
     residual: bool = False  # whether to return also the mixture less the stems returned
     separation: SeparationOptions = field(default_factory=SeparationOptions)
     part: Part = WHOLE  # of the track; the job costs what this part costs
     channels: str = "stereo"  # or `source`: the files of a mono track are mono
+    fallback: str = ""  # the model to take where the weights of `model` can't be had; empty: none
 
     @property
     def outputs(self) -> tuple[str, ...]:
