@@ -127,12 +127,16 @@ class Settings(BaseSettings):
     max_duration_seconds: float = Field(
         14400.0, gt=0, description="longest track; a longer one needs more scratch disk"
     )
-    default_model: str = Field("demo", description="model of a job that names none")
+    default_model: str = Field(
+        "auto",
+        description="model of a job that names none; `auto`: htdemucs, or demo where the weights of htdemucs are not on "
+        "this machine and can't be fetched",
+    )
     catalog: Path | None = Field(None, description="a YAML file that adds models to the bundled catalog")
     pools: str = Field(
         "*:cpu",
         description="worker pools: a YAML file, or a list of `model:device` or `model:device:8G` (memory of a job), "
-        "separated by commas; `*`: every model",
+        "separated by commas; `*`: every model. Where it is not set, `up` adds the pools of the GPUs that torch finds",
     )
     publish_ahead: int = Field(
         2,

@@ -1,16 +1,17 @@
-"""Train the demo model: `python -m training.train` renders the songs, fits the model, writes the weights.
+"""Train the demo model: `python -m training.train` renders the songs, goes on from the last checkpoint, writes weights.
 
-Needs the `worker` and `train` extras and, for the sampled songs, Debian's `fluidsynth` and `fluid-soundfont-gm`.
-This is a recipe run by hand: nothing of the product imports it, so it may import torch (see `.importlinter`).
+Needs the `worker`, `embedded` and `train` extras and the Debian packages that `fonts` and `speech` name. This is a
+recipe run by hand: nothing of the product imports it, so it may import torch (see `.importlinter`).
+
+A run is a piece of a training without a planned end: the learning rate rises, stays, and falls to nothing in the last
+part of the run, so that each run ends with good weights; the next goes on from the state before the fall.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-import hashlib
 import json
-import math
 import sys
 import time
 from collections.abc import Callable
@@ -18,44 +19,38 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from demucs.htdemucs import HTDemucs
-from safetensors.torch import save_file
 
 import stemsvc.demo
+from stemsvc.demo.measure import Sound, si_sdr
 from stemsvc.demo.render import STEMS
 from stemsvc.demo.voices import RATE
-from training.dataset import HELD_OUT, Excerpts, render_training_songs
+from training.held_out import validation_songs
+from training.network import SEGMENT, make_network, save_weights
+from training.pool import OWN, WIDE, Excerpts, render_missing
 
-SEGMENT = 3  # seconds
-ARCHITECTURE: dict[str, Any] = {
-    "sources": list(STEMS),
-    "channels": 16,
-    "depth": 4,
-    "nfft": 2048,
-    "t_layers": 2,
-    "t_heads": 4,
-    "bottom_channels": 0,
-    "segment": SEGMENT,
-    "samplerate": RATE,
-}
-HERE = Path(stemsvc.demo.__file__).parent
+BUNDLED = Path(stemsvc.demo.__file__).parent / "demo.safetensors"
+WARMUP = 100  # steps
+FALL = 0.3  # share of a run's time in which the learning rate falls
+AVERAGE = 0.998  # of the weights, from step to step
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One part of the training, with an optimizer, a loss and a mix of songs of its own."""
+class Plan:
+    """What one run does."""
 
-    steps: int
+    folder: Path
+    minutes: float
+    batch: int
     peak: float  # highest learning rate
-    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     remix: float  # share of excerpts whose stems come from different songs
-    sampled: float  # share of excerpts from songs played with the soundfont
-
-
-def l1(estimates: torch.Tensor, stems: torch.Tensor) -> torch.Tensor:
-    """Mean absolute error: robust while the model knows nothing."""
-    return torch.nn.functional.l1_loss(estimates, stems)
+    own_share: float  # share of excerpts of the bundled song's kind
+    own: int
+    wide: int
+    seed: int
+    validate: int  # steps between two looks at the validation songs
+    save: int  # steps between two checkpoints
 
 
 def log_error(estimates: torch.Tensor, stems: torch.Tensor) -> torch.Tensor:
@@ -67,129 +62,144 @@ def log_error(estimates: torch.Tensor, stems: torch.Tensor) -> torch.Tensor:
     return 10 * torch.log10((estimates - stems).square().mean(dim=(2, 3)) + floor).mean()
 
 
-# The first stage is broad. The second is closer to whole songs and to the measure on the model card.
-STAGES = (
-    Stage(steps=4250, peak=1e-3, loss=l1, remix=0.5, sampled=0.36),
-    Stage(steps=2250, peak=4e-4, loss=log_error, remix=0.25, sampled=0.2),
-)
+class Training:
+    """The state of a training: the network, the average of its weights, the optimizer, the steps done."""
 
+    def __init__(self, plan: Plan, start: Path | None) -> None:
+        torch.manual_seed(plan.seed)
+        self.plan = plan
+        self.network = make_network(start)
+        self.average = copy.deepcopy(self.network).eval()
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=plan.peak, betas=(0.9, 0.99), weight_decay=1e-3)
+        self.step = 0
+        self.checkpoint = plan.folder / "checkpoint.pt"
 
-def train(dataset: Path, *, batch: int, seed: int, synthesised: int, sampled: int, checkpoint: Path) -> HTDemucs:
-    """Fit a model in all stages; returns the moving average of its weights. Resumes from `checkpoint`."""
-    paths = render_training_songs(dataset, synthesised, sampled, processes=2)
-    torch.manual_seed(seed)
-    model = HTDemucs(**ARCHITECTURE)
-    average: HTDemucs = copy.deepcopy(model)
-    average.eval()
-    empty: dict[str, Any] = {"stage": 0, "step": 0}
-    saved = torch.load(checkpoint, weights_only=True) if checkpoint.exists() else empty
-    if checkpoint.exists():
-        model.load_state_dict(saved["model"])
-        average.load_state_dict(saved["average"])
-    for number, stage in enumerate(STAGES[saved["stage"] :], saved["stage"]):
-        optimizer = torch.optim.AdamW(model.parameters(), lr=stage.peak, betas=(0.9, 0.99), weight_decay=1e-3)
-        first = saved["step"] if number == saved["stage"] else 0
-        if not first:
-            model.load_state_dict(average.state_dict())  # a stage starts from the average of the one before
-        else:
-            optimizer.load_state_dict(saved["optimizer"])
-        excerpts = Excerpts(
-            paths[:synthesised],
-            paths[synthesised:],
-            SEGMENT * RATE,
-            seed + 100_000 * number + first,
-            remix=stage.remix,
-            sampled_share=stage.sampled,
-        )
+    def resume(self) -> None:
+        """Go on from the checkpoint, where there is one."""
+        if not self.checkpoint.exists():
+            return
+        saved = torch.load(self.checkpoint, weights_only=True)
+        self.network.load_state_dict(saved["network"])
+        self.average.load_state_dict(saved["average"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.step = saved["step"]
 
-        def save(step: int, number: int = number, optimizer: torch.optim.Optimizer = optimizer) -> None:
-            state = {"model": model.state_dict(), "average": average.state_dict(), "stage": number, "step": step}
-            torch.save({**state, "optimizer": optimizer.state_dict()}, checkpoint)
+    def save(self, path: Path) -> None:
+        """Write the state to `path`, whole or not at all."""
+        part = path.with_suffix(".part")
+        state: dict[str, Any] = {"network": self.network.state_dict(), "average": self.average.state_dict()}
+        torch.save({**state, "optimizer": self.optimizer.state_dict(), "step": self.step}, part)
+        part.replace(path)
 
-        run_stage(stage, first, model, average, optimizer, excerpts, batch, save)
-    return average
-
-
-def run_stage(
-    stage: Stage,
-    first: int,
-    model: HTDemucs,
-    average: HTDemucs,
-    optimizer: torch.optim.Optimizer,
-    excerpts: Excerpts,
-    batch: int,
-    save: Callable[[int], None],
-) -> None:
-    """Train from step `first` to the stage's end."""
-    model.train()
-    started, losses = time.monotonic(), []
-    for step in range(first, stage.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, stage.steps, stage.peak)
-        stems = torch.from_numpy(excerpts.batch(batch))
-        loss = stage.loss(model(stems.sum(dim=1)), stems)
-        optimizer.zero_grad()
+    def advance(self, stems: torch.Tensor, rate: float) -> float:
+        """One step on true stems [batch, 4, 2, samples] at a learning rate; returns the loss in dB."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        with torch.autocast("cpu", torch.bfloat16):
+            estimates = self.network(stems.sum(dim=1))
+        loss = log_error(estimates.float(), stems)
+        self.optimizer.zero_grad()
         torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        update_average(average, model, decay=min(0.999, (1 + step) / (10 + step)))
-        losses.append(loss.item())
-        if (step + 1) % 50 == 0:
-            pace = (time.monotonic() - started) / (step + 1 - first)
-            mean = sum(losses[-50:]) / 50
-            print(f"step {step + 1}/{stage.steps} loss {mean:.5f} {pace:.2f} s/step", flush=True)
-        if (step + 1) % 250 == 0:
-            save(step + 1)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        with torch.no_grad():
+            for kept, new in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
+                kept.lerp_(new, 1 - AVERAGE)
+        return float(loss.item())
 
 
-def learning_rate(step: int, steps: int, peak: float, warmup: int = 150) -> float:
-    """Linear warm-up, then a half cosine down to a hundredth of the peak."""
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    progress = (step - warmup) / max(1, steps - warmup)
-    return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+def learning_rate(peak: float, steps: int, spent: float) -> float:
+    """Rise over the run's first `WARMUP` steps, stay, fall in a line over the last `FALL` of its time (`spent`: 0..1)."""
+    return peak * min(1.0, (steps + 1) / WARMUP) * max(0.01, min(1.0, (1 - spent) / FALL))
+
+
+def run(plan: Plan, training: Training, say: Callable[[str], None]) -> None:
+    """Train for the plan's minutes; checkpoints before the learning rate falls, weights all the time."""
+    songs = validation_songs(plan.folder / "validation")
+    excerpts = Excerpts(
+        OWN.paths(plan.folder, plan.own),
+        WIDE.paths(plan.folder, plan.wide),
+        SEGMENT * RATE,
+        plan.seed + training.step,
+        remix=plan.remix,
+        own_share=plan.own_share,
+    )
+    say(report(training, songs))
+    training.network.train()
+    started, first, losses = time.monotonic(), training.step, list[float]()
+    while (spent := (time.monotonic() - started) / 60 / plan.minutes) < 1:
+        rate = learning_rate(plan.peak, training.step - first, spent)
+        losses.append(training.advance(torch.from_numpy(excerpts.batch(plan.batch)), rate))
+        if training.step % 50 == 0:
+            pace = (time.monotonic() - started) / (training.step - first)
+            say(f"step {training.step} loss {np.mean(losses[-50:]):.2f} dB rate {rate:.1e} {pace:.2f} s/step")
+        if training.step % plan.save == 0:
+            # the falling part ends this run only: the next one starts from before it
+            training.save(training.checkpoint if spent < 1 - FALL else plan.folder / "fallen.pt")
+        if training.step % plan.validate == 0:
+            say(report(training, songs))
+            save_weights(training.average, plan.folder / "demo.safetensors")
+    say(report(training, songs))
+    say(f"demo.safetensors: sha256 {save_weights(training.average, plan.folder / 'demo.safetensors')}")
+
+
+def report(training: Training, songs: dict[str, list[Sound]]) -> str:
+    """SI-SDR improvement by stem of the averaged weights on both sets of validation songs, one line of JSON."""
+    found = {
+        name: {stem: round(float(gain), 2) for stem, gain in zip(STEMS, row, strict=True)}
+        | {"mean": round(float(row.mean()), 2)}
+        for name, row in ((name, improvement(training.average, songs[name])) for name in songs)
+    }
+    return json.dumps({"step": training.step, "improvement": found})
 
 
 @torch.no_grad()
-def update_average(average: HTDemucs, model: HTDemucs, decay: float) -> None:
-    """Move the averaged weights towards the model's."""
-    for kept, new in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
-        kept.lerp_(new, 1 - decay)
+def improvement(network: torch.nn.Module, songs: list[Sound]) -> Sound:
+    """Mean SI-SDR improvement over `songs` [4, 2, samples] in dB, by stem. Segments are separated on their own."""
+    rows = []
+    for true in songs:
+        mixture = true.sum(axis=0)
+        pieces = torch.from_numpy(mixture).split(SEGMENT * RATE, dim=1)
+        estimate = torch.cat([network(piece[None])[0] for piece in pieces], dim=2).numpy()
+        rows.append([si_sdr(estimate[i], true[i]) - si_sdr(mixture, true[i]) for i in range(len(STEMS))])
+    return np.mean(rows, axis=0)
 
 
-def save_weights(model: HTDemucs, path: Path) -> str:
-    """Write half-precision safetensors as `demucs.hf.load_safetensors_model` reads them; returns the sha256."""
-    state = {name: value.half().contiguous() for name, value in model.state_dict().items()}
-    metadata = {
-        "klass": "demucs.htdemucs.HTDemucs",
-        "args": "[]",
-        "kwargs": json.dumps(ARCHITECTURE),
-        "licence": "MIT",
-        "held_out_seeds": f"{HELD_OUT.start}-{HELD_OUT.stop - 1}",
-    }
-    save_file(state, path, metadata)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def read_plan(argv: list[str] | None) -> tuple[Plan, Path | None]:
+    """The plan of the command line, and the weights to start with."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("demo-dataset"), help="songs, checkpoint, log, weights")
+    parser.add_argument("--minutes", type=float, default=180.0)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--peak", type=float, default=5e-4)
+    parser.add_argument("--remix", type=float, default=0.6)
+    parser.add_argument("--own-share", type=float, default=0.2)
+    parser.add_argument("--own", type=int, default=120, help="songs of the bundled song's kind")
+    parser.add_argument("--wide", type=int, default=400, help="songs of all other renderers")
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--validate", type=int, default=250)
+    parser.add_argument("--save", type=int, default=100)
+    parser.add_argument("--from-scratch", action="store_true", help="not from the bundled weights")
+    options = vars(parser.parse_args(argv))
+    start = None if options.pop("from_scratch") else BUNDLED
+    return Plan(**options), start
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the recipe; the defaults are those that the bundled weights were made with."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dataset", type=Path, default=Path("demo-dataset"), help="where rendered songs are kept")
-    parser.add_argument("--output", type=Path, default=HERE / "demo.safetensors")
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--synthesised", type=int, default=420, help="songs rendered by our own synthesis")
-    parser.add_argument("--sampled", type=int, default=240, help="songs played through FluidSynth")
-    options = parser.parse_args(argv)
-    model = train(
-        options.dataset,
-        batch=options.batch,
-        seed=options.seed,
-        synthesised=options.synthesised,
-        sampled=options.sampled,
-        checkpoint=options.dataset / "checkpoint.pt",
-    )
-    print(f"{options.output}: sha256 {save_weights(model, options.output)}")
+    """Run the recipe."""
+    torch.set_num_threads(2)
+    plan, start = read_plan(argv)
+    render_missing(plan.folder, {"own": plan.own, "wide": plan.wide}, processes=2)
+    training = Training(plan, start)
+    training.resume()
+    with (plan.folder / "log").open("a", encoding="utf-8") as log:
+
+        def say(line: str) -> None:
+            for where in (log, sys.stdout):
+                print(line, file=where, flush=True)
+
+        run(plan, training, say)
     return 0
 
 

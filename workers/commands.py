@@ -51,6 +51,7 @@ class DeviceType(click.ParamType[str]):
 @click.option("--device", type=DeviceType(), default="cpu", show_default=True, help="device for --model and --kind")
 @click.option("--concurrency", type=click.IntRange(1), help="pool processes: jobs at a time")
 @click.option("--download-models", is_flag=True, help="download the weights before the worker takes a job")
+@click.option("--list-devices", is_flag=True, help="print the devices that torch finds, the best first, and end")
 def worker(
     names: tuple[str, ...],
     models: tuple[str, ...],
@@ -58,11 +59,17 @@ def worker(
     device: str,
     concurrency: int | None,
     download_models: bool,
+    list_devices: bool,
 ) -> None:
     """Run a worker: it takes jobs until it is asked to stop.
 
-    Without options it serves the model demo on the CPU.
+    Without options it serves, on the CPU, the models of jobs that name none.
     """
+    if list_devices:
+        from workers.host.accelerators import find_devices
+
+        click.echo("\n".join(find_devices()))
+        return
     from stemsvc.kinds.registry import configured_pools
     from stemsvc.models.catalog import load_catalog
     from stemsvc.models.pull import open_puller
@@ -72,13 +79,13 @@ def worker(
 
     settings = Settings()
     _not_ready(settings.ready_file)
-    catalog = load_catalog(settings.catalog)
+    catalog = load_catalog(settings.catalog, settings.default_model)
     if names and (models or kinds):
         raise BadPools("give either --pool, or --model and --kind")
     if names:
         pools = _configured(configured_pools(settings.pools, catalog), names)
     else:
-        served_here = (*models, *kinds) or ("demo",)
+        served_here = (*models, *kinds) or tuple(filter(None, (catalog.default, catalog.fallback)))
         pools = [pool for each in served_here for pool in configured_pools(f"{each}:{device}", catalog)]
     if download_models:
         configure_logs(settings.log_format, settings.log_level)
@@ -210,6 +217,7 @@ def separate(
     from stemsvc.kinds.separate.kind import KIND, SeparateParams
     from stemsvc.models.catalog import load_catalog
     from stemsvc.settings import Settings
+    from workers.attempt.settle import settle_here
     from workers.audio.decode import Limits
     from workers.kinds.separate.models import Models
     from workers.kinds.separate.separate import separate_file
@@ -237,9 +245,12 @@ def separate(
         def show(stage: str, done: int, total: int) -> None:
             bar.update(task, description=stage, completed=done / total if total else 0.0)
 
-        limits = Limits(settings.max_duration_seconds)
+        limits, networks = Limits(settings.max_duration_seconds), Models.of(settings)
+        params, warning = settle_here(params, catalog, networks, show)
+        if warning:
+            bar.console.print(f"warning: {warning}", soft_wrap=True)
         done = separate_file(
-            file, Path(folder), params, encoding, catalog.get(params.model), device, Models.of(settings), limits, show
+            file, Path(folder), params, encoding, catalog.get(params.model), device, networks, limits, show
         )
         made = []
         for name, encoded in done.outputs.items():

@@ -30,10 +30,9 @@ def catalog() -> dict[str, Any]:
 
     A job names one of them as its `model`.
     """
-    settings, entries = services().settings, services().catalog.entries
     models = []
-    for entry in entries:
+    for entry in services().catalog.entries:
         fields = entry.model_dump(include=SHOWN)
         devices = sorted({pool.kind for pool in services().pools if entry.name in pool.models})
-        models.append({**fields, "default": entry.name == settings.default_model, "devices": devices})
+        models.append({**fields, "default": entry.name == services().catalog.default, "devices": devices})
     return {"models": models}

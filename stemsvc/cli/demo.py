@@ -14,8 +14,8 @@ import click
 )
 @click.option("--url", help="URL of a running stemsvc; without it, one is started and stopped again")
 @click.option("--key", help="a key of the service at --url")
-@click.option("--model", default="demo", show_default=True)
-def demo(song: Path | None, output: Path, url: str | None, key: str | None, model: str) -> None:
+@click.option("--model", help="for the bundled song `demo`, which it was made for; else the service's default model")
+def demo(song: Path | None, output: Path, url: str | None, key: str | None, model: str | None) -> None:
     """Separate SONG over HTTP and show the result. Without SONG: the bundled song."""
     from stemsvc.demo.show import run_demo
 

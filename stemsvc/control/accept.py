@@ -19,10 +19,12 @@ from stemsvc.errors import (
     JobFinished,
     JobNotFound,
     JobNotRetryable,
+    NoLivePool,
     PriorityForbidden,
     StemsvcError,
     TooMuchWork,
     TransientError,
+    UsageError,
 )
 from stemsvc.jobs.pools import FETCH
 from stemsvc.jobs.probe import Length, longest
@@ -113,7 +115,7 @@ class Acceptance:
         params = kind.read(spec.params)
         length = _part(_length(sources, self._storage), kind, params)
         cost = self._predicted(kind, params, spec, length)
-        choice = self._choice(spec, kind.needs(params, self._catalog), cost, length)
+        choice = self._choice_or_fallback(spec, kind, params, cost, length)
         linked = any(source.url for source in sources)
         pool, bounds = FETCH if linked else choice.pool.name, self._bounds(request)
         size = sum(source.size(self._storage) for source in sources) if bounds.stored_bytes else 0
@@ -197,6 +199,24 @@ class Acceptance:
         if length is not None and length.proved:
             self._rules.limits.check(spec.model or spec.kind, kind.advice, predicted, length.seconds)
         return predicted
+
+    def _choice_or_fallback(
+        self, spec: JobSpec, kind: AnyKind, params: Any, cost: float, length: Length | None
+    ) -> Choice:
+        """The pool for the job. Where its model's pools have no worker but its fallback's have one, it goes there: the
+        worker takes the fallback, and says so."""
+        needs, instead = kind.needs(params, self._catalog), kind.fallback(params, self._catalog)
+        try:
+            choice = self._choice(spec, needs, cost, length)
+        except NoLivePool:
+            if instead is None:
+                raise
+            return self._choice(spec, kind.needs(instead, self._catalog), cost, length)
+        if instead is not None and not choice.alive:
+            with contextlib.suppress(UsageError, NoLivePool):
+                other = self._choice(spec, kind.needs(instead, self._catalog), cost, length)
+                return other if other.alive else choice
+        return choice
 
     def _choice(self, spec: JobSpec, needs: Needs, cost: float, length: Length | None) -> Choice:
         """The pool for the job; one that may compute for so long, where one is found."""

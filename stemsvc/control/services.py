@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from stemsvc.control.accept import Acceptance, Rules
@@ -55,12 +56,13 @@ class Services:
 
 def open_services(settings: Settings) -> Services:
     """Make the services; no connection is opened yet."""
-    catalog = load_catalog(settings.catalog, settings.default_model)
+    models = load_catalog(settings.catalog, settings.default_model)
     changes = Changes(settings.broker_url)
     storage = open_storage(settings)
     store = open_store(settings, storage, changes)
     publisher = Publisher(settings)
-    pools = configured_pools(settings.pools, catalog)
+    pools = configured_pools(settings.pools, models)
+    catalog = models.limited_to(_servable(models, pools))
     rules = Rules(
         Bounds(
             settings.max_waiting_per_pool,
@@ -101,6 +103,16 @@ def open_services(settings: Settings) -> Services:
         changes,
         watch,
     )
+
+
+def _servable(catalog: Catalog, pools: list[Pool]) -> set[str]:
+    """The models that a pool serves and has the memory for."""
+    return {
+        entry.name
+        for entry in catalog.entries
+        for pool in pools
+        if entry.name in pool.models and (pool.memory_mb or math.inf) >= entry.memory_mb
+    }
 
 
 def open_guard(settings: Settings) -> Guard:

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import fftconvolve
 
-from stemsvc.demo import soundfont
 from stemsvc.demo.kit import draw_kit
 from stemsvc.demo.score import Note, Score, write_score
 from stemsvc.demo.singer import sing
@@ -23,47 +22,44 @@ STEMS = ("drums", "bass", "other", "vocals")
 LEVELS = {"drums": (-20.0, 2.5), "bass": (-20.5, 2.0), "other": (-21.0, 2.5), "vocals": (-19.0, 2.0)}
 
 
-def render_song(seed: int, seconds: float = 20.0, *, sampled: bool = False) -> dict[str, Sound]:
-    """Render the song of `seed`: {stem: float32 [2, samples] at 44.1 kHz}; the mixture is the sum of the stems.
-
-    With `sampled`, a General MIDI soundfont plays drums, bass and other (see `soundfont`); else all is synthesised.
-    """
+def render_song(seed: int, seconds: float = 20.0) -> dict[str, Sound]:
+    """Render the song of `seed`: {stem: float32 [2, samples] at 44.1 kHz}; the mixture is the sum of the stems."""
     rng = np.random.default_rng(seed)
     score = write_score(rng, seconds)
-    sung = _place(rng, sing(rng, score.vocals, seconds), spread=0.15)
-    stems = soundfont.play_score(rng, score, sung) if sampled else _synthesise(rng, score, sung)
-    return _balance(rng, stems)
+    sung = place(rng, sing(rng, score.vocals, seconds), spread=0.15)
+    return _balance(rng, _synthesise(rng, score, sung))
 
 
 def _synthesise(rng: np.random.Generator, score: Score, sung: Sound) -> dict[str, Sound]:
     total = int(score.seconds * RATE)
     other = np.zeros((2, total), np.float32)
     for role, notes in zip(score.other_roles, score.other, strict=True):
-        sound = _play(rng, role, notes, total)
+        sound = play_voice(rng, role, notes, total)
         level = max(1e-4, float(np.sqrt(np.mean(sound**2))))
-        other += _place(rng, sound / level * np.float32(0.1 * rng.uniform(0.5, 1.0)), spread=0.6)
+        other += place(rng, sound / level * np.float32(0.1 * rng.uniform(0.5, 1.0)), spread=0.6)
     return {
-        "drums": _drum(rng, score, total),
-        "bass": _place(rng, _play(rng, "bass", score.bass, total), spread=0.05),
+        "drums": play_kit(rng, score, total),
+        "bass": place(rng, play_voice(rng, "bass", score.bass, total), spread=0.05),
         "other": other,
         "vocals": sung,
     }
 
 
-def _play(rng: np.random.Generator, role: str, notes: list[Note], total: int) -> Sound:
-    """Play the notes of one part with one drawn voice; equal notes are rendered once."""
+def play_voice(rng: np.random.Generator, role: str, notes: list[Note], total: int, *, detune: float = 0.0) -> Sound:
+    """Play one part with a voice drawn for `role`, `detune` semitones off: mono [total]. Equal notes are rendered once."""
     voice = draw_voice(rng, role)
     rendered: dict[tuple[int, float, float], Sound] = {}
     out = np.zeros(total, np.float32)
     for note in notes:
         name = (note.pitch, round(note.duration, 2), round(note.velocity, 1))
         if name not in rendered:
-            rendered[name] = voice(hertz(note.pitch), name[1], name[2])
+            rendered[name] = voice(hertz(note.pitch + detune), name[1], name[2])
         _add(out, rendered[name], note.start)
     return out
 
 
-def _drum(rng: np.random.Generator, score: Score, total: int) -> Sound:
+def play_kit(rng: np.random.Generator, score: Score, total: int) -> Sound:
+    """Play the drums of a score on a drawn kit: [2, total]."""
     kit = draw_kit(rng)
     pans = {drum: float(rng.normal(0, 0.0 if drum == "kick" else 0.25)) for drum in kit}
     levels = {drum: float(rng.uniform(0.6, 1.2)) for drum in kit}
@@ -92,7 +88,7 @@ def _pan(position: float) -> tuple[np.float32, np.float32]:
     return np.float32(np.cos(angle) * np.sqrt(2)), np.float32(np.sin(angle) * np.sqrt(2))
 
 
-def _place(rng: np.random.Generator, sound: Sound, spread: float) -> Sound:
+def place(rng: np.random.Generator, sound: Sound, spread: float) -> Sound:
     """Pan a mono part and put it into a short stereo room: [2, samples]."""
     left, right = _pan(float(rng.normal(0, spread)))
     out = np.stack([sound * left, sound * right])
@@ -128,10 +124,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("seed", type=int)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--sampled", action="store_true", help="play with a General MIDI soundfont")
     options = parser.parse_args(argv)
     options.output.mkdir(parents=True, exist_ok=True)
-    stems = render_song(options.seed, options.seconds, sampled=options.sampled)
+    stems = render_song(options.seed, options.seconds)
     for name, sound in {**stems, "mixture": sum(stems.values())}.items():
         wavfile.write(options.output / f"{name}.wav", RATE, np.asarray(sound, np.float32).T)
     return 0

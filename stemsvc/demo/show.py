@@ -24,19 +24,22 @@ SONG = HERE / "song" / "mixture.flac"
 HEADINGS = ("stem", "seconds", "LUFS", "SI-SDR dB", "better by dB")
 
 
-def run_demo(song: Path | None, output: Path, url: str | None, model: str, key: str | None = None) -> None:
+def run_demo(song: Path | None, output: Path, url: str | None, model: str | None, key: str | None = None) -> None:
     """Separate `song` (None: the bundled one) with the service at `url`, or with one that is started for it.
+
+    Without a `model`, the bundled song gets the demo model and any other the service's default.
 
     Raises an error with the job's code if the job fails.
     """
+    chosen = model or ("" if song else "demo")
     with for_the_caller():
         output.mkdir(parents=True, exist_ok=True)
     if url:
         with for_the_caller():
-            _separate(url, song or SONG, output, model, key)
+            _separate(url, song or SONG, output, chosen, key)
         return
     with _service() as started, for_the_caller():
-        _separate(started, song or SONG, output, model)
+        _separate(started, song or SONG, output, chosen)
     click.echo("the service is stopped again")
 
 
@@ -44,7 +47,7 @@ def run_demo(song: Path | None, output: Path, url: str | None, model: str, key: 
 def _service() -> Iterator[str]:
     """Run our own `stemsvc up` on a free port over a temporary folder; yields its URL."""
     with tempfile.TemporaryDirectory(prefix="stemsvc-demo-") as folder:
-        click.echo("starting stemsvc: private Redis, SQLite, local storage, api, dispatcher, CPU worker ...")
+        click.echo("starting stemsvc: private Redis, SQLite, local storage, api, dispatcher, workers ...")
         settings = Settings().model_copy(update={"data_dir": Path(folder), "api_port": 0})
         stack = background.start(settings)
         click.echo(f"it is up at {stack.url}")
@@ -59,7 +62,7 @@ def _separate(url: str, song: Path, output: Path, model: str, key: str | None = 
     with translated(), Client(url, key=key) as client, Bars() as bars:
         made = client.run(
             song,
-            model=model,
+            model=model or None,
             format="flac",
             residual=True,
             filename_template="{stem}",

@@ -31,7 +31,7 @@ def sing(rng: np.random.Generator, notes: list[Note], seconds: float) -> Sound:
     """Sing `notes` with one randomly drawn voice; float32 [samples]."""
     total = int(seconds * RATE)
     frames = total // CONTROL + 2
-    pitch, level, formants = _contours(rng, notes, frames)
+    pitch, level, formants = contours(rng, notes, frames)
     at = np.arange(total) / CONTROL
     steps = np.arange(frames)
     f0 = np.interp(at, steps, pitch)
@@ -49,7 +49,7 @@ def sing(rng: np.random.Generator, notes: list[Note], seconds: float) -> Sound:
     return out
 
 
-def _contours(rng: np.random.Generator, notes: list[Note], frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def contours(rng: np.random.Generator, notes: list[Note], frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pitch in Hz [frames], loudness [frames] and formant centres in Hz [5, frames] over the control points."""
     pitch, level = np.full(frames, 200.0), np.zeros(frames)
     formants = np.tile(np.array([500.0, 1500.0, 2500.0, *UPPER])[:, None], frames)

@@ -32,8 +32,9 @@ def start(settings: Settings) -> Running:
     log = logs_folder(settings) / "up.log"
     log.parent.mkdir(exist_ok=True)
     environment = settings.environment()
-    if "broker_url" not in settings.model_fields_set:
-        del environment["STEMSVC_BROKER_URL"]  # without it, `up` starts its own Redis
+    for name in ("broker_url", "pools"):  # without them, `up` starts its own Redis and looks for GPUs
+        if name not in settings.model_fields_set:
+            del environment[f"STEMSVC_{name.upper()}"]
     log.unlink(missing_ok=True)  # it has only what this start says
     with private(), log.open("ab") as file:
         command = [sys.executable, "-m", "stemsvc", "up"]

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from stemsvc.embedded import machine
 from stemsvc.embedded.flower import flower_command
 from stemsvc.embedded.log_files import rotate
 from stemsvc.embedded.preflight import Port, check_folders, check_parts, check_ports
@@ -42,7 +43,7 @@ class Stack:
         port = settings.api_port or free_port()
         self.url = f"http://{settings.api_host}:{port}"
         self._redis = RedisServer(folder / "redis") if private_broker else None
-        changes: dict[str, Any] = {"api_port": port, "pools": _with_memory(settings)}
+        changes: dict[str, Any] = {"api_port": port, "pools": pools_of(settings)}
         if self._redis:
             changes["broker_url"] = self._redis.url
         self.settings = settings.model_copy(update=changes)
@@ -141,14 +142,19 @@ class Stack:
         sweep(self.settings.data_dir / "metrics")
 
 
-def _with_memory(settings: Settings) -> str:
-    """The setting `pools`. A pool on the CPU without a memory limit gets this machine's memory."""
+def pools_of(settings: Settings, find: Callable[[], list[str]] = machine.find_devices) -> str:
+    """The setting `pools`; where it is left open, every model on every device that is found.
+
+    A pool on the CPU without a memory limit gets this machine's memory.
+    """
     if settings.pools.endswith(FILES):
         return settings.pools
-    megabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    asked = settings.pools
+    if "pools" not in settings.model_fields_set:
+        asked = ",".join(f"*:{device}" for device in find())
     parts = []
-    for pool in configured_pools(settings.pools, load_catalog(settings.catalog)):
-        memory = pool.memory_mb or (megabytes if pool.device == "cpu" else None)
+    for pool in configured_pools(asked, load_catalog(settings.catalog)):
+        memory = pool.memory_mb or (machine.memory_mb() if pool.device == "cpu" else None)
         parts.append(f"{(pool.models or pool.kinds)[0]}:{pool.device}" + (f":{memory}M" if memory else ""))
     return ",".join(parts)
 

@@ -6,12 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+DEMO_MODEL = "demo_model"
 TABLE = {
     "audio_truncated": "The file breaks off: a frame, a chunk or an atom ends beyond the file's last byte. The job has "
     "what was left of the track. Send the file whole.",
     "broken_packets": "Parts of the file can't be decoded and are left out. Where the file tells when its sound is "
     "heard, silence takes their place. Export the file again.",
     "end_beyond_track": "The track ends before the `end` that was asked for: the part goes up to the track's own end.",
+    DEMO_MODEL: "The job named no model, and the weights of the usual one are not here and can't be fetched, so the "
+    "bundled demo model made the stems. It is for trying stemsvc out. Connect the workers to the network, or fill their "
+    "weights' folder with `stemsvc models pull`, and send the job again.",
 }
 
 

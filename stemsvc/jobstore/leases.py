@@ -180,11 +180,12 @@ class Leases:
         facts: Mapping[str, Any] | None = None,
         noun: str = "files",
         warnings: Sequence[JobWarning] | None = None,
+        params: Mapping[str, Any] | None = None,
     ) -> bool:
         """running -> succeeded with the outputs of this attempt; False where the lease is stale.
 
         `noun` names the outputs in the timeline. `warnings` are all that the job has from now on; None leaves it those
-        that it was made with.
+        that it was made with. `params` are those that the attempt took instead of the row's.
         """
         origin = origin or Origin()
         values = {
@@ -201,6 +202,8 @@ class Leases:
         }
         if warnings is not None:
             values["warnings"] = to_json(warnings)
+        if params is not None:
+            values["params"] = dict(params)
         account = {"track_seconds": float(source.get("duration_seconds", 0.0)), "cached": origin.cached}
         why = f"{len(outputs)} {noun} stored" + (", taken from an earlier job" if origin.cached else "")
         return self._end(lease, JobState.SUCCEEDED, why, values, account)

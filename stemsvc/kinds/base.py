@@ -80,6 +80,10 @@ class Kind(ABC, Generic[P]):
         """What a job needs of its pool. Raises `UsageError` `unknown_model`."""
         return Needs()
 
+    def fallback(self, params: P, catalog: Catalog) -> P | None:
+        """The params for a job whose model can't be had; None where the client wants that model and no other."""
+        return None
+
     def on_pool(self, params: P, precision: str | None) -> P:
         """The params as a pool of that precision runs them: the pool may decide what the client left open."""
         return params

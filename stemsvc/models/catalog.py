@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,8 @@ from stemsvc.models.marked_yaml import Marked, read_marked
 from stemsvc.models.source import WeightFile
 
 BUNDLED = Path(__file__).parent / "catalog.yaml"
+AUTO = "auto"  # as the default model: `BEST`, or `BUNDLED_MODEL` where the weights of that can't be had
+BEST, BUNDLED_MODEL = "htdemucs", "demo"
 DEMO_WEIGHTS = Path(__file__).parent.parent / "demo" / "demo.safetensors"
 
 
@@ -61,11 +64,26 @@ class ModelEntry(BaseModel):
 
 
 class Catalog:
-    """The models by name."""
+    """The models by name. `default` is the model of jobs that name none: a name, or `auto`."""
 
-    def __init__(self, entries: dict[str, ModelEntry], default: str = "demo") -> None:
+    def __init__(self, entries: dict[str, ModelEntry], default: str = AUTO) -> None:
         self._entries = entries
         self._default = default
+
+    @property
+    def default(self) -> str:
+        """The model of jobs that name none."""
+        return BEST if self._default == AUTO else self._default
+
+    @property
+    def fallback(self) -> str:
+        """What such a job takes where the weights of that model can't be had; empty: it fails."""
+        return BUNDLED_MODEL if self._default == AUTO else ""
+
+    def limited_to(self, served: Collection[str]) -> Catalog:
+        """The same models, with a default that is among `served`, where that is left to us and possible."""
+        limited = self._default == AUTO and BEST not in served and BUNDLED_MODEL in served
+        return Catalog(self._entries, BUNDLED_MODEL) if limited else self
 
     @property
     def names(self) -> list[str]:
@@ -79,13 +97,13 @@ class Catalog:
 
     def get(self, name: str) -> ModelEntry:
         """The model of that name, the default where it is empty; raises `UsageError` `unknown_model`."""
-        name = name or self._default
+        name = name or self.default
         if name not in self._entries:
             raise UnknownModel(f"model {name!r} is not one of {', '.join(self._entries)}")
         return self._entries[name]
 
 
-def load_catalog(extra: Path | None = None, default: str = "demo", *, locked: bool = True) -> Catalog:
+def load_catalog(extra: Path | None = None, default: str = AUTO, *, locked: bool = True) -> Catalog:
     """The bundled catalog, with the entries of the file `extra` added; they replace entries of the same name.
 
     `default` is the model of jobs that name none. With `locked`, the lock file beside `extra` fills in what the files

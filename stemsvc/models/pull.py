@@ -103,6 +103,8 @@ class Puller:
         with self.store.writing(file, file.label, lambda: on_pull(file, 0, file.size)) as waited:
             if waited:
                 state = self.store.check(file)
+                if state is not State.HERE:  # who waits hears once more before the work is its own
+                    on_pull(file, 0, file.size)
             if state is State.CORRUPT:
                 log.warning("damaged weights moved aside", file=str(place), to=str(self.store.set_aside(file)))
             if state is not State.HERE:

@@ -17,6 +17,7 @@ from stemsvc.kinds.limits import Limits as JobLimits
 from stemsvc.kinds.registry import Resolved
 from stemsvc.models.catalog import Catalog
 from workers.attempt.lease import LeaseKeeper
+from workers.attempt.settle import Settled
 from workers.attempt.spending import Spending
 from workers.attempt.stopwatch import Stopwatch
 from workers.audio.decode import Limits
@@ -31,7 +32,7 @@ class Attempt:
 
     job: Job
     lease: Lease
-    of: Resolved
+    settled: Settled
     folder: Path
     catalog: Catalog
     models: Models
@@ -44,6 +45,11 @@ class Attempt:
     charge: Callable[[float], None]  # counts a track of so many seconds; raises where its owner may not send it
     general_seconds: float  # that all but computing may take
     warnings: list[JobWarning] = field(default_factory=list)  # of this attempt
+
+    @property
+    def of(self) -> Resolved:
+        """The kind, the params and the pool."""
+        return self.settled.of
 
     @property
     def number(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import structlog
 from stemsvc.errors import ObjectMissing
 from stemsvc.jobs.record import Job
 from stemsvc.jobs.spec import Input
-from stemsvc.jobs.warnings import JobWarning
+from stemsvc.jobs.warnings import DEMO_MODEL, JobWarning
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.leases import Origin
 from stemsvc.storage import Storage
@@ -36,12 +37,36 @@ class Result:
     facts: dict[str, Any]
     noun: str  # what the kind makes, for people
     device: str
+    model: str  # empty: none
     warnings: tuple[JobWarning, ...] = ()
+    params: dict[str, Any] | None = None  # those that the attempt took instead of the row's
 
     @property
     def seconds(self) -> float:
         """How long the track plays; 0 where there is none."""
         return float(self.source.get("duration_seconds", 0.0))
+
+
+def _result(
+    attempt: Attempt,
+    source: Mapping[str, Any],
+    outputs: dict[str, dict[str, Any]],
+    origin: Origin,
+    facts: Mapping[str, Any],
+    warnings: tuple[JobWarning, ...],
+) -> Result:
+    model = attempt.of.needs.model or ""
+    return Result(
+        dict(source),
+        outputs,
+        origin,
+        dict(facts),
+        attempt.of.kind.noun,
+        attempt.device,
+        model,
+        warnings,
+        attempt.settled.params,
+    )
 
 
 def warnings_of(attempt: Attempt) -> tuple[JobWarning, ...]:
@@ -79,8 +104,7 @@ class Files:
             outputs[name] = {**file.facts, **own}
             attempt.report("uploading")
         filled = replace(origin, manifest_key=self._put_manifest(told, attempt))
-        noun, device = attempt.of.kind.noun, attempt.device
-        return Result(dict(made.source), outputs, filled, dict(made.facts), noun, device, warnings_of(attempt))
+        return _result(attempt, made.source, outputs, filled, made.facts, warnings_of(attempt))
 
     def take(self, attempt: Attempt, origin: Origin) -> Result | None:
         """The result of an earlier job that was the same, copied; None where there is none any more."""
@@ -96,8 +120,9 @@ class Files:
             return None
         log.info("taken from an earlier job", earlier=found.id)
         taken = replace(origin, cached=True, manifest_key=key)
-        noun, device, warnings = attempt.of.kind.noun, attempt.device, (*warnings_of(attempt), *found.warnings)
-        return Result(dict(found.source), outputs, taken, dict(found.facts), noun, device, warnings)
+        of_the_track = tuple(each for each in found.warnings if each.code != DEMO_MODEL)
+        warnings = (*warnings_of(attempt), *of_the_track)
+        return _result(attempt, found.source, outputs, taken, found.facts, warnings)
 
     def _copied(self, output: dict[str, Any], attempt: Attempt) -> dict[str, Any]:
         key = f"{attempt.lease.prefix}/{output['key'].rsplit('/', 1)[-1]}"

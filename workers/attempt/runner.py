@@ -148,13 +148,20 @@ class Runner:
             result = self.working.produce(job, lease, folder, keeper)
             self._commit(lease, result, keeper)
             seconds = time.time() - (job.started_at or time.time())
-            metrics.processed(job.kind, job.spec.model, result.device, seconds)
+            metrics.processed(job.kind, result.model, result.device, seconds)
 
     def _commit(self, lease: Lease, result: Result, keeper: LeaseKeeper) -> None:
         def succeed() -> bool:
             # a commit whose answer was lost is found done when it is tried again
             done = self.store.leases.succeed(
-                lease, result.source, result.outputs, result.origin, result.facts, result.noun, result.warnings
+                lease,
+                result.source,
+                result.outputs,
+                result.origin,
+                result.facts,
+                result.noun,
+                result.warnings,
+                result.params,
             )
             return done or self.store.leases.is_committed(lease)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from stemsvc.control.services import job_limits
 from stemsvc.jobs.pools import Pool
 from stemsvc.jobs.record import Job, Lease
+from stemsvc.jobs.warnings import DEMO_MODEL
 from stemsvc.jobstore import JobStore
 from stemsvc.kinds.limits import Limits as JobLimits
 from stemsvc.kinds.registry import resolve
@@ -21,6 +22,7 @@ from workers.attempt.files import Files, Result
 from workers.attempt.lease import LeaseKeeper
 from workers.attempt.manifest import manifest
 from workers.attempt.retry import Retries
+from workers.attempt.settle import settle
 from workers.attempt.spending import Spending
 from workers.attempt.stopwatch import Stopwatch
 from workers.audio.decode import Limits
@@ -81,10 +83,11 @@ class Working:
         keeper.limit(self.job_limits.work_seconds)
         patiently = partial(self.retries.patiently, wait=keeper.wait)
         with closing(Stopwatch(keeper)) as watch:
+            settled = settle(job, of, self.catalog, self.models, watch.report)
             attempt = Attempt(
                 job,
                 lease,
-                of,
+                settled,
                 folder,
                 self.catalog,
                 self.models,
@@ -98,12 +101,14 @@ class Working:
                 general_seconds=self.job_limits.work_seconds,
             )
             files = Files(self.scratch, self.store, self.storage, patiently)
-            attempt.report("fetching")
+            if settled.params is not None:
+                attempt.warn(DEMO_MODEL, settled.warning)
+            attempt.report("fetching", 0, 1)  # of this, nothing: the download's share is not the job's
             inputs = files.inputs(attempt)
             origin = attempt.origin(inputs)
             if self.cache and job.envelope.cache and (taken := files.take(attempt, origin)):
                 return taken
-            made = work(of.params, inputs, attempt)
+            made = work(attempt.of.params, inputs, attempt)
             attempt.report("uploading")
             told = manifest(attempt, made, inputs, self.spending)
             return files.keep(attempt, made, told, origin)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from stemsvc.errors import BadOptions
+from stemsvc.errors import BadOptions, UsageError
 from stemsvc.jobs.encoding import Encoding
 from stemsvc.jobs.part import WHOLE, Part
 from stemsvc.jobs.spec import Envelope, JobSpec
@@ -30,6 +30,7 @@ class SeparateParams:
     separation: SeparationOptions = field(default_factory=SeparationOptions)
     part: Part = WHOLE  # of the track; the job costs what this part costs
     channels: str = "stereo"  # or `source`: the files of a mono track are mono
+    fallback: str = ""  # the model to take where the weights of `model` can't be had; empty: none
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -54,6 +55,7 @@ class Separate(Kind[SeparateParams]):
         options = {**stored, **stored.get("separation", {})}
         return SeparateParams(
             model=stored.get("model") or "",
+            fallback=stored.get("fallback") or "",
             stems=tuple(stored.get("stems") or ()),
             residual=bool(stored.get("residual", False)),
             separation=SeparationOptions(**{name: options[name] for name in _OPTIONS if name in options}),
@@ -64,7 +66,8 @@ class Separate(Kind[SeparateParams]):
     def stored(self, params: SeparateParams) -> dict[str, Any]:
         """See `Kind`."""
         own = {"model": params.model, "stems": list(params.stems), "residual": params.residual}
-        return {**own, **vars(params.separation), **vars(params.part), "channels": params.channels}
+        open_model = {"fallback": params.fallback} if params.fallback else {}
+        return {**own, **open_model, **vars(params.separation), **vars(params.part), "channels": params.channels}
 
     def check(self, params: SeparateParams, inputs: Sequence[str], catalog: Catalog) -> SeparateParams:
         """See `Kind`. Raises `UsageError` `unknown_model`, `unknown_stem`, `overlapping_stems`, `bad_options`."""
@@ -74,7 +77,8 @@ class Separate(Kind[SeparateParams]):
         if params.channels not in CHANNELS:
             raise BadOptions(f"channels {params.channels!r} is not one of {', '.join(CHANNELS)}")
         chosen = stems.choose(params.stems, entry.stems, params.residual)
-        return replace(params, model=entry.name, stems=chosen)
+        fallback = params.fallback if params.model else catalog.fallback
+        return replace(params, model=entry.name, fallback=fallback, stems=chosen)
 
     def part(self, params: SeparateParams, seconds: float | None) -> float | None:
         """See `Kind`."""
@@ -88,6 +92,23 @@ class Separate(Kind[SeparateParams]):
         """See `Kind`."""
         entry = catalog.get(params.model)
         return Needs(entry.name, entry.memory_mb, accelerated=True)
+
+    def fallback(self, params: SeparateParams, catalog: Catalog) -> SeparateParams | None:
+        """See `Kind`. A segment that is too long for the other model becomes that model's own."""
+        if not params.fallback:
+            return None
+        entry, options = catalog.get(params.fallback), params.separation
+        if options.segment is not None and options.segment > entry.segment_seconds:
+            options = replace(options, segment=None)
+        try:
+            chosen = stems.choose(params.stems, entry.stems, params.residual)
+        except UsageError:  # it lacks a stem that the client wants
+            return None
+        return replace(params, model=entry.name, fallback="", stems=chosen, separation=options)
+
+    def heard(self, params: SeparateParams) -> dict[str, Any]:
+        """See `Kind`. What another model would have made does not matter."""
+        return self.stored(replace(params, fallback=""))
 
     def on_pool(self, params: SeparateParams, precision: str | None) -> SeparateParams:
         """The params with the pool's precision, where the client left it open."""

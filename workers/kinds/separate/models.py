@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from stemsvc.folders import shared_folder
+from stemsvc.models.available import Availability
 from stemsvc.models.catalog import ModelEntry
 from stemsvc.models.pull import Puller, open_puller
 from stemsvc.models.source import WeightFile
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
     from workers.engine.separate import Separator
 
 log = structlog.get_logger()
+# Called with the bytes that are here and the bytes of the whole file (None: not known).
+OnDownload = Callable[[int, int | None], None]
+
+
+def quiet(done: int, total: int | None) -> None:
+    """Show no progress."""
 
 
 def _only_what_is_here() -> Puller:
@@ -63,13 +70,22 @@ class Models:
             self._digests[known] = sha256_of(place)
         return self._digests[known]
 
+    def lacking(self, entry: ModelEntry, on_download: OnDownload = quiet) -> str | None:
+        """Why the entry's weights can't be had; None where its networks are loaded, or the weights here or fetched now.
+
+        `on_download` is called with bytes done and bytes in all; what it raises passes.
+        """
+        if any(name == entry.name for name, _, _ in self._loaded):
+            return None
+        return Availability(self.puller).lacking(entry, lambda file, done, total: on_download(done, total))
+
     def get(
         self,
         entry: ModelEntry,
         device: str,
         precision: str,
         stems: tuple[str, ...] = (),
-        on_download: Callable[[int, int | None], None] = lambda done, total: None,
+        on_download: OnDownload = quiet,
     ) -> Separator:
         """The entry's networks on `device`; those that `stems` need are ready to run.
 

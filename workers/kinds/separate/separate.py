@@ -72,7 +72,7 @@ def separate_file(
         device,
         params.separation.precision,
         stems,
-        lambda done, total: on_progress("downloading", 0, 0),
+        lambda done, total: on_progress("downloading", done, total or 0),
     )
     mixing = _Mixing(_heard(track, params, encoding, folder), entry, params, stems)
     paths = {name: folder / f"{name}.{encoding.extension}" for name in params.outputs}
