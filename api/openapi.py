@@ -10,9 +10,9 @@ import re
 from copy import deepcopy
 from typing import Any
 
+from api.schemas import events
 from api.schemas.fields import NamesField
 from api.schemas.kinds.registry import forms
-from stemsvc.accounts.webhooks import TEST, EventType
 from stemsvc.errors import TABLE
 
 BY = ("", ":from-source")  # a kind's path: for a form with a file, and for JSON with a source
@@ -96,7 +96,8 @@ def complete(document: dict[str, Any], url: str) -> dict[str, Any]:
     _enumerate_codes(components["schemas"])
     components["schemas"]["Problem"]["example"] = EXAMPLE_PROBLEM
     _link(document)
-    document["webhooks"] = _webhooks(components["schemas"])
+    components["schemas"] |= events.SCHEMAS
+    document["webhooks"] = events.webhooks()
     return document
 
 
@@ -114,56 +115,6 @@ def _enumerate_codes(schemas: dict[str, Any]) -> None:
     schemas["ErrorCode"] = {"type": "string", "enum": list(TABLE), "description": "stable, for programs"}
     for name in ("Problem", "JobError"):
         schemas[name]["properties"]["code"] = {"$ref": "#/components/schemas/ErrorCode"}
-
-
-SIGNED = {
-    "webhook-id": "the delivery's id, which is the same at each try",
-    "webhook-timestamp": "when this try was made, in seconds since 1970",
-    "webhook-signature": "signatures by Standard Webhooks, one for each valid secret, separated by spaces",
-}
-
-
-def _webhooks(schemas: dict[str, Any]) -> dict[str, Any]:
-    """What the service sends to a receiver: an event about a job, or a test."""
-    moment = {"type": "string", "format": "date-time"}
-    about = {"type": "object", "required": ["type", "timestamp", "data"]}
-    job = {"$ref": "#/components/schemas/Job"}
-    schemas["JobEvent"] = {
-        **about,
-        "description": "What happened to a job, and the job as it is when this is sent.",
-        "properties": {"type": {"type": "string", "enum": list(EventType)}, "timestamp": moment, "data": job},
-    }
-    data = {"type": "object", "required": ["url"], "properties": {"url": {"type": "string"}}}
-    schemas["TestEvent"] = {
-        **about,
-        "description": "What `POST /v1/webhooks:test` sends.",
-        "properties": {"type": {"type": "string", "enum": [TEST]}, "timestamp": moment, "data": data},
-    }
-    events = {event: ("JobEvent", f"A job: `{event}`") for event in map(str, EventType)}
-    return {name: _webhook(name, *of) for name, of in {**events, TEST: ("TestEvent", "A test of a receiver")}.items()}
-
-
-def _webhook(name: str, schema: str, summary: str) -> dict[str, Any]:
-    parameters = [
-        {"in": "header", "name": header, "required": True, "schema": {"type": "string"}, "description": words}
-        for header, words in SIGNED.items()
-    ]
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-    return {
-        "post": {
-            "operationId": "on" + "".join(part.title() for part in re.split(r"[._]", name)),
-            "summary": summary,
-            "description": "Sent to a job's `webhook_url`. Answer within 15 s; whatever is no 2xx is tried again.",
-            "tags": ["webhooks"],
-            "security": [],
-            "parameters": parameters,
-            "requestBody": {"required": True, "content": content},
-            "responses": {
-                "200": {"description": "taken; any 2xx is"},
-                "410": {"description": "not wanted any more: this webhook is not tried again"},
-            },
-        }
-    }
 
 
 POOL_NAME = {

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import httpx
 import pytest
 from openapi_spec_validator import validate
 
+from stemsvc.accounts.webhooks import TEST, EventType
 from stemsvc.embedded.redis_server import free_port
+from tests.docs_tables import own_errors
 from tests.processes import LocalProcess, plain_environment, stemsvc
 
 CODE = {"$ref": "#/components/schemas/ErrorCode"}  # a text in release 0.1; now the texts are named
@@ -71,6 +74,52 @@ def test_it_is_valid_and_complete() -> None:
                 assert "X-Request-Id" in answer["headers"], (where, status)
     problem = document["components"]["schemas"]["Problem"]
     assert set(problem["example"]) <= set(problem["properties"])
+
+
+def parts_of(node: Any) -> Iterator[dict[str, Any]]:
+    """Every object in the description, however deep."""
+    for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from parts_of(each)
+    if isinstance(node, dict):
+        yield node
+
+
+def test_it_says_who_serves_it_and_which_release() -> None:
+    document = json.loads(KEPT.read_text())
+
+    assert document["info"]["version"] == version("stemsvc")
+    assert [each["url"] for each in document["servers"]] == ["http://127.0.0.1:8080"]
+    program = "from api.app import create_app; from stemsvc.settings import Settings; import sys, json\n"
+    program += "app = create_app(Settings(data_dir='/nonexistent', public_url='https://stems.example/music/'))\n"
+    program += "json.dump(app.test_client().get('/openapi.json').get_json()['servers'], sys.stdout)"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert [each["url"] for each in json.loads(told)] == ["https://stems.example/music"]
+
+
+def test_generators_can_make_clients_of_it() -> None:
+    document = json.loads(KEPT.read_text())
+    for path, item in document["paths"].items():
+        for method, call in item.items():  # of several media types generators take the first, or JSON
+            assert len(call.get("requestBody", {}).get("content", {"": 0})) == 1, (method, path)
+    for name, schema in document["components"]["schemas"].items():
+        fields = schema.get("properties", {})
+        assert [each for each, of in fields.items() if "default" in of] == [], name  # it would become required
+    assert document["components"]["schemas"]["JobForm"]["required"] == ["file"]
+    assert document["components"]["schemas"]["JobRequest"]["required"] == ["source"]
+    patterns = {each["pattern"] for each in parts_of(document) if isinstance(each.get("pattern"), str)}
+    assert patterns
+    assert [each for each in patterns if not (each.startswith("^") and each.endswith("$")) or "\\Z" in each] == []
+
+
+def test_every_code_and_every_webhook_is_described() -> None:
+    document = json.loads(KEPT.read_text())
+    schemas = document["components"]["schemas"]
+
+    assert schemas["ErrorCode"]["enum"] == list(own_errors())
+    assert set(document["webhooks"]) == {*map(str, EventType), TEST}
+    for name, item in document["webhooks"].items():
+        content = item["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+        assert name in schemas[content.rsplit("/", 1)[1]]["properties"]["type"]["enum"]
 
 
 @pytest.fixture

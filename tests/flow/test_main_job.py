@@ -63,6 +63,8 @@ def fetch(service: Service, job: Job, folder: Path) -> dict[str, tuple[Sound, in
         path = service.client.download(stem["url"], folder / f"{job['id']}-{name}")
         assert path.stat().st_size == stem["bytes"]
         assert hashlib.sha256(path.read_bytes()).hexdigest() == stem["sha256"]
+        assert -70 < stem["loudness_lufs"] < stem["peak_db"] <= stem["true_peak_db"]
+        assert (stem["silent"], stem["clipped"]) == (False, stem["clipped_samples"] > 0)
         found[name] = read_sound(path)
     return found
 
@@ -114,8 +116,16 @@ def _check_quality(name: str, service: Service, job: Job, stems: dict[str, Sound
 def test_progress_comes_segment_by_segment(running: Service, tmp_path: Path) -> None:
     queued, _ = send(running, tmp_path, "song.flac")
     seen: list[float] = []
-    job = running.client.wait(queued["id"], 120, lambda job: seen.append(job["progress"]["fraction"]))
+    expected: list[tuple[float, Any]] = []
 
+    def look(job: Job) -> None:
+        seen.append(job["progress"]["fraction"])
+        expected.append((seen[-1], job["progress"]["eta_seconds"]))
+
+    job = running.client.wait(queued["id"], 120, look)
+
+    # before the first segment and after the last nobody can say how long it takes
+    assert {eta for fraction, eta in expected if fraction in (0.0, 1.0)} == {None}
     # 9 s in strides of 2.25 s are four segments: no other fraction can appear
     assert set(seen) <= {0.0, 0.25, 0.5, 0.75, 1.0}
     assert seen == sorted(seen)

@@ -243,7 +243,10 @@ def test_the_description_the_figures_and_flower_show_it(world: World) -> None:
     document = httpx.get(f"{world.url}/openapi.json").json()
     call = document["paths"]["/v1/reversals"]["post"]
     assert call["operationId"] == "createReversal"
-    assert set(call["requestBody"]["content"]) == {"multipart/form-data", "application/json"}
+    assert list(call["requestBody"]["content"]) == ["multipart/form-data"]
+    by_source = document["paths"]["/v1/reversals:from-source"]["post"]
+    assert by_source["operationId"] == "createReversalFromSource"
+    assert list(by_source["requestBody"]["content"]) == ["application/json"]
     schema = document["components"]["schemas"]["ReverseRequest"]
     assert {"pause", "stumbles", "source", "format", "priority"} <= set(schema["properties"])
     assert "stems" not in schema["properties"]
