@@ -15,7 +15,21 @@ from click.testing import CliRunner
 from stemsvc.cli.main import OURS, main
 from tests.processes import plain_environment, stemsvc
 
-HEAVY = {"torch", "celery", "kombu", "flask", "httpx", "boto3", "alembic", "numpy", "av", "yt_dlp", "matplotlib"}
+HEAVY = {
+    "torch",
+    "celery",
+    "kombu",
+    "flask",
+    "httpx",
+    "boto3",
+    "alembic",
+    "numpy",
+    "av",
+    "yt_dlp",
+    "matplotlib",
+    "rich",
+    "yaml",
+}
 VARIABLE = "_STEMSVC_COMPLETE"
 
 
