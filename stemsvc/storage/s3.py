@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
-from urllib.parse import quote
 
 import boto3
 import structlog
@@ -27,6 +26,7 @@ from stemsvc.errors import (
 )
 from stemsvc.observe.metrics import timed
 from stemsvc.storage.base import SignedPut, scratch_errors
+from stemsvc.storage.disposition import attachment
 from stemsvc.storage.ranges import Ranges
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class S3Storage:
         params = {
             "Bucket": self._bucket,
             "Key": key,
-            "ResponseContentDisposition": f"attachment; filename*=UTF-8''{quote(filename)}",
+            "ResponseContentDisposition": attachment(filename),
             "ResponseContentType": content_type,
         }
         with translated(self._bucket):
