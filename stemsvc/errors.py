@@ -273,6 +273,10 @@ class ImpossibleFormat(UsageError, status=422):
     """The format can't carry this; the `detail` names what it can."""
 
 
+class TooManyOutputs(UsageError, status=422):
+    """The job would make too many files: ask for fewer formats or stems, or send several jobs."""
+
+
 class BadOptions(UsageError, status=422):
     """The `detail` names the range of the option."""
 

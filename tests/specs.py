@@ -21,10 +21,13 @@ def spec_of(
     options: SeparationOptions | None = None,
     filename_template: str = "",
     sample_rate: int | None = None,
+    tags: bool = True,
+    title_template: str = "",
+    formats: tuple[str, ...] = (),
     **envelope: Any,
 ) -> JobSpec:
     params = SeparateParams(model, stems, residual, options or SeparationOptions())
-    encoding = Encoding(format, bit_depth, sample_rate, filename_template)
+    encoding = Encoding(format, bit_depth, sample_rate, filename_template, tags, title_template, formats)
     return separation(params, Envelope(device=device, **envelope), encoding)
 
 

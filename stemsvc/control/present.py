@@ -10,6 +10,7 @@ from urllib.parse import urljoin
 
 from stemsvc.jobs.filenames import DEFAULT_TEMPLATE, manifest_filename, output_filename
 from stemsvc.jobs.record import Event, Job, JobState, JobView
+from stemsvc.jobs.titles import DEFAULT_TEMPLATE as TITLES
 from stemsvc.kinds import registry
 from stemsvc.storage import Storage
 
@@ -45,6 +46,7 @@ def job_body(links: Links, view: JobView) -> dict[str, Any]:
         **_shown(job),
         "device": envelope.device,
         "format": encoding.format,
+        "formats": [each.format for each in encoding.each],
         "bit_depth": encoding.bit_depth,
         "filename": job.name,
         "progress": _progress(job),
@@ -58,6 +60,8 @@ def job_body(links: Links, view: JobView) -> dict[str, Any]:
         "finished_at": _moment(job.finished_at),
         "source": job.source or None,
         "filename_template": encoding.filename_template or DEFAULT_TEMPLATE,
+        "tags": encoding.tags,
+        "title_template": encoding.title_template or TITLES,
         "metadata": envelope.metadata,
         "sample_rate": encoding.sample_rate,
         "source_url": first.url or None if first else None,

@@ -18,6 +18,7 @@ from stemsvc.demo.picture import draw_waveforms
 from stemsvc.embedded import background
 from stemsvc.errors import revived
 from stemsvc.folders import for_the_caller
+from stemsvc.jobs.filenames import without_ending
 from stemsvc.settings import Settings
 
 HERE = Path(__file__).parent
@@ -65,7 +66,7 @@ def _separate(url: str, song: Path, output: Path, model: str, key: str | None = 
         files = {name: client.download(stem["url"], output / f"{name}.flac") for name, stem in job["stems"].items()}
     stems = {name: read_sound(path) for name, path in files.items()}
     _print_table(song, job, stems)
-    picture = draw_waveforms(song.stem, stems, output / "waveforms.png")
+    picture = draw_waveforms(without_ending(song.name), stems, output / "waveforms.png")
     console.print(f"stems and picture: {output.resolve()} ({picture.name} shows the mixture and every stem)")
 
 

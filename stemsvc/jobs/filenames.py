@@ -19,16 +19,16 @@ FIELDS = ("name", "stem", "model")
 DEFAULT_TEMPLATE = "{name} - {stem}"
 # What a name may end with that says which format the file has. Other endings belong to the title: `Mr. X feat. Y`.
 ENDINGS = frozenset(
-    (
-        "3g2 3ga 3gp aac ac3 adts aif aifc aiff alac amr ape asf au avi caf dff dsf dts eac3 flac flv m2ts m4a m4b m4p m4r"
-        " m4v mka mkv mov mp1 mp2 mp3 mp4 mpc mpeg mpg mpga mts oga ogg ogv ogx opus ra rf64 rm snd spx tak ts tta vob w64"
-        " wav wave webm weba wma wmv wv"
-    ).split()
+    re.findall(
+        r"\w+",
+        """3g2 3ga 3gp aac ac3 adts aif aifc aiff alac amr ape asf au avi caf dff dsf dts eac3 flac flv m2ts m4a m4b m4p
+        m4r m4v mka mkv mov mp1 mp2 mp3 mp4 mpc mpeg mpg mpga mts oga ogg ogv ogx opus ra rf64 rm snd spx tak ts tta vob
+        w64 wav wave webm weba wma wmv wv""",
+    )
 )
 # Names of devices, with any ending (learn.microsoft.com, "Naming Files, Paths, and Namespaces").
-RESERVED = frozenset(
-    ("CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", *(f"{port}{n}" for port in ("COM", "LPT") for n in "0123456789¹²³"))
-)
+_PORTS = (f"{port}{number}" for port in ("COM", "LPT") for number in "0123456789¹²³")
+RESERVED = frozenset(("CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", *_PORTS))
 # What is not seen, or turns the rest around: controls, surrogates, private use, code points that are no characters,
 # separators of lines, format characters. Some format characters are text; the groups of `_TEXT` keep those.
 _UNSEEN = r"[\p{Cc}\p{Cs}\p{Co}\p{Cf}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}]"

@@ -57,6 +57,7 @@ def to_job(row: Mapping[Any, Any]) -> Job:
     envelope = {name: more.pop(name) for name in _ENVELOPE if name in more}
     envelope["webhook_events"] = tuple(envelope.get("webhook_events", ()))
     encoding = {name: more.pop(name) for name in _ENCODING if name in more}
+    encoding["formats"] = tuple(encoding.get("formats", ()))
     params = row["params"]
     if params is None:  # release 0.1 wrote the params into `options`
         params, more = more, {}

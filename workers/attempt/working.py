@@ -100,10 +100,11 @@ class Working:
             files = Files(self.scratch, self.store, self.storage, patiently)
             attempt.report("fetching")
             inputs = files.inputs(attempt)
-            origin = attempt.origin(inputs)
-            if self.cache and job.envelope.cache and (taken := files.take(attempt, origin)):
-                return taken
+            if self.cache and job.envelope.cache:
+                for named in (False, True):  # what an earlier result depended on, only its work found out
+                    if taken := files.take(attempt, attempt.origin(inputs, named)):
+                        return taken
             made = work(of.params, inputs, attempt)
             attempt.report("uploading")
             told = manifest(attempt, made, inputs, self.spending)
-            return files.keep(attempt, made, told, origin)
+            return files.keep(attempt, made, told, attempt.origin(inputs, made.named))

@@ -9,22 +9,25 @@ from __future__ import annotations
 import json
 import resource
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from stemsvc.errors import AudioCorrupt, DecoderDied, StemsvcError, revived, to_wire
-from workers.audio.decode import Limits, decode
+from workers.audio.decode import CONTAINERS, Limits, decode
+from workers.audio.read_tags import read_tags
+from workers.audio.tags import Tags
 from workers.audio.track import Track
 from workers.host.sandbox import ChildDied, be_child, talk
 
 # Of address space beyond the libraries' own. Decoded frames are small, but a file's tables may claim any size.
 MEMORY_BYTES = 1024 * 1024 * 1024
+COVER = "cover"  # the file beside the samples that gets the track's front cover
 CPU_SECONDS = 120  # for any file, and as many again for each hour that a track may last
 
 
 def decode_apart(path: Path, spool: Path, limits: Limits, on_tick: Callable[[], None]) -> Track:
-    """Run `decode` in a child process.
+    """Run `decode` in a child process, and read the file's tags.
 
     `on_tick` is called at least twice a second. Raises what `decode` and `on_tick` raise, and `UsageError`
     `decoder_died` if the child process dies.
@@ -40,7 +43,8 @@ def _read(line: str) -> Track | None:
     found = json.loads(line)
     if "error" in found:
         raise revived(found["error"])
-    return Track(**{**found["track"], "path": Path(found["track"]["path"])})
+    track = found["track"]
+    return Track(**{**track, "path": Path(track["path"]), "tags": Tags.from_json(track["tags"])})
 
 
 def main() -> None:
@@ -50,12 +54,13 @@ def main() -> None:
     _confine(limits)
     try:
         track = decode(Path(order["path"]), Path(order["spool"]), limits)
-        answer: dict[str, Any] = {"track": {**asdict(track), "path": str(track.path)}}
+        track = replace(track, tags=read_tags(Path(order["path"]), CONTAINERS, track.path.with_name(COVER)))
+        answer: dict[str, Any] = {"track": asdict(track)}
     except StemsvcError as error:
         answer = {"error": to_wire(error)}
     except MemoryError:
         answer = {"error": to_wire(AudioCorrupt("this file claims more memory than any track needs"))}
-    print(json.dumps(answer), flush=True)
+    print(json.dumps(answer, default=str), flush=True)  # paths
 
 
 def _confine(limits: Limits) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemsvc.errors import ScratchFull
+from workers.audio.tags import NONE, Tags
 
 CHANNELS = 2
 FRAME_BYTES = CHANNELS * 4
@@ -26,6 +27,7 @@ class Track:
     channels: int  # of the source; the samples here are always stereo
     frames: int
     broken_packets: int = 0  # that could not be decoded and are left out
+    tags: Tags = NONE  # of the file; `decode_apart` reads them
 
     @property
     def seconds(self) -> float:

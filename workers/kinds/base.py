@@ -55,12 +55,14 @@ class MadeFile:
 class Made:
     """What the work made: its files by name, and facts, which are JSON.
 
-    `source` are the facts of the first input; a track has at least `duration_seconds`.
+    `source` are the facts of the first input; a track has at least `duration_seconds`. `named` says that the files have
+    the inputs' names in them: they serve no job whose inputs have others.
     """
 
     files: Mapping[str, MadeFile]
     source: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    named: bool = False
 
     @property
     def seconds(self) -> float:

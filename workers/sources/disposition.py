@@ -6,6 +6,7 @@ from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import collapse_rfc2231_value
+from typing import Any
 
 HEADER = "Content-Disposition"
 
@@ -18,7 +19,8 @@ def filename_of(value: str) -> str:
     """
     message = Message()
     message[HEADER] = value.replace("\r", " ").replace("\n", " ")
-    names = [given for name, given in message.get_params([], HEADER) if name.lower() == "filename"]
+    # the types say text, but what is extended comes as (charset, language, text)
+    names: list[Any] = [given for name, given in message.get_params([], HEADER) if name.lower() == "filename"]
     extended = [given for given in names if isinstance(given, tuple)]
     name = collapse_rfc2231_value((extended or names or [""])[0])
     try:

@@ -10,8 +10,10 @@ ENOUGH = 1445  # bytes: the resource header of the WHATWG's MIME Sniffing Standa
 # Bytes that no text has, and the marks of texts that have such bytes all the same (the same, section 7.2).
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 _UNICODE = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
-_PAGE = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|script|iframe)[\s>]", re.I | re.S)
-_PLAYLIST = re.compile(rb"\s*(?:#EXTM3U|\[playlist\]|(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:MPD|playlist|asx)[\s>])", re.I | re.S)
+_BEFORE = rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*"
+_PAGE = re.compile(_BEFORE + rb"<(?:!doctype\s+html|html|head|body|script|iframe)[\s>]", re.IGNORECASE | re.DOTALL)
+_XML_LIST = _BEFORE + rb"<(?:MPD|playlist|asx)[\s>]"
+_PLAYLIST = re.compile(rb"\s*(?:#EXTM3U|\[playlist\])|" + _XML_LIST, re.IGNORECASE | re.DOTALL)
 
 
 class Looks(enum.Enum):

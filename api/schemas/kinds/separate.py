@@ -6,6 +6,8 @@ from marshmallow import fields
 
 from api.schemas.fields import NamesField
 from api.schemas.forms import EncodedForm
+from stemsvc.jobs.encoding import FORMATS
+from stemsvc.jobs.titles import DEFAULT_TEMPLATE as TITLES
 from stemsvc.kinds.separate.options import MAX_OVERLAP, MAX_SEED, MAX_SHIFTS, PRECISIONS, SeparationOptions
 
 DEFAULTS = SeparationOptions()
@@ -64,5 +66,26 @@ class JobForm(EncodedForm):
             "enum": list(PRECISIONS),
             "description": "`fp32` equals upstream to 100 dB, `mixed` to 60 dB; `fast` is for previews; "
             "`auto` is `mixed` on CUDA and `fp32` elsewhere",
+        },
+    )
+    tags = fields.Boolean(
+        load_default=True,
+        metadata={"description": "whether the stems carry the tags and the cover of the track; false: none"},
+    )
+    title_template = fields.String(
+        load_default="",
+        metadata={
+            "description": "title in the tags of a stem, from {title} (of the track; its name where it has none), "
+            f"{{stem}} and {{model}}; empty: {TITLES}",
+            "example": "{title} - {stem}",
+        },
+    )
+    formats = NamesField(
+        load_default=(),
+        metadata={
+            "type": "string",
+            "description": f"several formats at once, of {', '.join(FORMATS)}, in place of `format`: the track is "
+            "separated once. With two or more, `files` and `stems` have a file for each format, named `vocals.flac`",
+            "example": "flac,mp3",
         },
     )

@@ -74,6 +74,10 @@ class Separate(Kind[SeparateParams]):
         entry = catalog.get(params.model)
         return Needs(entry.name, entry.memory_mb, accelerated=True)
 
+    def outputs(self, params: SeparateParams) -> Sequence[str]:
+        """See `Kind`."""
+        return params.outputs
+
     def on_pool(self, params: SeparateParams, precision: str | None) -> SeparateParams:
         """The params with the pool's precision, where the client left it open."""
         if precision is None or params.separation.precision != "auto":
