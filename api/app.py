@@ -13,7 +13,7 @@ from api import openapi
 from api.edge import auth, concurrency, headers, problems, rate_limits, request_id, telemetry
 from api.edge.bodies import FIELDS_LIMIT
 from api.schemas import answers
-from api.views import batch, events, files, health, jobs, kinds, models, pools, uploads, usage
+from api.views import archives, batch, events, files, health, jobs, kinds, models, pools, uploads, usage
 from stemsvc.control.services import open_services
 from stemsvc.observe.traces import configure_traces
 from stemsvc.settings import Settings
@@ -83,5 +83,6 @@ def create_app(settings: Settings) -> Flask:
     for blueprint in kinds.blueprints():
         rest.register_blueprint(blueprint)
     app.register_blueprint(files.blueprint)
+    app.register_blueprint(archives.blueprint)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "stemsvc"}))
     return app

@@ -38,7 +38,7 @@ OPTIONAL = {
     "Problem": ("errors",),
     "BatchItem": ("job", "error"),
     "Job": OF_SEPARATIONS,
-    "Stem": ("duration_seconds", "frames", "sample_rate", "clipped_samples"),
+    "Stem": ("duration_seconds", "frames", "sample_rate", "clipped_samples", "stem", "format"),
 }
 EXAMPLE_PROBLEM = {
     "type": "about:blank",

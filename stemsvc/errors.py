@@ -249,6 +249,10 @@ class ObjectMissing(UsageError, status=404):
     """The file was erased: read the job again."""
 
 
+class UnknownFile(UsageError, status=422):
+    """Name files as the job's `files` do, separated by commas: the job has none of that name."""
+
+
 class UnknownModel(UsageError, status=422):
     """`GET /v1/models` lists the models."""
 
@@ -341,7 +345,7 @@ class NoLivePool(TransientError, status=503):
 
 
 class ApiBusy(TransientError, status=503):
-    """Too many requests send bodies at once: try again after `Retry-After` seconds."""
+    """Too many requests send bodies, or fetch archives, at once: try again after `Retry-After` seconds."""
 
 
 # --- parts of the service

@@ -59,4 +59,5 @@ def accepted(kind: str, form: dict[str, Any]) -> Created:
 
 def shown(view: JobView) -> dict[str, Any]:
     """The job as this request's client sees it."""
-    return job_body(Links(services().storage, services().settings.url_ttl_seconds, request.host_url), view)
+    parts = services()
+    return job_body(Links(parts.storage, parts.settings.url_ttl_seconds, request.host_url, parts.signer), view)

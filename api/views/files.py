@@ -22,10 +22,10 @@ def download(key: str) -> Response:
     """Send the object; ranges and conditional requests work."""
     storage, query = _storage(), request.args
     signed = SignedQuery(
-        _number("expires"), query.get("filename", ""), query.get("type", ""), query.get("signature", "")
+        number("expires"), query.get("filename", ""), query.get("type", ""), query.get("signature", "")
     )
     path = storage.resolve(key, signed)
-    _check_dates()
+    check_dates()
     return send_file(
         path, mimetype=signed.content_type, as_attachment=True, download_name=signed.filename, conditional=True
     )
@@ -36,7 +36,7 @@ def receive(key: str) -> Response:
     """Store the bytes of a presigned upload: all of them, or none. An upload that was deleted takes none."""
     storage = _storage()
     signature = request.args.get("signature", "")
-    signed = SignedUpload(_number("expires"), _number("max"), _number("bytes"), signature)
+    signed = SignedUpload(number("expires"), number("max"), number("bytes"), signature)
     request.max_content_length = signed.max_bytes
     length = storage.admit(key, signed, request.content_length)
     body = cast(BinaryIO, request.stream)
@@ -44,7 +44,7 @@ def receive(key: str) -> Response:
     return Response(status=200)
 
 
-def _check_dates() -> None:
+def check_dates() -> None:
     """Refuse a date that werkzeug can't read: it ignores most of them, but not a year of twenty digits."""
     try:
         for name in DATES:
@@ -60,7 +60,8 @@ def _storage() -> LocalStorage:
     return storage
 
 
-def _number(name: str) -> int:
+def number(name: str) -> int:
+    """A number of the signed query. Raises `UsageError` `url_invalid`."""
     text = request.args.get(name, "")
     try:
         return int(text) if len(text) < 20 else int("")

@@ -8,27 +8,41 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin
 
-from stemsvc.jobs.filenames import DEFAULT_TEMPLATE, manifest_filename, output_filename
+from stemsvc.control.archive import zip_bytes
+from stemsvc.jobs.filenames import DEFAULT_TEMPLATE, archive_filename, manifest_filename, output_filename
 from stemsvc.jobs.record import Event, Job, JobState, JobView
 from stemsvc.jobs.titles import DEFAULT_TEMPLATE as TITLES
 from stemsvc.kinds import registry
 from stemsvc.storage import Storage
+from stemsvc.storage.signing import Signer
 
 SEPARATE = "separate"  # the kind whose files release 0.1 called stems
+OURS = ("key", "crc32")  # what a file's row has for us alone
 
 
 @dataclass(frozen=True)
 class Links:
-    """How URLs are made: `storage` signs them for `seconds`, and relative ones start at `base`."""
+    """How URLs are made: `storage` signs them for `seconds`, and relative ones start at `base`.
+
+    `signer` signs those that the api serves on any storage.
+    """
 
     storage: Storage
     seconds: int
     base: str
+    signer: Signer
 
     def sign(self, key: str, filename: str, content_type: str) -> dict[str, Any]:
         """A fresh URL of an object, the name it is saved under, and when the URL expires."""
+        return self._signed(self.storage.signed_url(key, self.seconds, filename, content_type), filename)
+
+    def archive(self, job: Job) -> dict[str, Any]:
+        """A fresh URL of a zip of the job's files, as `sign`, and its size."""
+        signed = self._signed(self.signer.archive_url(job.id, self.seconds), archive_filename(job))
+        return {**signed, "bytes": zip_bytes(job)}
+
+    def _signed(self, url: str, filename: str) -> dict[str, Any]:
         expires = datetime.fromtimestamp(int(time.time()) + self.seconds, UTC)
-        url = self.storage.signed_url(key, self.seconds, filename, content_type)
         return {"filename": filename, "url": urljoin(self.base, url), "expires_at": expires}
 
 
@@ -72,6 +86,7 @@ def job_body(links: Links, view: JobView) -> dict[str, Any]:
         "facts": job.facts,
         "stems": files if job.kind == SEPARATE else {},
         "manifest": _manifest(links, job),
+        "archive": links.archive(job) if files else None,
         "error": _error(job),
         "timeline": [timeline_entry(event) for event in view.timeline],
     }
@@ -125,7 +140,7 @@ def _files(links: Links, job: Job) -> dict[str, Any]:
         return {}
     files: dict[str, Any] = {}
     for name, output in job.outputs.items():
-        facts = {key: value for key, value in output.items() if key != "key"}
+        facts = {key: value for key, value in output.items() if key not in OURS}
         content_type = output.get("content_type") or job.encoding.content_type  # release 0.1 did not store it
         signed = links.sign(output["key"], output_filename(job, name), content_type)
         files[name] = {**facts, **signed, "content_type": content_type}

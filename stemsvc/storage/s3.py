@@ -134,11 +134,18 @@ class S3Storage:
             client = self._client(self._endpoint_url)
             size = int(client.head_object(Bucket=self._bucket, Key=key)["ContentLength"])
 
-        def read(first: int, last: int) -> bytes:
-            with translated(self._bucket):
-                return client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={first}-{last}")["Body"].read()
+        return cast(BinaryIO, Ranges(size, lambda first, last: self._range(key, first, last)))
 
-        return cast(BinaryIO, Ranges(size, read))
+    @timed("read")
+    def read(self, key: str, start: int, count: int) -> bytes:
+        """See `Storage.read`."""
+        return self._range(key, start, start + count - 1) if count > 0 else b""
+
+    def _range(self, key: str, first: int, last: int) -> bytes:
+        """The bytes of a range, both ends included."""
+        with translated(self._bucket):
+            client = self._client(self._endpoint_url)
+            return client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={first}-{last}")["Body"].read()
 
     @timed("delete")
     def delete(self, prefix: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from stemsvc.models.catalog import Catalog
 if TYPE_CHECKING:
     from workers.audio.decode import Limits
     from workers.kinds.separate.models import Models
+
+CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,15 @@ class MadeFile:
             return self.sha256
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    @cached_property
+    def crc32(self) -> int:
+        """The file's checksum, which a zip of it needs."""
+        found = 0
+        with self.path.open("rb") as file:
+            while part := file.read(CHUNK):
+                found = zlib.crc32(part, found)
+        return found
 
 
 @dataclass(frozen=True)
