@@ -33,7 +33,7 @@ def download(job_id: str) -> Response:
     zipped = open_zip(job, services().storage, list(filter(None, names)))
     # werkzeug's own wrapper, for gunicorn's can't seek to where a range begins
     body = FileWrapper(cast(IO[bytes], zipped), BLOCK)
-    response = Response(body, mimetype="application/zip", direct_passthrough=True)
+    response = Response(body, mimetype="application/zip")  # without direct_passthrough, which calls nothing on close
     response.content_length = zipped.size
     response.headers["Content-Disposition"] = attachment(archive_filename(job))
     response.set_etag(zipped.digest)

@@ -48,8 +48,8 @@ class Encoding:
 
     @property
     def asked(self) -> dict[str, Any]:
-        """What a client asked for, as JSON. What it left to its default is not there where release 0.2 had no such
-        field: a request that is sent again has the same hash in both."""
+        """What a client asked for, as JSON. Fields that release 0.1 does not know are there only where they were used:
+        it can read the other rows, and a request that is sent again has the same hash in both."""
         later = {"tags": True, "title_template": "", "formats": ()}
         return {name: value for name, value in asdict(self).items() if name not in later or value != later[name]}
 

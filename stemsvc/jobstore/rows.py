@@ -27,7 +27,7 @@ def to_row(job: Job) -> dict[str, Any]:
     upgrade the processes of that release read these rows.
     """
     spec, first = job.spec, job.inputs[0] if job.inputs else Input("")
-    options = {**vars(spec.envelope), **vars(spec.encoding)}
+    options = {**vars(spec.envelope), **spec.encoding.asked}
     row = {name: getattr(job, name) for name in _OWN}
     return {
         **row,

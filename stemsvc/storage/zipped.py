@@ -17,6 +17,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 PART = 2 * 1024 * 1024  # bytes that are read at once, and all that is held in memory
 LIMIT = 0xFFFFFFFF  # what 32 bits can't say is said by a field of 64 (4.5.3)
@@ -94,6 +95,12 @@ class Zipped(io.RawIOBase):
             parts.append(self._next(end - self._at))
             self._at += len(parts[-1])
         return b"".join(parts)
+
+    def readinto(self, buffer: Any) -> int:
+        """As `read`, into a buffer."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
     def _next(self, most: int) -> bytes:
         """At least one and at most so many of the bytes from here on."""

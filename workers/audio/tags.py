@@ -36,7 +36,7 @@ _FALSE_STARTS = (
     "fingerprint",
     "id3v2_priv.",
     "loudness",
-    "mp3gain_",
+    "mp3gain",
     "number_of_",
     "r128_",
     "replaygain_",
