@@ -286,7 +286,7 @@ class BadOptions(UsageError, status=422):
 
 
 class BadTemplate(UsageError, status=422):
-    """A template has `{stem}` in it and no fields but `{name}`, `{stem}` and `{model}`."""
+    """A template has printable characters and known fields alone, that of file names `{stem}` too: see the `detail`."""
 
 
 class NoPool(UsageError, status=422):
