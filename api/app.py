@@ -14,7 +14,22 @@ from api import openapi
 from api.edge import auth, concurrency, headers, problems, rate_limits, request_id, telemetry
 from api.edge.bodies import FIELDS_LIMIT
 from api.schemas import answers
-from api.views import batch, errors, events, files, health, jobs, kinds, models, pools, root, uploads, usage, webhooks
+from api.views import (
+    archives,
+    batch,
+    errors,
+    events,
+    files,
+    health,
+    jobs,
+    kinds,
+    models,
+    pools,
+    root,
+    uploads,
+    usage,
+    webhooks,
+)
 from stemsvc.control.services import open_services
 from stemsvc.observe.traces import configure_traces
 from stemsvc.settings import Settings
@@ -84,7 +99,7 @@ def create_app(settings: Settings) -> Flask:
         rest.register_blueprint(each.blueprint)
     for blueprint in kinds.blueprints():
         rest.register_blueprint(blueprint)
-    for page in (files, root, errors):
+    for page in (files, archives, root, errors):
         app.register_blueprint(page.blueprint)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "stemsvc"}))
     return app

@@ -44,7 +44,17 @@ OPTIONAL = {
     "Problem": ("errors",),
     "BatchItem": ("job", "error", "replayed"),
     "Job": OF_SEPARATIONS,
-    "Stem": ("duration_seconds", "frames", "sample_rate", "clipped_samples", "clipped", "silent", "peak"),
+    "Stem": (
+        "duration_seconds",
+        "frames",
+        "sample_rate",
+        "clipped_samples",
+        "clipped",
+        "silent",
+        "peak",
+        "stem",
+        "format",
+    ),
 }
 EXAMPLE_PROBLEM = {
     "type": "http://127.0.0.1:8080/docs/errors#unknown_stem",

@@ -270,6 +270,10 @@ class ObjectMissing(UsageError, status=404):
     """The file was erased: read the job again."""
 
 
+class UnknownFile(UsageError, status=422):
+    """Name files as the job's `files` do, separated by commas: the job has none of that name."""
+
+
 class UnknownModel(UsageError, status=422):
     """`GET /v1/models` lists the models."""
 
@@ -294,12 +298,16 @@ class ImpossibleFormat(UsageError, status=422):
     """The format can't carry this; the `detail` names what it can."""
 
 
+class TooManyOutputs(UsageError, status=422):
+    """The job would make too many files: ask for fewer formats or stems, or send several jobs."""
+
+
 class BadOptions(UsageError, status=422):
     """The `detail` names the range of the option."""
 
 
 class BadTemplate(UsageError, status=422):
-    """A template has `{stem}` in it and no fields but `{name}`, `{stem}` and `{model}`."""
+    """A template has printable characters and known fields alone, that of file names `{stem}` too: see the `detail`."""
 
 
 class NoPool(UsageError, status=422):

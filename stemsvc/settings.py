@@ -67,7 +67,9 @@ class Settings(BaseSettings):
 
     storage: str = Field("local", description="`local` folder or `s3`", pattern="^(local|s3)$")
     storage_secret: SecretStr = Field(
-        SecretStr(""), description="key that signs local URLs; empty: made once and kept in the data folder"
+        SecretStr(""),
+        description="key that signs the URLs of archives and of local files; empty: made of the S3 secret, or without "
+        "one made once and kept in the data folder; hosts that share neither need it",
     )
     secret_key: SecretStr = Field(
         SecretStr(""),

@@ -24,10 +24,13 @@ def spec_of(
     sample_rate: int | None = None,
     part: Part = WHOLE,
     channels: str = "stereo",
+    tags: bool = True,
+    title_template: str = "",
+    formats: tuple[str, ...] = (),
     **envelope: Any,
 ) -> JobSpec:
     params = SeparateParams(model, stems, residual, options or SeparationOptions(), part, channels)
-    encoding = Encoding(format, bit_depth, sample_rate, filename_template)
+    encoding = Encoding(format, bit_depth, sample_rate, filename_template, tags, title_template, formats)
     return separation(params, Envelope(device=device, **envelope), encoding)
 
 

@@ -263,7 +263,7 @@ SEAM = {
     LocalInput: public(LocalInput),
     Attempt: public(Attempt),
     Made: public(Made) - {"seconds"},  # the service reads it
-    MadeFile: public(MadeFile) - {"bytes", "digest"},  # the same
+    MadeFile: public(MadeFile) - {"bytes", "digest", "crc32"},  # the same
 }
 
 

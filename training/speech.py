@@ -25,7 +25,30 @@ SPEAKERS = (
     *("shelby", "travis", "victor", "sandro", "Zac", "croak", "whisper", "whisperf"),
 )
 HELD_OUT_SPEAKERS = ("slt", "rms", "awb", "kal16")  # of Flite, whose speech is never trained on
-ONSETS = ("", "b", "d", "f", "g", "h", "k", "l", "m", "n", "p", "r", "s", "t", "v", "w", "y", "z", "sh", "st", "tr", "bl")
+ONSETS = (
+    "",
+    "b",
+    "d",
+    "f",
+    "g",
+    "h",
+    "k",
+    "l",
+    "m",
+    "n",
+    "p",
+    "r",
+    "s",
+    "t",
+    "v",
+    "w",
+    "y",
+    "z",
+    "sh",
+    "st",
+    "tr",
+    "bl",
+)
 VOWELS = ("a", "e", "i", "o", "u", "ai", "ou", "ee", "oo", "ay")
 CODAS = ("", "", "", "n", "s", "l", "r", "m", "t", "nd", "k")
 

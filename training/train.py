@@ -70,7 +70,9 @@ class Training:
         self.plan = plan
         self.network = make_network(start)
         self.average = copy.deepcopy(self.network).eval()
-        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=plan.peak, betas=(0.9, 0.99), weight_decay=1e-3)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=plan.peak, betas=(0.9, 0.99), weight_decay=1e-3
+        )
         self.step = 0
         self.checkpoint = plan.folder / "checkpoint.pt"
 

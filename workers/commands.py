@@ -6,9 +6,9 @@ What a command needs is imported when it is called: `stemsvc --help` reads all o
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,11 @@ from stemsvc.errors import (
     NoDevice,
     NoPool,
 )
-from stemsvc.folders import for_the_caller
-from stemsvc.jobs.encoding import FORMATS, Encoding, check_encoding
+from stemsvc.jobs.encoding import FORMATS, check_formats, check_number
+from stemsvc.jobs.filenames import clean_filename
 from stemsvc.jobs.pools import ANY, DEVICE, DEVICES, FETCH, WEBHOOKS, Pool, queues_of, single
+from stemsvc.jobs.titles import DEFAULT_TEMPLATE as TITLES
+from stemsvc.jobs.titles import check_title_template
 from stemsvc.kinds.separate.options import PRECISIONS, SeparationOptions
 
 if TYPE_CHECKING:
@@ -179,9 +181,19 @@ def _not_ready(ready_file: Path | None) -> None:
 @click.option("--model", help="a name from `stemsvc models`")
 @click.option("--device", type=DeviceType(), default="cpu", show_default=True)
 @click.option("--stems", default="", help="stems wanted, separated by commas; all if empty")
-@click.option("--format", "format_", type=click.Choice(list(FORMATS)), default="flac", show_default=True)
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(list(FORMATS)),
+    default=("flac",),
+    show_default=True,
+    multiple=True,
+    help="repeatable: the song is separated once",
+)
 @click.option("--bit-depth", type=click.Choice(["16", "24", "float32"]))
 @click.option("--residual", is_flag=True, help="also write the mixture minus the stems")
+@click.option("--tags/--no-tags", default=True, show_default=True, help="carry over the song's tags and cover")
+@click.option("--title-template", default="", help=f"title in the stems' tags  [default: {TITLES}]")
 @click.option(
     "--overlap",
     type=float,
@@ -200,9 +212,11 @@ def separate(
     model: str | None,
     device: str,
     stems: str,
-    format_: str,
+    formats: tuple[str, ...],
     bit_depth: str | None,
     residual: bool,
+    tags: bool,
+    title_template: str,
     as_json: bool,
     **how: Any,
 ) -> None:
@@ -220,16 +234,20 @@ def separate(
     from workers.attempt.settle import settle_here
     from workers.audio.decode import Limits
     from workers.kinds.separate.models import Models
-    from workers.kinds.separate.separate import separate_file
+    from workers.kinds.separate.separate import planned, separate_file
+    from workers.output_folder import open_output_folder
 
     settings = Settings()
     catalog = load_catalog(settings.catalog, settings.default_model)
     wanted = SeparateParams(model or "", tuple(filter(None, stems.split(","))), residual, SeparationOptions(**how))
     params = KIND.check(wanted, ("source",), catalog)
-    encoding = Encoding(format_, check_encoding(format_, bit_depth))
+    encoding = replace(
+        check_formats(formats[0], formats, bit_depth), tags=tags, title_template=check_title_template(title_template)
+    )
+    check_number(len(params.outputs), encoding)
     _check_device(single(params.model, device))
-    with for_the_caller():
-        output.mkdir(parents=True, exist_ok=True)
+    files = {key: (each.output, f".{each.encoding.extension}") for key, each in planned(params, encoding).items()}
+    place = open_output_folder(output, file.name, files)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -245,19 +263,16 @@ def separate(
         def show(stage: str, done: int, total: int) -> None:
             bar.update(task, description=stage, completed=done / total if total else 0.0)
 
-        limits, networks = Limits(settings.max_duration_seconds), Models.of(settings)
+        limits, networks, name = Limits(settings.max_duration_seconds), Models.of(settings), clean_filename(file.name)
         params, warning = settle_here(params, catalog, networks, show)
         if warning:
             bar.console.print(f"warning: {warning}", soft_wrap=True)
-        done = separate_file(
-            file, Path(folder), params, encoding, catalog.get(params.model), device, networks, limits, show
-        )
+        entry = catalog.get(params.model)
+        done = separate_file(file, Path(folder), params, encoding, entry, device, networks, limits, show, name=name)
         made = []
-        for name, encoded in done.outputs.items():
-            target = output / f"{file.stem} - {name}{encoded.path.suffix}"
-            with for_the_caller():
-                shutil.copyfile(encoded.path, target)
-            made.append({"stem": name, "path": str(target), "seconds": encoded.seconds, "bytes": encoded.bytes})
+        for key, encoded in done.outputs.items():
+            target = place.write(key, encoded.path)
+            made.append({"stem": key, "path": str(target), "seconds": encoded.seconds, "bytes": encoded.bytes})
             said = f"{target}  {encoded.seconds:.2f} s  {encoded.bytes} bytes  {encoded.clipped_samples} clipped"
             if not as_json:
                 click.echo(said)

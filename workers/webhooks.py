@@ -25,7 +25,7 @@ from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.webhooks import Bounds
 from stemsvc.observe.traces import Attributes, mark_failed, span
 from stemsvc.settings import Settings
-from stemsvc.storage import open_storage
+from stemsvc.storage import open_signer, open_storage
 
 log = structlog.get_logger()
 LOOK_SECONDS = 1.0  # between two looks for what is due
@@ -108,7 +108,9 @@ def _iso(seconds: float) -> str:
 def deliverer(settings: Settings) -> Deliverer:
     """A deliverer by the settings."""
     base = settings.public_url or f"http://{settings.api_host}:{settings.api_port}"
-    links = Links(open_storage(settings), settings.url_ttl_seconds, base, settings.stems_ttl_seconds)
+    links = Links(
+        open_storage(settings), settings.url_ttl_seconds, base, open_signer(settings), settings.stems_ttl_seconds
+    )
     store = JobStore(settings.resolved_database_url, cipher=open_cipher(settings))
     return Deliverer(store, links, open_guard(settings), settings.fetch_proxy)
 

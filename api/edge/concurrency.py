@@ -18,11 +18,12 @@ from werkzeug.exceptions import BadRequest, HTTPException, RequestTimeout
 
 from api.edge.bodies import FIELDS_LIMIT, FORMS
 from api.edge.telemetry import PROBES
-from stemsvc.errors import TooManyStreams
+from stemsvc.errors import ApiBusy, TooManyStreams
 
 SILENCE_SECONDS = 30.0  # longest wait for the next bytes of a body
 PATIENCE_SECONDS = 60.0  # every body may take this long, and longer by its length over BYTES_PER_SECOND
 TOO_SLOW = "the request's body arrived too slowly; send it faster, or use a presigned upload"
+ARCHIVES = 50  # sent at a time by a process: half of the threads for what goes slowly, and 2 MB of each in memory
 BYTES_PER_SECOND = 16 * 1024  # the slowest pace of a long body
 
 
@@ -31,6 +32,7 @@ class Gate:
 
     def __init__(self, working: int, waiting: int) -> None:
         self._working = threading.BoundedSemaphore(working)
+        self._archives = threading.BoundedSemaphore(ARCHIVES)
         self._waiting = threading.BoundedSemaphore(max(1, waiting))
         self._open = waiting > 0
 
@@ -63,6 +65,12 @@ class Gate:
         if not self._open or not self._waiting.acquire(blocking=False):
             raise TooManyStreams("too many event streams are already open", retry_after=10.0)
         return _Held(self._waiting)
+
+    def hold_archive(self) -> _Held:
+        """Take a place to send an archive, until it is sent. Raises `TransientError` `api_busy`."""
+        if not self._archives.acquire(blocking=False):
+            raise ApiBusy("too many archives are being sent", retry_after=10.0)
+        return _Held(self._archives)
 
 
 class _Held:

@@ -46,6 +46,10 @@ class StemSchema(Schema):
     sample_rate = fields.Integer()
     channels = fields.Integer(metadata={"description": "2; 1 for a mono track with `channels: source`"})
     content_type = fields.String()
+    stem = fields.String(
+        metadata={"description": "what the file has; a job of several formats has several files of it"}
+    )
+    format = fields.String()
     clipped_samples = fields.Integer(
         metadata={"description": "samples beyond full scale that an integer format had to clip"}
     )
@@ -126,6 +130,12 @@ class LinkSchema(Schema):
     filename = fields.String(metadata={"description": "name of the downloaded file"})
 
 
+class ArchiveSchema(LinkSchema):
+    """All files of a job as one zip. The URL takes `&files=` with some of their names, separated by commas."""
+
+    bytes = fields.Integer(metadata={"description": "size of the zip with all files"})
+
+
 class JobSchema(Schema):
     """A job."""
 
@@ -138,6 +148,7 @@ class JobSchema(Schema):
     model = fields.String(metadata={"description": "empty for a kind without models"})
     device = fields.String()
     format = fields.String()
+    formats = fields.List(fields.String(), metadata={"description": "every format of the files"})
     bit_depth = fields.String(allow_none=True)
     residual = fields.Boolean()
     overlap = fields.Float()
@@ -173,7 +184,12 @@ class JobSchema(Schema):
         allow_none=True,
         metadata={"description": "how the stems were made: weights, versions, hashes, loudness, times, as JSON"},
     )
+    archive = fields.Nested(
+        ArchiveSchema, allow_none=True, metadata={"description": "one zip of all files; null while there are none"}
+    )
     filename_template = fields.String()
+    tags = fields.Boolean(metadata={"description": "whether the files carry the tags and the cover of the track"})
+    title_template = fields.String(metadata={"description": "of the title in the files' tags"})
     metadata = fields.Dict(
         keys=fields.String(), metadata={"description": "the client's own JSON object, as it was sent"}
     )

@@ -13,9 +13,10 @@ from stemsvc.accounts.keys import Scope
 from stemsvc.accounts.webhooks import ENDS
 from stemsvc.control.accept import Request
 from stemsvc.control.sources import Link, Source
-from stemsvc.jobs.encoding import Encoding, check_encoding
+from stemsvc.jobs.encoding import Encoding, check_formats
 from stemsvc.jobs.filenames import check_template
 from stemsvc.jobs.spec import Envelope, JobSpec
+from stemsvc.jobs.titles import check_title_template
 from stemsvc.observe.traces import current_parent
 
 ENVELOPE = tuple(each.name for each in dataclasses.fields(Envelope))
@@ -38,8 +39,13 @@ def read_spec(kind: str, form: dict[str, Any]) -> JobSpec:
 def _encoding(form: dict[str, Any]) -> Encoding:
     if "format" not in form:  # a kind that makes no audio
         return Encoding()
-    depth = check_encoding(form["format"], form["bit_depth"] or None)
-    return Encoding(form["format"], depth, form["sample_rate"], check_template(form["filename_template"]))
+    return dataclasses.replace(
+        check_formats(form["format"], form.get("formats", ()), form["bit_depth"] or None),
+        sample_rate=form["sample_rate"],
+        filename_template=check_template(form["filename_template"]),
+        tags=form.get("tags", True),
+        title_template=check_title_template(form.get("title_template", "")),
+    )
 
 
 def read_source(form: dict[str, Any], who: Caller) -> Source:

@@ -72,7 +72,8 @@ def made(view: JobView) -> Created:
 
 def shown(view: JobView) -> dict[str, Any]:
     """The job as this request's client sees it."""
-    settings = services().settings
+    parts = services()
+    settings = parts.settings
     base = settings.public_url or request.host_url
-    links = Links(services().storage, settings.url_ttl_seconds, base, settings.stems_ttl_seconds)
+    links = Links(parts.storage, settings.url_ttl_seconds, base, parts.signer, settings.stems_ttl_seconds)
     return job_body(links, view)

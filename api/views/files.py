@@ -25,14 +25,14 @@ def download(key: str) -> Response:
     """Send the object; ranges and conditional requests work. Its ETag is its sha256."""
     storage, query = _storage(), request.args
     signed = SignedQuery(
-        _number("expires"),
+        number("expires"),
         query.get("filename", ""),
         query.get("type", ""),
         query.get("signature", ""),
         query.get("sha256", ""),
     )
     path = storage.resolve(key, signed)
-    _check_dates()
+    check_dates()
     return send_file(
         path,
         mimetype=signed.content_type,
@@ -48,7 +48,7 @@ def receive(key: str) -> Response:
     """Store the bytes of a presigned upload: all of them, or none. An upload that was deleted takes none."""
     storage = _storage()
     signature = request.args.get("signature", "")
-    signed = SignedUpload(_number("expires"), _number("max"), _number("bytes"), signature)
+    signed = SignedUpload(number("expires"), number("max"), number("bytes"), signature)
     request.max_content_length = signed.max_bytes
     length = storage.admit(key, signed, request.content_length)
     body = cast(BinaryIO, request.stream)
@@ -63,7 +63,7 @@ def _sha256(path: Path, changed: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _check_dates() -> None:
+def check_dates() -> None:
     """Refuse a date that werkzeug can't read: it ignores most of them, but not a year of twenty digits."""
     try:
         for name in DATES:
@@ -79,7 +79,8 @@ def _storage() -> LocalStorage:
     return storage
 
 
-def _number(name: str) -> int:
+def number(name: str) -> int:
+    """A number of the signed query. Raises `UsageError` `url_invalid`."""
     text = request.args.get(name, "")
     try:
         return int(text) if len(text) < 20 else int("")

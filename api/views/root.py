@@ -8,7 +8,6 @@ from typing import Any
 from flask import Blueprint, Response, current_app, jsonify, redirect, request
 
 from api.services import services
-from stemsvc.control.present import Links
 
 APP, DOCS = "/app/", "/docs/"
 LINKS = {
@@ -31,9 +30,8 @@ def index() -> Response:
     if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
         answer: Any = redirect(APP if _serves(APP) else DOCS, 303)
     else:
-        base = services().settings.public_url or request.host_url
-        links = Links(services().storage, 0, base)
-        found = {name: links.call(path) for name, path in LINKS.items()}
+        base = (services().settings.public_url or request.host_url).rstrip("/")
+        found = {name: base + path for name, path in LINKS.items()}
         answer = jsonify({"name": "stemsvc", "version": version("stemsvc"), "links": found})
     answer.vary.add("Accept")
     return answer  # type: ignore[no-any-return]

@@ -65,7 +65,8 @@ def show(job_id: str, as_json: bool) -> None:
         settings = services.settings
         stack = running(settings)
         base = settings.public_url or (stack.url if stack else f"http://{settings.api_host}:{settings.api_port}")
-        body = _plain(job_body(Links(services.storage, settings.url_ttl_seconds, base), view))
+        links = Links(services.storage, settings.url_ttl_seconds, base, services.signer, settings.stems_ttl_seconds)
+        body = _plain(job_body(links, view))
     if as_json:
         print_json(body)
     else:

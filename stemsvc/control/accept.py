@@ -26,6 +26,7 @@ from stemsvc.errors import (
     TransientError,
     UsageError,
 )
+from stemsvc.jobs.encoding import check_number
 from stemsvc.jobs.pools import FETCH
 from stemsvc.jobs.probe import Length, longest
 from stemsvc.jobs.record import WITHOUT_FILES, Job, JobState, JobView, Priority, input_key, new_job_id
@@ -168,6 +169,7 @@ class Acceptance:
         if unknown := set(roles) - {role.name for role in kind.roles}:
             raise BadInputs(f"{spec.kind} has no role {min(unknown)}")
         params = kind.check(kind.read(spec.params), roles, self._catalog)
+        check_number(len(kind.outputs(params)), spec.encoding)
         return replace(spec, params=kind.stored(params), more=kind.mirrored(params))
 
     def _put(self, job: Job, why: str, bounds: Bounds, key: IdempotencyKey | None, seconds: float) -> JobView:
@@ -311,7 +313,7 @@ def _idempotency_key(sources: Sequence[Source], spec: JobSpec, request: Request)
         return None
     first = sources[0] if sources else None
     spec = _prioritized(spec, spec.envelope.priority or Priority.NORMAL.word)  # what it asks for, not what it may have
-    options = {**spec.more, **asdict(spec.envelope), **asdict(spec.encoding), "source_url": first.url if first else ""}
+    options = {**spec.more, **asdict(spec.envelope), **spec.encoding.asked, "source_url": first.url if first else ""}
     asked: list[Any] = [first.name if first else "", first.fingerprint() if first else "", options]
     if spec.kind != "separate" or len(sources) > 1:
         asked += [spec.kind, spec.params, [[each.role, each.name, each.fingerprint()] for each in sources[1:]]]

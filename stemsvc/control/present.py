@@ -8,32 +8,45 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin
 
-from stemsvc.jobs.filenames import DEFAULT_TEMPLATE, manifest_filename, output_filename
+from stemsvc.control.archive import zip_bytes
+from stemsvc.jobs.filenames import DEFAULT_TEMPLATE, archive_filename, manifest_filename, output_filename
 from stemsvc.jobs.levels import decibels
 from stemsvc.jobs.record import Event, Job, JobState, JobView
+from stemsvc.jobs.titles import DEFAULT_TEMPLATE as TITLES
 from stemsvc.jobs.warnings import to_json
 from stemsvc.kinds import registry
 from stemsvc.storage import Storage
+from stemsvc.storage.signing import Signer
 
 SEPARATE = "separate"  # the kind whose files release 0.1 called stems
+OURS = ("key", "crc32")  # what a file's row has for us alone
 
 
 @dataclass(frozen=True)
 class Links:
     """How URLs are made: `storage` signs them for `seconds`, and relative ones start at `base`, the api's address.
 
-    A job's files are kept for `stems_seconds` after its end, 0 for ever.
+    `signer` signs those that the api serves on any storage. A job's files are kept for `stems_seconds` after its end, 0
+    for ever.
     """
 
     storage: Storage
     seconds: int
     base: str
+    signer: Signer
     stems_seconds: float = 0.0
 
     def sign(self, key: str, filename: str, content_type: str, sha256: str = "") -> dict[str, Any]:
         """A fresh URL of an object, the name it is saved under, and when the URL expires."""
+        return self._signed(self.storage.signed_url(key, self.seconds, filename, content_type, sha256), filename)
+
+    def archive(self, job: Job) -> dict[str, Any]:
+        """A fresh URL of a zip of the job's files, as `sign`, and its size."""
+        signed = self._signed(self.signer.archive_url(job.id, self.seconds), archive_filename(job))
+        return {**signed, "bytes": zip_bytes(job)}
+
+    def _signed(self, url: str, filename: str) -> dict[str, Any]:
         expires = datetime.fromtimestamp(int(time.time()) + self.seconds, UTC)
-        url = self.storage.signed_url(key, self.seconds, filename, content_type, sha256)
         return {"filename": filename, "url": urljoin(self.base, url), "expires_at": expires}
 
     def call(self, path: str) -> str:
@@ -59,6 +72,7 @@ def job_body(links: Links, view: JobView) -> dict[str, Any]:
         **_shown(job),
         "device": envelope.device,
         "format": encoding.format,
+        "formats": [each.format for each in encoding.each],
         "bit_depth": encoding.bit_depth,
         "filename": job.name,
         "progress": _progress(job),
@@ -72,6 +86,8 @@ def job_body(links: Links, view: JobView) -> dict[str, Any]:
         "finished_at": _moment(job.finished_at),
         "source": job.source or None,
         "filename_template": encoding.filename_template or DEFAULT_TEMPLATE,
+        "tags": encoding.tags,
+        "title_template": encoding.title_template or TITLES,
         "metadata": envelope.metadata,
         "sample_rate": encoding.sample_rate,
         "source_url": first.url or None if first else None,
@@ -84,6 +100,7 @@ def job_body(links: Links, view: JobView) -> dict[str, Any]:
         "facts": job.facts,
         "stems": files if job.kind == SEPARATE else {},
         "manifest": _manifest(links, job),
+        "archive": links.archive(job) if files else None,
         "error": _error(job),
         "warnings": to_json(job.warnings),
         "timeline": [timeline_entry(event) for event in view.timeline],
@@ -150,7 +167,7 @@ def _files(links: Links, job: Job) -> dict[str, Any]:
         return {}
     files: dict[str, Any] = {}
     for name, output in job.outputs.items():
-        facts = {key: value for key, value in output.items() if key != "key"}
+        facts = {key: value for key, value in output.items() if key not in OURS}
         content_type = output.get("content_type") or job.encoding.content_type  # release 0.1 did not store it
         signed = links.sign(output["key"], output_filename(job, name), content_type, output.get("sha256") or "")
         files[name] = {**_levels(facts), **signed, "kept_until": links.kept_until(job), "content_type": content_type}

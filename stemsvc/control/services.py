@@ -24,7 +24,8 @@ from stemsvc.models.catalog import Catalog, load_catalog
 from stemsvc.queue.celery import Publisher
 from stemsvc.queue.changes import Changes
 from stemsvc.settings import Settings
-from stemsvc.storage import Storage, open_storage
+from stemsvc.storage import Storage, open_signer, open_storage
+from stemsvc.storage.signing import Signer
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Services:
     store: JobStore
     publisher: Publisher
     storage: Storage
+    signer: Signer
     sender: Sender
     acceptance: Acceptance
     uploads: ClientUploads
@@ -95,6 +97,7 @@ def open_services(settings: Settings) -> Services:
         store,
         publisher,
         storage,
+        open_signer(settings),
         sender,
         acceptance,
         uploads,

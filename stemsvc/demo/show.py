@@ -17,6 +17,7 @@ from stemsvc.demo.measure import loudness, read_sound, si_sdr
 from stemsvc.demo.picture import draw_waveforms
 from stemsvc.embedded import background
 from stemsvc.folders import for_the_caller
+from stemsvc.jobs.filenames import without_ending
 from stemsvc.settings import Settings
 
 HERE = Path(__file__).parent
@@ -73,7 +74,7 @@ def _separate(url: str, song: Path, output: Path, model: str, key: str | None = 
         click.echo(f"warning: {warning.code}: {warning.detail}")
     stems = {name: read_sound(path) for name, path in made.paths.items()}
     _print_table(song, made, stems)
-    picture = draw_waveforms(song.stem, stems, output / "waveforms.png")
+    picture = draw_waveforms(without_ending(song.name), stems, output / "waveforms.png")
     for name, path in made.paths.items():
         click.echo(f"{name}: {path.resolve()}")
     click.echo(f"the mixture and every stem as waveforms: {picture.resolve()}")

@@ -28,7 +28,7 @@ def to_row(job: Job) -> dict[str, Any]:
     upgrade the processes of that release read these rows.
     """
     spec, first = job.spec, job.inputs[0] if job.inputs else Input("")
-    options = {**vars(spec.envelope), **vars(spec.encoding)}
+    options = {**vars(spec.envelope), **spec.encoding.asked}
     row = {name: getattr(job, name) for name in _OWN}
     return {
         **row,
@@ -59,6 +59,7 @@ def to_job(row: Mapping[Any, Any]) -> Job:
     envelope = {name: more.pop(name) for name in _ENVELOPE if name in more}
     envelope["webhook_events"] = tuple(envelope.get("webhook_events", ()))
     encoding = {name: more.pop(name) for name in _ENCODING if name in more}
+    encoding["formats"] = tuple(encoding.get("formats", ()))
     params = row["params"]
     if params is None:  # release 0.1 wrote the params into `options`
         params, more = more, {}

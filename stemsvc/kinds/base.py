@@ -88,6 +88,10 @@ class Kind(ABC, Generic[P]):
         """The params as a pool of that precision runs them: the pool may decide what the client left open."""
         return params
 
+    def outputs(self, params: P) -> Sequence[str]:
+        """Names of the outputs that its work writes in each of the job's formats; none where it knows one format."""
+        return ()
+
     def heard(self, params: P) -> dict[str, Any]:
         """The part of the params that the result depends on, as JSON."""
         return self.stored(params)

@@ -17,11 +17,18 @@ CODE_VERSION = 2
 
 
 def cache_key(
-    kind: Kind[P], params: P, encoding: Encoding, inputs: Sequence[str], device: str, weights: Sequence[str]
+    kind: Kind[P],
+    params: P,
+    encoding: Encoding,
+    inputs: Sequence[str],
+    device: str,
+    weights: Sequence[str],
+    names: Sequence[str] = (),
 ) -> str:
     """A hash of all that a result depends on.
 
-    `inputs` and `weights` are the sha256 of each file, in order; `device` is the device that `auto` chose.
+    `inputs` and `weights` are the sha256 of each file, in order; `device` is the device that `auto` chose. `names` are
+    those of the inputs, for a result that has them in it.
     """
     written = asdict(encoding)
     del written["filename_template"]  # it names downloads and changes no byte of a file
@@ -33,4 +40,6 @@ def cache_key(
         "device": device,
         "weights": list(weights),
     }
+    if names:
+        parts["names"] = list(names)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

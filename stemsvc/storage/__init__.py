@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+
 from stemsvc.settings import Settings
 from stemsvc.storage.base import ATTEMPTS
 from stemsvc.storage.base import Storage as Storage
+from stemsvc.storage.signing import Signer
 
 
 def open_storage(settings: Settings, attempts: int = ATTEMPTS) -> Storage:
@@ -22,11 +26,24 @@ def open_storage(settings: Settings, attempts: int = ATTEMPTS) -> Storage:
             secret_access_key=secret.get_secret_value() if secret else None,
             attempts=attempts,
         )
-    from stemsvc.storage.local import LocalStorage, signing_key
+    from stemsvc.storage.local import LocalStorage
 
-    given = settings.storage_secret.get_secret_value()
-    return LocalStorage(
-        settings.data_dir / "objects",
-        signing_key(settings.data_dir / "signing.key", given),
-        settings.public_url,
-    )
+    return LocalStorage(settings.data_dir / "objects", _signing_key(settings), settings.public_url)
+
+
+def open_signer(settings: Settings) -> Signer:
+    """Signs the URLs that the api serves itself, the same in every process of an installation."""
+    return Signer(_signing_key(settings), settings.public_url)
+
+
+def _signing_key(settings: Settings) -> bytes:
+    """The key of the settings. Without one, hosts that share an S3 secret share a key made of it.
+
+    Else the data folder keeps a key.
+    """
+    from stemsvc.storage.local import signing_key
+
+    given, secret = settings.storage_secret.get_secret_value(), settings.s3_secret_access_key
+    if settings.storage == "s3" and not given and secret:
+        return hmac.new(secret.get_secret_value().encode(), b"stemsvc signed URLs", hashlib.sha256).digest()
+    return signing_key(settings.data_dir / "signing.key", given)

@@ -55,6 +55,9 @@ class Storage(Protocol):
     def open(self, key: str) -> BinaryIO:
         """An object's bytes, seekable; close it. Only what is read is transferred, and only a few MB may be."""
 
+    def read(self, key: str, start: int, count: int) -> bytes:
+        """`count` bytes of an object from `start` on, fewer where it ends before. No connection stays open."""
+
     def delete(self, prefix: str) -> int:
         """Delete every object whose key starts with `prefix`; returns how many there were.
 

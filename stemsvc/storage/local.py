@@ -85,6 +85,13 @@ class LocalStorage:
         with translated():
             return self._path(key).open("rb")
 
+    @timed("read")
+    def read(self, key: str, start: int, count: int) -> bytes:
+        """See `Storage.read`."""
+        with translated(), self._path(key).open("rb") as file:
+            file.seek(start)
+            return file.read(count)
+
     @timed("fetch")
     def fetch(self, key: str, path: Path) -> None:
         """See `Storage.fetch`."""

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
-from urllib.parse import quote
 
 import boto3
 import structlog
@@ -27,6 +26,7 @@ from stemsvc.errors import (
 )
 from stemsvc.observe.metrics import timed
 from stemsvc.storage.base import ATTEMPTS, SignedPut, scratch_errors
+from stemsvc.storage.disposition import attachment
 from stemsvc.storage.endpoint_clock import CLOCK, follow
 from stemsvc.storage.ranges import Ranges
 
@@ -137,11 +137,18 @@ class S3Storage:
             client = self._client(self._endpoint_url)
             size = int(client.head_object(Bucket=self._bucket, Key=key)["ContentLength"])
 
-        def read(first: int, last: int) -> bytes:
-            with translated(self._bucket):
-                return client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={first}-{last}")["Body"].read()
+        return cast(BinaryIO, Ranges(size, lambda first, last: self._range(key, first, last)))
 
-        return cast(BinaryIO, Ranges(size, read))
+    @timed("read")
+    def read(self, key: str, start: int, count: int) -> bytes:
+        """See `Storage.read`."""
+        return self._range(key, start, start + count - 1) if count > 0 else b""
+
+    def _range(self, key: str, first: int, last: int) -> bytes:
+        """The bytes of a range, both ends included."""
+        with translated(self._bucket):
+            client = self._client(self._endpoint_url)
+            return client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={first}-{last}")["Body"].read()
 
     @timed("delete")
     def delete(self, prefix: str) -> int:
@@ -203,7 +210,7 @@ class S3Storage:
         params = {
             "Bucket": self._bucket,
             "Key": key,
-            "ResponseContentDisposition": f"attachment; filename*=UTF-8''{quote(filename)}",
+            "ResponseContentDisposition": attachment(filename),
             "ResponseContentType": content_type,
         }
         with translated(self._bucket):

@@ -1,4 +1,7 @@
-"""URLs of the local storage's objects: each carries an expiry and an HMAC over all that it allows."""
+"""URLs that the api serves: objects of the local storage, and archives of any storage's.
+
+Each carries an expiry and an HMAC over all that it allows.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from urllib.parse import quote, urlencode
 from stemsvc.errors import FileTooLarge, LengthRequired, UrlExpired, UrlInvalid, WrongLength
 
 ROUTE = "/v1/files/"
+ARCHIVES = "archives/"  # below the route; no object's key begins so
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,16 @@ class Signer:
         expires, exact = int(time.time()) + seconds, -1 if bytes is None else bytes
         signature = self._sign("PUT", key, expires, max_bytes, exact)
         return self._url(key, expires=expires, max=max_bytes, bytes=exact, signature=signature)
+
+    def archive_url(self, job_id: str, seconds: int) -> str:
+        """A URL that lets anyone GET a zip of the job's files, or with `&files=` of some of them."""
+        expires = int(time.time()) + seconds
+        signature = self._sign("ARCHIVE", job_id, expires)
+        return self._url(f"{ARCHIVES}{job_id}", expires=expires, signature=signature)
+
+    def check_archive(self, job_id: str, expires: int, signature: str) -> None:
+        """Raise `UsageError` `url_invalid` or `url_expired` unless the URL allows to get the job's archive."""
+        _check(self._sign("ARCHIVE", job_id, expires), signature, expires, "read the job again for a fresh one")
 
     def check_get(self, key: str, query: SignedQuery) -> None:
         """Raise `UsageError` `url_invalid` or `url_expired` unless the URL allows to get the object."""

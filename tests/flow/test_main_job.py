@@ -116,7 +116,7 @@ def _check_quality(name: str, service: Service, job: Job, stems: dict[str, Sound
 def test_progress_comes_segment_by_segment(running: Service, tmp_path: Path) -> None:
     queued, _ = send(running, tmp_path, "song.flac")
     seen: list[float] = []
-    expected: list[tuple[float, Any]] = []
+    expected: list[tuple[float, float | None]] = []
 
     def look(job: Job) -> None:
         seen.append(job["progress"]["fraction"])

@@ -1,4 +1,4 @@
-"""Names, pools, settings, encodings, the catalog: the small parts that everything else leans on."""
+"""Settings and the state file: the small parts that everything else leans on."""
 
 from __future__ import annotations
 
@@ -9,89 +9,8 @@ import os
 import pytest
 
 from stemsvc.embedded.state import running, state_file
-from stemsvc.errors import BadSetting, UsageError
-from stemsvc.jobs.encoding import check_encoding
-from stemsvc.jobs.filenames import check_template, clean_filename, output_filename
-from stemsvc.jobs.record import JobState
+from stemsvc.errors import BadSetting
 from stemsvc.settings import Settings
-from tests.specs import job_of, spec_of
-
-
-@pytest.mark.parametrize(
-    ("given", "kept"),
-    [
-        ("song.mp3", "song.mp3"),
-        ("../../etc/passwd", "passwd"),
-        ("C:\\music\\song.mp3", "song.mp3"),
-        ("a\x00b\r\n\u202ec.wav", "abc.wav"),
-        ('what? "this" <is>*.flac', "what_ _this_ _is__.flac"),
-        ("..", "track"),
-        ("", "track"),
-        ("Ärger über 音楽.ogg", "Ärger über 音楽.ogg"),
-    ],
-)
-def test_file_names_keep_what_is_harmless(given: str, kept: str) -> None:
-    assert clean_filename(given) == kept
-
-
-def test_a_long_file_name_keeps_its_ending() -> None:
-    assert clean_filename("x" * 500 + ".mp3") == "x" * 146 + ".mp3"
-
-
-def named(input_name: str, template: str = "") -> str:
-    spec = spec_of("demo", format="aac", filename_template=check_template(template))
-    outputs = {"vocals": {"key": "jobs/x/attempt-1/vocals.m4a"}}
-    return output_filename(job_of("x", JobState.SUCCEEDED, spec, "p", "k", input_name, outputs=outputs), "vocals")
-
-
-def test_a_stem_is_named_after_its_song() -> None:
-    assert named("my song.mp3") == "my song - vocals.m4a"
-
-
-@pytest.mark.parametrize(
-    ("template", "name"),
-    [
-        ("{stem}", "vocals.m4a"),
-        ("{name} [{stem}, {model}]", "my song [vocals, demo].m4a"),
-        ("../{stem}", "_vocals.m4a"),
-        ("{stem}.exe", "vocals.exe.m4a"),
-        ("/etc/{stem}", "_etc_vocals.m4a"),
-    ],
-)
-def test_a_template_names_and_leads_nowhere(template: str, name: str) -> None:
-    assert named("my song.mp3", template) == name
-
-
-def test_braces_of_a_song_are_no_template() -> None:
-    assert named("{stem}{model}.mp3", "{name} {stem}") == "{stem}{model} vocals.m4a"
-
-
-@pytest.mark.parametrize(
-    "template",
-    [
-        "{name}",
-        "{stem",
-        "stem}",
-        "{stem} {album}",
-        "{stem!r}",
-        "{stem.__class__}",
-        "{}",
-        "{stem}" + "x" * 150,
-        "a\u202e{stem}",
-        "{stem}\r\nx",
-    ],
-)
-def test_a_template_that_can_not_be_used_is_refused(template: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        check_template(template)
-
-    assert caught.value.code == "bad_template"
-
-
-def test_depths_default_to_what_every_player_reads() -> None:
-    assert check_encoding("wav", None) == "16"
-    assert check_encoding("flac", "24") == "24"
-    assert check_encoding("mp3", None) is None
 
 
 def test_settings_come_from_the_environment_and_go_to_children(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.jobstore.webhooks import Bounds
 from stemsvc.settings import Settings
-from stemsvc.storage import open_storage
+from stemsvc.storage import open_signer, open_storage
 from tests.processes import wait_for
 from tests.specs import job_of, spec_of
 from workers import webhooks
@@ -77,7 +77,7 @@ def store(request: pytest.FixtureRequest, settings: Settings) -> Iterator[JobSto
 
 
 def links(settings: Settings) -> Links:
-    return Links(open_storage(settings), settings.url_ttl_seconds, "http://127.0.0.1:8080")
+    return Links(open_storage(settings), settings.url_ttl_seconds, "http://127.0.0.1:8080", open_signer(settings))
 
 
 @pytest.fixture

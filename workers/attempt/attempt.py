@@ -71,11 +71,15 @@ class Attempt:
         model = self.of.needs.model
         return self.models.digests(self.catalog.get(model)) if model else []
 
-    def origin(self, inputs: Sequence[LocalInput]) -> Origin:
-        """What the result is made from; without a cache key where the weights' hashes are not known yet."""
+    def origin(self, inputs: Sequence[LocalInput], named: bool = False) -> Origin:
+        """What the result is made from; without a cache key where the weights' hashes are not known yet.
+
+        `named` says whether the result has the inputs' names in it.
+        """
         digests, weights, key = [each.sha256 for each in inputs], self.weights(), None
+        names = [each.name for each in inputs] if named else []
         if weights is not None:
-            key = cache_key(self.of.kind, self.of.params, self.encoding, digests, self.device, weights)
+            key = cache_key(self.of.kind, self.of.params, self.encoding, digests, self.device, weights, names)
         return Origin(digests[0] if digests else None, key)
 
     def report(self, stage: str, done: int = 0, of: int = 0) -> None:

@@ -101,7 +101,7 @@ class Files:
             key = f"{attempt.lease.prefix}/{file.path.name}"
             self._put(key, file.path, file.content_type)
             own = {"key": key, "bytes": file.bytes, "sha256": file.digest, "content_type": file.content_type}
-            outputs[name] = {**file.facts, **own}
+            outputs[name] = {**file.facts, **own, "crc32": file.crc32}
             attempt.report("uploading")
         filled = replace(origin, manifest_key=self._put_manifest(told, attempt))
         return _result(attempt, made.source, outputs, filled, made.facts, warnings_of(attempt))

@@ -105,10 +105,11 @@ class Working:
                 attempt.warn(DEMO_MODEL, settled.warning)
             attempt.report("fetching", 0, 1)  # of this, nothing: the download's share is not the job's
             inputs = files.inputs(attempt)
-            origin = attempt.origin(inputs)
-            if self.cache and job.envelope.cache and (taken := files.take(attempt, origin)):
-                return taken
+            if self.cache and job.envelope.cache:
+                for named in (False, True):  # what an earlier result depended on, only its work found out
+                    if taken := files.take(attempt, attempt.origin(inputs, named)):
+                        return taken
             made = work(attempt.of.params, inputs, attempt)
             attempt.report("uploading")
             told = manifest(attempt, made, inputs, self.spending)
-            return files.keep(attempt, made, told, origin)
+            return files.keep(attempt, made, told, attempt.origin(inputs, made.named))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import resource
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,20 @@ from stemsvc.errors import AudioCorrupt, DecoderDied, StemsvcError, revived, to_
 from stemsvc.jobs.part import WHOLE, Part
 from stemsvc.jobs.warnings import read_warnings
 from workers.audio.decode import Limits, decode
+from workers.audio.demux import CONTAINERS
+from workers.audio.read_tags import read_tags
+from workers.audio.tags import Tags
 from workers.audio.track import Track
 from workers.host.sandbox import ChildDied, be_child, talk
 
 # Of address space beyond the libraries' own. Decoded frames are small, but a file's tables may claim any size.
 MEMORY_BYTES = 1024 * 1024 * 1024
+COVER = "cover"  # the file beside the samples that gets the track's front cover
 CPU_SECONDS = 120  # for any file, and as many again for each hour that a track may last
 
 
 def decode_apart(path: Path, spool: Path, limits: Limits, on_tick: Callable[[], None], part: Part = WHOLE) -> Track:
-    """Run `decode` in a child process.
+    """Run `decode` in a child process, and read the file's tags.
 
     `on_tick` is called at least twice a second. Raises what `decode` and `on_tick` raise, and `UsageError`
     `decoder_died` if the child process dies.
@@ -43,7 +47,8 @@ def _read(line: str) -> Track | None:
     if "error" in found:
         raise revived(found["error"])
     track = found["track"]
-    return Track(**{**track, "path": Path(track["path"]), "warnings": read_warnings(track["warnings"])})
+    warnings, tags = read_warnings(track["warnings"]), Tags.from_json(track["tags"])
+    return Track(**{**track, "path": Path(track["path"]), "warnings": warnings, "tags": tags})
 
 
 def main() -> None:
@@ -53,12 +58,13 @@ def main() -> None:
     _confine(limits)
     try:
         track = decode(Path(order["path"]), Path(order["spool"]), limits, Part(**order["part"]))
-        answer: dict[str, Any] = {"track": {**asdict(track), "path": str(track.path)}}
+        track = replace(track, tags=read_tags(Path(order["path"]), CONTAINERS, track.path.with_name(COVER)))
+        answer: dict[str, Any] = {"track": asdict(track)}
     except StemsvcError as error:
         answer = {"error": to_wire(error)}
     except MemoryError:
         answer = {"error": to_wire(AudioCorrupt("this file claims more memory than any track needs"))}
-    print(json.dumps(answer), flush=True)
+    print(json.dumps(answer, default=str), flush=True)  # paths
 
 
 def _confine(limits: Limits) -> None:

@@ -20,8 +20,10 @@ from stemsvc.errors import EncodeFailed, ScratchFull
 from stemsvc.jobs.levels import decibels
 from workers.audio.loudness import Loudness
 from workers.audio.rate import RateConverter
+from workers.audio.tags import NONE, Tags
 from workers.audio.track import CHANNELS
 from workers.audio.true_peak import TruePeak
+from workers.audio.write_tags import write_end, write_head
 
 CHUNK = 1 << 16  # frames
 LAYOUTS = {1: "mono", 2: "stereo"}
@@ -48,9 +50,14 @@ CODECS = {
     ("flac", "16"): Codec("flac", "flac", "s16"),
     ("flac", "24"): Codec("flac", "flac", "s32"),
     ("mp3", None): Codec("mp3", "libmp3lame", "fltp", 320_000, _MP3),
-    ("aac", None): Codec("ipod", "aac", "fltp", 256_000, _AAC),
+    ("aac", None): Codec("mp4", "aac", "fltp", 256_000, _AAC),  # `ipod` is the same, but takes no cover
     ("opus", None): Codec("ogg", "libopus", "flt", 192_000, (48000,)),  # opus always decodes at 48 kHz
 }
+OPTIONS = {
+    "wav": {"rf64": "auto"},  # a wav above 4 GiB needs 64-bit sizes
+    "mp4": {"brand": "M4A "},  # players and file managers know sound without pictures by it
+}
+SOON = {"max_interleave_delta": "1000000"}  # microseconds of sound that wait for the next packet of a cover: none comes
 DEPTHS = {"16": 16, "24": 24}
 
 
@@ -99,8 +106,17 @@ class Encoder:
     `close`.
     """
 
-    def __init__(self, path: Path, rate: int, format: str, bit_depth: str | None, channels: int = CHANNELS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        rate: int,
+        format: str,
+        bit_depth: str | None,
+        tags: Tags = NONE,
+        channels: int = CHANNELS,
+    ) -> None:
         self._path = path
+        self._tags = tags
         self._codec = CODECS[format, bit_depth]
         self._bit_depth = bit_depth
         self._rate = carried_rate(self._codec, rate)
@@ -109,16 +125,16 @@ class Encoder:
         self._channels = channels
         self._layout = LAYOUTS[channels]
         self._loudness = Loudness(self._rate, self._layout)
-        self._loudness = Loudness(self._rate)
         self._true_peak = TruePeak(self._rate)
         with _encoding(self._codec):
-            options = {"rf64": "auto"} if self._codec.container == "wav" else {}  # a wav above 4 GiB needs 64-bit sizes
-            self._container = av.open(str(path), "w", format=self._codec.container, options=options)
+            container, options = self._codec.container, {**OPTIONS.get(self._codec.container, {}), **SOON}
+            self._container = av.open(str(path), "w", format=container, options=options)
             self._stream = cast(AudioStream, self._container.add_stream(self._codec.encoder, rate=self._rate))
             self._stream.layout = self._layout
             self._stream.format = self._codec.sample_format
             if self._codec.bit_rate:
                 self._stream.bit_rate = self._codec.bit_rate
+            write_head(self._container, self._stream, tags)
 
     def write(self, samples: NDArray[np.float32]) -> None:
         """Add samples [n, 2]."""
@@ -130,6 +146,7 @@ class Encoder:
         with _encoding(self._codec):
             self._container.mux(self._stream.encode(None))
             self._container.close()
+            write_end(self._path, self._codec.container, self._tags)
         with self._path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return Encoded(
@@ -170,7 +187,7 @@ class Encoder:
 def _encoding(codec: Codec) -> Iterator[None]:
     try:
         yield
-    except av.FFmpegError as error:
+    except (av.FFmpegError, OSError) as error:  # some are both
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise ScratchFull("the scratch disk is full") from error
         raise EncodeFailed(f"{codec.encoder}: {error}") from error

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stemsvc.errors import ScratchFull
 from stemsvc.jobs.warnings import JobWarning
+from workers.audio.tags import NONE, Tags
 
 CHANNELS = 2
 FRAME_BYTES = CHANNELS * 4
@@ -28,6 +29,7 @@ class Track:
     frames: int
     broken_packets: int = 0  # that could not be decoded and are left out
     warnings: tuple[JobWarning, ...] = ()
+    tags: Tags = NONE  # of the file; `decode_apart` reads them
 
     @property
     def seconds(self) -> float:

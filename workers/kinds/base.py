@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from stemsvc.models.catalog import Catalog
 if TYPE_CHECKING:
     from workers.audio.decode import Limits
     from workers.kinds.separate.models import Models
+
+CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -50,17 +53,28 @@ class MadeFile:
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
+    @cached_property
+    def crc32(self) -> int:
+        """The file's checksum, which a zip of it needs."""
+        found = 0
+        with self.path.open("rb") as file:
+            while part := file.read(CHUNK):
+                found = zlib.crc32(part, found)
+        return found
+
 
 @dataclass(frozen=True)
 class Made:
     """What the work made: its files by name, and facts, which are JSON.
 
-    `source` are the facts of the first input; a track has at least `duration_seconds`.
+    `source` are the facts of the first input; a track has at least `duration_seconds`. `named` says that the files have
+    the inputs' names in them: they serve no job whose inputs have others.
     """
 
     files: Mapping[str, MadeFile]
     source: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    named: bool = False
 
     @property
     def seconds(self) -> float:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import re
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -30,6 +31,8 @@ from stemsvc.errors import (
     UsageError,
 )
 from stemsvc.jobs.filenames import clean_filename
+from workers.sources.disposition import HEADER, filename_of
+from workers.sources.first_bytes import ENOUGH, Looks, looks_like
 from workers.sources.protocol import Fetched, Order
 
 SILENCE_SECONDS = 20.0
@@ -37,6 +40,8 @@ OPEN_SECONDS = 30.0  # for connections, redirects and headers together
 CHUNK = 64 * 1024
 PAGES = ("text/html", "application/xhtml+xml")
 PLAYLISTS = ("mpegurl", "dash+xml", "x-scpls", "xspf+xml")
+SOUND = ("audio/", "video/")
+LISTINGS = (Looks.PAGE, Looks.PLAYLIST)
 BY_STATUS: dict[int, tuple[type[UsageError], str]] = {
     401: (SourceDenied, "the address needs a login"),
     402: (SourceDenied, "the address needs a payment"),
@@ -51,6 +56,9 @@ OnProgress = Callable[[int, int | None], None]
 def fetch_direct(order: Order, guard: Guard, on_progress: OnProgress) -> Fetched | None:
     """Fetch the file at a URL; None if a page or a playlist is there.
 
+    Its first bytes tell what it is: hosts send audio as `text/plain`, and pages as anything. Pages and playlists are
+    text, so bytes that are no text are fetched whatever the host calls them.
+
     Raises `UsageError` `bad_url`, `url_refused`, `host_not_found`, `too_many_redirects`, `file_too_large`,
     `source_denied`, `source_removed`, `source_geo_blocked`, `source_refused`, `source_is_text`, `empty_file`;
     `TransientError` `source_unavailable`, `source_rate_limited`, `dns_unavailable`.
@@ -63,13 +71,13 @@ def fetch_direct(order: Order, guard: Guard, on_progress: OnProgress) -> Fetched
     ):
         _check_status(response)
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind in PAGES or any(name in kind for name in PLAYLISTS):
-            return None
-        if kind.startswith("text/") or kind == "application/json":
-            raise SourceIsText(f"the address has {kind}, not audio")
-        path = Path(order.folder) / "source"
         deadline.allow(math.inf)  # who waits for this process watches the pace of the body
-        _save(response, path, order.max_bytes, on_progress)
+        parts = response.iter_bytes(CHUNK)
+        first = _first(parts)
+        if first and not _may_be_audio(kind, looks_like(first)):
+            return None
+        path = Path(order.folder) / "source"
+        _save(response, itertools.chain([first], parts), path, order.max_bytes, on_progress)
         return Fetched(str(path), _name(response))
 
 
@@ -125,14 +133,40 @@ def _check_status(response: httpx.Response) -> None:
     raise error(detail)
 
 
-def _save(response: httpx.Response, path: Path, max_bytes: int, on_progress: OnProgress) -> None:
+def _may_be_audio(kind: str, looks: Looks) -> bool:
+    """Whether to take the file; False for a page or a playlist. Raises `UsageError` `source_is_text`.
+
+    `kind` is its host's word for it. It counts only where the bytes are text.
+    """
+    if looks is Looks.BINARY:
+        return True
+    sound = kind.startswith(SOUND)
+    if kind in PAGES or any(name in kind for name in PLAYLISTS) or (looks in LISTINGS and not sound):
+        return False
+    if looks is Looks.TEXT and (sound or kind == "application/octet-stream"):
+        return True  # the first bytes of a short file may look like it; the decoder judges
+    what = "a web page" if looks is Looks.PAGE else "text"
+    raise SourceIsText(f"the address has {what} ({kind or 'without a type'}), not audio")
+
+
+def _first(parts: Iterator[bytes]) -> bytes:
+    """What comes first: enough to judge it by, less only where the body is shorter."""
+    first = b""
+    while len(first) < ENOUGH and (part := next(parts, b"")):
+        first += part
+    return first
+
+
+def _save(
+    response: httpx.Response, parts: Iterable[bytes], path: Path, max_bytes: int, on_progress: OnProgress
+) -> None:
     length = response.headers.get("content-length", "")
     total = int(length) if length.isdigit() and len(length) < 16 else None
     if total is not None and total > max_bytes:
         raise FileTooLarge(f"the file has {total} bytes; at most {max_bytes} are accepted")
     done = 0
     with path.open("wb") as file:
-        for part in response.iter_bytes(CHUNK):
+        for part in parts:
             done += len(part)
             if done > max_bytes:
                 raise FileTooLarge(f"the file has more than {max_bytes} bytes")
@@ -143,9 +177,5 @@ def _save(response: httpx.Response, path: Path, max_bytes: int, on_progress: OnP
 
 
 def _name(response: httpx.Response) -> str:
-    disposition = response.headers.get("content-disposition", "")
-    extended = re.search(r"filename\*\s*=\s*(?:utf-8|UTF-8)''([^;]+)", disposition)
-    plain = re.search(r'filename\s*=\s*"?([^";]+)', disposition)
-    if extended or plain:
-        return clean_filename(unquote(extended[1]) if extended else plain[1] if plain else "")
-    return clean_filename(unquote(urlsplit(str(response.url)).path))
+    given = filename_of(response.headers.get(HEADER, ""))
+    return clean_filename(given or unquote(urlsplit(str(response.url)).path))

@@ -6,7 +6,9 @@ from marshmallow import fields, validate
 
 from api.schemas.fields import NamesField
 from api.schemas.forms import EncodedForm
+from stemsvc.jobs.encoding import FORMATS
 from stemsvc.jobs.part import MAX_AUDIO_TRACK, MAX_SECONDS, WHOLE
+from stemsvc.jobs.titles import DEFAULT_TEMPLATE as TITLES
 from stemsvc.kinds.separate.options import CHANNELS, MAX_OVERLAP, MAX_SEED, MAX_SHIFTS, PRECISIONS, SeparationOptions
 
 DEFAULTS = SeparationOptions()
@@ -108,5 +110,26 @@ class JobForm(EncodedForm):
         metadata={
             "description": "`source`: the stems of a mono track are mono; those of any other are stereo, into which "
             "more than two channels are mixed down"
+        },
+    )
+    tags = fields.Boolean(
+        load_default=True,
+        metadata={"description": "whether the stems carry the tags and the cover of the track; false: none"},
+    )
+    title_template = fields.String(
+        load_default="",
+        metadata={
+            "description": "title in the tags of a stem, from {title} (of the track; its name where it has none), "
+            f"{{stem}} and {{model}}; empty: {TITLES}",
+            "example": "{title} - {stem}",
+        },
+    )
+    formats = NamesField(
+        load_default=(),
+        metadata={
+            "type": "string",
+            "description": f"several formats at once, of {', '.join(FORMATS)}, in place of `format`: the track is "
+            "separated once. With two or more, `files` and `stems` have a file for each format, named `vocals.flac`",
+            "example": "flac,mp3",
         },
     )

@@ -42,7 +42,8 @@ class Blocking(Generic[P, T]):
 
         @functools.wraps(bound)
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
-            return client.drive(bound(*args, **kwargs))
+            result: T = client.drive(bound(*args, **kwargs))
+            return result
 
         return call
 

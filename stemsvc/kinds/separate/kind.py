@@ -110,6 +110,10 @@ class Separate(Kind[SeparateParams]):
         """See `Kind`. What another model would have made does not matter."""
         return self.stored(replace(params, fallback=""))
 
+    def outputs(self, params: SeparateParams) -> Sequence[str]:
+        """See `Kind`."""
+        return params.outputs
+
     def on_pool(self, params: SeparateParams, precision: str | None) -> SeparateParams:
         """The params with the pool's precision, where the client left it open."""
         if precision is None or params.separation.precision != "auto":

@@ -7,6 +7,7 @@ import json
 import re
 import socket
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -17,12 +18,17 @@ import httpx
 import pytest
 
 from api.edge.addresses import Addresses
+from api.edge.concurrency import ARCHIVES
 from api.edge.connections import HEAD_BYTES
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.errors import FatalError, TooManyConnections
+from stemsvc.jobs.record import JobState, Lease, new_job_id
+from stemsvc.jobstore import JobStore
 from stemsvc.settings import Settings
-from stemsvc.storage import open_storage
+from stemsvc.storage import open_signer, open_storage
+from stemsvc.storage.zipped import PART
 from tests.processes import LocalProcess, plain_environment, stemsvc, wait_for
+from tests.specs import job_of, spec_of
 
 MORE_THAN_BUFFERS = 32 * 1024 * 1024  # that the system keeps for a connection whose client reads nothing
 THREADS = 101  # of the api below: one for a request that works and 100 for slow bodies
@@ -37,8 +43,7 @@ class Api:
     """A running api, of one small process."""
 
     def __init__(self, folder: Path, command: list[str] | None = None, **settings: str) -> None:
-        self.data = folder / "data"
-        self.port = free_port()
+        self.port, self.data = free_port(), folder / "data"
         self.url = f"http://127.0.0.1:{self.port}"
         environment = plain_environment(
             STEMSVC_DATA_DIR=str(self.data),
@@ -272,3 +277,39 @@ def test_who_counts_as_one() -> None:
 def test_networks_that_are_none_are_named() -> None:
     with pytest.raises(FatalError, match="STEMSVC_PROXY_NETWORKS"):
         Addresses(1, "10.0.0.0/8, nonsense")
+
+
+def test_clients_that_leave_their_archives_free_the_places(api: Api, open_: Callable[..., list[socket.socket]]) -> None:
+    # given as many archives as the api sends at a time, to clients that take nothing
+    settings = Settings(data_dir=api.data)
+    storage, store = open_storage(settings), JobStore(settings.resolved_database_url)
+    job_id = new_job_id()
+    lease, job = Lease(job_id, 1, "worker"), job_of(job_id, JobState.QUEUED, spec_of(), "p", "k", "song.mp3")
+    store.intake.put(job, "accepted")
+    store.leases.take(job_id, "worker", 60)
+    size = storage.put(f"{lease.prefix}/vocals.flac", io.BytesIO(bytes(30_000_000)), "audio/flac")
+    output = {"key": f"{lease.prefix}/vocals.flac", "bytes": size, "crc32": 0}
+    assert store.leases.succeed(lease, {}, {"vocals": output})
+    store.close()
+    url = open_signer(settings).archive_url(job_id, 600)
+    before = memory(api)
+    held = open_(ARCHIVES + 20, f"GET {url} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    wait_for("every place to be taken", lambda: httpx.head(api.url + url).status_code == 503)
+    assert memory(api) - before < 2.2 * ARCHIVES * PART  # a part of each and its copy, not 1.5 GB
+    assert api.seconds("/healthz/live") < SOON
+
+    for connection in held:
+        connection.close()
+    wait_for("a place", lambda: httpx.head(api.url + url).status_code == 200)
+    with httpx.stream("GET", api.url + url) as answer:
+        assert sum(map(len, answer.iter_bytes())) == int(answer.headers["Content-Length"]) > 30_000_000
+
+
+def memory(api: Api) -> int:
+    """Bytes that the api's processes hold."""
+    found = subprocess.run(["ps", "-eo", "pid=,ppid=,rss="], capture_output=True, text=True, check=True).stdout
+    rows = [tuple(map(int, line.split())) for line in found.splitlines()]
+    ours = {api.process.pid}
+    for pid, parent, _ in sorted(rows):
+        ours |= {pid} if parent in ours else set()
+    return sum(rss * 1024 for pid, _, rss in rows if pid in ours)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,12 @@ from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
 from tests.sounds import tone, write_sound
 from tests.specs import job_of, spec_of
+from tests.tagged import FALSE, TAGS, picture, tagged
 from workers.attempt.runner import Runner
 from workers.audio.decode import Limits, decode
+from workers.audio.demux import CONTAINERS
+from workers.audio.read_tags import read_tags
+from workers.audio.tags import Tags
 from workers.kinds.separate.models import Models
 
 
@@ -165,6 +170,9 @@ def test_each_of_two_same_jobs_lives_on_its_own(runner: Runner, song: Path, tmp_
         {"part": Part(start=0.5)},
         {"part": Part(trim_start=True)},
         {"channels": "source"},
+        {"formats": ("flac", "mp3")},
+        {"tags": False},
+        {"title_template": "{stem}"},
     ],
 )
 def test_another_wish_is_another_result(runner: Runner, song: Path, change: dict[str, Any]) -> None:
@@ -200,3 +208,66 @@ def test_stems_come_at_the_rate_asked_for(runner: Runner, song: Path, tmp_path: 
     mixture = decode(song_then, tmp_path / "then.f32", Limits(60)).samples()
     inner = slice(2000, -2000)  # the edges ring
     assert np.abs(np.sum(sums, axis=0)[inner] - mixture[inner]).max() < 0.01
+
+
+def tags_of(runner: Runner, job: Job, name: str, tmp_path: Path) -> Tags:
+    (tmp_path / "stem").write_bytes(fetched(runner, job.outputs[name]["key"], tmp_path))
+    return read_tags(tmp_path / "stem", CONTAINERS, tmp_path / "stem.cover")
+
+
+def test_stems_carry_the_song_s_tags_and_cover_in_every_format(runner: Runner, tmp_path: Path) -> None:
+    song, formats = tagged(tmp_path / "song.mp3", TAGS | FALSE, picture()), ("flac", "mp3", "wav", "aac", "opus")
+    job = run(runner, song, spec(formats=formats, residual=True))
+
+    assert list(job.outputs) == [f"{stem}.{each}" for stem in ("vocals", "drums", "residual") for each in formats]
+    for name, output in job.outputs.items():
+        stem, format = name.split(".")
+        assert (output["stem"], output["format"]) == (stem, format)
+        assert output["crc32"] == zlib.crc32(fetched(runner, output["key"], tmp_path))
+        found = tags_of(runner, job, name, tmp_path)
+        assert dict(found.fields) == {**TAGS, "title": f"Sóng ({stem})"}
+        assert found.cover is not None
+        assert found.cover.data == picture()
+    assert job.facts == {"clipped_samples": 0}
+    # separated once, and each file is what it would be alone
+    alone = run(runner, song, spec(stems=("vocals",)))
+    vocals = fetched(runner, job.outputs["vocals.flac"]["key"], tmp_path)
+    assert fetched(runner, alone.outputs["vocals"]["key"], tmp_path) == vocals
+    assert list(told(runner, job, tmp_path)["outputs"]) == list(job.outputs)
+
+
+def test_tags_may_be_left_out_and_titles_made_otherwise(runner: Runner, tmp_path: Path) -> None:
+    song = tagged(tmp_path / "song.flac", TAGS, picture())
+    bare = run(runner, song, spec(tags=False))
+    other = run(runner, song, spec(title_template="{stem} of {title} by {model}"))
+
+    assert tags_of(runner, bare, "vocals", tmp_path) == Tags()
+    assert tags_of(runner, other, "vocals", tmp_path).title == "vocals of Sóng by demo"
+    samples = []
+    for job in (bare, other):
+        (tmp_path / "stem").write_bytes(fetched(runner, job.outputs["vocals"]["key"], tmp_path))
+        samples.append(decode(tmp_path / "stem", tmp_path / "stem.f32", Limits(60)).samples())
+    np.testing.assert_array_equal(samples[0], samples[1])
+
+
+def test_the_same_sound_under_other_tags_keeps_its_own(runner: Runner, tmp_path: Path) -> None:
+    run(runner, tagged(tmp_path / "one.flac", {"title": "One"}))
+    two = run(runner, tagged(tmp_path / "two.flac", {"title": "Two"}))
+
+    assert not two.cached
+    assert tags_of(runner, two, "vocals", tmp_path).title == "Two (vocals)"
+
+
+def test_a_song_without_a_title_is_named_by_its_file(runner: Runner, song: Path, tmp_path: Path) -> None:
+    first = run(runner, song)
+    again = run(runner, song)
+    other = run(runner, song.rename(tmp_path / "Mr. X feat. Y"))
+
+    assert (first.cached, again.cached, other.cached) == (False, True, False)
+    assert tags_of(runner, again, "vocals", tmp_path).title == "song (vocals)"
+    assert tags_of(runner, other, "vocals", tmp_path).title == "Mr. X feat. Y (vocals)"
+    # the name of a song that has a title is in none of its files
+    titled = tagged(tmp_path / "titled.flac", {"title": "T"})
+    assert not run(runner, titled).cached
+    assert run(runner, titled.rename(tmp_path / "other.flac")).cached
+    assert not run(runner, song.parent / "Mr. X feat. Y", spec(tags=False)).cached

@@ -120,6 +120,64 @@ def test_a_server_may_name_the_file(site: Site, song: bytes, order: Order) -> No
     assert ask(order, url).name == "evil.flac"
 
 
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ('attachment; filename="a; b.mp3"', "a; b.mp3"),
+        (r'attachment; filename="say \"hi\".mp3"', "say _hi_.mp3"),
+        ("attachment; filename*=UTF-8''na%C3%AFve%20%3B.mp3", "naïve ;.mp3"),
+        ("attachment; filename=\"EURO.mp3\"; filename*=utf-8''%e2%82%ac.mp3", "€.mp3"),
+        ("attachment; filename*=utf-8''%e2%82%ac.mp3; filename=EURO.mp3", "€.mp3"),
+        ("attachment; filename*=iso-8859-1'en'%A3%20rates.mp3", "£ rates.mp3"),
+        ("attachment; filename*=klingon''q.mp3", "q.mp3"),
+        ("attachment; filename*0*=UTF-8''foo-%c3%a4; filename*1=\".mp3\"", "foo-ä.mp3"),
+        ('attachment; filename="=?UTF-8?B?w6TDtsO8Lm1wMw==?="', "äöü.mp3"),
+        ('attachment; filename="=?UTF-8?X?broken?="', "=_UTF-8_X_broken_="),
+        ('attachment; filename="caf\xe9.mp3"', "café.mp3"),
+        ('attachment; name="filename=evil.mp3"; filename="good.mp3"', "good.mp3"),
+        (r'attachment; filename="C:\music\song.mp3"', "song.mp3"),
+        ('inline; FILENAME = "../../x.mp3"; size=1', "x.mp3"),
+        ("attachment;filename=foo bar.mp3", "foo bar.mp3"),
+        ('attachment; filename=""', "get"),
+        ("attachment", "get"),
+        ('";;=\\', "get"),
+    ],
+)
+def test_a_host_names_its_file_by_the_rules(site: Site, order: Order, value: str, name: str) -> None:
+    url = site.serve("/get", b"\0", Content_Disposition=value)
+    guard = Guard(order.allowed_networks)
+    fetched = direct.fetch_direct(replace(order, url=url), guard, lambda done, total: None)
+    assert fetched is not None
+    assert fetched.name == name
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/html; charset=utf-8", "application/json", "", "image/png"])
+def test_audio_is_known_by_its_first_bytes(site: Site, song: bytes, order: Order, kind: str) -> None:
+    assert Path(ask(order, site.serve("/song", song, kind)).path).read_bytes() == song
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "code"),
+    [
+        (b"Dear stemsvc", "text/plain", "source_is_text"),
+        (b"\xff\xfeD\0e\0a\0r\0", "text/plain", "source_is_text"),
+        (b'{"error": "gone"}', "", "source_is_text"),
+        (b" <!-- x --><!DOCTYPE html><p>hello", "audio/mpeg", "source_is_text"),
+        (b"\xef\xbb\xbf<html><p>hello", "application/octet-stream", "source_unknown"),
+    ],
+)
+def test_text_is_no_audio_whatever_its_host_calls_it(
+    site: Site, order: Order, body: bytes, kind: str, code: str
+) -> None:
+    assert refusal(order, site.serve("/x", body, kind)).code == code
+
+
+def test_a_playlist_that_is_served_as_text_is_one(site: Site, song: bytes, order: Order) -> None:
+    site.serve("/0.ts", song, "video/mp2t")
+    text = "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n/0.ts\n#EXT-X-ENDLIST\n"
+    assert Path(ask(order, site.serve("/list.m3u8", text.encode(), "text/plain")).path).read_bytes() == song
+
+
 def test_redirects_are_followed_and_each_is_looked_at(site: Site, song: bytes, order: Order) -> None:
     site.serve("/song.flac", song)
     good = site.serve("/a", b"", status=302, Location="/song.flac")

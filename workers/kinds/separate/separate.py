@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemsvc.jobs.encoding import Encoding
+from stemsvc.jobs.filenames import without_ending
+from stemsvc.jobs.titles import stem_title
 from stemsvc.kinds.separate.kind import SeparateParams
 from stemsvc.kinds.separate.stems import MINUS, find, needed
 from stemsvc.models.catalog import ModelEntry
@@ -23,6 +25,7 @@ from workers.audio.decode import Limits
 from workers.audio.decode_process import decode_apart
 from workers.audio.encode import Encoded, Encoder
 from workers.audio.rate import RateConverter, resample_track
+from workers.audio.tags import NONE, Tags
 from workers.audio.track import CHANNELS, FRAME_BYTES, Track
 from workers.host.scratch import check_room
 from workers.kinds.separate.models import Models
@@ -35,10 +38,28 @@ Sound = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Separated:
-    """The decoded track, and the files made from it by the outputs' names."""
+    """The decoded track, and the files made from it by the names of `planned`.
+
+    `named` says whether the files' titles are made from the track's name, because its tags have no title.
+    """
 
     track: Track
     outputs: dict[str, Encoded]
+    named: bool = False
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A file to write: an output in one format."""
+
+    output: str
+    encoding: Encoding
+
+
+def planned(params: SeparateParams, encoding: Encoding) -> dict[str, Planned]:
+    """The files of a separation by their names in the job's `files`: each output in each of the formats."""
+    both = [(output, each) for output in params.outputs for each in encoding.each]
+    return {encoding.file_key(output, each.format): Planned(output, each) for output, each in both}
 
 
 def separate_file(
@@ -52,9 +73,11 @@ def separate_file(
     limits: Limits,
     on_progress: OnProgress,
     computing: Callable[[Track], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
+    name: str = "",
 ) -> Separated:
-    """Write `<output>.<extension>` for every requested output into `folder`.
+    """Write `<output>.<extension>` for every requested output, in each format, into `folder`.
 
+    The files carry the track's tags and cover, if the encoding says so; `name` is the track's name.
     Outputs have the exact length of the track or of the part that `params` names, and the source's rate unless the
     encoding names one. `computing` is entered while
     the device computes: jobs that share the device wait there. Raises what the decoder, the engine and the encoders
@@ -75,11 +98,12 @@ def separate_file(
         lambda done, total: on_progress("downloading", done, total or 0),
     )
     mixing = _Mixing(_heard(track, params, encoding, folder), entry, params, stems)
-    paths = {name: folder / f"{name}.{encoding.extension}" for name in params.outputs}
     rate = encoding.sample_rate or track.sample_rate
     channels = 1 if params.channels == "source" and track.channels == 1 else CHANNELS
-    make = {name: _maker(path, rate, encoding, channels) for name, path in paths.items()}
-    with Writers(make) as writers:
+    files = planned(params, encoding)
+    outputs = {key: each.output for key, each in files.items()}
+    make = {key: _maker(folder, rate, each, _tags(track, name, params, each), channels) for key, each in files.items()}
+    with Writers(make, outputs) as writers:
         with computing(track):
             on_progress("separating", 0, 1)
             pieces = separator.separate(
@@ -90,7 +114,7 @@ def separate_file(
                     writers.write(mixing.mix(piece))
         on_progress("encoding", 1, 1)
         writers.write(mixing.rest())
-        return Separated(track, writers.close())
+        return Separated(track, writers.close(), encoding.tags and not track.tags.title)
 
 
 def _files_bytes(track: Track, params: SeparateParams, encoding: Encoding, entry: ModelEntry) -> int:
@@ -99,12 +123,24 @@ def _files_bytes(track: Track, params: SeparateParams, encoding: Encoding, entry
     rate = encoding.sample_rate or track.sample_rate
     each = FRAME_BYTES if encoding.bit_depth == "float32" else FRAME_BYTES * 3 // 4  # 24 bits; lossy files are smaller
     heard = FRAME_BYTES if rate != track.sample_rate else 0
-    files = round(track.seconds * rate) * (heard + each * len(params.outputs))
-    return round(track.seconds * entry.sample_rate) * copy + files
+    count = len(params.outputs) * len(encoding.each)
+    covers = count * track.tags.cover.path.stat().st_size if track.tags.cover and encoding.tags else 0
+    files = round(track.seconds * rate) * (heard + each * count)
+    return round(track.seconds * entry.sample_rate) * copy + files + covers
 
 
-def _maker(path: Path, rate: int, encoding: Encoding, channels: int) -> Callable[[], Encoder]:
-    return lambda: Encoder(path, rate, encoding.format, encoding.bit_depth, channels)
+def _maker(folder: Path, rate: int, file: Planned, tags: Tags, channels: int) -> Callable[[], Encoder]:
+    path, how = folder / f"{file.output}.{file.encoding.extension}", file.encoding
+    return lambda: Encoder(path, rate, how.format, how.bit_depth, tags, channels)
+
+
+def _tags(track: Track, name: str, params: SeparateParams, file: Planned) -> Tags:
+    """The tags of a file: the track's, under a title that names the stem."""
+    if not file.encoding.tags:
+        return NONE
+    title = track.tags.title or without_ending(name)
+    template = file.encoding.title_template
+    return track.tags.titled(stem_title(title, file.output, params.model, template) if title else "")
 
 
 def _heard(track: Track, params: SeparateParams, encoding: Encoding, folder: Path) -> Track:

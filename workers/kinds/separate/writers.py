@@ -18,10 +18,14 @@ AHEAD = 2  # pieces that may wait for an encoder: memory stays flat, and a slow 
 
 
 class Writers:
-    """Several files written at once. What an encoder raises is raised by the next `write` or by `close`."""
+    """Several files written at once. What an encoder raises is raised by the next `write` or by `close`.
 
-    def __init__(self, make: dict[str, Callable[[], Encoder]]) -> None:
+    `outputs` names the output that each file gets: one may have files in several formats.
+    """
+
+    def __init__(self, make: dict[str, Callable[[], Encoder]], outputs: dict[str, str]) -> None:
         self._writers = {name: _Writer(name, encoder) for name, encoder in make.items()}
+        self._outputs = outputs
 
     def __enter__(self) -> Writers:
         for writer in self._writers.values():
@@ -35,9 +39,9 @@ class Writers:
             writer.stop()
 
     def write(self, pieces: dict[str, Sound]) -> None:
-        """Hand the next samples [n, 2] to each file's encoder; waits while one is behind."""
-        for name, samples in pieces.items():
-            self._writers[name].put(samples)
+        """Hand each output's next samples [n, 2] to the encoders of its files; waits while one is behind."""
+        for name, writer in self._writers.items():
+            writer.put(pieces[self._outputs[name]])
 
     def close(self) -> dict[str, Encoded]:
         """Wait for all files to be finished."""
