@@ -31,7 +31,6 @@ FORMATS: dict[str, dict[str, Any]] = {
     "a.aac": {"codec": "aac"},
     "a.wv": {"codec": "wavpack"},
     "a.tta": {"codec": "tta"},
-    "a.wma": {"codec": "wmav2"},
 }
 SOUND = tone(2.0, 48000)
 
