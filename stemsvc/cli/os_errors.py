@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 
 from stemsvc.errors import DiskLow, FolderRefused, StemsvcError
 
@@ -16,7 +15,7 @@ REFUSED = (
 
 def translated(error: OSError) -> StemsvcError | None:
     """The error to tell: that a disk is full, or that a file or folder can't be used. None for what is neither."""
-    where = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else "a file or folder"
+    where = error.filename if isinstance(error.filename, str) else "a file or folder"
     if error.errno in FULL:
         return DiskLow(f"{where}: {error.strerror}: free space, or move STEMSVC_DATA_DIR")
     if error.errno in REFUSED:

@@ -42,8 +42,8 @@ class Blocking(Generic[P, T]):
 
         @functools.wraps(bound)
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
-            result: T = client.drive(bound(*args, **kwargs))
-            return result
+            flow: Flow[T] = bound(*args, **kwargs)
+            return client.drive(flow)
 
         return call
 
