@@ -11,13 +11,15 @@ help:  ## List the targets
 # The files of requirements.lock, by their hashes. Runs again only when a file it depends on is newer than the last run.
 $(READY): pyproject.toml requirements.lock deploy/torch-cpu.lock deploy/cuda.lock deploy/install.sh
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "stemsvc needs Python 3.11 or newer")'
-	PYTHON='$(PYTHON)' deploy/install.sh $(VENV) requirements.lock --editable
+	@echo 'make sets up $(VENV), once: about 3 GB on disk (6 GB with CUDA), mostly torch, OpenVINO and tools for the tests.'
+	@echo 'Expect 5 to 15 minutes on a fast line. TORCH_INDEX=URL names the index with torch for CPUs (README.md).'
+	@PYTHON='$(PYTHON)' deploy/install.sh $(VENV) requirements.lock --editable
 	touch $@
 
 setup: $(READY)  ## Make .venv with everything in it
 
 demo: $(READY)  ## Start the service, separate the bundled song (or SONG=path) over HTTP, show the stems, stop
-	$(BIN)/stemsvc demo $(if $(SONG),'$(SONG)')
+	$(BIN)/stemsvc demo $(if $(SONG),"$$SONG")
 
 up: $(READY)  ## Start the service on this machine, leave it running and say where
 	$(BIN)/stemsvc up --detach
@@ -54,7 +56,7 @@ lint: $(READY)  ## Check style, types, layers, known holes; chart, compose, imag
 	$(BIN)/mypy
 	MYPYPATH=tests/plugin $(BIN)/mypy -m stemsvc_reverse.kind -m stemsvc_reverse.form -m stemsvc_reverse.work
 	$(BIN)/lint-imports
-	$(BIN)/bandit -q -c pyproject.toml -r stemsvc api workers
+	$(BIN)/bandit -q -c pyproject.toml -r stemsvc client/src api workers
 	$(BIN)/python -m tests.audit
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
 	$(BIN)/hadolint deploy/api.Dockerfile deploy/worker.Dockerfile

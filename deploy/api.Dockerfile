@@ -7,6 +7,7 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY deploy/install.sh deploy/api.lock deploy/
 COPY stemsvc stemsvc
+COPY client/src client/src
 COPY api api
 COPY workers/__init__.py workers/
 RUN PIP_NO_CACHE_DIR=1 deploy/install.sh /opt/stemsvc deploy/api.lock

@@ -8,6 +8,7 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY deploy/install.sh deploy/worker.lock deploy/torch-cpu.lock deploy/cuda.lock deploy/
 COPY stemsvc stemsvc
+COPY client/src client/src
 COPY api/__init__.py api/
 COPY workers workers
 RUN PIP_NO_CACHE_DIR=1 TORCH_INDEX="${TORCH_INDEX}" deploy/install.sh /opt/stemsvc deploy/worker.lock

@@ -8,21 +8,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+import click
+from stemsvc_client import Client, Made
 
-from stemsvc.client import Client
+from stemsvc.cli.submitting import Bars, translated
+from stemsvc.cli.terminal import Column, Listing
 from stemsvc.demo.measure import loudness, read_sound, si_sdr
 from stemsvc.demo.picture import draw_waveforms
 from stemsvc.embedded import background
-from stemsvc.errors import revived
 from stemsvc.folders import for_the_caller
 from stemsvc.settings import Settings
 
 HERE = Path(__file__).parent
 SONG = HERE / "song" / "mixture.flac"
-console = Console()
+HEADINGS = ("stem", "seconds", "LUFS", "SI-SDR dB", "better by dB")
 
 
 def run_demo(song: Path | None, output: Path, url: str | None, model: str, key: str | None = None) -> None:
@@ -38,17 +37,17 @@ def run_demo(song: Path | None, output: Path, url: str | None, model: str, key: 
         return
     with _service() as started, for_the_caller():
         _separate(started, song or SONG, output, model)
-    console.print("the service is stopped again")
+    click.echo("the service is stopped again")
 
 
 @contextmanager
 def _service() -> Iterator[str]:
     """Run our own `stemsvc up` on a free port over a temporary folder; yields its URL."""
     with tempfile.TemporaryDirectory(prefix="stemsvc-demo-") as folder:
-        console.print("starting stemsvc: private Redis, SQLite, local storage, api, dispatcher, CPU worker ...")
+        click.echo("starting stemsvc: private Redis, SQLite, local storage, api, dispatcher, CPU worker ...")
         settings = Settings().model_copy(update={"data_dir": Path(folder), "api_port": 0})
         stack = background.start(settings)
-        console.print(f"it is up at {stack.url}")
+        click.echo(f"it is up at {stack.url}")
         try:
             yield stack.url
         finally:
@@ -56,39 +55,31 @@ def _service() -> Iterator[str]:
 
 
 def _separate(url: str, song: Path, output: Path, model: str, key: str | None = None) -> None:
-    with Client(url, key=key) as client:
-        job = client.submit(song, model=model, format="flac", residual="true")
-        console.print(f"sent {song.name} as job {job['id']}")
-        job = _follow(client, job["id"])
-        if job["state"] != "succeeded":
-            raise revived(job["error"] or {"code": job["state"], "detail": "the job was ended by someone else"})
-        files = {name: client.download(stem["url"], output / f"{name}.flac") for name, stem in job["stems"].items()}
-    stems = {name: read_sound(path) for name, path in files.items()}
-    _print_table(song, job, stems)
+    click.echo(f"sending {song.name}")
+    with translated(), Client(url, key=key) as client, Bars() as bars:
+        made = client.run(
+            song,
+            model=model,
+            format="flac",
+            residual=True,
+            filename_template="{stem}",
+            output_dir=output,
+            on_progress=bars.show,
+        )
+    for warning in made.job.warnings:
+        click.echo(f"warning: {warning.code}: {warning.detail}")
+    stems = {name: read_sound(path) for name, path in made.paths.items()}
+    _print_table(song, made, stems)
     picture = draw_waveforms(song.stem, stems, output / "waveforms.png")
-    console.print(f"stems and picture: {output.resolve()} ({picture.name} shows the mixture and every stem)")
+    for name, path in made.paths.items():
+        click.echo(f"{name}: {path.resolve()}")
+    click.echo(f"the mixture and every stem as waveforms: {picture.resolve()}")
 
 
-def _follow(client: Client, job_id: str) -> dict[str, Any]:
-    columns = (
-        TextColumn("{task.description:12}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("queued", total=1.0)
-
-        def show(job: dict[str, Any]) -> None:
-            bar.update(task, description=job["progress"]["stage"], completed=job["progress"]["fraction"])
-
-        return client.wait(job_id, timeout=24 * 3600, on_change=show)
-
-
-def _print_table(song: Path, job: dict[str, Any], stems: dict[str, Any]) -> None:
-    table = Table(title=f"{job['filename']} separated by {job['model']}")
-    for heading in ("stem", "seconds", "LUFS", "SI-SDR dB", "better by dB"):
-        table.add_column(heading, justify="left" if heading == "stem" else "right")
+def _print_table(song: Path, made: Made, stems: dict[str, Any]) -> None:
+    click.echo(f"{made.job.filename} separated by {made.job.model}")
+    columns = [Column(heading, right=heading != "stem") for heading in HEADINGS]
+    table = Listing(*columns)
     mixture = read_sound(song)[0] if song == SONG else None
     for name, (samples, rate) in stems.items():
         lufs = loudness(samples, rate)
@@ -98,7 +89,5 @@ def _print_table(song: Path, job: dict[str, Any], stems: dict[str, Any]) -> None
             true = read_sound(truth)[0]
             value = si_sdr(samples, true)
             score, gain = f"{value:.1f}", f"{value - si_sdr(mixture, true):+.1f}"
-        table.add_row(name, f"{len(samples) / rate:.2f}", "-" if lufs is None else f"{lufs:.1f}", score, gain)
-    console.print(table)
-    for name, stem in job["stems"].items():
-        console.print(f"{name}: {stem['url']}", soft_wrap=True)
+        table.add(name, f"{len(samples) / rate:.2f}", "-" if lufs is None else f"{lufs:.1f}", score, gain)
+    table.show()

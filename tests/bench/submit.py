@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+from stemsvc_client import Client
 
-from stemsvc.client import Client
 from stemsvc.demo.render import render_song
 from stemsvc.embedded import background
 from stemsvc.settings import Settings

@@ -119,6 +119,7 @@ def test_the_step_that_installs_an_image_runs(tmp_path: Path, kind: str, there: 
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(name, source)
     shutil.copytree("deploy", source / "deploy")
+    shutil.copytree("client/src", source / "client" / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("stemsvc", "api", "workers"):
         whole = name == "stemsvc" or (name == "api") == (kind == "api")
         if whole:

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+from stemsvc_client import Client, Job, Retry, StemsvcError, TransientError
 
-from stemsvc.client import Client
-from stemsvc.errors import StemsvcError, TransientError
 from tests.faults.auditor import Errand
 from tests.faults.reader import ENDED
 from tests.faults.world import World
@@ -88,7 +87,7 @@ class Crowd:
 
     def _work(self, number: int) -> None:
         rng = random.Random(f"{self.seed} {number}")
-        with Client(self.url, timeout=30.0) as client:
+        with Client(self.url, timeout=30.0, retry=Retry(0)) as client:
             one = _Client(self, client, rng)
             while not self._stop.wait(self.pause):
                 way = rng.choices(list(WAYS), [weight for weight, _ in WAYS.values()])[0]
@@ -258,11 +257,11 @@ class _Client:
         self._crowd.errands.append(errand)
         return errand, fields
 
-    def _submit(self, path: Path, key: str | None, errand: Errand, fields: Mapping[str, Any]) -> dict[str, Any]:
+    def _submit(self, path: Path, key: str | None, errand: Errand, fields: Mapping[str, Any]) -> Job:
         texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
         return self._client.submit(path, key, **texts, metadata=json.dumps({"errand": errand.id}))
 
-    def _accepted(self, errand: Errand, send: Callable[[], dict[str, Any]], key: str | None) -> None:
+    def _accepted(self, errand: Errand, send: Callable[[], Job], key: str | None) -> None:
         """Send until the answer is a job."""
 
         def look() -> str:

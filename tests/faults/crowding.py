@@ -11,9 +11,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
+from stemsvc_client import Client, UsageError
 
-from stemsvc.client import Client
-from stemsvc.errors import UsageError
 from tests.faults.stage import LONGEST, SHORT, Stage
 
 PLACES = 20  # for jobs in the bounded queue

@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from stemsvc.errors import TransientError
+from stemsvc_client import TransientError
+
 from tests.faults.killer import pool_processes
 from tests.faults.stage import LONG, Stage, submit_until_accepted
 from tests.faults.starving import MEETS

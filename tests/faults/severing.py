@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stemsvc.errors import TransientError
+from stemsvc_client import TransientError
+
 from stemsvc.jobs.record import Priority
 from stemsvc.jobstore.outbox import Claimed
 from stemsvc.queue.celery import Publisher

@@ -19,11 +19,10 @@ import httpx
 import numpy as np
 from celery import Celery
 from pytest_celery import CeleryTestBroker, CeleryTestWorker
+from stemsvc_client import Client, Retry, TransientError
 
-from stemsvc.client import Client
 from stemsvc.demo.render import render_song
 from stemsvc.embedded.redis_server import free_port
-from stemsvc.errors import TransientError
 from stemsvc.queue.celery import AWAY, make_celery
 from stemsvc.settings import Settings
 from tests.conftest import ACCESS_KEY, SECRET_KEY, rclone_command
@@ -149,7 +148,7 @@ class Stage:
             self.fetcher.ready()
         for worker in self.workers:
             worker.container.ready()
-        self.client = cleanup.enter_context(Client(self.url))
+        self.client = cleanup.enter_context(Client(self.url, retry=Retry(0)))
         self.reader = Reader(self.postgres.url if self.postgres else database, self.objects, self.url)
 
     def start_api(self, cleanup: contextlib.ExitStack, name: str, **changes: str) -> tuple[LocalProcess, str]:
@@ -250,7 +249,7 @@ class Stage:
         """Wait until these jobs have ended; returns the seconds that it took."""
         start = time.monotonic()
         for job_id in job_ids:
-            self.client.wait(job_id, seconds, pause=0.05)
+            self.client.wait(job_id, seconds)
         return time.monotonic() - start
 
     def worker_of(self, child: int) -> CeleryTestWorker:

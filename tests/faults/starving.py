@@ -7,7 +7,8 @@ import sqlite3
 import time
 from collections.abc import Callable
 
-from stemsvc.errors import TransientError
+from stemsvc_client import TransientError
+
 from tests.faults.proxy import Mood
 from tests.faults.stage import LEASE, LONG, SHORT, Stage, submit_until_accepted
 from tests.processes import wait_for

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stemsvc_client import Client
 
-from stemsvc.client import Client
 from stemsvc.demo.render import render_song
 from stemsvc.embedded import background
 from stemsvc.embedded.redis_server import free_port

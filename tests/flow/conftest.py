@@ -15,8 +15,8 @@ from pytest_celery import (
     CeleryTestWorker,
     CeleryWorkerCluster,
 )
+from stemsvc_client import Client
 
-from stemsvc.client import Client
 from stemsvc.embedded.redis_server import RedisServer, free_port
 from stemsvc.queue.celery import make_celery
 from stemsvc.settings import Settings

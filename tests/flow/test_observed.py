@@ -87,7 +87,7 @@ def test_one_job_is_seen_from_its_request_to_its_end(
     alive = tmp_path / "alive"
     touched = alive.stat().st_mtime_ns
     _check_trace(collector, job_id)
-    _check_logs(tmp_path, job_id, done)
+    _check_logs(tmp_path, job_id, dict(done.raw))
     _check_figures(service, port, failed["error"]["code"])
     _check_flower(flower, job_id)
     wait_for("the main loop to turn", lambda: alive.stat().st_mtime_ns > touched, 20)

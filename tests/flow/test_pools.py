@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from pytest_celery import CeleryTestSetup
+from stemsvc_client import Client, Job
 
-from stemsvc.client import Client
 from stemsvc.queue.celery import make_celery
 from stemsvc.settings import Settings
 from tests.flow.conftest import Service
@@ -42,7 +41,7 @@ def key(environment: dict[str, str], name: str) -> str:
     return next(word for word in done.stdout.split() if word.startswith("stemsvc_"))
 
 
-def began(job: dict[str, Any]) -> datetime:
+def began(job: Job) -> datetime:
     (at,) = [move["at"] for move in job["timeline"] if move["to"] == "running"]
     return datetime.fromisoformat(at)
 

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from standardwebhooks import Webhook
+from stemsvc_client import UsageError
 
 from stemsvc.accounts.cipher import open_cipher
 from stemsvc.embedded.redis_server import free_port
-from stemsvc.errors import UsageError
 from stemsvc.jobstore import JobStore
 from stemsvc.queue.celery import make_celery
 from stemsvc.settings import Settings

@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+from stemsvc_client import Client
 
 from stemsvc.accounts.keys import Scope, new_key
-from stemsvc.client import Client
 from stemsvc.embedded import background
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.jobstore import JobStore

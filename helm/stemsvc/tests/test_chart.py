@@ -147,7 +147,7 @@ def test_our_programs_understand_what_they_are_told(documents: list[Document]) -
         if document["kind"] == "ConfigMap" and "pools.yaml" in document["data"]:
             pools = _pools(document["data"]["pools.yaml"])
     assert set(settings) <= names
-    assert Settings(**{name.removeprefix("STEMSVC_").lower(): value for name, value in settings.items()})  # type: ignore[arg-type]
+    assert Settings(**{name.removeprefix("STEMSVC_").lower(): value for name, value in settings.items()})
     assert pools
     for where, _, container in containers(documents):
         if where.split("/")[1] not in OURS:
