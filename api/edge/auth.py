@@ -1,8 +1,8 @@
 """Who asks: the key in `Authorization: Bearer`, what it may do, and whose jobs it sees.
 
-While no key exists and the api listens on the loopback only, the service is open to anyone who reaches it, but not to
-the pages that a browser on this machine opens (`api.edge.sites`). Every request needs a key once one was made, or when
-the api listens to other machines.
+While no key exists (or keys were waived) and the api listens on the loopback only, the service is open to anyone who
+reaches it, but not to the pages that a browser on this machine opens (`api.edge.sites`). Every request needs a key once
+one was made, or when the api listens to other machines.
 """
 
 from __future__ import annotations
@@ -74,14 +74,14 @@ class Doorkeeper:
         parts = parse_token(token.strip()) if kind.lower() == "bearer" else None
         key = self._find(parts[0]) if parts else None
         if parts is None or key is None or not fits(key, parts[1]):
-            raise _unauthorized("this key is unknown or revoked")
+            raise _unauthorized("this key is unknown, expired or revoked")
         return Caller(key)
 
     def _needed(self) -> bool:
         if not self._private:
             return True
-        until, found = self._any
-        if not found and time.monotonic() > until:  # once a key exists, requests always need one
+        until, _ = self._any
+        if time.monotonic() > until:  # a key may have been made, or keys waived
             self._any = (time.monotonic() + KEEP_SECONDS, self._keys.any())
         return self._any[1]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stemsvc.errors import BadSettings, SecretUnreadable
+from stemsvc.errors import BadSetting, SecretUnreadable
 from stemsvc.folders import made_once
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def new_key() -> str:
 
 
 def open_cipher(settings: Settings) -> Cipher:
-    """The cipher that the settings name. Raises `FatalError` `bad_settings` for a text that is no key.
+    """The cipher that the settings name. Raises `FatalError` `bad_setting` for a text that is no key.
 
     A job store in the data folder has a key there too, made at its first use, so that it needs no setting. It stays
     good for decrypting once a key is set.
@@ -91,4 +91,4 @@ def _fernet(key: str) -> Fernet:
     try:
         return Fernet(key)
     except ValueError as error:
-        raise BadSettings("STEMSVC_SECRET_KEY takes keys that `stemsvc secrets new-key` prints") from error
+        raise BadSetting("STEMSVC_SECRET_KEY takes keys that `stemsvc secrets new-key` prints") from error

@@ -7,7 +7,8 @@ import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
 from stemsvc.jobs.record import Priority
 
@@ -42,6 +43,10 @@ class Key:
     minutes_per_day: float | None = None  # of audio; None: any number
     max_stored_bytes: int | None = None  # of files at one time; 0: any number; None: what the settings say
     max_priority: Priority = Priority.NORMAL
+    expires_at: float | None = None
+    old_hash: str | None = None  # of the secret before the last rotation, which works until `old_until`
+    old_until: float | None = None
+    waived: bool = False  # `keys disable-auth` came after it: it makes no other request need a key
 
     def may(self, scope: Scope) -> bool:
         """Whether the key has the scope; an admin has all."""
@@ -71,6 +76,19 @@ def parse_token(token: str) -> tuple[str, str] | None:
     return (found[1], found[2]) if found else None
 
 
-def fits(key: Key, secret: str) -> bool:
-    """Whether the secret is the key's and the key is not revoked. The time it takes does not depend on the secret."""
-    return hmac.compare_digest(key.hash, hash_of(secret)) and key.revoked_at is None
+def renewed(key: Key, keep_until: float) -> tuple[Key, str]:
+    """The key with a new secret, and its token. The secret that it had works until then."""
+    secret = secrets.token_urlsafe(32)
+    return replace(key, hash=hash_of(secret), old_hash=key.hash, old_until=keep_until), f"{PREFIX}_{key.id}_{secret}"
+
+
+def fits(key: Key, secret: str, now: float | None = None) -> bool:
+    """Whether the secret is the key's now, and the key is neither revoked nor expired.
+
+    The time it takes does not depend on the secret.
+    """
+    now = time.time() if now is None else now
+    given = hash_of(secret)
+    fresh = hmac.compare_digest(key.hash, given)
+    old = hmac.compare_digest(key.old_hash or "", given) and now < (key.old_until or 0.0)
+    return (fresh or old) and key.revoked_at is None and (key.expires_at is None or now < key.expires_at)

@@ -1,27 +1,65 @@
-"""`stemsvc keys`: the operator makes, lists and revokes clients' keys."""
+"""`stemsvc keys`: the operator makes, lists, changes, renews and revokes clients' keys."""
 
 from __future__ import annotations
 
+import re
+import sys
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from stemsvc.accounts.keys import DEFAULT_SCOPES, Key, Scope, new_key
-from stemsvc.errors import BadName, KeyNotFound
+from stemsvc.accounts.keys import DEFAULT_SCOPES, Key, Scope, new_key, renewed
+from stemsvc.cli.stores import opened_store, whole_id
+from stemsvc.cli.terminal import AS_JSON, Listing, moment, plain_settings, print_json
+from stemsvc.errors import BadName, KeyNotFound, NotLoopback
 from stemsvc.jobs.record import Priority
 
 if TYPE_CHECKING:
     from stemsvc.jobstore import JobStore
 
-
 PRIORITY = click.Choice([each.word for each in Priority])
+KEY_ID = click.argument("key_id")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
+NEVER = "never"
+
+
+class ExpiryType(click.ParamType[float]):
+    """A time from now, such as `30d`, or a day or moment in ISO 8601; in seconds since the epoch. 0 for `never`."""
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Refuse what is no moment to come."""
+        if isinstance(value, float):
+            return value
+        if value == NEVER:
+            return 0.0
+        if found := re.fullmatch(r"(\d+(?:\.\d+)?)([mhdw])", value):
+            at = time.time() + float(found[1]) * SECONDS[found[2]]
+        else:
+            try:
+                read = datetime.fromisoformat(value)
+            except ValueError:
+                self.fail(f"{value!r} is no time such as 12h, 30d or 2w, and no day such as 2027-01-31", param, ctx)
+            at = (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+        if at <= time.time():
+            self.fail(f"{value!r} is over", param, ctx)
+        if at >= datetime.max.replace(tzinfo=UTC).timestamp():
+            self.fail(f"{value!r} is too far away; leave it out for a key that never expires", param, ctx)
+        return at
 
 
 @click.group()
 def keys() -> None:
-    """Make, list, change and revoke clients' keys. Once a key exists, every request needs one."""
+    """Make, list, change, renew and revoke clients' keys.
+
+    Once a key exists, every request needs one; `stemsvc keys disable-auth` is the way back. The beginning of an id is
+    enough where a command takes KEY_ID.
+    """
 
 
 @keys.command()
@@ -51,6 +89,8 @@ def keys() -> None:
     show_default=True,
     help="highest priority of its jobs; a key with the scope admin may send any",
 )
+@click.option("--expires", type=ExpiryType(), help="when it ends: 12h, 30d, 2w, or a day such as 2027-01-31")
+@click.option("--yes", is_flag=True, help="do not ask before the first key")
 def create(
     name: str,
     scopes: tuple[str, ...],
@@ -58,83 +98,169 @@ def create(
     minutes_per_day: float | None,
     max_stored_bytes: int | None,
     max_priority: str,
+    expires: float | None,
+    yes: bool,
 ) -> None:
     """Make a key for NAME and print it. It is shown only this once."""
-    if not name.strip() or len(name) > 200 or not name.isprintable():
-        raise BadName("a name has 1 to 200 printable characters")
-    key, token = new_key(name.strip(), frozenset(Scope(scope) for scope in scopes))
+    key, token = new_key(_checked(name), frozenset(Scope(scope) for scope in scopes))
     key = replace(
         key,
         max_waiting=max_waiting,
         minutes_per_day=minutes_per_day,
         max_stored_bytes=max_stored_bytes,
         max_priority=Priority[max_priority.upper()],
+        expires_at=expires or None,
     )
-    store = open_store()
-    store.keys.add(key)
-    store.close()
-    click.echo(f"key {key.id} for {key.name}: {', '.join(sorted(key.scopes))}", err=True)
+    with opened_store() as store:
+        if not store.keys.any():
+            _warn_of_the_first(yes)
+        store.keys.add(key)
+    until = f", until {moment(key.expires_at)}" if key.expires_at else ""
+    click.echo(f"key {key.id} for {key.name}: {', '.join(sorted(key.scopes))}{until}", err=True)
     click.echo(token)
 
 
+def _warn_of_the_first(yes: bool) -> None:
+    click.echo(
+        "no key is needed now; once this one exists, every request needs a key. "
+        "`stemsvc keys disable-auth` is the way back",
+        err=True,
+    )
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        click.confirm("make it?", abort=True, err=True)
+
+
 @keys.command("list")
-def list_() -> None:
+@AS_JSON
+def list_(as_json: bool) -> None:
     """List the keys. Their secrets are not stored."""
-    from rich.console import Console
-    from rich.table import Table
-
-    store = open_store()
-    found = store.keys.all()
-    store.close()
-    table = Table("id", "name", "scopes", "limits", "priority", "created", "revoked")
-    for key in found:
-        revoked = _moment(key.revoked_at) if key.revoked_at else ""
-        scopes = " ".join(sorted(key.scopes))
-        table.add_row(key.id, key.name, scopes, _limits(key), key.highest.word, _moment(key.created_at), revoked)
+    with opened_store() as store:
+        found, needed = store.keys.all(), store.keys.any()
+    if as_json:
+        print_json([*map(_facts, found)])
+        return
     if found:
-        Console().print(table)
-    else:
-        click.echo("no keys: anyone who reaches the api on the loopback can use it")
+        listing = Listing("id", "name", "scopes", "limits", "priority", "created", "expires", "revoked")
+        for key in found:
+            times = (_shown(each) for each in (key.created_at, key.expires_at, key.revoked_at))
+            listing.add(key.id, key.name, " ".join(sorted(key.scopes)), _limits(key), key.highest.word, *times)
+        listing.show()
+    if not needed:
+        click.echo(f"no {'key is needed' if found else 'keys'}: anyone who reaches the api on the loopback can use it")
 
 
 @keys.command()
-@click.argument("key_id")
-@click.option("--max-priority", type=PRIORITY, required=True, help="highest priority of its jobs from now on")
-def change(key_id: str, max_priority: str) -> None:
+@KEY_ID
+@click.option("--max-priority", type=PRIORITY, help="highest priority of its jobs from now on")
+@click.option("--expires", type=ExpiryType(), help="when it ends: as for `create`, or `never`")
+def change(key_id: str, max_priority: str | None, expires: float | None) -> None:
     """Change what the key KEY_ID may do. The api knows within seconds. Jobs that were accepted stay as they are."""
-    store = open_store()
-    changed = store.keys.allow(key_id, Priority[max_priority.upper()])
-    store.close()
-    if not changed:
-        raise KeyNotFound(f"no valid key {key_id}")
-    click.echo(f"jobs of {key_id} have at most the priority {max_priority}")
+    if max_priority is None and expires is None:
+        raise click.UsageError("give --max-priority or --expires")
+    with opened_store() as store:
+        key = _valid(store, key_id)
+        if max_priority is not None:
+            store.keys.allow(key.id, Priority[max_priority.upper()])
+            click.echo(f"jobs of {key.id} have at most the priority {max_priority}")
+        if expires is not None:
+            store.keys.expire(key.id, expires or None)
+            click.echo(f"{key.id} expires {moment(expires) if expires else NEVER}")
 
 
 @keys.command()
-@click.argument("key_id")
+@KEY_ID
+@click.argument("name")
+def rename(key_id: str, name: str) -> None:
+    """Call the key KEY_ID by another NAME."""
+    with opened_store() as store:
+        key = _valid(store, key_id)
+        store.keys.rename(key.id, _checked(name))
+    click.echo(f"{key.id} is called {name.strip()}")
+
+
+@keys.command()
+@KEY_ID
+@click.option(
+    "--keep-hours",
+    type=click.FloatRange(0),
+    default=24.0,
+    show_default=True,
+    help="time that the old secret still works",
+)
+def rotate(key_id: str, keep_hours: float) -> None:
+    """Make a new secret for the key KEY_ID and print the key. The old one works beside it for some hours."""
+    with opened_store() as store:
+        key, token = renewed(_valid(store, key_id), time.time() + keep_hours * 3600)
+        store.keys.renew(key)
+    click.echo(f"key {key.id} for {key.name}: the old secret works until {moment(key.old_until)}", err=True)
+    click.echo(token)
+
+
+@keys.command()
+@KEY_ID
 def revoke(key_id: str) -> None:
     """Revoke the key KEY_ID. Within seconds the api refuses it. Its jobs stay."""
-    store = open_store()
-    revoked = store.keys.revoke(key_id)
-    store.close()
-    if not revoked:
-        raise KeyNotFound(f"no valid key {key_id}")
-    click.echo(f"revoked {key_id}")
+    with opened_store() as store:
+        key = _valid(store, key_id)
+        store.keys.revoke(key.id)
+    click.echo(f"revoked {key.id}")
 
 
-def open_store() -> JobStore:
-    """Bring the tables of the job store that the settings name up to date, and open it."""
-    from stemsvc.accounts.cipher import open_cipher
-    from stemsvc.folders import private_folder
-    from stemsvc.jobstore import JobStore
-    from stemsvc.jobstore.engine import migrate
-    from stemsvc.settings import Settings
+@keys.command("disable-auth")
+def disable_auth() -> None:
+    """Let requests come without a key again, until the next key is made. Only where the api listens on the loopback.
 
-    settings = Settings()
-    if not settings.database_url:
-        private_folder(settings.data_dir)
-    migrate(settings.resolved_database_url)
-    return JobStore(settings.resolved_database_url, cipher=open_cipher(settings))
+    The keys work on: who sends one sees its jobs alone. Who sends none may do everything.
+    """
+    from stemsvc.embedded.state import running
+
+    settings = plain_settings()
+    stack = running(settings)
+    hosts = [settings.api_host, *([stack.url.partition("://")[2].rpartition(":")[0]] if stack else [])]
+    if beyond := [host for host in hosts if host.strip("[]") not in LOOPBACK]:
+        raise NotLoopback(f"the api listens on {beyond[0]}, where every request needs a key")
+    with opened_store() as store:
+        count = store.keys.waive()
+    click.echo(f"within seconds no request needs a key any more; the keys that there are ({count}) work on")
+
+
+def whole_key(store: JobStore, given: str) -> Key:
+    """The one key whose id begins so, revoked or not. Raises `key_not_found` or `ambiguous_id`."""
+    by_id = {key.id: key for key in store.keys.all()}
+    found = whole_id(given, lambda start: [each for each in by_id if each.startswith(start)], _unknown(given))
+    return by_id[found]
+
+
+def _valid(store: JobStore, given: str) -> Key:
+    by_id = {key.id: key for key in store.keys.all() if key.revoked_at is None}
+    found = whole_id(given, lambda start: [each for each in by_id if each.startswith(start)], _unknown(given))
+    return by_id[found]
+
+
+def _unknown(given: str) -> KeyNotFound:
+    return KeyNotFound(f"no valid key {given}; `stemsvc keys list` lists them")
+
+
+def _checked(name: str) -> str:
+    if not name.strip() or len(name) > 200 or not name.isprintable():
+        raise BadName("a name has 1 to 200 printable characters")
+    return name.strip()
+
+
+def _facts(key: Key) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "scopes": sorted(key.scopes),
+        "max_waiting": key.max_waiting,
+        "minutes_per_day": key.minutes_per_day,
+        "max_stored_bytes": key.max_stored_bytes,
+        "max_priority": key.highest.word,
+        "created_at": moment(key.created_at),
+        "expires_at": moment(key.expires_at),
+        "old_secret_until": moment(key.old_until),
+        "revoked_at": moment(key.revoked_at),
+    }
 
 
 def _limits(key: Key) -> str:
@@ -143,5 +269,5 @@ def _limits(key: Key) -> str:
     return "\n".join(f"{limit:.12g} {name}" for name, limit in said.items() if limit is not None)
 
 
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+def _shown(seconds: float | None) -> str:
+    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -31,6 +31,7 @@ class Keys:
             "minutes_per_day": key.minutes_per_day,
             "max_stored_bytes": key.max_stored_bytes,
             "max_priority": int(key.max_priority),
+            "expires_at": key.expires_at,
         }
         with translated(), self._engine.begin() as connection:
             connection.execute(api_keys.insert().values(values))
@@ -48,13 +49,34 @@ class Keys:
             return [_key(row) for row in connection.execute(query).mappings()]
 
     def any(self) -> bool:
-        """Whether a key was ever made: from then on every request needs one."""
+        """Whether every request needs a key: a key was made, and nobody has called `waive` since."""
         with reading(self._engine) as connection:
-            return connection.execute(sa.select(api_keys.c.id).limit(1)).first() is not None
+            query = sa.select(api_keys.c.id).where(api_keys.c.waived.is_(False)).limit(1)
+            return connection.execute(query).first() is not None
+
+    def waive(self) -> int:
+        """Let requests come without a key again, until the next key is made; returns how many keys there are.
+
+        The keys work on for who sends them.
+        """
+        with translated(), self._engine.begin() as connection:
+            return connection.execute(api_keys.update().values(waived=True)).rowcount
 
     def allow(self, key_id: str, max_priority: Priority) -> bool:
         """Set the highest priority of a key's jobs; False where no valid key has that id."""
         return self._change(key_id, {"max_priority": int(max_priority)})
+
+    def rename(self, key_id: str, name: str) -> bool:
+        """Give a key another name; False where no valid key has that id."""
+        return self._change(key_id, {"name": name})
+
+    def expire(self, key_id: str, at: float | None) -> bool:
+        """Set when a key expires, None: never; False where no valid key has that id."""
+        return self._change(key_id, {"expires_at": at})
+
+    def renew(self, key: Key) -> bool:
+        """Store the hashes of a key that `renewed` made; False where no valid key has that id."""
+        return self._change(key.id, {"hash": key.hash, "old_hash": key.old_hash, "old_until": key.old_until})
 
     def revoke(self, key_id: str) -> bool:
         """Revoke a key; False where no valid key has that id."""

@@ -115,6 +115,10 @@ api_keys = sa.Table(
     sa.Column("minutes_per_day", sa.Double),
     sa.Column("max_stored_bytes", sa.BigInteger),
     sa.Column("max_priority", sa.SmallInteger),  # null: release 0.2 made the key, with which any priority could be sent
+    sa.Column("expires_at", sa.Double),
+    sa.Column("old_hash", sa.String(64)),  # of the secret before the last rotation
+    sa.Column("old_until", sa.Double),
+    sa.Column("waived", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 uploads = sa.Table(

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from stemsvc.accounts.cipher import Cipher, is_encrypted, new_key, open_cipher
 from stemsvc.cli.main import main
-from stemsvc.errors import BadSettings, SecretUnreadable
+from stemsvc.errors import BadSetting, SecretUnreadable
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import connect, migrate
 from stemsvc.jobstore.tables import webhook_secrets
@@ -55,7 +55,7 @@ def test_a_secret_comes_back_and_is_not_to_be_seen() -> None:
 
 @pytest.mark.parametrize("key", ["short", "x" * 44, pytest.param(f"{NEW},nothing", id="a good one and another")])
 def test_a_text_that_is_no_key_is_said_so(settings: Settings, key: str) -> None:
-    with pytest.raises(BadSettings):
+    with pytest.raises(BadSetting):
         open_cipher(settings.model_copy(update={"secret_key": SecretStr(key)}))
 
 
@@ -140,7 +140,7 @@ def test_an_operator_changes_the_key(folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("STEMSVC_DATABASE_URL", f"sqlite:///{folder}.sqlite")
     secret = run("webhooks", "secret").stdout.strip()
     refused = run("secrets", "encrypt")
-    assert (refused.exit_code, "bad_settings" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "bad_setting" in refused.stderr) == (1, True)
 
     key = run("secrets", "new-key").stdout.strip()
     monkeypatch.setenv("STEMSVC_SECRET_KEY", key)
