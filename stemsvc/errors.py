@@ -106,7 +106,8 @@ class BadRequest(UsageError, status=400):
 
 
 class Unauthorized(UsageError, status=401):
-    """Send `Authorization: Bearer` with a key of `stemsvc keys create`; this one is missing, unknown or revoked."""
+    """Send `Authorization: Bearer` with a key of `stemsvc keys create`; this one is missing, unknown, expired or
+    revoked."""
 
 
 class Forbidden(UsageError, status=403):
@@ -624,6 +625,14 @@ class DeliveryNotFound(UsageError):
     """`stemsvc webhooks list` lists the deliveries."""
 
 
+class AmbiguousId(UsageError):
+    """Several ids begin like this: give more characters."""
+
+
+class NotLoopback(UsageError):
+    """The api listens to other machines, so every request needs a key: let it listen on the loopback first."""
+
+
 class NotRunning(UsageError):
     """The job is not running: there is no worker to take it from."""
 
@@ -644,12 +653,24 @@ class BadCatalog(FatalError):
     """The catalog has a mistake; the `detail` names its line and key."""
 
 
-class BadSettings(FatalError):
+class BadSetting(FatalError):
     """A setting does not fit; the `detail` names it."""
 
 
 class BadOutput(FatalError):
     """The output can't be written there: name another place."""
+
+
+class FolderRefused(FatalError):
+    """The folder can't be used: repair its owner or permissions, or name another one."""
+
+
+class StoreMissing(FatalError):
+    """Nothing was started over this data folder: `stemsvc up` starts a service, `STEMSVC_DATA_DIR` names another."""
+
+
+class NoLogs(UsageError):
+    """`stemsvc up` writes the logs; the `detail` says which there are."""
 
 
 class AlreadyRunning(FatalError):

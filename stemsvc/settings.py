@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
+import ipaddress
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path, user_data_path
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from stemsvc.errors import BadSetting
+
 MIB = 1024 * 1024
+PREFIX = "STEMSVC_"
+# As the library `limits` reads them: `600 per minute`, `10/second; 600/hour`.
+RATE = re.compile(r"\s*\d+\s*(/|\s*per\s*)\s*(\d+\s*)?(second|minute|hour|day|month|year)s?\s*", re.IGNORECASE)
+BROKERS = ("redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp")
+DATABASES = ("sqlite", "postgresql")
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def process_environment(**changes: str) -> dict[str, str]:
@@ -33,7 +46,14 @@ def first_on_path(folder: Path) -> Iterator[None]:
 class Settings(BaseSettings):
     """One frozen object, made at the edge and passed in. Every field is `STEMSVC_<NAME>` in the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="STEMSVC_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    def __init__(self, **values: Any) -> None:
+        """Read the environment; `values` come first. Raises `FatalError` `bad_setting`."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise BadSetting("; ".join(map(_words, error.errors(include_url=False)))) from error
 
     data_dir: Path = Field(
         default_factory=lambda: user_data_path("stemsvc"),
@@ -146,6 +166,11 @@ class Settings(BaseSettings):
         description="webhooks that a fetcher sends at a time; a quarter of them to one host, half of them for one key",
     )
 
+    client_url: str = Field(
+        "", description="service that `stemsvc submit` sends songs to; empty: the one that runs here"
+    )
+    client_key: SecretStr = Field(SecretStr(""), description="the key that `stemsvc submit` sends to that service")
+
     price_per_device_hour: float = Field(0.0, ge=0, description="price of one hour of a device, for usage reports")
     currency: str = Field("EUR", description="currency of the price", pattern=r"^[A-Z]{3}$")
 
@@ -229,6 +254,10 @@ class Settings(BaseSettings):
         "auto", description="`json`, `console`, or `auto`: console on a terminal", pattern="^(json|console|auto)$"
     )
     log_level: str = Field("INFO", description="lowest level that is logged")
+    log_bytes: int = Field(
+        10 * MIB, ge=0, description="size at which `stemsvc up` puts a log aside and begins a new one; 0: never"
+    )
+    log_files: int = Field(5, ge=0, description="logs of each process that `stemsvc up` keeps aside")
 
     @field_validator(
         "s3_endpoint_url",
@@ -245,6 +274,56 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        if str(value) == "":
+            raise ValueError("it is empty; name a folder, or unset it")
+        return value
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _a_rate(cls, value: str) -> str:
+        if value and not all(RATE.fullmatch(part) for part in re.split(r"[,;|]", value)):
+            raise ValueError(f"{value!r} is no rate; write `600 per minute`")
+        return value
+
+    @field_validator("allowed_networks", "proxy_networks")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for part in filter(None, map(str.strip, value.split(","))):
+            ipaddress.ip_network(part)  # its error names the part
+        return value
+
+    @field_validator("public_url", "client_url", "s3_endpoint_url", "s3_public_endpoint_url", "otlp_endpoint")
+    @classmethod
+    def _an_address(cls, value: str | None) -> str | None:
+        if value:
+            _check_url(value, ("http", "https"))
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _a_broker(cls, value: str) -> str:
+        for each in value.split(";"):  # Celery takes several, for a failover
+            _check_url(each, BROKERS, host=False)
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _a_database(cls, value: str) -> str:
+        if value:
+            _check_url(value, DATABASES, host=False)
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _a_level(cls, value: object) -> object:
+        level = str(value).upper()
+        if level not in LEVELS:
+            raise ValueError(f"{value!r} is not one of {', '.join(LEVELS)}")
+        return level
 
     @property
     def resolved_database_url(self) -> str:
@@ -275,3 +354,64 @@ class Settings(BaseSettings):
                 text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
                 values[f"STEMSVC_{name.upper()}"] = text
         return values
+
+
+def read_env_file(path: Path) -> list[tuple[str, str | None]]:
+    """Take the settings of an `.env` file into this process's environment; what the environment has already, wins.
+
+    Returns the names that are no settings, each with the nearest one that is, or None. Raises `FatalError`
+    `bad_setting` for a file that can't be read.
+    """
+    from dotenv import dotenv_values
+
+    try:
+        values = dotenv_values(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSetting(f"{path.resolve()} can't be read: {error}") from error
+    found = {name: value for name, value in values.items() if name.startswith(PREFIX) and value is not None}
+    for name, value in found.items():
+        if name not in os.environ:
+            os.environ[name] = value
+            _from_file.add(name)
+    return _unknown(found)
+
+
+def origin(name: str) -> str:
+    """Where the setting of that name comes from: `environment`, `.env` or `default`."""
+    variable = f"{PREFIX}{name.upper()}"
+    known = {each.upper(): each for each in os.environ}
+    if variable not in known:
+        return "default"
+    return ".env" if known[variable] in _from_file else "environment"
+
+
+def unknown_settings() -> list[tuple[str, str | None]]:
+    """The variables of this process's environment that look like settings and are none: see `read_env_file`."""
+    return _unknown(name for name in os.environ if name.upper().startswith(PREFIX))
+
+
+_from_file: set[str] = set()
+
+
+def _unknown(names: Iterable[str]) -> list[tuple[str, str | None]]:
+    known = [f"{PREFIX}{each.upper()}" for each in Settings.model_fields]
+    unknown = [name for name in names if name.upper() not in known]
+    return [(name, next(iter(difflib.get_close_matches(name.upper(), known, 1, 0.75)), None)) for name in unknown]
+
+
+def _words(error: Any) -> str:
+    """What pydantic says of one setting, on one line; a secret's value is not in it."""
+    name, given = str(error["loc"][0]), error.get("input")
+    message = error["msg"].removeprefix("Value error, ").replace("\n", " ")
+    field = Settings.model_fields.get(name)
+    told = field is not None and "Secret" not in str(field.annotation) and isinstance(given, str) and "@" not in given
+    said = f" (it is {given[:80]!r})" if told and given[:80] not in message else ""
+    return f"{PREFIX}{name.upper()}: {message}{said}"
+
+
+def _check_url(value: str, schemes: tuple[str, ...], host: bool = True) -> None:
+    found = urlsplit(value)
+    if "://" not in value or found.scheme.split("+")[0] not in {each.split("+")[0] for each in schemes}:
+        raise ValueError(f"it is no URL that begins with {' or '.join(f'{each}://' for each in schemes)}")
+    if host and not (found.hostname and found.port != 0):  # `port` raises ValueError for one that is none
+        raise ValueError("the URL names no host")

@@ -7,14 +7,14 @@ import ipaddress
 from collections import Counter
 from typing import Any
 
-from stemsvc.errors import BadSettings, TooManyConnections
+from stemsvc.errors import BadSetting, TooManyConnections
 
 
 class Addresses:
     """Counts the open connections of each address. Those of proxies are not counted.
 
     An address of IPv6 counts as its network of 64 bits, which is what one client has. Raises `FatalError`
-    `bad_settings` for networks that are none.
+    `bad_setting` for networks that are none.
     """
 
     def __init__(self, most: int, proxies: str) -> None:
@@ -22,7 +22,7 @@ class Addresses:
         try:
             self._proxies = [ipaddress.ip_network(each.strip()) for each in proxies.split(",") if each.strip()]
         except ValueError as error:
-            raise BadSettings(f"STEMSVC_PROXY_NETWORKS: {error}") from error
+            raise BadSetting(f"STEMSVC_PROXY_NETWORKS: {error}") from error
         self._open: Counter[str] = Counter()
         self._counted = functools.lru_cache(10_000)(self._find)
 

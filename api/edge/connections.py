@@ -31,7 +31,7 @@ from api.edge.headers import SECURITY
 from api.edge.request_id import HEADER
 from stemsvc.errors import (
     ApiBusy,
-    BadSettings,
+    BadSetting,
     HeadersTooLarge,
     RequestTimeout,
     StemsvcError,
@@ -108,7 +108,7 @@ class Worker(ThreadWorker):
         """Refuse what this loop can't read: it looks for the end of a head in the bytes of HTTP/1."""
         super().check_config(cfg, log)
         if cfg.is_ssl or cfg.http2_cleartext != "off" or cfg.proxy_protocol != "off":
-            raise BadSettings("the api speaks HTTP/1 without TLS: let a proxy in front do the rest")
+            raise BadSetting("the api speaks HTTP/1 without TLS: let a proxy in front do the rest")
 
     def limit(self, head_seconds: float, addresses: Addresses) -> None:
         """Set how long a head may take, and what counts the connections of an address."""

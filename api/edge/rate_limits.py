@@ -10,7 +10,7 @@ from flask_limiter import Limiter
 from flask_limiter.constants import HeaderNames
 
 from api.edge.auth import OPEN
-from stemsvc.errors import BadSettings
+from stemsvc.errors import BadSetting
 
 # draft-ietf-httpapi-ratelimit-headers, the form with three headers that clients know
 HEADERS = {
@@ -26,7 +26,7 @@ WAIT: dict[str, str | int] = {
 
 
 def install(app: Flask, rate: str, broker_url: str) -> None:
-    """Count each request once its caller is known. Raises `FatalError` `bad_settings` if the rate can't be read."""
+    """Count each request once its caller is known. Raises `FatalError` `bad_setting` if the rate can't be read."""
     if not rate:
         return
     from limits import parse_many
@@ -34,7 +34,7 @@ def install(app: Flask, rate: str, broker_url: str) -> None:
     try:
         parse_many(rate)
     except ValueError as error:
-        raise BadSettings(f"STEMSVC_RATE_LIMIT: {error}; write `600 per minute`") from error
+        raise BadSetting(f"STEMSVC_RATE_LIMIT: {error}; write `600 per minute`") from error
     shared = broker_url.startswith(("redis://", "rediss://"))
     limiter = Limiter(
         _who,

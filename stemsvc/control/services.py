@@ -13,7 +13,7 @@ from stemsvc.control.publish import Sender
 from stemsvc.control.route import Router
 from stemsvc.control.subscribers import open_store
 from stemsvc.control.uploads import ClientUploads
-from stemsvc.errors import BadSettings
+from stemsvc.errors import BadSetting
 from stemsvc.jobs.pools import Pool
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
@@ -104,11 +104,11 @@ def open_services(settings: Settings) -> Services:
 
 
 def open_guard(settings: Settings) -> Guard:
-    """The guard that checks the addresses clients give. Raises `FatalError` `bad_settings`."""
+    """The guard that checks the addresses clients give. Raises `FatalError` `bad_setting`."""
     try:
         return Guard(settings.allowed_networks)
     except ValueError as error:
-        raise BadSettings(f"STEMSVC_ALLOWED_NETWORKS: {error}") from error
+        raise BadSetting(f"STEMSVC_ALLOWED_NETWORKS: {error}") from error
 
 
 def job_limits(settings: Settings) -> Limits:

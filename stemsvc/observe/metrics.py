@@ -21,7 +21,7 @@ from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from stemsvc.errors import BadSettings, PortTaken, StemsvcError
+from stemsvc.errors import BadSetting, PortTaken, StemsvcError
 from stemsvc.folders import LOCK, sweep
 from stemsvc.observe.harmless import harmless
 
@@ -216,7 +216,7 @@ def folder_for_children(data_dir: Path) -> dict[str, str]:
     """The environment variable that names the metrics folder shared by a process and its children.
 
     This process keeps the folder's lock when it becomes another program. The lock ends with the process, and the next
-    process of ours that starts here deletes the folder. Raises `FatalError` `bad_settings` where the data folder can't
+    process of ours that starts here deletes the folder. Raises `FatalError` `bad_setting` where the data folder can't
     be written.
     """
     folder = data_dir / "metrics" / str(os.getpid())
@@ -227,7 +227,7 @@ def folder_for_children(data_dir: Path) -> dict[str, str]:
             old.unlink()
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise BadSettings(f"the data folder can't be written: {error.strerror}") from error
+        raise BadSetting(f"the data folder can't be written: {error.strerror}") from error
     os.set_inheritable(lock, True)
     fcntl.flock(lock, fcntl.LOCK_EX)
     return {FOLDER: str(folder)}

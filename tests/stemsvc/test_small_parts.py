@@ -7,10 +7,9 @@ import json
 import os
 
 import pytest
-from pydantic import ValidationError
 
-from stemsvc.embedded.stack import running, state_file
-from stemsvc.errors import UsageError
+from stemsvc.embedded.state import running, state_file
+from stemsvc.errors import BadSetting, UsageError
 from stemsvc.jobs.encoding import check_encoding
 from stemsvc.jobs.filenames import check_template, clean_filename, output_filename
 from stemsvc.jobs.record import JobState
@@ -108,8 +107,8 @@ def test_settings_come_from_the_environment_and_go_to_children(monkeypatch: pyte
 
 @pytest.mark.parametrize("change", [{"storage": "floppy"}, {"url_ttl_seconds": 604801}, {"lease_seconds": 0}])
 def test_settings_that_can_not_work_are_refused(change: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
-        Settings(**change)  # type: ignore[arg-type]
+    with pytest.raises(BadSetting):
+        Settings(**change)
 
 
 def test_a_state_file_that_a_killed_stack_left_is_not_believed(settings: Settings) -> None:
