@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from stemsvc.errors import BadPools
@@ -141,6 +140,8 @@ def _parse_item(item: str, models: Sequence[str], kinds: Sequence[str]) -> list[
 
 
 def _read_file(path: Path, models: Sequence[str]) -> list[Pool]:
+    import yaml
+
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:

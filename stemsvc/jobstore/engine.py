@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from stemsvc.errors import (
     NoRevision,
@@ -20,6 +18,9 @@ from stemsvc.errors import (
 )
 from stemsvc.jobstore.locks import Lock, hold
 from stemsvc.jobstore.plain_text import plain_json
+
+if TYPE_CHECKING:  # who finds the tables up to date needs no alembic, which takes long to load
+    from alembic.config import Config
 
 READING = "stemsvc_reading"
 # The timeouts notice a server that vanished without closing the connection. They also take the locks from a process of
@@ -34,6 +35,7 @@ _POSTGRESQL = {
 }
 MIGRATION_MINUTES = 10  # for so long a process waits for another one's migration
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
+_REVISION = sa.table("alembic_version", sa.column("version_num", sa.String))  # alembic's own
 
 
 def connect(url: str) -> sa.Engine:
@@ -94,16 +96,41 @@ def migrate(url: str, revision: str = "head") -> str:
     It may be called again, and by several processes at once. A schema that a newer stemsvc has migrated stays as it is:
     this release does not need what the newer one added. Raises `UsageError` `no_revision`.
     """
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
     engine = connect(url)
     try:
+        if revision == "head" and _revision(engine) == newest_revision():
+            return newest_revision()
+        config = _config()
         with translated(), engine.begin() as connection:
             _wait_for_others(connection)
             config.attributes["connection"] = connection
             return _move(config, connection, revision)
     finally:
         engine.dispose()
+
+
+def fold(url: str) -> None:
+    """Put SQLite's write-ahead log into its file. The log goes with the last connection that is closed.
+
+    A process that was killed has closed none. Another database is left alone, and one that nobody has made.
+    """
+    path = sa.make_url(url).database if url.startswith("sqlite") else None
+    if path is None or not Path(path).is_file():
+        return
+    with contextlib.suppress(sqlite3.Error):  # somebody else uses it, and closes it later
+        connection = sqlite3.connect(path, timeout=5)
+        try:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            connection.close()
+
+
+def _config() -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
 
 
 def _wait_for_others(connection: sa.Connection) -> None:
@@ -114,20 +141,32 @@ def _wait_for_others(connection: sa.Connection) -> None:
         connection.execute(sa.text("SET LOCAL lock_timeout TO DEFAULT"))  # a table must not keep its users waiting
 
 
+def newest_revision() -> str:
+    """The newest revision of the tables that this release knows. The files' names begin with their revisions."""
+    return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+
+
 def revisions(url: str) -> tuple[str | None, str]:
     """The revision of the schema in `url` (None: it has no schema), and the newest that this release knows."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    newest = ScriptDirectory.from_config(config).get_current_head() or ""
     engine = connect(url)
     try:
-        with reading(engine) as connection:
-            return MigrationContext.configure(connection).get_current_revision(), newest
+        return _revision(engine), newest_revision()
     finally:
         engine.dispose()
 
 
+def _revision(engine: sa.Engine) -> str | None:
+    with reading(engine) as connection:
+        if not sa.inspect(connection).has_table(_REVISION.name):
+            return None
+        return connection.execute(sa.select(_REVISION.c.version_num)).scalar()
+
+
 def _move(config: Config, connection: sa.Connection, revision: str) -> str:
+    from alembic import command
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     scripts = ScriptDirectory.from_config(config)
     known = [each.revision for each in scripts.walk_revisions()][::-1]
     now = MigrationContext.configure(connection).get_current_revision()

@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from stemsvc.jobstore.tables import jobs, lines, shares
 
@@ -54,7 +53,14 @@ def upsert(connection: sa.Connection, table: sa.Table) -> Any:
 
 
 def _insert(dialect: str, table: sa.Table) -> Any:
-    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    # the one that is used alone: PostgreSQL's takes long to load, and most commands write no queue
+    if dialect == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)
 
 
 # Statements that every job needs several times are built once: building them costs more than running them.

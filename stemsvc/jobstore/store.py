@@ -107,6 +107,19 @@ class JobStore:
         with reading(self._engine) as connection:
             return page(connection, which, limit, cursor)
 
+    def begins(self, prefix: str, limit: int) -> list[str]:
+        """Up to `limit` ids of jobs that begin with `prefix`."""
+        query = sa.select(jobs.c.id).where(jobs.c.id.startswith(prefix, autoescape=True)).limit(limit)
+        with reading(self._engine) as connection:
+            return list(connection.execute(query).scalars())
+
+    def count(self) -> dict[str, int]:
+        """How many jobs are in each state."""
+        query = sa.select(jobs.c.state, sa.func.count()).group_by(jobs.c.state)
+        with reading(self._engine) as connection:
+            found = {state: int(number) for state, number in connection.execute(query).all()}
+        return {str(state): found.get(str(state), 0) for state in JobState}
+
     def snapshots(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
         """Snapshots of these jobs, by id; those that don't exist are left out."""
         with reading(self._engine) as connection:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-import structlog
 
 from stemsvc.accounts.webhooks import receiver
 from stemsvc.errors import TransientError
@@ -22,8 +21,6 @@ from stemsvc.jobstore import fair_queue
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.rows import append, find, to_job
 from stemsvc.jobstore.tables import db_now, jobs, usage, webhook_deliveries
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -141,7 +138,11 @@ class Moves:
                 try:
                     subscriber(each)
                 except Exception:
-                    log.exception("a subscriber failed", job_id=each.job.id, state=str(each.job.state))
+                    import structlog  # not at the top: commands that log nothing need not load it
+
+                    structlog.get_logger().exception(
+                        "a subscriber failed", job_id=each.job.id, state=str(each.job.state)
+                    )
 
 
 def _same_end(job: Job, ended: Job) -> bool:

@@ -114,6 +114,13 @@ class Webhooks:
         with reading(self._engine) as connection:
             return [_delivery(row) for row in connection.execute(query.limit(limit)).mappings()]
 
+    def begins(self, prefix: str, limit: int) -> list[str]:
+        """Up to `limit` ids of deliveries that begin with `prefix`."""
+        column = webhook_deliveries.c.id
+        with reading(self._engine) as connection:
+            query = sa.select(column).where(column.startswith(prefix, autoescape=True)).limit(limit)
+            return list(connection.execute(query).scalars())
+
     # --- secrets ------------------------------------------------------------------------------------------------
 
     def secrets(self, owner: str) -> list[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from stemsvc.settings import Settings
+from stemsvc.storage.base import ATTEMPTS
 from stemsvc.storage.base import Storage as Storage
 
 
-def open_storage(settings: Settings) -> Storage:
-    """The storage that the settings name. Opens no connection."""
+def open_storage(settings: Settings, attempts: int = ATTEMPTS) -> Storage:
+    """The storage that the settings name. Opens no connection. `attempts` is how often a call to S3 is tried."""
     if settings.storage == "s3":
         from stemsvc.storage.s3 import S3Storage
 
@@ -19,6 +20,7 @@ def open_storage(settings: Settings) -> Storage:
             region=settings.s3_region,
             access_key_id=settings.s3_access_key_id,
             secret_access_key=secret.get_secret_value() if secret else None,
+            attempts=attempts,
         )
     from stemsvc.storage.local import LocalStorage, signing_key
 

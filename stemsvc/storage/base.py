@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol
 
 from stemsvc.errors import ScratchFull
 
+ATTEMPTS = 5  # of a call to a remote storage
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

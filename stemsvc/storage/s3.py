@@ -26,7 +26,7 @@ from stemsvc.errors import (
     StorageUnavailable,
 )
 from stemsvc.observe.metrics import timed
-from stemsvc.storage.base import SignedPut, scratch_errors
+from stemsvc.storage.base import ATTEMPTS, SignedPut, scratch_errors
 from stemsvc.storage.ranges import Ranges
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _from_response(error: ClientError, bucket: str) -> StemsvcError:
 class S3Storage:
     """`Storage` in one bucket. The client is made at first use and shared between threads.
 
-    `draft_seconds` is the least age of an upload in parts that `clear_drafts` aborts.
+    `draft_seconds` is the least age of an upload in parts that `clear_drafts` aborts. A call is tried `attempts` times.
     """
 
     receives = False
@@ -99,6 +99,7 @@ class S3Storage:
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
         draft_seconds: float = DRAFT_SECONDS,
+        attempts: int = ATTEMPTS,
     ) -> None:
         self._bucket = bucket
         self._endpoint_url = endpoint_url
@@ -107,6 +108,7 @@ class S3Storage:
         self._access_key_id = access_key_id
         self._secret_access_key = secret_access_key
         self._draft_seconds = draft_seconds
+        self._attempts = attempts
         self._clients: dict[str | None, S3Client] = {}
         self._lock = threading.Lock()
 
@@ -269,7 +271,7 @@ class S3Storage:
                         # R2 answers `Unauthorized` to the checksums that newer SDKs add by default
                         request_checksum_calculation="when_required",
                         response_checksum_validation="when_required",
-                        retries={"mode": "standard", "max_attempts": 5},
+                        retries={"mode": "standard", "max_attempts": self._attempts},
                         connect_timeout=5,
                         read_timeout=60,
                         s3={"addressing_style": "path" if endpoint else "auto"},
