@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from stemsvc.embedded.stack import Running, running
-from stemsvc.errors import AlreadyRunning, NoStack, StartFailed, StopFailed
+from stemsvc.embedded.preflight import check_folders
+from stemsvc.embedded.state import Running, logs_folder, running
+from stemsvc.errors import TABLE, AlreadyRunning, NoStack, StartFailed, StemsvcError, StopFailed
 from stemsvc.folders import private, private_folder
 from stemsvc.settings import Settings
 
@@ -20,18 +22,20 @@ STOP_SECONDS = 120.0
 def start(settings: Settings) -> Running:
     """Start `stemsvc up` with these settings in a session of its own, and return once it takes jobs.
 
-    Raises `FatalError` `already_running`, or `start_failed` with the end of its output.
+    Raises `FatalError` `already_running`, the error that it ends with, or `start_failed` with the end of its output.
     """
     stack = running(settings)
     if stack is not None:
         raise AlreadyRunning(f"a stack already runs over {settings.data_dir}: {stack.url}")
+    check_folders(settings)
     private_folder(settings.data_dir)
-    log = settings.data_dir / "logs" / "up.log"
+    log = logs_folder(settings) / "up.log"
     log.parent.mkdir(exist_ok=True)
     environment = settings.environment()
     if "broker_url" not in settings.model_fields_set:
         del environment["STEMSVC_BROKER_URL"]  # without it, `up` starts its own Redis
-    with private(), log.open("wb") as file:
+    log.unlink(missing_ok=True)  # it has only what this start says
+    with private(), log.open("ab") as file:
         command = [sys.executable, "-m", "stemsvc", "up"]
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
@@ -42,7 +46,7 @@ def start(settings: Settings) -> Running:
             process.returncode = 0  # it runs on without us: Popen must not warn that nobody waited for it
             return stack
         time.sleep(0.1)
-    raise StartFailed(_end(log))
+    raise _why(log)
 
 
 def stop(settings: Settings) -> Running:
@@ -72,5 +76,10 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _end(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-20:])
+def _why(log: Path) -> StemsvcError:
+    """The error that `up` has ended with: the last line of its output, where that is one of ours."""
+    lines = log.read_text(errors="replace").splitlines()[-20:]
+    found = re.fullmatch(r"stemsvc: (\w+): (.+)", lines[-1]) if lines else None
+    if found and found[1] in TABLE:
+        return TABLE[found[1]](found[2])
+    return StartFailed("\n".join(lines))

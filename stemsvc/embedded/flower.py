@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stemsvc.errors import BadSettings, NoFlower
+from stemsvc.errors import BadSetting, NoFlower
 
 if TYPE_CHECKING:
     from stemsvc.settings import Settings
@@ -20,6 +20,7 @@ WITHOUT = (
     "database_url",
     "secret_key",
     "storage_secret",
+    "client_key",
     "s3_access_key_id",
     "s3_secret_access_key",
     "flower_password",
@@ -30,7 +31,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 def flower_command(settings: Settings) -> tuple[list[str], dict[str, str]]:
     """Flower's command and environment; no secret is on the command line.
 
-    Raises `FatalError` `no_flower`, or `bad_settings` for a password that is missing or that Flower can't take.
+    Raises `FatalError` `no_flower`, or `bad_setting` for a password that is missing or that Flower can't take.
     """
     if importlib.util.find_spec("flower") is None:
         raise NoFlower("Flower is not installed: pip install 'stemsvc[flower]'")
@@ -51,14 +52,14 @@ def flower_command(settings: Settings) -> tuple[list[str], dict[str, str]]:
     if password:
         environment["FLOWER_BASIC_AUTH"] = _checked(f"{settings.flower_user}:{password}")
     elif settings.api_host not in LOOPBACK:
-        raise BadSettings("beyond the loopback, Flower needs STEMSVC_FLOWER_PASSWORD")
+        raise BadSetting("beyond the loopback, Flower needs STEMSVC_FLOWER_PASSWORD")
     return command, environment
 
 
 def _checked(credentials: str) -> str:
     """Flower takes what follows a comma for another user's credentials, and answers 500 to what is not ASCII."""
     if "," in credentials or not (credentials.isascii() and credentials.isprintable()):
-        raise BadSettings("STEMSVC_FLOWER_USER and STEMSVC_FLOWER_PASSWORD take ASCII characters without commas")
+        raise BadSetting("STEMSVC_FLOWER_USER and STEMSVC_FLOWER_PASSWORD take ASCII characters without commas")
     return credentials
 
 

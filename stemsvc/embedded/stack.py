@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from stemsvc.embedded.flower import flower_command
+from stemsvc.embedded.log_files import rotate
+from stemsvc.embedded.preflight import Port, check_folders, check_parts, check_ports
 from stemsvc.embedded.processes import StackProcess, wait_until
 from stemsvc.embedded.redis_server import RedisServer, free_port
+from stemsvc.embedded.state import Running, lock_file, logs_folder, state_file, write_state
 from stemsvc.errors import AlreadyRunning
-from stemsvc.folders import private_folder
+from stemsvc.folders import private_folder, sweep
 from stemsvc.jobs.pools import FILES
+from stemsvc.jobstore.engine import fold
 from stemsvc.kinds.registry import configured_pools
 from stemsvc.models.catalog import load_catalog
 from stemsvc.queue.celery import make_celery
@@ -29,41 +31,6 @@ from stemsvc.settings import Settings
 
 LOCK_SECONDS = 1.0
 RESTART_PAUSE = 3.0  # a process that ended sooner after its start is not restarted at once
-
-
-@dataclass(frozen=True)
-class Running:
-    """A running stack, as its state file describes it."""
-
-    pid: int
-    url: str
-    broker_url: str
-
-
-def state_file(settings: Settings) -> Path:
-    """The file in which a running stack writes its process id and URLs."""
-    return settings.data_dir / "run" / "stack.json"
-
-
-def running(settings: Settings) -> Running | None:
-    """The stack that runs over this data folder, or None.
-
-    A stack holds the lock of its folder while it runs. A killed stack leaves its state file behind, and its process id
-    may be another program's by now. So a state file without the lock does not count.
-    """
-    try:
-        state = Running(**json.loads(state_file(settings).read_text()))
-        with _lock_file(settings).open("r") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return state
-    except (OSError, ValueError, TypeError):
-        return None
-    return None
-
-
-def _lock_file(settings: Settings) -> Path:
-    return settings.data_dir / "run" / "lock"
 
 
 class Stack:
@@ -80,7 +47,7 @@ class Stack:
             changes["broker_url"] = self._redis.url
         self.settings = settings.model_copy(update=changes)
         environment = self.settings.environment()
-        logs = folder / "logs"
+        logs = logs_folder(settings)
         run = [sys.executable, "-m", "stemsvc"]
         measured = [
             *((f"worker-{device}", command) for device, command in self._workers(run)),
@@ -100,6 +67,14 @@ class Stack:
         """Each process that shows metrics has its own port, counted up from the port in the settings."""
         port = self.settings.metrics_port
         return {"STEMSVC_METRICS_PORT": str(port + number)} if port else {}
+
+    def ports(self) -> Iterator[Port]:
+        """Every port that its processes listen on, but for Redis' own."""
+        yield self.settings.api_host, self.settings.api_port, "--port or STEMSVC_API_PORT"
+        yield self.settings.api_host, self.settings.flower_port, "--flower or STEMSVC_FLOWER_PORT"
+        measured = sum(child.name not in ("api", "flower") for child in self._children)
+        for number in range(measured if self.settings.metrics_port else 0):
+            yield self.settings.metrics_host, self.settings.metrics_port + number, "STEMSVC_METRICS_PORT"
 
     def _flower(self, logs: Path) -> Iterator[StackProcess]:
         if self.settings.flower_port:
@@ -127,11 +102,7 @@ class Stack:
             child.start()
         wait_until("the api", self._ready, self._children, 60)
         wait_until("the workers", self._workers_answer, self._children, 120)
-        path = state_file(self.settings)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        state = {"pid": os.getpid(), "url": self.url, "broker_url": self.settings.broker_url}
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(state, file)
+        write_state(self.settings, Running(os.getpid(), self.url, self.settings.broker_url))
 
     def _ready(self) -> bool:
         try:
@@ -148,10 +119,11 @@ class Stack:
             app.close()
 
     def watch(self, say: Callable[[str], None]) -> None:
-        """Restart each process that ends, forever."""
+        """Restart each process that ends, and put full logs aside, forever."""
         everyone = [*([self._redis.child] if self._redis else []), *self._children]
         while True:
             time.sleep(0.5)
+            rotate(logs_folder(self.settings), self.settings.log_bytes, self.settings.log_files)
             for child in everyone:
                 code = child.dead()
                 if code is not None and child.age > RESTART_PAUSE:
@@ -159,12 +131,14 @@ class Stack:
                     child.start()
 
     def stop(self) -> None:
-        """Stop everything, workers first, Redis last."""
+        """Stop everything, workers first, Redis last. What only living processes need goes too."""
         state_file(self.settings).unlink(missing_ok=True)
         for child in reversed(self._children):
             child.stop(self.settings.shutdown_grace_seconds)
         if self._redis:
             self._redis.child.stop(10)
+        fold(self.settings.resolved_database_url)
+        sweep(self.settings.data_dir / "metrics")
 
 
 def _with_memory(settings: Settings) -> str:
@@ -181,7 +155,7 @@ def _with_memory(settings: Settings) -> str:
 
 @contextmanager
 def _only_one(settings: Settings) -> Iterator[None]:
-    path = _lock_file(settings)
+    path = lock_file(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + LOCK_SECONDS
     with path.open("w") as file:
@@ -200,8 +174,11 @@ def _only_one(settings: Settings) -> Iterator[None]:
 def run_stack(settings: Settings, *, private_broker: bool, say: Callable[[str], None]) -> None:
     """Run the stack until SIGINT or SIGTERM."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    check_folders(settings)
     with _only_one(settings):
         stack = Stack(settings, private_broker=private_broker)
+        check_ports(stack.ports())
+        check_parts(stack.settings, private_broker=private_broker)
         try:
             stack.start()
             say(

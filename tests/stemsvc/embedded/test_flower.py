@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from stemsvc.embedded.flower import flower_command
 from stemsvc.embedded.redis_server import RedisServer, free_port
-from stemsvc.errors import BadSettings
+from stemsvc.errors import BadSetting
 from stemsvc.settings import Settings
 from tests.processes import LocalProcess, wait_for
 
@@ -81,7 +81,7 @@ def test_who_knows_the_password_sees_the_figures(flower: str) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.1", "stems.example.org"])
 def test_beyond_the_loopback_a_password_is_needed(settings: Settings, host: str) -> None:
     beyond = settings.model_copy(update={"api_host": host})
-    with pytest.raises(BadSettings):
+    with pytest.raises(BadSetting):
         flower_command(beyond)
     flower_command(settings)
     flower_command(beyond.model_copy(update={"flower_password": SecretStr(PASSWORD)}))
@@ -89,5 +89,5 @@ def test_beyond_the_loopback_a_password_is_needed(settings: Settings, host: str)
 
 @pytest.mark.parametrize("password", ["two,passwords", "geh\u00e9im", "a\nb"])
 def test_a_password_that_flower_can_not_take_is_refused(settings: Settings, password: str) -> None:
-    with pytest.raises(BadSettings):
+    with pytest.raises(BadSetting):
         flower_command(settings.model_copy(update={"flower_password": SecretStr(password)}))
