@@ -1,24 +1,19 @@
-"""The command `stemsvc api`: gunicorn with the Flask app."""
+"""The command `stemsvc api`: gunicorn with the Flask app. What it needs is imported when it is called."""
 
 from __future__ import annotations
 
 import os
 import resource
 import sys
+from typing import TYPE_CHECKING
 
 import click
-import structlog
 
-from api.edge.addresses import Addresses
-from stemsvc.folders import private_folder, tighten
-from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.engine import migrate
-from stemsvc.observe.logs import configure_logs
-from stemsvc.observe.metrics import folder_for_children
-from stemsvc.settings import Settings
+if TYPE_CHECKING:
+    from stemsvc.settings import Settings
 
-log = structlog.get_logger()
 SLOW = 100  # threads of each api process for bodies that arrive slowly, beside those that work and those that wait
+PORT_SECONDS = 5.0  # for so long the processes of an api that was killed may keep its port
 FILES = 1000  # that an api process may open beside its connections
 
 
@@ -27,8 +22,16 @@ FILES = 1000  # that an api process may open beside its connections
 @click.option("--port", type=int, help="port to listen on")
 def api(host: str | None, port: int | None) -> None:
     """Serve the HTTP API with gunicorn. It first brings the job store's tables up to date."""
+    from api.edge.addresses import Addresses
+    from stemsvc.embedded.preflight import check_ports
+    from stemsvc.folders import private_folder, tighten
+    from stemsvc.jobstore.engine import migrate
+    from stemsvc.observe.metrics import folder_for_children
+    from stemsvc.settings import Settings
+
     changes = {"api_host": host, "api_port": port}
     settings = Settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
+    check_ports([(settings.api_host, settings.api_port, "--port or STEMSVC_API_PORT")], patience=PORT_SECONDS)
     if not settings.database_url:
         private_folder(settings.data_dir)
     tighten(settings.data_dir)
@@ -78,8 +81,15 @@ def _allow_open_files(number: int) -> None:
 
 
 def _warn_of_no_keys(settings: Settings) -> None:
+    import structlog
+
+    from stemsvc.jobstore import JobStore
+    from stemsvc.observe.logs import configure_logs
+
     store = JobStore(settings.resolved_database_url)
     if not store.keys.any():
         configure_logs(settings.log_format, settings.log_level)
-        log.warning("no keys: anyone who reaches the loopback can use the service; `stemsvc keys create` makes one")
+        structlog.get_logger().warning(
+            "no keys: anyone who reaches the loopback can use the service; `stemsvc keys create` makes one"
+        )
     store.close()

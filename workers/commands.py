@@ -1,4 +1,7 @@
-"""The worker's part of the command line: `stemsvc worker`, `stemsvc fetcher` and `stemsvc separate`."""
+"""The worker's part of the command line: `stemsvc worker`, `stemsvc fetcher` and `stemsvc separate`.
+
+What a command needs is imported when it is called: `stemsvc --help` reads all of them.
+"""
 
 from __future__ import annotations
 
@@ -7,29 +10,24 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from stemsvc.cli.terminal import AS_JSON, print_json
 from stemsvc.errors import (
     BadPools,
-    BadSettings,
+    BadSetting,
     NoDevice,
     NoPool,
 )
 from stemsvc.folders import for_the_caller
 from stemsvc.jobs.encoding import FORMATS, Encoding, check_encoding
 from stemsvc.jobs.pools import ANY, DEVICE, DEVICES, FETCH, WEBHOOKS, Pool, queues_of, single
-from stemsvc.kinds.registry import configured_pools
-from stemsvc.kinds.separate.kind import KIND, SeparateParams
 from stemsvc.kinds.separate.options import PRECISIONS, SeparationOptions
-from stemsvc.models.catalog import load_catalog
-from stemsvc.models.pull import open_puller
-from stemsvc.models.weights_show import pull_for
-from stemsvc.observe.logs import configure_logs
-from stemsvc.observe.metrics import folder_for_children
-from stemsvc.settings import Settings, process_environment
-from workers.host.identity import here
+
+if TYPE_CHECKING:
+    from stemsvc.settings import Settings
 
 DEFAULTS = SeparationOptions()
 
@@ -65,6 +63,13 @@ def worker(
 
     Without options it serves the model demo on the CPU.
     """
+    from stemsvc.kinds.registry import configured_pools
+    from stemsvc.models.catalog import load_catalog
+    from stemsvc.models.pull import open_puller
+    from stemsvc.models.weights_show import pull_for
+    from stemsvc.observe.logs import configure_logs
+    from stemsvc.settings import Settings
+
     settings = Settings()
     _not_ready(settings.ready_file)
     catalog = load_catalog(settings.catalog)
@@ -100,6 +105,8 @@ def _configured(pools: list[Pool], names: tuple[str, ...]) -> list[Pool]:
 @click.option("--concurrency", type=click.IntRange(1), default=4, show_default=True, help="threads of this process")
 def fetcher(concurrency: int) -> None:
     """Run the fetcher: it fetches tracks from URLs and delivers webhooks. It needs no device."""
+    from stemsvc.settings import Settings
+
     settings = Settings()
     _not_ready(settings.ready_file)
     # Threads suffice: they wait for child processes, or for the network.
@@ -109,11 +116,18 @@ def fetcher(concurrency: int) -> None:
 def _become_celery(
     settings: Settings, queues: list[str], serves: list[str], label: str, concurrency: int, pool: str = "prefork"
 ) -> None:
+    from stemsvc.embedded.preflight import check_ports
+    from stemsvc.observe.metrics import folder_for_children
+    from stemsvc.settings import process_environment
+    from workers.host.identity import here
+
+    check_ports([(settings.metrics_host, settings.metrics_port, "STEMSVC_METRICS_PORT")], patience=2.0)
     label = label.replace("/", "-").replace(":", "")
     arguments = [
         sys.executable,
         "-m",
         "celery",
+        "--quiet",  # no banner
         "-A",
         "workers.app",
         "worker",
@@ -147,7 +161,7 @@ def _not_ready(ready_file: Path | None) -> None:
         ready_file.parent.mkdir(parents=True, exist_ok=True)
         ready_file.unlink(missing_ok=True)
     except OSError as error:
-        raise BadSettings(f"STEMSVC_READY_FILE {ready_file}: {error.strerror}") from error
+        raise BadSetting(f"STEMSVC_READY_FILE {ready_file}: {error.strerror}") from error
 
 
 @click.command()
@@ -172,6 +186,7 @@ def _not_ready(ready_file: Path | None) -> None:
 @click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True, help="seed of the random offsets")
 @click.option("--segment", type=float, help="seconds of a segment; the model's own if not given")
 @click.option("--precision", type=click.Choice(PRECISIONS), default=DEFAULTS.precision, show_default=True)
+@AS_JSON
 def separate(
     file: Path,
     output: Path,
@@ -181,6 +196,7 @@ def separate(
     format_: str,
     bit_depth: str | None,
     residual: bool,
+    as_json: bool,
     **how: Any,
 ) -> None:
     """Separate FILE in this process, without servers.
@@ -188,8 +204,12 @@ def separate(
     STEMS are those of the model. `no_vocals` is the sum of all stems but the vocals. `minus_vocals` is the mixture
     minus the vocals, and takes less work.
     """
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+    from stemsvc.kinds.separate.kind import KIND, SeparateParams
+    from stemsvc.models.catalog import load_catalog
+    from stemsvc.settings import Settings
     from workers.audio.decode import Limits
     from workers.kinds.separate.models import Models
     from workers.kinds.separate.separate import separate_file
@@ -209,7 +229,9 @@ def separate(
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with tempfile.TemporaryDirectory(prefix="stemsvc-") as folder, Progress(*columns) as bar:
+    console = Console(stderr=True)
+    bar = Progress(*columns, console=console, disable=not console.is_terminal)
+    with tempfile.TemporaryDirectory(prefix="stemsvc-") as folder, bar:
         task = bar.add_task("starting", total=1.0)
 
         def show(stage: str, done: int, total: int) -> None:
@@ -219,13 +241,17 @@ def separate(
         done = separate_file(
             file, Path(folder), params, encoding, catalog.get(params.model), device, Models.of(settings), limits, show
         )
+        made = []
         for name, encoded in done.outputs.items():
             target = output / f"{file.stem} - {name}{encoded.path.suffix}"
             with for_the_caller():
                 shutil.copyfile(encoded.path, target)
-            bar.console.print(
-                f"{target}  {encoded.seconds:.2f} s  {encoded.bytes} bytes  {encoded.clipped_samples} clipped"
-            )
+            made.append({"stem": name, "path": str(target), "seconds": encoded.seconds, "bytes": encoded.bytes})
+            said = f"{target}  {encoded.seconds:.2f} s  {encoded.bytes} bytes  {encoded.clipped_samples} clipped"
+            if not as_json:
+                click.echo(said)
+    if as_json:
+        print_json(made)
 
 
 def _check_device(pool: Pool) -> None:

@@ -1,313 +1,37 @@
-"""`stemsvc doctor` checks whether this installation can work. Each finding says what was seen and what to do."""
+"""`stemsvc doctor`: whether this installation can work."""
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import io
-import os
-import secrets
-import shutil
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from functools import partial
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from dataclasses import asdict
 
-import httpx
+import click
 
-from stemsvc.accounts.cipher import open_cipher
-from stemsvc.embedded.redis_server import find_redis_server
-from stemsvc.embedded.stack import running
-from stemsvc.errors import (
-    BrokerUnavailable,
-    ClockSkew,
-    DeviceBroken,
-    DiskLow,
-    FolderOpen,
-    NoFetcher,
-    NoWorker,
-    StemsvcError,
-    StorageDenied,
-    StorageFull,
-    StorageMissing,
-    StorageUnavailable,
-    StorageWrong,
-    StoreError,
-    StoreUnavailable,
-    TablesOld,
-    UsageError,
-    WeightsCorrupt,
-)
-from stemsvc.folders import open_to_others
-from stemsvc.jobs.pools import FETCH, Pool
-from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.engine import revisions
-from stemsvc.jobstore.pool_status import PoolStatus, pool_statuses
-from stemsvc.kinds.registry import configured_pools
-from stemsvc.models.catalog import load_catalog
-from stemsvc.models.pull import open_puller
-from stemsvc.models.store import State
-from stemsvc.queue.celery import Publisher
-from stemsvc.settings import Settings, process_environment
-from stemsvc.storage import open_storage
-
-SONG = Path(__file__).parent.parent / "demo" / "song" / "mixture.flac"
-LEAST_FREE_BYTES = 2 * 1024**3
+from stemsvc.cli.terminal import AS_JSON, plain_settings, print_json, printable
 
 
-SKEW_SECONDS = 60.0  # between two clocks; S3 refuses signatures at 15 minutes, but people are confused sooner
-SEPARATION_SECONDS = 300.0
-# What an operator at the machine does, where that differs from what the error advises a client.
-REMEDIES: dict[type[StemsvcError], str] = {
-    StoreUnavailable: "start the database, or repair STEMSVC_DATABASE_URL or the network to it",
-    StoreError: "run `stemsvc migrate`",
-    BrokerUnavailable: "start Redis or RabbitMQ, or repair STEMSVC_BROKER_URL; jobs are accepted and wait meanwhile",
-    StorageUnavailable: "repair STEMSVC_S3_ENDPOINT_URL or the network to it",
-    StorageDenied: "allow the S3 keys to put, get, list and delete in the bucket",
-    StorageMissing: "make the bucket, or correct STEMSVC_S3_BUCKET",
-    StorageFull: "free space, or shorten STEMSVC_STEMS_TTL_SECONDS",
-    WeightsCorrupt: "run the command that the finding names",
-}
+@click.command()
+@click.option("--quick", is_flag=True, help="leave out what takes long: separating on each device, reading all weights")
+@AS_JSON
+def doctor(quick: bool, as_json: bool) -> None:
+    """Check each part of the installation, also where nothing runs. Exits with 1 if one is broken.
+
+    Storage, database and broker are those of the settings. What is being checked goes to stderr.
+    """
+    from stemsvc.cli.checks import examine
+
+    findings = []
+    for finding in examine(plain_settings(), quick, _begin):
+        findings.append(finding)
+        if not as_json:
+            click.echo(f"{'ok' if finding.ok else 'broken':8}{finding.part}: {printable(finding.what)}")
+        if not as_json and finding.remedy:
+            click.echo(f"{'':8}to do: {printable(finding.remedy)}")
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    if not all(finding.ok for finding in findings):
+        sys.exit(1)
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One part: whether it works, what was seen, and what to do if it does not work."""
-
-    part: str
-    ok: bool
-    what: str
-    remedy: str = ""
-
-
-def examine(settings: Settings) -> list[Finding]:
-    """Check every part. A part that does not work becomes a finding, not an exception."""
-    return [_look(part, check) for part, check in _checks(settings)]
-
-
-def _look(part: str, check: Callable[[], str]) -> Finding:
-    try:
-        return Finding(part, True, check())
-    except StemsvcError as error:
-        return Finding(part, False, f"{error.code}: {error.detail}", REMEDIES.get(type(error), error.remedy))
-
-
-def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
-    yield "python and packages", _packages
-    yield "catalog and weights", lambda: _weights(settings)
-    yield "disk", lambda: _disk(settings.data_dir)
-    yield "data folder", lambda: _folder(settings.data_dir)
-    for kind in sorted({pool.kind for pool in _pools(settings)}):
-        yield f"device {kind}", partial(_device, kind)
-    stack = running(settings)
-    if stack is None and not settings.database_url and "broker_url" not in settings.model_fields_set:
-        yield "service", lambda: f"not running over {settings.data_dir}; `stemsvc up` starts it"
-        yield "redis-server", find_redis_server
-        return
-    broker = stack.broker_url if stack else settings.broker_url
-    yield "job store", lambda: _store(settings)
-    yield "secrets", lambda: _secrets(settings)
-    yield "broker", lambda: _broker(settings.model_copy(update={"broker_url": broker}))
-    yield "storage", lambda: _storage(settings)
-    with contextlib.suppress(StemsvcError):  # the finding about the job store reports it
-        _statuses(settings)
-        for pool in _pools(settings):
-            yield f"pool {pool.name}", partial(_pool, settings, pool.name)
-        yield "fetcher", lambda: _fetcher(settings)
-
-
-def _pools(settings: Settings) -> list[Pool]:
-    try:
-        return configured_pools(settings.pools, load_catalog(settings.catalog))
-    except UsageError:  # the finding about the catalog reports it
-        return []
-
-
-def _packages() -> str:
-    found = [f"python {sys.version.split()[0]}"]
-    for package in ("celery", "flask", "torch", "demucs", "openvino", "av", "soxr"):
-        try:
-            found.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            found.append(f"{package} not installed")
-    return ", ".join(found)
-
-
-def _weights(settings: Settings) -> str:
-    catalog = load_catalog(settings.catalog)
-    configured_pools(settings.pools, catalog)
-    puller = open_puller(settings)
-    (demo,) = catalog.get("demo").files
-    if puller.store.check(demo) is not State.HERE:
-        raise WeightsCorrupt(f"{demo.path} is missing or damaged; install the package again")
-    states = {entry.name: {puller.store.snapshot(file) for file in entry.files} for entry in catalog.entries}
-    damaged = [name for name, found in states.items() if State.CORRUPT in found]
-    if damaged:
-        raise WeightsCorrupt(f"`stemsvc models pull {' '.join(damaged)}` downloads damaged weights again")
-    here = [name for name, found in states.items() if found == {State.HERE}]
-    return f"{len(states)} models; weights of {', '.join(here)} are in {puller.store.folder}"
-
-
-def _disk(folder: Path) -> str:
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(there).free
-    if free < LEAST_FREE_BYTES:
-        raise DiskLow(f"{free / 1e9:.1f} GB free at {there}; free some or move STEMSVC_DATA_DIR")
-    return f"{free / 1e9:.1f} GB free at {there}"
-
-
-def _folder(folder: Path) -> str:
-    if not folder.exists():
-        return f"{folder} is not there yet; it will be made for this user alone"
-    found = open_to_others(folder)
-    if folder in found and folder.stat().st_uid == 0 != os.geteuid():  # a mount, such as a pod's: root's, not ours
-        found.remove(folder)
-    if found:
-        raise FolderOpen(", ".join(map(str, found)))
-    return f"no other user of this machine can read what is in {folder}"
-
-
-def _secrets(settings: Settings) -> str:
-    store = JobStore(settings.resolved_database_url, cipher=open_cipher(settings))
-    try:
-        total, clear = store.webhooks.count_secrets()
-        has_key = store.webhooks.has_key
-    finally:
-        store.close()
-    if not clear:
-        return f"{total} webhook secrets, all encrypted" if has_key else "no webhook secrets, and no key for them"
-    way = "`stemsvc secrets encrypt` encrypts them" if has_key else "STEMSVC_SECRET_KEY would encrypt them"
-    return f"{total} webhook secrets, {clear} in clear; {way}"
-
-
-def _store(settings: Settings) -> str:
-    store = JobStore(settings.resolved_database_url)
-    try:
-        start = time.perf_counter()
-        store.ping()
-        took = time.perf_counter() - start
-        now, newest = revisions(settings.resolved_database_url)
-        if now != newest:
-            raise TablesOld(f"the tables are at revision {now}, this stemsvc is at {newest}")
-        skew = store.now() - time.time()
-        _check_skew("the database's clock", skew)
-        waiting = sum(number for by_priority in store.waiting().values() for number in by_priority.values())
-        return f"answers in {took * 1000:.0f} ms; revision {now}; clock {skew:+.1f} s; {waiting} jobs wait"
-    finally:
-        store.close()
-
-
-def _check_skew(whose: str, seconds: float) -> None:
-    if abs(seconds) > SKEW_SECONDS:
-        raise ClockSkew(f"{whose} differs from this machine's by {seconds:+.0f} s")
-
-
-def _broker(settings: Settings) -> str:
-    publisher = Publisher(settings)
-    try:
-        publisher.ping()
-        return "answers"
-    finally:
-        publisher.close()
-
-
-def _storage(settings: Settings) -> str:
-    """Store an object, read it back, download it as clients do, and delete it."""
-    storage, key, content = open_storage(settings), f"doctor/{secrets.token_hex(8)}", secrets.token_bytes(1000)
-    start = time.perf_counter()
-    try:
-        storage.put(key, io.BytesIO(content), "application/octet-stream")
-        with tempfile.TemporaryDirectory() as folder:
-            storage.fetch(key, Path(folder) / "object")
-            if (Path(folder) / "object").read_bytes() != content:
-                raise StorageWrong("an object came back with other bytes than were stored")
-        took = time.perf_counter() - start
-        said = f"{settings.storage}: stored and read back in {took * 1000:.0f} ms"
-        url = storage.signed_url(key, 60, "object", "application/octet-stream")
-        return said + (_downloaded(url, content) if url.startswith("http") and settings.storage == "s3" else "")
-    finally:
-        with contextlib.suppress(StemsvcError):
-            storage.delete(key)
-
-
-def _downloaded(url: str, content: bytes) -> str:
-    try:
-        answer = httpx.get(url, timeout=15)
-    except httpx.HTTPError as error:
-        raise StorageUnavailable(f"a signed URL can't be opened: {type(error).__name__}") from error
-    if answer.status_code != 200 or answer.content != content:
-        raise StorageWrong(f"a signed URL answers {answer.status_code}")
-    skew = 0.0
-    if date := answer.headers.get("Date"):
-        skew = parsedate_to_datetime(date).timestamp() - time.time()
-        _check_skew("the storage's clock", skew)
-    return f"; its signed URL opens; clock {skew:+.0f} s"
-
-
-def _device(kind: str) -> str:
-    """Separate the bundled song, 24 s of music, in a process of its own."""
-    if importlib.util.find_spec("torch") is None:
-        return "not checked: torch is not installed, so no worker runs on this machine"
-    with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "stemsvc",
-            "separate",
-            str(SONG),
-            "--output",
-            folder,
-            "--model",
-            "demo",
-            "--device",
-            kind,
-            "--stems",
-            "vocals",
-        ]
-        start = time.perf_counter()
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=SEPARATION_SECONDS, env=process_environment()
-            )
-        except subprocess.TimeoutExpired as error:
-            raise DeviceBroken(f"a small separation takes longer than {error.timeout:.0f} s") from error
-        took = time.perf_counter() - start
-    if done.returncode == 0:
-        return f"separates: 24 s of music in {took:.1f} s, including the start"
-    said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-    if "no_device" in said:
-        return f"this machine has no such device; its workers are elsewhere ({said})"
-    raise DeviceBroken(said)
-
-
-def _pool(settings: Settings, name: str) -> str:
-    for status in _statuses(settings):
-        if status.name == name:
-            if not status.workers:
-                raise NoWorker(f"no worker is alive; {status.queued} jobs wait")
-            names = {seen.worker.device_name for seen in status.workers}
-            return (
-                f"{status.slots} slots on {', '.join(sorted(names))}; {status.running} jobs run, {status.queued} wait"
-            )
-    raise NoWorker("the job store does not know the pool")
-
-
-def _fetcher(settings: Settings) -> str:
-    (status,) = [each for each in _statuses(settings) if each.name == FETCH]
-    if not status.workers:
-        raise NoFetcher(f"no fetcher is alive; {status.queued} jobs wait for their tracks")
-    return f"{status.slots} slots; {status.running} jobs run, {status.queued} wait"
-
-
-def _statuses(settings: Settings) -> list[PoolStatus]:
-    store = JobStore(settings.resolved_database_url)
-    try:
-        return pool_statuses(store, _pools(settings))
-    finally:
-        store.close()
+def _begin(part: str) -> None:
+    click.echo(f"checking {part} ...", err=True)

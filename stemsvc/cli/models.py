@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from stemsvc.cli.terminal import AS_JSON, Column, Listing, print_json
 from stemsvc.errors import (
     BadArguments,
     BadOutput,
@@ -24,20 +25,22 @@ if TYPE_CHECKING:
 
 
 @click.group(invoke_without_command=True)
+@AS_JSON
 @click.pass_context
-def models(context: click.Context) -> None:
+def models(context: click.Context, as_json: bool) -> None:
     """List models, and manage their weights on this machine."""
     if context.invoked_subcommand is None:
-        _list(online=False)
+        _list(False, as_json)
 
 
 @models.command("list")
 @click.option(
     "--online", is_flag=True, help="also ask the hub whether missing weights are available (at most once a day)"
 )
-def list_(online: bool) -> None:
+@AS_JSON
+def list_(online: bool, as_json: bool) -> None:
     """List the models, and whether their weights are on this machine."""
-    _list(online)
+    _list(online, as_json)
 
 
 @models.command()
@@ -58,7 +61,8 @@ def pull(names: tuple[str, ...], everything: bool) -> None:
 
 @models.command()
 @click.argument("names", nargs=-1, metavar="[NAME...]")
-def verify(names: tuple[str, ...]) -> None:
+@AS_JSON
+def verify(names: tuple[str, ...], as_json: bool) -> None:
     """Check every byte of the weights on this machine against the catalog; with NAME..., only of these models.
 
     Exits with 1 if a file is damaged, or if a file of NAME... is missing.
@@ -66,15 +70,20 @@ def verify(names: tuple[str, ...]) -> None:
     from stemsvc.models.store import State
 
     _, catalog, puller = _open()
-    bad = False
+    bad, seen = False, []
     for entry in [catalog.get(name) for name in names] or catalog.entries:
         for file in entry.files:
             state = puller.store.check(file)
             if state is State.MISSING and not names:
                 continue
             bad |= state is not State.HERE
-            unsure = " (can't be checked: no sha256 in the catalog)" if puller.store.digest(file) is None else ""
-            click.echo(f"{state.value:8} {entry.name:16} {puller.store.place(file)}{unsure}")
+            place, sure = puller.store.place(file), puller.store.digest(file) is not None
+            seen.append({"model": entry.name, "state": state.value, "file": str(place), "checked": sure})
+            unsure = "" if sure else " (can't be checked: no sha256 in the catalog)"
+            if not as_json:
+                click.echo(f"{state.value:8} {entry.name:16} {place}{unsure}")
+    if as_json:
+        print_json(seen)
     if bad:
         sys.exit(1)
 
@@ -92,14 +101,16 @@ def prune() -> None:
 
 @models.command()
 @click.argument("name", required=False)
-def path(name: str | None) -> None:
+@AS_JSON
+def path(name: str | None, as_json: bool) -> None:
     """Print the folder of weights, or the files of NAME."""
     _, catalog, puller = _open()
-    if name is None:
-        click.echo(puller.store.folder)
+    places = [puller.store.folder] if name is None else [puller.store.place(file) for file in catalog.get(name).files]
+    if as_json:
+        print_json([*map(str, places)])
         return
-    for file in catalog.get(name).files:
-        click.echo(puller.store.place(file))
+    for each in places:
+        click.echo(each)
 
 
 @models.command()
@@ -172,25 +183,40 @@ def _open(*, locked: bool = True) -> tuple[Settings, Catalog, Puller]:
     return settings, load_catalog(settings.catalog, locked=locked), open_puller(settings)
 
 
-def _list(online: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+def _list(online: bool, as_json: bool) -> None:
     _, catalog, puller = _open()
-    table = Table("name", "weights", "size", "licence", "stems")
+    states = {entry.name: _state(puller, entry) for entry in catalog.entries}
+    if online:
+        missing = (entry for entry in catalog.entries if states[entry.name] == "missing")
+        states |= {entry.name: _availability(puller, entry) for entry in missing}
+    if as_json:
+        print_json([_facts(entry, states[entry.name]) for entry in catalog.entries])
+        return
+    listing = Listing("name", "weights", Column("size", right=True), "licence", "stems")
     for entry in catalog.entries:
-        state = _state(puller, entry)
-        if online and state == "missing":
-            state = _availability(puller, entry)
-        size = _megabytes(entry.size) if entry.size else "?"
-        table.add_row(entry.name, state, size, entry.licence + "?" * bool(entry.licence_doubt), " ".join(entry.stems))
-    Console().print(table)
+        size, doubt = _megabytes(entry.size) if entry.size else "?", "?" * bool(entry.licence_doubt)
+        listing.add(entry.name, states[entry.name], size, entry.licence + doubt, " ".join(entry.stems))
+    listing.show()
     for doubt in dict.fromkeys(entry.licence_doubt for entry in catalog.entries if entry.licence_doubt):
         click.echo(f"licence in doubt: {doubt}")
     for entry in catalog.entries:
         if entry.deprecated:
             instead = f"; take {entry.fallback}" if entry.fallback else ""
             click.echo(f"{entry.name} is deprecated: {entry.deprecated}{instead}")
+
+
+def _facts(entry: ModelEntry, state: str) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "summary": entry.summary,
+        "weights": state,
+        "bytes": entry.size,
+        "licence": entry.licence,
+        "licence_doubt": entry.licence_doubt,
+        "deprecated": entry.deprecated,
+        "fallback": entry.fallback,
+        "stems": list(entry.stems),
+    }
 
 
 def _state(puller: Puller, entry: ModelEntry) -> str:

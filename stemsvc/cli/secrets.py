@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from stemsvc.cli.keys import open_store
-from stemsvc.errors import BadSettings
+from stemsvc.cli.stores import opened_store
+from stemsvc.errors import BadSetting
 
 
 @click.group()
@@ -24,20 +24,14 @@ def new_key() -> None:
 @secrets.command()
 def encrypt() -> None:
     """Encrypt every secret in the job store with the first key. Earlier keys are not needed after this."""
-    store = open_store()
-    try:
+    with opened_store() as store:
         if not store.webhooks.has_key:
-            raise BadSettings("set STEMSVC_SECRET_KEY first; `stemsvc secrets new-key` prints a key")
+            raise BadSetting("set STEMSVC_SECRET_KEY first; `stemsvc secrets new-key` prints a key")
         click.echo(f"{store.webhooks.rewrite_secrets()} secrets encrypted")
-    finally:
-        store.close()
 
 
 @secrets.command()
 def decrypt() -> None:
     """Store every secret in clear, for a rollback to a release that knows no key (0.2)."""
-    store = open_store()
-    try:
+    with opened_store() as store:
         click.echo(f"{store.webhooks.rewrite_secrets(clear=True)} secrets are in clear")
-    finally:
-        store.close()

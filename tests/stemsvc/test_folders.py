@@ -15,7 +15,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from stemsvc.cli.doctor import examine
+from stemsvc.cli.checks import examine
 from stemsvc.cli.main import main
 from stemsvc.embedded import background
 from stemsvc.embedded.redis_server import free_port
@@ -228,7 +228,7 @@ def finding(settings: Settings, part: str) -> tuple[bool, str]:
 
 @pytest.fixture
 def quick_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stemsvc.cli.doctor._device", lambda kind: "not looked at here")
+    monkeypatch.setattr("stemsvc.cli.checks._device", lambda kind: "not looked at here")
 
 
 @pytest.mark.usefixtures("quick_doctor")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -15,7 +16,7 @@ import pytest
 from stemsvc.demo.measure import read_sound
 from stemsvc.demo.show import SONG
 from stemsvc.embedded.redis_server import free_port
-from stemsvc.embedded.stack import running
+from stemsvc.embedded.state import running
 from stemsvc.jobstore.engine import revisions
 from stemsvc.settings import Settings
 from tests.processes import plain_environment, stemsvc, wait_for
@@ -83,8 +84,12 @@ def test_doctor_with_a_broken_part_fails(tmp_path: Path) -> None:
     done = run(tmp_path, "doctor", STEMSVC_BROKER_URL=f"redis://127.0.0.1:{free_port()}/0")
 
     assert done.returncode == 1
-    assert "broker_unavailable" in done.stdout
-    assert "store_unavailable" in done.stdout
+    assert "broken  broker: broker_unavailable" in done.stdout
+    assert "STEMSVC_BROKER_URL" in done.stdout
+    assert "checking broker ..." in done.stderr
+    found = {each["part"]: each for each in json.loads(run(tmp_path, "doctor", "--quick", "--json").stdout)}
+    assert all(each["ok"] for each in found.values())
+    assert {"storage", "job store", "service", "redis-server"} <= found.keys()
 
 
 @pytest.mark.long
@@ -149,6 +154,7 @@ def test_up_starts_everything_restarts_what_dies_and_leaves_nothing_running(tmp_
         assert (second.returncode, "already_running" in second.stderr) == (1, True)
         assert run(tmp_path, "doctor").returncode == 0
         assert "no jobs" in run(tmp_path, "jobs").stdout
+        assert json.loads(run(tmp_path, "pools", "--json").stdout)["workers"]
 
         children = _children(process.pid)
         (api,) = _gunicorn(process.pid)
@@ -174,8 +180,15 @@ def test_up_in_the_background_returns_and_down_stops_it(tmp_path: Path) -> None:
         assert f"stemsvc is up at http://127.0.0.1:{port}" in started.stdout, started.stderr
         assert _answers(f"http://127.0.0.1:{port}")
         assert "already_running" in run(tmp_path, "up", "--detach").stderr
+        status = json.loads(run(tmp_path, "status", "--json").stdout)
+        assert (status["url"], status["health"]["status"]) == (f"http://127.0.0.1:{port}", "ok")
+        assert "api        | " in run(tmp_path, "logs").stdout
+        assert list((tmp_path / "data" / "metrics").iterdir())
     finally:
         stopped = run(tmp_path, "down")
+    assert run(tmp_path, "status").returncode == 1
+    assert [path.name for path in (tmp_path / "data").glob("jobs.sqlite*")] == ["jobs.sqlite"]
+    assert list((tmp_path / "data" / "metrics").iterdir()) == []
     assert f"stopped http://127.0.0.1:{port}" in stopped.stdout
     assert not _answers(f"http://127.0.0.1:{port}")
     assert "no_stack" in run(tmp_path, "down").stderr
@@ -185,8 +198,10 @@ def test_demo_shows_the_stems_of_the_bundled_song(tmp_path: Path) -> None:
     done = run(tmp_path, "demo")
 
     assert done.returncode == 0, done.stderr
-    for words in ("drums", "vocals", "LUFS", "SI-SDR", "http://127.0.0.1", "stopped again"):
+    for words in ("drums", "vocals", "LUFS", "SI-SDR", "stopped again"):
         assert words in done.stdout
+    assert str(tmp_path / "demo-output" / "vocals.flac") in done.stdout
+    assert "/v1/files/" not in done.stdout  # a URL that is dead when the demo ends
     made = {path.name for path in (tmp_path / "demo-output").iterdir()}
     assert made == {"drums.flac", "bass.flac", "other.flac", "vocals.flac", "residual.flac", "waveforms.png"}
     assert (tmp_path / "demo-output" / "waveforms.png").read_bytes().startswith(b"\x89PNG")

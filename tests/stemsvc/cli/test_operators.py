@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -79,9 +81,9 @@ def test_what_was_used_is_summed_up_and_priced() -> None:
     finished(parts[0])
     finished(parts[0])
 
-    lines = {line.split("│")[1].strip(): line for line in run("report").stdout.splitlines() if "│" in line}
-    assert [cell.strip() for cell in lines["the band"].split("│")[2:-1]] == ["2", "2", "0", "0", "4.0", "200.0", "2.00"]
-    assert lines["(no key)"].split("│")[2].strip() == "1"
-    listed = " ".join(run("keys", "list").stdout.split())
-    assert "│ 3 waiting │" in listed
-    assert "│ 60.5 min/day │" in listed
+    lines = {re.split(r"\s{2,}", line)[0]: re.split(r"\s{2,}", line)[1:] for line in run("report").stdout.splitlines()}
+    assert lines["the band"] == ["2", "2", "0", "0", "4.0", "200.0", "2.00"]
+    assert lines["(no key)"][0] == "1"
+    found = json.loads(run("report", "--json").stdout)
+    assert {each["name"]: each["cost"] for each in found["accounts"]} == {"the band": 2.0, None: 1.0}
+    assert "3 waiting, 60.5 min/day" in run("keys", "list").stdout
