@@ -78,4 +78,4 @@ def test_a_rate_that_is_none_is_named(app_settings: Settings) -> None:
     with pytest.raises(FatalError, match="STEMSVC_RATE_LIMIT") as caught:
         create_app(app_settings.model_copy(update={"rate_limit": "often"}))
 
-    assert caught.value.code == "bad_settings"
+    assert caught.value.code == "bad_setting"
