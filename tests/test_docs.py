@@ -38,6 +38,7 @@ ALL = "\n".join(TEXTS.values())
 MAKEFILE = (ROOT / "Makefile").read_text()
 # Targets whose recipe another test runs: `.ci/run` (make test), tests/stemsvc/cli/test_main.py (the other two).
 RUN_ELSEWHERE = {"make demo": "stemsvc demo", "make up": "stemsvc up --detach", "make test": "pytest"}
+BUNDLED = {"STEMSVC_DEFAULT_MODEL": "demo"}  # what needs no network
 # What the output of a block must have in it, if the block has the words on the left.
 SHOWN = {
     "format=wav": '"state":"queued"', "upload_id": '"state":"queued"', "/events": '"to": "succeeded"',
@@ -84,7 +85,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """What `make up` runs, on a port of its own."""
     data = tmp_path_factory.mktemp("docs") / "data"
     command = stemsvc("up", "--port", str(free_port()), "--data-dir", str(data))
-    process = subprocess.Popen(command, env=plain_environment(), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=plain_environment(**BUNDLED), stdout=subprocess.DEVNULL)
     yield wait_for("the service", lambda: running(Settings(data_dir=data)), 90).url
     process.terminate()
     process.wait(60)
@@ -103,7 +104,7 @@ def test_every_shell_command_runs(block: str, request: pytest.FixtureRequest, tm
     service: str = request.getfixturevalue("service")
     script = "\n".join(lines).replace("http://127.0.0.1:8080", service).replace("-o demo-output", f"-o {tmp_path}")
     script = script.replace(".venv/bin/stemsvc", " ".join(stemsvc()))
-    environment = plain_environment(STEMSVC_DATA_DIR=str(tmp_path / "data"))
+    environment = plain_environment(STEMSVC_DATA_DIR=str(tmp_path / "data"), **BUNDLED)
     command = ["sh", "-ec", script]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, (script, done.stderr)

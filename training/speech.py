@@ -25,7 +25,30 @@ SPEAKERS = (
     *("shelby", "travis", "victor", "sandro", "Zac", "croak", "whisper", "whisperf"),
 )
 HELD_OUT_SPEAKERS = ("slt", "rms", "awb", "kal16")  # of Flite, whose speech is never trained on
-ONSETS = ("", "b", "d", "f", "g", "h", "k", "l", "m", "n", "p", "r", "s", "t", "v", "w", "y", "z", "sh", "st", "tr", "bl")
+ONSETS = (
+    "",
+    "b",
+    "d",
+    "f",
+    "g",
+    "h",
+    "k",
+    "l",
+    "m",
+    "n",
+    "p",
+    "r",
+    "s",
+    "t",
+    "v",
+    "w",
+    "y",
+    "z",
+    "sh",
+    "st",
+    "tr",
+    "bl",
+)
 VOWELS = ("a", "e", "i", "o", "u", "ai", "ou", "ee", "oo", "ay")
 CODAS = ("", "", "", "n", "s", "l", "r", "m", "t", "nd", "k")
 
@@ -77,4 +100,4 @@ class Speaker:
         if not len(loud):
             return np.zeros(RATE // 10, np.float32)
         sound = sound[loud[0] : loud[-1] + 1]
-        return sound / np.float32(np.abs(sound).max())
+        return np.asarray(sound / np.abs(sound).max(), np.float32)

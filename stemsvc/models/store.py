@@ -178,7 +178,9 @@ class WeightStore:
 
         Returns the deleted paths. Downloads that are under way are left alone.
         """
-        keep = {"hub.json", "unavailable.json"} | {name for file in wanted for name in (f"{file.key}{SAFE}", f"{file.key}.json")}
+        keep = {"hub.json", "unavailable.json"} | {
+            name for file in wanted for name in (f"{file.key}{SAFE}", f"{file.key}.json")
+        }
         gone = [path for path in _files(self.folder) if path.name not in keep]
         with self.guarded("prune"):
             for path in _files(self.folder / ".parts"):

@@ -14,8 +14,8 @@ from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.jobstore.workers import Worker
 from stemsvc.kinds.base import Needs
-from stemsvc.kinds.separate.kind import KIND, SeparateParams, separation
 from stemsvc.kinds.limits import Limits
+from stemsvc.kinds.separate.kind import KIND, SeparateParams, separation
 from stemsvc.models.catalog import ModelEntry, load_catalog
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
@@ -155,7 +155,9 @@ def open_spec() -> JobSpec:
     return separation(KIND.check(SeparateParams(), ("source",), load_catalog()))
 
 
-def test_a_job_that_names_no_model_goes_where_a_worker_is(settings: Settings, store: JobStore, storage: Storage) -> None:
+def test_a_job_that_names_no_model_goes_where_a_worker_is(
+    settings: Settings, store: JobStore, storage: Storage
+) -> None:
     pools = [single("htdemucs", "cpu"), CPU]
     work = make(settings, store, storage, pools=pools)
     accepted = [work.acceptance.accept([upload()], open_spec(), Request()).job]

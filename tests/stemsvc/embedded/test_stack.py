@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def test_what_starts_up_leaves_open_what_was_open(monkeypatch: pytest.MonkeyPatc
         seen.append(env)
         raise Started
 
-    monkeypatch.setattr(background.subprocess, "Popen", popen)
+    monkeypatch.setattr(subprocess, "Popen", popen)
     for settings in (Settings(data_dir=tmp_path), Settings(data_dir=tmp_path, pools="*:cpu")):
         with pytest.raises(Started):
             background.start(settings)
