@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from stemsvc import errors
+from stemsvc.jobs import warnings
 from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 
@@ -52,6 +53,11 @@ def errors_table() -> str:
     return "\n".join(rows)
 
 
+def warnings_table() -> str:
+    rows = ["| code | what it means |", "| --- | --- |"]
+    return "\n".join([*rows, *(f"| `{code}` | {meaning} |" for code, meaning in warnings.TABLE.items())])
+
+
 def _results(*path: str) -> str:
     return README.parent.joinpath("tests", *path).read_text().strip()
 
@@ -60,6 +66,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "models": models_table,
     "errors": errors_table,
+    "warnings": warnings_table,
     "bench": lambda: _results("bench", "RESULTS.md"),
     "api": lambda: _results("bench", "API.md"),
     "queue": lambda: _results("bench", "QUEUE.md"),

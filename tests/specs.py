@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stemsvc.jobs.encoding import Encoding
+from stemsvc.jobs.part import WHOLE, Part
 from stemsvc.jobs.record import Job, JobState
 from stemsvc.jobs.spec import Envelope, Input, JobSpec
 from stemsvc.kinds.separate.kind import SeparateParams, separation
@@ -21,9 +22,11 @@ def spec_of(
     options: SeparationOptions | None = None,
     filename_template: str = "",
     sample_rate: int | None = None,
+    part: Part = WHOLE,
+    channels: str = "stereo",
     **envelope: Any,
 ) -> JobSpec:
-    params = SeparateParams(model, stems, residual, options or SeparationOptions())
+    params = SeparateParams(model, stems, residual, options or SeparationOptions(), part, channels)
     encoding = Encoding(format, bit_depth, sample_rate, filename_template)
     return separation(params, Envelope(device=device, **envelope), encoding)
 

@@ -23,6 +23,7 @@ from stemsvc.cli.main import main
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.embedded.stack import running
 from stemsvc.errors import TABLE
+from stemsvc.jobs import warnings
 from stemsvc.jobs.pools import Pool, parse_pools
 from stemsvc.kinds.base import Kind
 from stemsvc.models.catalog import ModelEntry, load_catalog
@@ -273,7 +274,7 @@ def test_every_setting_that_is_named_exists() -> None:
 def test_every_snake_case_name_exists() -> None:
     """Codes, fields of requests and answers, attributes, models: a misspelt one is none of these."""
     description = (ROOT / "api" / "openapi.json").read_text()
-    known = {*own_errors(), *re.findall(r"[a-z0-9]+(?:_[a-z0-9]+)+", description)}
+    known = {*own_errors(), *warnings.TABLE, *re.findall(r"[a-z0-9]+(?:_[a-z0-9]+)+", description)}
     known |= {*public(Kind, Attempt, Made, MadeFile), *Pool.model_fields, *ModelEntry.model_fields}
     known |= {*load_catalog().names, *celery_config(Settings())}
     known |= {"mdx_q", "mdx_extra_q"}  # of which the page says that the catalog lacks them

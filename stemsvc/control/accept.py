@@ -173,7 +173,8 @@ class Acceptance:
 
         Raises what `Limits.check` raises, for a length that is proved: a guess refuses nothing.
         """
-        predicted = kind.cost(params, length.seconds if length else TYPICAL_TRACK_SECONDS, self._catalog)
+        seconds = length.seconds if length else 0.0
+        predicted = kind.cost(params, seconds or TYPICAL_TRACK_SECONDS, self._catalog)
         if length is not None and length.proved:
             self._rules.limits.check(spec.model or spec.kind, kind.advice, predicted, length.seconds)
         return predicted
@@ -198,7 +199,7 @@ class Acceptance:
 
     def _choice(self, spec: JobSpec, needs: Needs, cost: float, length: Length | None) -> Choice:
         """The pool for the job; one that may compute for so long, where one is found."""
-        if length is not None:
+        if length is not None and length.seconds:
             try:
                 return self._router.choose(spec.kind, needs, spec.envelope.device, cost)
             except TooMuchWork:

@@ -14,6 +14,7 @@ from pytest_celery import CeleryTestSetup
 from stemsvc.demo.measure import read_sound, si_sdr
 from stemsvc.demo.render import STEMS, render_song
 from stemsvc.errors import UsageError
+from tests.containers import pcm16, wav
 from tests.flow.conftest import Service
 from tests.processes import wait_for
 from tests.sounds import FORMATS, Sound, write_sound
@@ -159,12 +160,10 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("backing", ["embedded"], indirect=True)
 def test_bad_files_end_in_a_code_and_leave_nothing(running: Service, tmp_path: Path) -> None:
     sound = np.sum(list(render_song(SEED, 4.0).values()), axis=0).T
-    mp3 = write_sound(tmp_path / "song.mp3", sound, 44100).read_bytes()
     wav = write_sound(tmp_path / "song.wav", sound, 44100).read_bytes()
     cases = {
         **BAD_FILES,
-        "half.mp3": (mp3[: len(mp3) // 2], "audio_truncated"),
-        "lying.wav": (wav[:100_000], "audio_truncated"),
+        "headless.wav": (wav[: wav.index(b"data") + 8], "audio_truncated"),
         "none.wav": (wav[: wav.index(b"data") + 4] + bytes(4), "no_samples"),
     }
     jobs = {}
@@ -177,6 +176,27 @@ def test_bad_files_end_in_a_code_and_leave_nothing(running: Service, tmp_path: P
         assert (job["state"], job["error"] and job["error"]["code"], job["attempt"]) == ("failed", code, 1), name
     wait_for("the files to be erased", lambda: not [p for p in (running.folder / "objects").rglob("*") if p.is_file()])
     assert not any((running.folder / "scratch").iterdir())
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("backing", ["embedded"], indirect=True)
+def test_half_a_file_and_a_piped_one_are_separated_by_form_and_by_upload(running: Service, tmp_path: Path) -> None:
+    sound = np.sum(list(render_song(SEED, 4.0).values()), axis=0).T
+    mp3 = write_sound(tmp_path / "song.mp3", sound, 44100).read_bytes()
+    cases = {
+        "half.mp3": (mp3[: len(mp3) // 2], ["audio_truncated"]),
+        "lying.wav": (wav(pcm16(sound))[:100_000], ["audio_truncated"]),
+        "piped.wav": (wav(pcm16(sound), 0xFFFFFFFF), []),
+    }
+    for name, (data, codes) in cases.items():
+        (tmp_path / name).write_bytes(data)
+        queued = [running.client.submit(tmp_path / name, stems="vocals", cache="false")]
+        upload = running.client.upload(tmp_path / name)
+        queued.append(running.client.submit_upload(upload, stems="vocals", cache=False))
+        jobs = [running.client.wait(each["id"], 60) for each in queued]
+        assert [job["state"] for job in jobs] == ["succeeded"] * 2, name
+        assert [[each["code"] for each in job["warnings"]] for job in jobs] == [codes] * 2, name
+        assert jobs[0]["source"] == jobs[1]["source"], name
 
 
 @pytest.mark.parametrize("backing", ["embedded"], indirect=True)

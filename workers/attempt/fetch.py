@@ -110,7 +110,7 @@ class Fetching:
             return None, None
         params = kind.read(job.params)
         seconds = kind.part(params, length.seconds if length else None)
-        predicted = kind.cost(params, TYPICAL_TRACK_SECONDS if seconds is None else seconds, self.catalog)
+        predicted = kind.cost(params, seconds or TYPICAL_TRACK_SECONDS, self.catalog)
         if seconds is None or length is None or not length.proved:
             return predicted, None
         self.limits.check(job.spec.model or job.kind, kind.advice, predicted, seconds)

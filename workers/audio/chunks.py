@@ -48,9 +48,9 @@ def _chunks(form: _Form, file: BinaryIO) -> Iterator[Piece]:
     for _ in range(MOST):
         file.seek(at)
         head = file.read(form.name + form.size)
-        if len(head) < form.name + form.size:
-            return
         name, size = head[: form.name], int.from_bytes(head[form.name :], form.order)
+        if len(head) < form.name + form.size or not name[:4].isascii() or not name[:4].decode().isprintable():
+            return  # the end; or sound, where the size before was a stale one
         if name == b"ds64":  # RF64: sizes beyond 4 GiB
             long_size = int.from_bytes(file.read(16)[8:16], form.order)
         if name == b"data" and size == 0xFFFFFFFF and long_size is not None:
@@ -64,13 +64,17 @@ def _chunks(form: _Form, file: BinaryIO) -> Iterator[Piece]:
         at = max(at + len(head), end + -end % form.even)
 
 
+# Atoms at a file's top. Behind them some cameras and taggers write what is no atom.
+ATOMS = frozenset(b"ftyp moov mdat moof mfra sidx styp free skip wide uuid meta udta".split())
+
+
 def _atoms(file: BinaryIO) -> Iterator[Piece]:
     """ISO base media: mp4, mov. A size of 1 stands for a longer one, 0 for all that is left."""
     at = 0
     for _ in range(MOST):
         file.seek(at)
         head = file.read(16)
-        if len(head) < 8:
+        if len(head) < 8 or head[4:8] not in ATOMS:
             return
         size = int.from_bytes(head[:4], "big")
         if size == 1:
@@ -83,6 +87,20 @@ def _atoms(file: BinaryIO) -> Iterator[Piece]:
 
 
 SEGMENT, CLUSTER = b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"
+TOP = (
+    "1a45dfa3",
+    "18538067",
+    "1f43b675",
+    "114d9b74",
+    "1549a966",
+    "1654ae6b",
+    "1c53bb6b",
+    "1254c367",
+    "1941a469",
+    "1043a770",
+)
+IN_CLUSTER = "ec", "bf", "e7", "a3", "a0", "ab", "a7", "5854", "af"
+ELEMENTS = frozenset(map(bytes.fromhex, TOP + IN_CLUSTER))
 
 
 def _elements(file: BinaryIO) -> Iterator[Piece]:
@@ -94,7 +112,7 @@ def _elements(file: BinaryIO) -> Iterator[Piece]:
         name = head[: _leading(head[:1], 4)]
         width = _leading(head[len(name) : len(name) + 1], 8)
         number = head[len(name) : len(name) + width]
-        if not name or len(number) < width or not width:
+        if name not in ELEMENTS or len(number) < width or not width:
             return
         size = int.from_bytes(number, "big") & (1 << 7 * width) - 1
         body = at + len(name) + width
@@ -119,7 +137,7 @@ def _tags(file: BinaryIO) -> Iterator[Piece]:
     for _ in range(MOST):
         file.seek(at)
         head = file.read(11)
-        if len(head) < 11:
+        if len(head) < 11 or head[0] not in (8, 9, 18):  # sound, picture, data
             return
         end = at + 11 + int.from_bytes(head[1:4], "big")
         yield Piece(head[:1], at, end)

@@ -58,7 +58,7 @@ class Conform:
     def _turn_to(self, frame: AudioFrame) -> Iterator[Sound]:
         rate, channels = frame.sample_rate, len(frame.layout.channels)
         if not MIN_RATE <= rate <= FASTEST:
-            raise UnsupportedAudio(f"the sample rate is {rate} Hz; {MIN_RATE} to {MAX_RATE} Hz are supported")
+            raise UnsupportedAudio(f"the sample rate is {rate} Hz; {MIN_RATE} to {FASTEST} Hz are supported")
         if not 1 <= channels <= MAX_CHANNELS:
             raise UnsupportedAudio(f"the file has {channels} channels; 1 to {MAX_CHANNELS} are supported")
         if not self.rate:

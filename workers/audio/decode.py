@@ -128,11 +128,11 @@ class _Decoder:
             try:
                 for frame in packets.frames():
                     yield from self._conform.take(frame, timeline.silence_before(frame))
+                self._excess = timeline.excess(packets.end)
             finally:
                 self._packets += packets.count
                 self.broken += packets.broken
                 self._ended_broken = packets.ended_broken
-                self._excess = timeline.excess(packets.end)
 
     def _counted(self, chunks: Iterator[Sound]) -> Iterator[Sound]:
         for chunk in chunks:
@@ -142,7 +142,7 @@ class _Decoder:
     def check(self) -> None:
         """Raise where too little of the file could be decoded to be a track."""
         if self._made == 0:
-            if self._breaks_off():
+            if not self.broken and self._breaks_off():
                 raise AudioTruncated("the file breaks off before its first sample")
             damaged = self.broken or self._ended_broken
             raise (AudioCorrupt if damaged else NoSamples)("no sample could be decoded from this file")

@@ -12,26 +12,33 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from stemsvc.errors import AudioCorrupt
 from workers.audio import ogg
 
 FLAC_HEAD = b"fLaC\x00\x00\x00\x22"  # the mark, and the head of a STREAMINFO that others follow
 FLAC_HEADS = (FLAC_HEAD, b"fLaC\x80\x00\x00\x22")  # or none
+MOST = 10_000
 SEARCHED = 1 << 20  # bytes at a time
 
 
 @contextmanager
-def links(path: Path) -> Iterator[list[Path | BinaryIO]]:
-    """The links of a chained file, each as a file; of any other file, the file alone."""
+def links(path: Path) -> Iterator[Iterator[Path | BinaryIO]]:
+    """The links of a chained file, each as a file; of any other file, the file alone.
+
+    Raises `UsageError` `audio_corrupt` for a file of more than `MOST` links.
+    """
     if not path.is_file():  # FFmpeg says so
-        yield [path]
+        yield iter([path])
         return
     with path.open("rb") as file:
         starts = _starts(file)
         if len(starts) < 2:
-            yield [path]
+            yield iter([path])
             return
+        if len(starts) > MOST:
+            raise AudioCorrupt(f"the file chains {len(starts)} tracks; at most {MOST} are taken")
         ends = [*starts[1:], path.stat().st_size]
-        yield [io.BufferedReader(_Slice(file, *each)) for each in zip(starts, ends, strict=True)]
+        yield (io.BufferedReader(_Slice(file, *each)) for each in zip(starts, ends, strict=True))
 
 
 def _starts(file: BinaryIO) -> list[int]:

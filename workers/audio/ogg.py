@@ -40,7 +40,10 @@ def pages(file: BinaryIO) -> Iterator[Page]:
 
 
 def _find(file: BinaryIO, at: int) -> int | None:
-    """Where the next page starts, from `at` on."""
+    """Where the next page starts, from `at` on; mostly there."""
+    file.seek(at)
+    if file.read(len(CAPTURE)) == CAPTURE:
+        return at
     file.seek(at)
     while part := file.read(SEARCHED):
         if (index := part.find(CAPTURE)) >= 0:

@@ -14,6 +14,9 @@ STAMPED = frozenset({"matroska", "webm", "mov", "mp4", "mpegts", "mpeg", "flv", 
 FROM_ZERO = frozenset({"matroska", "webm", "mov", "mp4"})
 # A later start than this is the clock of a live recording; a longer hole is a clock that was set. Nobody waits so long.
 LONGEST_SILENCE = 3600.0
+# In broadcasts the clock is set more often: FFmpeg takes a longer jump than this for one (-dts_delta_threshold).
+BROADCAST = frozenset({"mpegts", "mpeg"})
+LONGEST_BROADCAST_HOLE = 10.0
 LEAST_LEAD = 0.01  # seconds; Vorbis and Opus have no sound in a part of their first packet
 LEAST_HOLE = 0.1  # seconds; FFmpeg's aresample (min_hard_comp) and mpv take less for jitter, too
 PADDED_FRAMES = 2  # that may be padding at the end; what is more has another cause
@@ -40,6 +43,7 @@ class Timeline:
     def __init__(self, container: InputContainer, stream: AudioStream, trim_start: bool = False) -> None:
         names = set(container.format.name.split(","))
         self._stamped = bool(names & STAMPED)
+        self._longest = LONGEST_BROADCAST_HOLE if names & BROADCAST else LONGEST_SILENCE
         self._mp4 = "mov" in names
         self._origin = None if trim_start else _origin(names, container, stream)
         self._zero: float | None = None  # the time at which the first of our samples is heard; None before the first
@@ -76,7 +80,7 @@ class Timeline:
             self._zero = at - lead - self._made
             return round(lead * rate)
         step = at - self._next
-        if step < -LEAST_HOLE or step > LONGEST_SILENCE:  # the clock was set
+        if step < -LEAST_HOLE or step > self._longest:  # the clock was set
             self._zero = at - self._made
         elif self._stamped and (step > LEAST_HOLE or self._lost(step * rate, rate)):
             gap = (at - self._zero - self._made) * rate  # by the whole track's clock, so that errors don't add up

@@ -5,6 +5,7 @@ A length in seconds or samples proves nothing: programs that cut a file leave th
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 
 from workers.audio.chunks import WALKS
@@ -26,7 +27,7 @@ def breaks_off(path: Path, format: str, ended_broken: bool) -> bool:
     names, size = format.split(","), path.stat().st_size
     with path.open("rb") as file:
         if "ogg" in names:
-            *_, last = None, *pages(file)
+            last = next(iter(deque(pages(file), maxlen=1)), None)
             return last is not None and (last.end > size or not last.complete)
         if "mp3" in names:
             return _ends_in_half_a_frame(path)
@@ -34,13 +35,14 @@ def breaks_off(path: Path, format: str, ended_broken: bool) -> bool:
             return False
         for name in names:
             if name in WALKS:
-                ends = [piece.end for piece in WALKS[name](file) if piece.end is not None]
-                return max(ends, default=0) > size + SLACK
+                return any((piece.end or 0) > size + SLACK for piece in WALKS[name](file))
     return ended_broken
 
 
 def lost_its_index(path: Path) -> bool:
     """Whether a file that can't be opened is an mp4 or caf that breaks off: both may have their index at the end."""
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
         head = file.read(12)
     name = "mov" if head[4:8] in (b"ftyp", b"moov", b"mdat") else "caf" if head[:4] == b"caff" else ""

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from api.app import create_app
 from stemsvc.control.services import Services
+from stemsvc.jobs.part import Part
 from stemsvc.jobs.record import Lease
 from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.settings import Settings
@@ -81,6 +82,18 @@ def test_the_options_of_the_separation_are_kept(client: FlaskClient, parts: Serv
     }
 
 
+def test_a_part_a_track_and_its_channels_are_kept(client: FlaskClient, parts: Services) -> None:
+    how = {"start": "1.5", "end": "12", "audio_track": "1", "trim_start": "true", "channels": "source"}
+    job = submit(client, file=song(), **how).json
+
+    kept = parts.store.get(job["id"])
+    assert kept is not None
+    assert params_of(kept).part == Part(1.5, 12.0, 1, trim_start=True)
+    asked = {"start": 1.5, "end": 12.0, "audio_track": 1, "trim_start": True, "channels": "source"}
+    assert {name: job["params"][name] for name in how} == asked
+    assert job["warnings"] == []
+
+
 def test_the_defaults_are_flac_of_every_stem(client: FlaskClient, parts: Services) -> None:
     job = submit(client, file=song()).json
 
@@ -115,6 +128,16 @@ def test_the_defaults_are_flac_of_every_stem(client: FlaskClient, parts: Service
         ({"segment": "0.1"}, 422, "bad_options"),
         ({"precision": "int1"}, 422, "bad_options"),
         ({"tempo": "fast"}, 422, "invalid_fields"),
+        ({"start": "-1"}, 422, "bad_options"),
+        ({"start": "soon"}, 422, "invalid_fields"),
+        ({"start": "inf"}, 422, "invalid_fields"),
+        ({"start": "5", "end": "5"}, 422, "bad_options"),
+        ({"start": "5", "end": "4"}, 422, "bad_options"),
+        ({"end": "0"}, 422, "bad_options"),
+        ({"end": "1e300"}, 422, "bad_options"),
+        ({"audio_track": "-1"}, 422, "bad_options"),
+        ({"audio_track": "100"}, 422, "bad_options"),
+        ({"channels": "mono"}, 422, "invalid_fields"),
     ],
 )
 def test_what_can_not_be_done_is_refused(

@@ -15,14 +15,18 @@ from stemsvc.control.accept import Request
 from stemsvc.control.janitor import Janitor
 from stemsvc.control.sources import SentFile, UploadedFile
 from stemsvc.errors import AcceptanceUnknown, StemsvcError, TransientError, UsageError
+from stemsvc.jobs.part import Part
 from stemsvc.jobs.pools import single
 from stemsvc.jobs.record import Job, JobState, JobView
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
+from stemsvc.jobstore.tables import usage
 from stemsvc.jobstore.uploads import Upload
+from stemsvc.kinds.separate.kind import SeparateParams, separation
 from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
+from tests.containers import pcm16, wav
 from tests.sounds import tone, write_sound
 from tests.specs import spec_of
 from tests.stemsvc.conftest import sqlite_of
@@ -150,6 +154,67 @@ def test_a_track_that_is_too_much_is_refused_by_its_header(
         assert caught.value.code == code
 
     assert storage.keys("") == []
+
+
+def by_form(path: Path, storage: Storage) -> SentFile:
+    return SentFile(io.BytesIO(path.read_bytes()), path.name)
+
+
+def by_upload(path: Path, storage: Storage) -> UploadedFile:
+    kept = UploadedFile(Upload("1", "", path.name, 10**9))
+    with path.open("rb") as file:
+        storage.put(kept.upload.key, file, "audio/wav")
+    return kept
+
+
+@pytest.mark.parametrize("source", [by_form, by_upload])
+@pytest.mark.parametrize(
+    ("name", "data", "counted"),
+    [
+        ("piped.wav", wav(pcm16(tone(1.5, 8000)), 0xFFFFFFFF, 8000), 1.5),
+        ("lame.wav", wav(pcm16(tone(1.5, 8000)), 0x7FFFFFFF, 8000), 1.5),
+        ("lying.wav", wav(pcm16(tone(1.5, 8000)), 36000 * 8000 * 4, 8000), 1.5),
+        ("gsm.wav", wav(bytes(65 * 75), 0x7FFFFFFF, 8000, 1, 0x31, 65), 0.0),
+    ],
+)
+def test_a_placeholder_refuses_nothing_and_counts_for_nothing(
+    settings: Settings,
+    store: JobStore,
+    storage: Storage,
+    tmp_path: Path,
+    source: Any,
+    name: str,
+    data: bytes,
+    counted: float,
+) -> None:
+    # given a key that may send two seconds in a day
+    path = tmp_path / name
+    path.write_bytes(data)
+    job = make(settings, store, storage).acceptance.accept(
+        [source(path, storage)], OPTIONS, Request(owner="me", minutes_per_day=2 / 60)
+    )
+
+    assert job.job.state is JobState.QUEUED
+    with sa.create_engine(settings.resolved_database_url).connect() as connection:
+        assert connection.execute(sa.select(usage.c.track_seconds)).scalar_one() == counted
+
+
+@pytest.mark.parametrize("source", [by_form, by_upload])
+def test_a_part_counts_and_costs_as_a_part(
+    settings: Settings, store: JobStore, storage: Storage, tmp_path: Path, source: Any
+) -> None:
+    # given a track that is longer than the limit of ten minutes, and a job for two seconds of it
+    path = write_sound(tmp_path / "song.wav", tone(601, 8000, 1), 8000, "mono")
+    spec = separation(SeparateParams("demo", ("vocals",), part=Part(start=300.0, end=302.0)))
+    whole = separation(SeparateParams("demo", ("vocals",), part=Part(start=1.5)))
+    acceptance = make(settings, store, storage).acceptance
+    job = acceptance.accept([source(path, storage)], spec, Request(owner="me", minutes_per_day=3 / 60)).job
+    longer = acceptance.accept([source(path, storage)], whole, Request()).job
+
+    with sa.create_engine(settings.resolved_database_url).connect() as connection:
+        counted = connection.execute(sa.select(usage.c.track_seconds).order_by(usage.c.accepted_at)).scalars().all()
+    assert counted == [2.0, 599.5]
+    assert longer.cost / job.cost == pytest.approx(599.5 / 2)
 
 
 def test_an_upload_that_is_too_much_is_refused_by_its_header_too(

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stemsvc.jobs.part import Part
 from stemsvc.jobs.record import Job, JobState, input_key, new_job_id
 from stemsvc.jobs.spec import JobSpec
+from stemsvc.jobs.warnings import JobWarning, to_json
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.kinds.separate.options import SeparationOptions
@@ -50,7 +52,7 @@ def song(tmp_path: Path) -> Path:
     return write_sound(tmp_path / "song.flac", tone(2.0, 44100), 44100)
 
 
-def run(runner: Runner, song: Path, asked: JobSpec | None = None, owner: str = "") -> Job:
+def run(runner: Runner, song: Path, asked: JobSpec | None = None, owner: str = "", **changes: Any) -> Job:
     job_id = new_job_id()
     job = job_of(
         job_id,
@@ -61,6 +63,7 @@ def run(runner: Runner, song: Path, asked: JobSpec | None = None, owner: str = "
         song.name,
         song.stat().st_size,
         owner=owner,
+        **changes,
     )
     with song.open("rb") as file:
         runner.storage.put(job.inputs[0].key, file, "audio/flac")
@@ -119,6 +122,28 @@ def test_the_same_again_is_not_separated_again(runner: Runner, song: Path, tmp_p
     assert (account.total, account.cached) == (2, 1)
 
 
+def test_a_job_on_a_damaged_file_says_so_also_where_it_is_taken_from_an_earlier_one(
+    runner: Runner, song: Path, tmp_path: Path
+) -> None:
+    data = write_sound(tmp_path / "song.wav", tone(2.0, 44100), 44100).read_bytes()
+    cut = tmp_path / "cut.wav"
+    cut.write_bytes(data[: len(data) // 2])
+    jobs = [run(runner, cut) for _ in range(2)]
+
+    assert [job.cached for job in jobs] == [False, True]
+    for job in jobs:
+        (warning,) = job.warnings
+        assert (warning.code, "break" in warning.detail) == ("audio_truncated", True)
+        assert told(runner, job, tmp_path)["warnings"] == to_json(job.warnings)
+    assert run(runner, song).warnings == ()
+
+
+def test_a_job_keeps_the_warnings_that_it_was_made_with(runner: Runner, song: Path) -> None:
+    early = JobWarning("demo_model", "nothing better could be had")
+
+    assert run(runner, song, warnings=(early,)).warnings == (early,)
+
+
 def test_each_of_two_same_jobs_lives_on_its_own(runner: Runner, song: Path, tmp_path: Path) -> None:
     first, second = run(runner, song), run(runner, song)
     runner.storage.delete(f"jobs/{first.id}/")
@@ -137,6 +162,9 @@ def test_each_of_two_same_jobs_lives_on_its_own(runner: Runner, song: Path, tmp_
         {"sample_rate": 48000},
         {"cache": False},
         {"options": SeparationOptions(overlap=0.1)},
+        {"part": Part(start=0.5)},
+        {"part": Part(trim_start=True)},
+        {"channels": "source"},
     ],
 )
 def test_another_wish_is_another_result(runner: Runner, song: Path, change: dict[str, Any]) -> None:

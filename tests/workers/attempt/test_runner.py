@@ -23,6 +23,7 @@ from stemsvc.errors import (
     StoreUnavailable,
     TransientError,
 )
+from stemsvc.jobs.part import Part
 from stemsvc.jobs.pools import FETCH, Pool, single
 from stemsvc.jobs.record import Job, JobState, Lease, new_job_id
 from stemsvc.jobs.spec import Envelope, JobSpec
@@ -36,6 +37,7 @@ from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 from stemsvc.storage.local import LocalStorage
+from tests.containers import pcm16, wav
 from tests.observers import BREAKS, broken
 from tests.sounds import tone, write_sound
 from tests.specs import job_of, spec_of
@@ -570,6 +572,49 @@ def test_a_track_over_the_quota_ends_its_job_before_it_uses_the_device(
     ends = [state(runner, job_id)[1] for job_id in jobs]
     assert ends == ([code, code] if code == "track_exceeds_quota" else [None, code])
     assert len(computed) == ends.count(None)
+
+
+def test_of_a_part_only_the_part_counts(runner: Runner, song: Path) -> None:
+    # given a key that may send two seconds a day, and a second of three from the middle of a track
+    owner, spec = quota(runner, 2 / 60), spec_of(stems=("vocals",), bit_depth="16", part=Part(start=1.0, end=2.0))
+    job_id = accept(runner, song, spec, owner=owner)
+    runner.run(job_id, "worker")
+
+    assert state(runner, job_id) == ("succeeded", None)
+    job = runner.store.get(job_id)
+    assert job is not None
+    assert (job.source["frames"], job.outputs["vocals"]["frames"]) == (44100, 44100)
+    (account,) = runner.store.usage.accounts(0)
+    assert account.audio_seconds == 1.0
+
+
+@pytest.mark.parametrize(
+    ("part", "code"), [(Part(start=3.0), "part_outside"), (Part(audio_track=1), "audio_track_missing")]
+)
+def test_what_the_file_does_not_have_ends_its_job(runner: Runner, song: Path, part: Part, code: str) -> None:
+    job_id = accept(runner, song, spec_of(stems=("vocals",), bit_depth="16", part=part))
+    runner.run(job_id, "worker")
+
+    assert state(runner, job_id) == ("failed", code)
+
+
+def test_a_fetched_track_is_judged_by_its_bytes_not_by_its_header_or_its_site(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a wav from a pipe, whose site says that it plays for a day
+    song = tmp_path / "song.wav"
+    song.write_bytes(wav(pcm16(tone(1.0, 44100)), 0xFFFFFFFF))
+
+    def fetched(order: Order, on_progress: object) -> Fetched:
+        return Fetched(str(shutil.copy(song, Path(order.folder) / "song.wav")), "song.wav", 86400.0)
+
+    monkeypatch.setattr("workers.attempt.fetch.fetch", fetched)
+    changes = {"pool": FETCH, "next_pool": "separate.demo.cpu", "owner": quota(runner, 1.5 / 60)}
+    job_id = accept(runner, song, OPTIONS, "https://example.org/song.wav", **changes)
+    runner.run(job_id, "fetcher")
+
+    assert state(runner, job_id) == ("queued", None)
+    assert runner.store.get(job_id).cost < 10  # type: ignore[union-attr]
 
 
 def test_a_fetched_track_over_the_quota_ends_its_job_at_once(

@@ -13,6 +13,7 @@ import soundfile
 from stemsvc.demo.render import STEMS, render_song
 from stemsvc.errors import TransientError
 from stemsvc.jobs.encoding import Encoding
+from stemsvc.jobs.part import Part
 from stemsvc.kinds.separate.kind import SeparateParams
 from stemsvc.kinds.separate.stems import choose
 from stemsvc.models.catalog import load_catalog
@@ -102,6 +103,52 @@ def test_mono_of_8_khz_agrees_with_upstream(models: Models, song: Sound, tmp_pat
     wanted = upstream(models.get(ENTRY, "cpu", "auto")._bag, at_rate)
     for stem, sound in got.items():
         assert snr(sound, resample(wanted[stem], RATE, 8000, len(mono))) >= 100
+
+
+def test_a_part_of_a_track_is_separated_as_a_track_of_its_own(models: Models, song: Sound, tmp_path: Path) -> None:
+    whole = write_sound(tmp_path / "song-float.wav", song, RATE)
+    cut = write_sound(tmp_path / "cut.wav", song[RATE : 3 * RATE], RATE, kind="song-float.wav")
+    part = read(run(models, whole, tmp_path / "part", part=Part(start=1.0, end=3.0)))
+    alone = read(run(models, cut, tmp_path / "alone"))
+
+    for stem, sound in alone.items():
+        np.testing.assert_array_equal(part[stem], sound)
+
+
+@pytest.mark.parametrize("format", ["wav", "flac", "mp3", "aac", "opus"])
+def test_mono_stays_mono_where_the_sources_channels_are_asked_for(
+    models: Models, song: Sound, tmp_path: Path, format: str
+) -> None:
+    depth = {"wav": "float32", "flac": "24"}.get(format)
+    mono = write_sound(tmp_path / "song-float.wav", song[: 2 * RATE, :1], RATE, "mono")
+    stereo = read(run(models, mono, tmp_path / "stereo", "vocals,drums", residual=True))
+    done = run(
+        models,
+        mono,
+        tmp_path / "mono",
+        "vocals,drums",
+        residual=True,
+        channels="source",
+        format=format,
+        bit_depth=depth,
+    )
+
+    for name, encoded in done.outputs.items():
+        track = decode(encoded.path, tmp_path / "back", Limits(60))
+        assert (track.channels, encoded.channels, encoded.facts["channels"]) == (1, 1, 1)
+        assert track.seconds == 2.0
+        if depth:
+            np.testing.assert_allclose(track.samples()[:, 0], stereo[name].mean(axis=1), atol=2e-7)
+
+
+def test_stereo_and_more_stay_stereo_where_the_sources_channels_are_asked_for(
+    models: Models, song: Sound, tmp_path: Path
+) -> None:
+    wide = np.pad(song[:RATE], ((0, 0), (0, 4)))
+    done = run(models, write_sound(tmp_path / "song-float.wav", wide, RATE, "5.1"), tmp_path / "o", channels="source")
+
+    assert done.track.channels == 6
+    assert {encoded.channels for encoded in done.outputs.values()} == {2}
 
 
 def test_a_full_disk_while_encoding_is_an_error_and_ends_the_threads(
