@@ -78,10 +78,10 @@ bench: $(READY)  ## Print the engine's figures against upstream's (20 min) and t
 	$(BIN)/stemsvc bench engine --output tests/bench/RESULTS.md
 	$(BIN)/stemsvc bench api --output tests/bench/API.md
 
-train-demo: $(READY)  ## Render the songs and train the demo model again (about 90 minutes on 2 cores)
+train-demo: $(READY)  ## Render songs and train the demo model for MINUTES=180; goes on where the last run ended
 	# large tensors stay in the heap: handing them back to the system at each step costs half the speed
-	MALLOC_MMAP_THRESHOLD_=17179869184 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=1073741824 \
-	  $(BIN)/python -m training.train
+	MALLOC_MMAP_THRESHOLD_=17179869184 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=1073741824 GOMP_SPINCOUNT=0 \
+	  nice $(BIN)/python -m training.train $(if $(MINUTES),--minutes $(MINUTES))
 
 lock: $(READY)  ## Write the lock files again: the installed versions, or the newest ones with UPGRADE=1
 	$(BIN)/python -m tests.lock $(if $(UPGRADE),--upgrade)

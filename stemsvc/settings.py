@@ -131,8 +131,8 @@ class Settings(BaseSettings):
     )
     default_model: str = Field(
         "auto",
-        description="model of a job that names none; `auto`: htdemucs, or demo where the weights of htdemucs are not on "
-        "this machine and can't be fetched",
+        description="model of a job that names none; `auto`: htdemucs, or demo where the weights of htdemucs are not "
+        "on this machine and can't be fetched",
     )
     catalog: Path | None = Field(None, description="a YAML file that adds models to the bundled catalog")
     pools: str = Field(

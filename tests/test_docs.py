@@ -43,6 +43,7 @@ ALL = "\n".join(TEXTS.values())
 MAKEFILE = (ROOT / "Makefile").read_text()
 # Targets whose recipe another test runs: `.ci/run` (make test), tests/stemsvc/cli/test_main.py (the other two).
 RUN_ELSEWHERE = {"make demo": "stemsvc demo", "make up": "stemsvc up --detach", "make test": "pytest"}
+BUNDLED = {"STEMSVC_DEFAULT_MODEL": "demo"}  # what needs no network
 # What the output of a block must have in it, if the block has the words on the left.
 SHOWN = {
     "format=wav": '"state":"queued"', "upload_id": '"state":"queued"', "/events": '"to": "succeeded"',
@@ -96,7 +97,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def up(data: Path, **environment: str) -> Iterator[str]:
     """The address of a service that `stemsvc up` starts with these settings."""
     command = stemsvc("up", "--port", str(free_port()), "--data-dir", str(data))
-    process = subprocess.Popen(command, env=plain_environment(**environment), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=plain_environment(**{**BUNDLED, **environment}), stdout=subprocess.DEVNULL)
     try:
         yield wait_for("the service", lambda: running(Settings(data_dir=data)), 90).url
     finally:
@@ -108,7 +109,7 @@ def run_shell(block: str, url: str, folder: Path) -> None:
     """Run the commands against the service at `url`, and look for what they must show."""
     script = block.replace("http://127.0.0.1:8080", url).replace("-o demo-output", f"-o {folder}")
     script = script.replace(".venv/bin/stemsvc", " ".join(stemsvc()))
-    environment = plain_environment(STEMSVC_DATA_DIR=str(folder / "data"))
+    environment = plain_environment(STEMSVC_DATA_DIR=str(folder / "data"), **BUNDLED)
     command = ["sh", "-ec", script]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, (script, done.stderr)

@@ -26,7 +26,7 @@ def equalise(rng: np.random.Generator, sound: Sound) -> Sound:
         sound = lfilter(b / a[0], a / a[0], sound, axis=1)
     if rng.random() < 0.2:
         sound = sosfilt(butter(2, float(rng.uniform(3000, 14000)), fs=RATE, output="sos"), sound, axis=1)
-    return sound.astype(np.float32)
+    return np.asarray(sound, np.float32)
 
 
 def compress(rng: np.random.Generator, sound: Sound) -> Sound:
@@ -36,14 +36,14 @@ def compress(rng: np.random.Generator, sound: Sound) -> Sound:
     power = lfilter([1 - pole], [1, -pole], (sound**2).mean(axis=0))
     level = 10 * np.log10(np.maximum(power, 1e-10))
     over = np.maximum(0, level - (float(np.percentile(level, 90)) - float(rng.uniform(3, 15))))
-    return (sound * 10 ** (-over * (1 - 1 / float(rng.uniform(2, 8))) / 20)).astype(np.float32)
+    return np.asarray(sound * 10 ** (-over * (1 - 1 / float(rng.uniform(2, 8))) / 20), np.float32)
 
 
 def saturate(rng: np.random.Generator, sound: Sound) -> Sound:
     """A soft clipper, from tape to fuzz; uneven, so that even harmonics appear."""
     level = max(1e-6, float(np.sqrt((sound**2).mean())))
     drive, bias = float(np.exp(rng.uniform(np.log(0.15), np.log(3.0)))) / level, float(rng.uniform(-0.3, 0.3))
-    return ((np.tanh(sound * drive + bias) - np.tanh(bias)) / drive).astype(np.float32)
+    return np.asarray((np.tanh(sound * drive + bias) - np.tanh(bias)) / drive, np.float32)
 
 
 def chorus(rng: np.random.Generator, sound: Sound) -> Sound:
@@ -81,7 +81,7 @@ def reverberate(rng: np.random.Generator, sound: Sound) -> Sound:
     room = np.pad(room, ((0, 0), (int(rng.uniform(0, 0.05) * RATE), 0)))
     room /= np.sqrt((room**2).sum(axis=1, keepdims=True))
     wet = fftconvolve(sound, room, axes=1)[:, : sound.shape[1]]
-    return (sound + float(np.exp(rng.uniform(np.log(0.05), np.log(0.7)))) * wet).astype(np.float32)
+    return np.asarray(sound + float(np.exp(rng.uniform(np.log(0.05), np.log(0.7)))) * wet, np.float32)
 
 
 def widen(rng: np.random.Generator, sound: Sound) -> Sound:
@@ -107,8 +107,8 @@ CHAINS: dict[str, tuple[tuple[Effect, float], ...]] = {
 
 
 def treat(rng: np.random.Generator, stem: str, sound: Sound) -> Sound:
-    """Pass a stem through the effects that are drawn for it; what lies below 20 Hz goes, as uneven clipping leaves some."""
+    """Pass a stem through the effects that are drawn for it. What lies below 20 Hz goes: clipping leaves some."""
     for effect, share in CHAINS[stem]:
         if rng.random() < share:
             sound = effect(rng, sound)
-    return sosfilt(butter(2, 20, "highpass", fs=RATE, output="sos"), sound, axis=1).astype(np.float32)
+    return np.asarray(sosfilt(butter(2, 20, "highpass", fs=RATE, output="sos"), sound, axis=1), np.float32)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from stemsvc.demo.measure import read_sound
 from stemsvc.demo.render import STEMS, render_song
 from stemsvc.demo.voices import RATE, Sound
 
@@ -27,7 +28,7 @@ SECONDS = 12.0
 
 
 def write_songs(folder: Path) -> None:
-    """Write `{seed}-{stem}.ogg` of all of `OTHER_SEEDS`: small enough to keep, and what is lost is lost of the truth."""
+    """Write `{seed}-{stem}.ogg` of all of `OTHER_SEEDS`: small enough to keep. What Vorbis changes, the truth loses."""
     from training.band import render_held_out_song
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -38,7 +39,7 @@ def write_songs(folder: Path) -> None:
 
 def read_song(seed: int) -> dict[str, Sound]:
     """A song of `OTHER_SEEDS` as it was written: {stem: float32 [2, samples] at 44.1 kHz}."""
-    return {stem: soundfile.read(SONGS / f"{seed}-{stem}.ogg", dtype="float32")[0].T for stem in STEMS}
+    return {stem: read_sound(SONGS / f"{seed}-{stem}.ogg")[0].T for stem in STEMS}
 
 
 def validation_songs(folder: Path, seconds: float = 9.0) -> dict[str, list[Sound]]:

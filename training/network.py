@@ -31,7 +31,7 @@ ARCHITECTURE: dict[str, Any] = {
 
 def make_network(start: Path | None) -> HTDemucs:
     """The network with the weights in `start`, or with random ones."""
-    network = HTDemucs(**ARCHITECTURE)
+    network: HTDemucs = HTDemucs(**ARCHITECTURE)
     if start:
         network.load_state_dict(load_file(start))
     return network

@@ -100,4 +100,4 @@ class Speaker:
         if not len(loud):
             return np.zeros(RATE // 10, np.float32)
         sound = sound[loud[0] : loud[-1] + 1]
-        return sound / np.float32(np.abs(sound).max())
+        return np.asarray(sound / np.abs(sound).max(), np.float32)

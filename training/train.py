@@ -112,7 +112,7 @@ class Training:
 
 
 def learning_rate(peak: float, steps: int, spent: float) -> float:
-    """Rise over the run's first `WARMUP` steps, stay, fall in a line over the last `FALL` of its time (`spent`: 0..1)."""
+    """Rise over the first `WARMUP` steps, stay, fall in a line over the last `FALL` of the time (`spent`: 0..1)."""
     return peak * min(1.0, (steps + 1) / WARMUP) * max(0.01, min(1.0, (1 - spent) / FALL))
 
 
@@ -162,10 +162,10 @@ def improvement(network: torch.nn.Module, songs: list[Sound]) -> Sound:
     rows = []
     for true in songs:
         mixture = true.sum(axis=0)
-        pieces = torch.from_numpy(mixture).split(SEGMENT * RATE, dim=1)
+        pieces = torch.split(torch.from_numpy(mixture), SEGMENT * RATE, dim=1)
         estimate = torch.cat([network(piece[None])[0] for piece in pieces], dim=2).numpy()
         rows.append([si_sdr(estimate[i], true[i]) - si_sdr(mixture, true[i]) for i in range(len(STEMS))])
-    return np.mean(rows, axis=0)
+    return np.asarray(np.mean(rows, axis=0), np.float32)
 
 
 def read_plan(argv: list[str] | None) -> tuple[Plan, Path | None]:
@@ -181,7 +181,7 @@ def read_plan(argv: list[str] | None) -> tuple[Plan, Path | None]:
     parser.add_argument("--wide", type=int, default=400, help="songs of all other renderers")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--validate", type=int, default=250)
-    parser.add_argument("--save", type=int, default=100)
+    parser.add_argument("--save", type=int, default=50)
     parser.add_argument("--from-scratch", action="store_true", help="not from the bundled weights")
     options = vars(parser.parse_args(argv))
     start = None if options.pop("from_scratch") else BUNDLED

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from scipy.signal import istft, stft
 
@@ -55,9 +57,8 @@ def _syllables(envelope: np.ndarray) -> list[tuple[int, int]]:
     dips = [i for i in range(3, len(level) - 3) if level[i] == level[i - 3 : i + 4].min()]
     edges = [0, *dips, len(level)]
     loud = level.max() + SILENT
-    return [(a, b) for a, b in zip(edges, edges[1:], strict=False) if b - a > 5 and level[a:b].max() > loud] or [
-        (0, len(level))
-    ]
+    found = [(a, b) for a, b in pairwise(edges) if b - a > 5 and level[a:b].max() > loud]
+    return found or [(0, len(level))]
 
 
 def _align(rng: np.random.Generator, syllables: list[tuple[int, int]], notes: list[Note], frames: int) -> np.ndarray:
@@ -88,4 +89,4 @@ def _source(rng: np.random.Generator, notes: list[Note], total: int) -> Sound:
     strength = np.sqrt(RATE / f0[wraps + 1])
     np.add.at(out, wraps + 1, (strength * (1 - late)).astype(np.float32))
     np.add.at(out, wraps, (strength * late).astype(np.float32))
-    return out[:total] * np.interp(at, np.arange(len(level)), level).astype(np.float32)
+    return np.asarray(out[:total] * np.interp(at, np.arange(len(level)), level), np.float32)

@@ -33,7 +33,7 @@ def loudness(samples: Sound, rate: int) -> float | None:
 
 
 def read_sound(path: Path) -> tuple[Sound, int]:
-    """Samples [frames, channels] and rate of a wav or flac file."""
+    """Samples [frames, channels] and rate of a sound file."""
     import soundfile
 
     samples, rate = soundfile.read(path, dtype="float32", always_2d=True)

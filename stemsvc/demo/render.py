@@ -46,7 +46,7 @@ def _synthesise(rng: np.random.Generator, score: Score, sung: Sound) -> dict[str
 
 
 def play_voice(rng: np.random.Generator, role: str, notes: list[Note], total: int, *, detune: float = 0.0) -> Sound:
-    """Play one part with a voice drawn for `role`, `detune` semitones off: mono [total]. Equal notes are rendered once."""
+    """Play one part with a voice drawn for `role`, `detune` semitones off: mono [total]."""
     voice = draw_voice(rng, role)
     rendered: dict[tuple[int, float, float], Sound] = {}
     out = np.zeros(total, np.float32)

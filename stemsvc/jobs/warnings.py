@@ -14,8 +14,8 @@ TABLE = {
     "heard, silence takes their place. Export the file again.",
     "end_beyond_track": "The track ends before the `end` that was asked for: the part goes up to the track's own end.",
     DEMO_MODEL: "The job named no model, and the weights of the usual one are not here and can't be fetched, so the "
-    "bundled demo model made the stems. It is for trying stemsvc out. Connect the workers to the network, or fill their "
-    "weights' folder with `stemsvc models pull`, and send the job again.",
+    "bundled demo model made the stems. It is for trying stemsvc out. Connect the workers to the network, or fill "
+    "their folder of weights with `stemsvc models pull`, and send the job again.",
 }
 
 

@@ -88,6 +88,7 @@ def environment(tmp_path: Path, celery_broker_cluster: CeleryBrokerCluster, back
         STEMSVC_MAX_UPLOAD_BYTES="20000000",
         STEMSVC_CONCURRENCY="1",
         STEMSVC_OFFLINE="true",
+        STEMSVC_DEFAULT_MODEL="demo",
         **{"STEMSVC_RESULT_CACHE": "false", **backing},
     )
 

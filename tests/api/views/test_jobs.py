@@ -50,7 +50,7 @@ def test_a_track_becomes_a_queued_job(client: FlaskClient) -> None:
     assert answer.status_code == 201
     job = answer.json
     assert answer.headers["Location"] == f"/v1/jobs/{job['id']}"
-    assert (job["state"], job["model"], job["device"], job["filename"]) == ("queued", "demo", "auto", "my song.mp3")
+    assert (job["state"], job["model"], job["device"], job["filename"]) == ("queued", "htdemucs", "auto", "my song.mp3")
     assert (job["format"], job["bit_depth"], job["residual"]) == ("wav", "float32", True)
     assert job["progress"] == {"fraction": 0.0, "stage": "waiting_for_pool", "eta_seconds": None}
     assert (job["queue_position"], job["attempt"], job["stems"], job["error"]) == (0, 0, {}, None)
@@ -125,7 +125,7 @@ def test_the_defaults_are_flac_of_every_stem(client: FlaskClient, parts: Service
         ({"shifts": "21"}, 422, "bad_options"),
         ({"shifts": "1.5"}, 422, "invalid_fields"),
         ({"seed": "4294967296"}, 422, "bad_options"),
-        ({"segment": "3.5"}, 422, "bad_options"),
+        ({"segment": "8.5"}, 422, "bad_options"),
         ({"segment": "0.1"}, 422, "bad_options"),
         ({"precision": "int1"}, 422, "bad_options"),
         ({"tempo": "fast"}, 422, "invalid_fields"),

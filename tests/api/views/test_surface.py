@@ -28,7 +28,7 @@ def test_the_models_say_what_can_be_asked_for(client: FlaskClient) -> None:
     assert list(models) == ["demo", "htdemucs", "htdemucs_ft", "htdemucs_6s", "hdemucs_mmi", "mdx_extra"]
     assert models["demo"]["stems"] == ["drums", "bass", "other", "vocals"]
     assert models["htdemucs_6s"]["stems"][4:] == ["guitar", "piano"]
-    assert (models["demo"]["default"], models["htdemucs"]["default"]) == (True, False)
+    assert (models["demo"]["default"], models["htdemucs"]["default"]) == (False, True)
     assert (models["demo"]["devices"], models["htdemucs"]["devices"], models["mdx_extra"]["devices"]) == (
         ["cpu"],
         ["cuda"],

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
-from stemsvc.control.accept import Request
+from stemsvc.control.accept import Acceptance, Request, Rules
+from stemsvc.control.publish import Sender
 from stemsvc.control.route import Router, choose_pool
 from stemsvc.errors import TransientError, UsageError
 from stemsvc.jobs.pools import Pool, single
+from stemsvc.jobs.spec import JobSpec
 from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.bounds import Bounds
 from stemsvc.jobstore.workers import Worker
 from stemsvc.kinds.base import Needs
-from stemsvc.kinds.separate.kind import KIND, SeparateParams
+from stemsvc.kinds.limits import Limits
+from stemsvc.kinds.separate.kind import KIND, SeparateParams, separation
 from stemsvc.models.catalog import ModelEntry, load_catalog
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
@@ -142,3 +148,34 @@ def test_a_pool_that_restarts_keeps_its_jobs(settings: Settings, store: JobStore
     kept = store.get(job.id)
     assert kept is not None
     assert kept.pool == CUDA.name
+
+
+def open_spec() -> JobSpec:
+    """A separation that names no model, as acceptance specifies it."""
+    return separation(KIND.check(SeparateParams(), ("source",), load_catalog()))
+
+
+def test_a_job_that_names_no_model_goes_where_a_worker_is(
+    settings: Settings, store: JobStore, storage: Storage
+) -> None:
+    pools = [single("htdemucs", "cpu"), CPU]
+    work = make(settings, store, storage, pools=pools)
+    accepted = [work.acceptance.accept([upload()], open_spec(), Request()).job]
+    live(store, CPU.name)
+    accepted += [work.acceptance.accept([upload()], open_spec(), Request()).job]
+    live(store, pools[0].name, "two")
+    accepted += [work.acceptance.accept([upload()], open_spec(), Request()).job]
+
+    assert [job.pool for job in accepted] == [pools[0].name, CPU.name, pools[0].name]
+    assert {job.spec.model for job in accepted} == {"htdemucs"}  # until a worker settles it
+
+
+def test_where_no_pool_has_a_worker_and_that_is_refused_it_is_refused(store: JobStore, storage: Storage) -> None:
+    pools = [single("htdemucs", "cpu"), CPU]
+    router = Router(store, load_catalog(), pools, patience=300, refuse=True)
+    rules = Rules(Bounds(100, 100), Limits(600, 600, 10), max_attempts=2, min_free_bytes=0)
+    acceptance = Acceptance(store, cast(Sender, None), storage, load_catalog(), router, rules)
+    with pytest.raises(TransientError) as caught:
+        acceptance.accept([upload()], open_spec(), Request())
+
+    assert caught.value.code == "no_live_pool"

@@ -183,3 +183,15 @@ def test_a_damaged_lock_file_is_named(tmp_path: Path, text: str) -> None:
         read_lock(path)
 
     assert caught.value.code == "bad_catalog"
+
+
+def test_the_default_is_the_best_that_is_served() -> None:
+    catalog = load_catalog()
+
+    assert (catalog.default, catalog.fallback) == ("htdemucs", "demo")
+    assert catalog.limited_to({"demo", "htdemucs"}) is catalog
+    assert catalog.limited_to({"mdx_extra"}) is catalog  # nothing better: the refusal names the usual model
+    limited = catalog.limited_to({"demo", "mdx_extra"})
+    assert (limited.default, limited.fallback, limited.names) == ("demo", "", catalog.names)
+    pinned = load_catalog(default="mdx_extra")
+    assert pinned.limited_to({"demo"}) is pinned
