@@ -218,7 +218,7 @@ def test_tags_may_be_left_out_and_titles_made_otherwise(runner: Runner, tmp_path
     for job in (bare, other):
         (tmp_path / "stem").write_bytes(fetched(runner, job.outputs["vocals"]["key"], tmp_path))
         samples.append(decode(tmp_path / "stem", tmp_path / "stem.f32", Limits(60)).samples())
-    np.testing.assert_array_equal(*samples)
+    np.testing.assert_array_equal(samples[0], samples[1])
 
 
 def test_the_same_sound_under_other_tags_keeps_its_own(runner: Runner, tmp_path: Path) -> None:
