@@ -7,10 +7,12 @@ import struct
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import av
 import imageio_ffmpeg
 import numpy as np
+from av.video.stream import VideoStream
 
 from tests.sounds import tone, write_sound
 
@@ -39,12 +41,12 @@ def picture(codec: str = "png", side: int = 16) -> bytes:
     pixels = np.random.default_rng(1).integers(0, 255, (side, side, 3), np.uint8)
     file = io.BytesIO()
     with av.open(file, "w", format="image2pipe") as container:
-        stream = container.add_stream(codec, rate=1)
-        stream.width = stream.height = side  # type: ignore[union-attr]
-        stream.pix_fmt = "rgb24" if codec == "png" else "yuvj444p"  # type: ignore[union-attr]
+        stream = cast(VideoStream, container.add_stream(codec, rate=1))
+        stream.width = stream.height = side
+        stream.pix_fmt = "rgb24" if codec == "png" else "yuvj444p"
         frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
         for each in (frame, None):
-            container.mux(stream.encode(each))  # type: ignore[union-attr, arg-type]
+            container.mux(stream.encode(each))
     return file.getvalue()
 
 

@@ -58,6 +58,19 @@ def test_a_track_becomes_a_queued_job(client: FlaskClient) -> None:
     assert client.get(answer.headers["Location"]).json == job
 
 
+def test_a_job_may_ask_for_several_formats_and_for_its_tags(client: FlaskClient, parts: Services) -> None:
+    job = submit(client, file=song(), formats="mp3, flac", tags="false", title_template="{stem}").json
+    plain = submit(client, file=song()).json
+
+    assert (job["format"], job["formats"], job["bit_depth"]) == ("mp3", ["mp3", "flac"], "16")
+    assert (job["tags"], job["title_template"], job["archive"]) == (False, "{stem}", None)
+    assert (plain["format"], plain["formats"]) == ("flac", ["flac"])
+    assert (plain["tags"], plain["title_template"]) == (True, "{title} ({stem})")
+    kept = parts.store.get(job["id"])
+    assert kept is not None
+    assert kept.encoding.formats == ("mp3", "flac")
+
+
 def test_stems_may_come_in_fields_of_their_own(client: FlaskClient, parts: Services) -> None:
     job = submit(client, file=song(), stems=["vocals", "drums, bass"]).json
 
@@ -114,6 +127,11 @@ def test_the_defaults_are_flac_of_every_stem(client: FlaskClient, parts: Service
         ({"format": "mp3", "bit_depth": "24"}, 422, "impossible_format"),
         ({"format": "flac", "bit_depth": "float32"}, 422, "impossible_format"),
         ({"format": "wav", "bit_depth": "17"}, 422, "impossible_format"),
+        ({"formats": "flac,wma"}, 422, "impossible_format"),
+        ({"formats": "mp3,opus", "bit_depth": "24"}, 422, "impossible_format"),
+        ({"formats": "flac,mp3", "format": "wav"}, 422, "impossible_format"),
+        ({"title_template": "{album}"}, 422, "bad_template"),
+        ({"tags": "some"}, 422, "invalid_fields"),
         ({"device": "abacus"}, 422, "invalid_fields"),
         ({"device": "cuda"}, 422, "no_pool"),
         ({"residual": "perhaps"}, 422, "invalid_fields"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -12,15 +13,18 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tinytag import TinyTag
 
 from stemsvc.demo.measure import read_sound
 from stemsvc.demo.show import SONG
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.embedded.state import running
+from stemsvc.errors import FatalError
 from stemsvc.jobstore.engine import revisions
 from stemsvc.settings import Settings
 from tests.processes import plain_environment, stemsvc, wait_for
 from tests.sounds import tone, write_sound
+from workers.output_folder import open_output_folder
 
 
 def run(folder: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
@@ -117,6 +121,48 @@ def test_separate_writes_the_stems_beside_no_server(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["song - residual.wav", "song - vocals.wav"]
     sound, rate = read_sound(tmp_path / "out" / "song - vocals.wav")
     assert (rate, sound.shape) == (32000, (4 * 32000, 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("字" * 82 + ".wav", "字" * 80 + " - vocals"),
+        ("Mr. Brightside feat. X", "Mr. Brightside feat. X - vocals"),
+    ],
+)
+def test_separate_names_its_files_after_any_song(tmp_path: Path, name: str, written: str) -> None:
+    song = write_sound(tmp_path / name, tone(1.0, 44100), 44100, kind="song.wav")
+    formats = ("--format", "flac", "--format", "mp3")
+    done = run(
+        tmp_path, "separate", str(song), "-o", "out", "--stems", "vocals", *formats, "--title-template", "{stem}"
+    )
+
+    assert done.returncode == 0, done.stderr
+    found = sorted((tmp_path / "out").iterdir())
+    assert [path.name for path in found] == [f"{written}.flac", f"{written}.mp3"]
+    assert {TinyTag.get(path).title for path in found} == {"vocals"}
+
+
+def test_separate_looks_at_its_output_before_the_work(tmp_path: Path) -> None:
+    # given what can't be decoded: whoever says so has begun the work
+    letter, files = tmp_path / "letter.mp3", {"flac": ("vocals", ".flac")}
+    letter.write_text("no music" * 500)
+    (tmp_path / "file").touch()
+    (tmp_path / "out" / "letter - vocals.flac").mkdir(parents=True)
+    for folder in (tmp_path / "file" / "below", tmp_path / "out", tmp_path / Path(*["x" * 250] * 17)):
+        with pytest.raises(FatalError) as caught:
+            open_output_folder(folder, letter.name, files)
+        assert caught.value.code == "bad_output"
+    done = run(tmp_path, "separate", str(letter), "-o", "out", "--stems", "vocals")
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("stemsvc: bad_output: ")
+
+    place = open_output_folder(tmp_path / "good", "a" * 255, files)
+    assert 254 <= len(place.write("flac", letter).name) <= 255
+    shutil.rmtree(tmp_path / "good")
+    with pytest.raises(FatalError) as caught:
+        place.write("flac", letter)
+    assert caught.value.code == "bad_output"
 
 
 @pytest.mark.parametrize(
