@@ -94,10 +94,13 @@ class Ours:
 
 @dataclass
 class PoolProcess:
-    """A worker's pool process, which the worker replaces by itself."""
+    """A worker's pool process, which the worker replaces by itself.
+
+    It ignores SIGTERM, which a whole unit or container gets at once: its worker ends it when its job is done.
+    """
 
     worker: LocalProcess
-    deeds: Sequence[Deed] = (Deed.KILL, Deed.STOP, Deed.TERMINATE)
+    deeds: Sequence[Deed] = (Deed.KILL, Deed.STOP)
     pid: int = 0
 
     def signal(self, number: int) -> bool:
