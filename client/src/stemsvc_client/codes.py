@@ -117,6 +117,22 @@ class JobFinished(UsageError):
     """The job has ended: nothing is left to do."""
 
 
+class JobNotRetryable(UsageError):
+    """Only a job that failed, was canceled or has expired can be tried again: send another one."""
+
+
+class InputGone(UsageError):
+    """The job's track is no longer stored: send it again, as a new job."""
+
+
+class SecretNotFound(UsageError):
+    """`GET /v1/webhooks/secrets` lists the secrets that sign the key's webhooks."""
+
+
+class SecretInUse(UsageError):
+    """The newest secret signs every webhook: make another one before this one is deleted."""
+
+
 class PoolNotFound(UsageError):
     """`GET /v1/pools` lists the pools."""
 
@@ -153,8 +169,16 @@ class UrlInvalid(UsageError):
     """The URL was changed: read the job again for a fresh one."""
 
 
+class RequestedRangeNotSatisfiable(UsageError):
+    """The file ends before the range begins: `Content-Range` has its length."""
+
+
 class ObjectMissing(UsageError):
     """The file was erased: read the job again."""
+
+
+class UnknownFile(UsageError):
+    """Name files as the job's `files` do, separated by commas: the job has none of that name."""
 
 
 class UnknownModel(UsageError):
@@ -181,12 +205,16 @@ class ImpossibleFormat(UsageError):
     """The format can't carry this; the `detail` names what it can."""
 
 
+class TooManyOutputs(UsageError):
+    """The job would make too many files: ask for fewer formats or stems, or send several jobs."""
+
+
 class BadOptions(UsageError):
     """The `detail` names the range of the option."""
 
 
 class BadTemplate(UsageError):
-    """A template has `{stem}` in it and no fields but `{name}`, `{stem}` and `{model}`."""
+    """A template has printable characters and known fields alone, that of file names `{stem}` too: see the `detail`."""
 
 
 class NoPool(UsageError):
@@ -242,7 +270,7 @@ class NoLivePool(TransientError):
 
 
 class ApiBusy(TransientError):
-    """Too many requests send bodies at once: try again after `Retry-After` seconds."""
+    """Too many requests send bodies or fetch files at once: try again after `Retry-After` seconds."""
 
 
 class StoreUnavailable(TransientError):
@@ -386,15 +414,21 @@ class SamplesNotFinite(UsageError):
 
 
 class AudioTruncated(UsageError):
-    """The file ends early: send it whole."""
+    """The file breaks off before its first sample: send it whole. Where sound is left, the job works on it and has a
+    warning of this code.
+    """
 
 
 class AudioCorrupt(UsageError):
-    """The file is damaged: export it again."""
+    """The file is damaged, and less than half of it can be decoded: export it again."""
 
 
-class LengthMismatch(UsageError):
-    """The file's header gives another length than its audio has: export it again."""
+class AudioTrackMissing(UsageError):
+    """The file has no audio track of this number; they count from 0, and the `detail` says how many there are."""
+
+
+class PartOutside(UsageError):
+    """The part begins at or after the track's end: choose an earlier `start`."""
 
 
 class DeviceOutOfMemory(TransientError):
