@@ -63,6 +63,7 @@ def job_body(links: Links, view: JobView) -> dict[str, Any]:
     job = view.job
     envelope, encoding, first = job.envelope, job.encoding, job.inputs[0] if job.inputs else None
     files = _files(links, job)
+    archive = links.archive(job) if files else None
     return {
         "id": job.id,
         "kind": job.kind,
@@ -95,23 +96,24 @@ def job_body(links: Links, view: JobView) -> dict[str, Any]:
         "webhook_events": list(envelope.webhook_events),
         "cached": job.cached,
         "retry_of": job.retry_of,
-        "urls": _urls(links, job),
+        "urls": _urls(links, job, archive),
         "files": files,
         "facts": job.facts,
         "stems": files if job.kind == SEPARATE else {},
         "manifest": _manifest(links, job),
-        "archive": links.archive(job) if files else None,
+        "archive": archive,
         "error": _error(job),
         "warnings": to_json(job.warnings),
         "timeline": [timeline_entry(event) for event in view.timeline],
     }
 
 
-def _urls(links: Links, job: Job) -> dict[str, str | None]:
+def _urls(links: Links, job: Job, archive: dict[str, Any] | None) -> dict[str, str | None]:
     """Where to ask what of the job. `archive` has no address until the job has files."""
     own = f"/v1/jobs/{job.id}"
     calls = {"self": own, "cancel": f"{own}/cancel", "events": f"{own}/events"}
-    return {**{name: links.call(path) for name, path in calls.items()}, "archive": None}
+    found = {name: links.call(path) for name, path in calls.items()}
+    return {**found, "archive": archive["url"] if archive else None}
 
 
 def _shown(job: Job) -> dict[str, Any]:

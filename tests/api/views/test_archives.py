@@ -56,7 +56,9 @@ def done(parts: Services, files: dict[str, bytes] = FILES, spec: JobSpec = SEVER
 
 
 def archive_of(client: FlaskClient, job_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = client.get(f"/v1/jobs/{job_id}").json["archive"]  # type: ignore[index]
+    job: Any = client.get(f"/v1/jobs/{job_id}").json
+    found: dict[str, Any] = job["archive"]
+    assert job["urls"]["archive"] == found["url"]
     return found
 
 
