@@ -257,7 +257,7 @@ def test_demo_shows_the_stems_of_the_bundled_song(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_demo_with_a_file_that_is_no_song_says_so_and_stops_what_it_started(tmp_path: Path) -> None:
     (tmp_path / "letter.mp3").write_text("no music" * 500)
-    done = run(tmp_path, "demo", "letter.mp3")
+    done = run(tmp_path, "demo", "letter.mp3", STEMSVC_OFFLINE="1")
 
     assert (done.returncode, done.stderr.splitlines()[-1].split(":")[1].strip()) == (1, "not_audio")
 
