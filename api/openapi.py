@@ -48,6 +48,7 @@ OPTIONAL = {
         "duration_seconds",
         "frames",
         "sample_rate",
+        "channels",
         "clipped_samples",
         "clipped",
         "silent",

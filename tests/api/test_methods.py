@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from stemsvc.control.services import Services
@@ -17,8 +18,7 @@ def paths(client: Any, job: str) -> dict[str, set[str]]:
         values = {name: job if name == "job_id" else UNUSED for name in rule.arguments}
         path = rule.rule
         for name, value in values.items():
-            for converter in ("string:", "path:", ""):
-                path = path.replace(f"<{converter}{name}>", value)
+            path = re.sub(rf"<(?:[^<>]*:)?{name}>", value, path)
         found.setdefault(path, set()).update(rule.methods)
     return found
 

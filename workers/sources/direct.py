@@ -72,12 +72,13 @@ def fetch_direct(order: Order, guard: Guard, on_progress: OnProgress) -> Fetched
         _check_status(response)
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         deadline.allow(math.inf)  # who waits for this process watches the pace of the body
+        total = _announced(response, order.max_bytes)
         parts = response.iter_bytes(CHUNK)
         first = _first(parts)
         if first and not _may_be_audio(kind, looks_like(first)):
             return None
         path = Path(order.folder) / "source"
-        _save(response, itertools.chain([first], parts), path, order.max_bytes, on_progress)
+        _save(itertools.chain([first], parts), total, path, order.max_bytes, on_progress)
         return Fetched(str(path), _name(response))
 
 
@@ -157,13 +158,16 @@ def _first(parts: Iterator[bytes]) -> bytes:
     return first
 
 
-def _save(
-    response: httpx.Response, parts: Iterable[bytes], path: Path, max_bytes: int, on_progress: OnProgress
-) -> None:
+def _announced(response: httpx.Response, max_bytes: int) -> int | None:
+    """How many bytes the host says that it sends. Raises `UsageError` `file_too_large`."""
     length = response.headers.get("content-length", "")
     total = int(length) if length.isdigit() and len(length) < 16 else None
     if total is not None and total > max_bytes:
         raise FileTooLarge(f"the file has {total} bytes; at most {max_bytes} are accepted")
+    return total
+
+
+def _save(parts: Iterable[bytes], total: int | None, path: Path, max_bytes: int, on_progress: OnProgress) -> None:
     done = 0
     with path.open("wb") as file:
         for part in parts:

@@ -22,7 +22,7 @@ def live(parts: Services, name: str = "host:1") -> None:
 def test_a_pool_tells_of_its_line_and_of_who_lives(client: FlaskClient) -> None:
     parts: Services = client.application.extensions["stemsvc"]
     for priority in ("high", "low", "low"):
-        data = {"file": (io.BytesIO(b"music"), "a.mp3"), "priority": priority}
+        data = {"file": (io.BytesIO(b"music"), "a.mp3"), "priority": priority, "model": "demo"}
         job = client.post("/v1/jobs", data=data).json
         assert job is not None
         assert job["priority"] == priority

@@ -122,6 +122,14 @@ def test_the_description_is_openapi_3_1_and_names_every_call(client: FlaskClient
         "priority",
         "webhook_url",
         "webhook_events",
+        "start",
+        "end",
+        "audio_track",
+        "trim_start",
+        "channels",
+        "tags",
+        "title_template",
+        "formats",
     }
     assert (form["shifts"]["minimum"], form["shifts"]["maximum"]) == (0, 20)
     assert form["overlap"]["description"].endswith("by default 0.25")

@@ -140,7 +140,7 @@ def test_an_operator_changes_the_key(folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("STEMSVC_DATABASE_URL", f"sqlite:///{folder}.sqlite")
     secret = run("webhooks", "secret").stdout.strip()
     refused = run("secrets", "encrypt")
-    assert (refused.exit_code, "bad_setting" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "bad_setting" in refused.stderr) == (2, True)
 
     key = run("secrets", "new-key").stdout.strip()
     monkeypatch.setenv("STEMSVC_SECRET_KEY", key)
