@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -15,6 +16,18 @@ UNPLAIN = "it has a NUL or half a surrogate pair"
 LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 MOST_METADATA = 4096  # bytes
 DEEPEST_METADATA = 20
+
+
+def names_pattern(names: Iterable[str]) -> str:
+    """Names separated by commas, or nothing, as ECMA-262 has patterns."""
+    each = "|".join(map(re.escape, names))
+    return f"^(({each})(, *({each}))*)?$"
+
+
+def template_pattern(*names: str) -> str:
+    """A template with these names in braces, one of them {stem}, or nothing, as ECMA-262 has patterns."""
+    part = rf"([^{{}}]|\{{({'|'.join(names)})\}})*"
+    return rf"^({part}\{{stem\}}{part})?$"
 
 
 class NamesField(fields.Field[tuple[str, ...]]):

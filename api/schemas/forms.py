@@ -7,7 +7,13 @@ from typing import Any, ClassVar
 from flask_smorest.fields import Upload
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates, validates_schema
 
-from api.schemas.fields import MOST_METADATA, MetadataField, MomentField, NamesField, TypedSchema
+from api.schemas.fields import (
+    MOST_METADATA,
+    MetadataField,
+    MomentField,
+    NamesField,
+    TypedSchema,
+)
 from stemsvc.accounts.webhooks import EventType
 from stemsvc.jobs.encoding import FORMATS
 from stemsvc.jobs.pools import DEVICES
@@ -62,7 +68,9 @@ class KindForm(TypedSchema):
     )
     webhook_url = fields.String(
         load_default="",
-        metadata={"description": "the URL to which the job's webhooks are delivered, by Standard Webhooks"},
+        metadata={
+            "description": "the URL to which the job's webhooks are delivered, by Standard Webhooks",
+        },
     )
     webhook_events = NamesField(
         load_default=(),

@@ -6,6 +6,7 @@ from marshmallow import Schema, fields, validate
 
 from api.schemas.fields import TypedSchema
 from stemsvc.accounts.webhooks import STATES
+from stemsvc.control.guard import LONGEST_URL
 
 KEEP_HOURS, MOST_HOURS = 24.0, 8760.0
 
@@ -82,7 +83,9 @@ class TestForm(TypedSchema):
     __test__ = False  # it is no test of pytest's
 
     url = fields.String(
-        required=True, validate=validate.Length(1), metadata={"description": "the URL to which the event is sent"}
+        required=True,
+        validate=validate.Length(1, LONGEST_URL),
+        metadata={"description": "the URL to which the event is sent", "pattern": "^https?://.+$"},
     )
 
 

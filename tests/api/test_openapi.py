@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -177,4 +178,5 @@ def test_the_server_does_what_is_described(server: str, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-6000:]
-    assert "No issues found" in done.stdout
+    # it warns of calls that it can't make by chance: a track, an id that only another process gives
+    assert re.search(r"(\d+) generated, \1 passed", done.stdout), done.stdout[-6000:]

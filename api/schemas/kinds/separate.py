@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields, validate
 
-from api.schemas.fields import NamesField
+from api.schemas.fields import NamesField, names_pattern, template_pattern
 from api.schemas.forms import EncodedForm
 from stemsvc.jobs.encoding import FORMATS
 from stemsvc.jobs.part import MAX_AUDIO_TRACK, MAX_SECONDS, WHOLE
@@ -122,6 +122,7 @@ class JobForm(EncodedForm):
             "description": "title in the tags of a stem, from {title} (of the track; its name where it has none), "
             f"{{stem}} and {{model}}; empty: {TITLES}",
             "example": "{title} - {stem}",
+            "pattern": template_pattern("title", "stem", "model"),
         },
     )
     formats = NamesField(
@@ -131,5 +132,6 @@ class JobForm(EncodedForm):
             "description": f"several formats at once, of {', '.join(FORMATS)}, in place of `format`: the track is "
             "separated once. With two or more, `files` and `stems` have a file for each format, named `vocals.flac`",
             "example": "flac,mp3",
+            "pattern": names_pattern(FORMATS),
         },
     )
