@@ -4,7 +4,7 @@ Needs the `worker`, `embedded` and `train` extras and the Debian packages that `
 recipe run by hand: nothing of the product imports it, so it may import torch (see `.importlinter`).
 
 A run is a piece of a training without a planned end: the learning rate rises, stays, and falls to nothing in the last
-part of the run, so that each run ends with good weights; the next goes on from the state before the fall.
+part of the run, so that each run ends with good weights. The next goes on from there, and its rate rises again.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from training.pool import OWN, WIDE, Excerpts, render_missing
 BUNDLED = Path(stemsvc.demo.__file__).parent / "demo.safetensors"
 STATE = Path(__file__).parent / "state" / "demo.safetensors"  # kept where a training is not done yet
 WARMUP = 100  # steps
-FALL = 0.3  # share of a run's time in which the learning rate falls
-AVERAGE = 0.998  # of the weights, from step to step
+FALL = 0.25  # share of a run's time in which the learning rate falls
+AVERAGE = 0.998  # of the weights, from step to step; less while few steps are done
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,12 @@ class Training:
         self.optimizer.load_state_dict(saved["optimizer"])
         self.step = saved["step"]
 
-    def save(self, path: Path) -> None:
-        """Write the state to `path`, whole or not at all."""
-        part = path.with_suffix(".part")
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        part = self.checkpoint.with_suffix(".part")
         state: dict[str, Any] = {"network": self.network.state_dict(), "average": self.average.state_dict()}
         torch.save({**state, "optimizer": self.optimizer.state_dict(), "step": self.step}, part)
-        part.replace(path)
+        part.replace(self.checkpoint)
 
     def advance(self, stems: torch.Tensor, rate: float) -> float:
         """One step on true stems [batch, 4, 2, samples] at a learning rate; returns the loss in dB."""
@@ -106,10 +106,14 @@ class Training:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
-        with torch.no_grad():
-            for kept, new in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
-                kept.lerp_(new, 1 - AVERAGE)
+        self._follow(min(AVERAGE, (1 + self.step) / (10 + self.step)))
         return float(loss.item())
+
+    @torch.no_grad()
+    def _follow(self, decay: float) -> None:
+        """Move the averaged weights towards the network's."""
+        for kept, new in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
+            kept.lerp_(new, 1 - decay)
 
 
 def learning_rate(peak: float, steps: int, spent: float) -> float:
@@ -118,7 +122,7 @@ def learning_rate(peak: float, steps: int, spent: float) -> float:
 
 
 def run(plan: Plan, training: Training, say: Callable[[str], None]) -> None:
-    """Train for the plan's minutes; checkpoints before the learning rate falls, weights all the time."""
+    """Train for the plan's minutes, with checkpoints and weights on the way and at the end."""
     songs = validation_songs(plan.folder / "validation")
     excerpts = Excerpts(
         OWN.paths(plan.folder, plan.own),
@@ -138,11 +142,11 @@ def run(plan: Plan, training: Training, say: Callable[[str], None]) -> None:
             pace = (time.monotonic() - started) / (training.step - first)
             say(f"step {training.step} loss {np.mean(losses[-50:]):.2f} dB rate {rate:.1e} {pace:.2f} s/step")
         if training.step % plan.save == 0:
-            # the falling part ends this run only: the next one starts from before it
-            training.save(training.checkpoint if spent < 1 - FALL else plan.folder / "fallen.pt")
+            training.save()
         if training.step % plan.validate == 0:
             say(report(training, songs))
             save_weights(training.average, plan.folder / "demo.safetensors")
+    training.save()
     say(report(training, songs))
     say(f"demo.safetensors: sha256 {save_weights(training.average, plan.folder / 'demo.safetensors')}")
 

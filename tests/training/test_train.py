@@ -1,0 +1,85 @@
+"""The recipe of the demo model, without what it needs from Debian: songs are noise, the network is tiny."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stemsvc.demo.voices import RATE
+from training import network, train
+from training.pool import INT16, OWN, WIDE, Excerpts
+from training.train import Plan, Training, learning_rate
+
+LENGTH = RATE // 2
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two songs of each collection, two seconds long."""
+    rng = np.random.default_rng(1)
+    for path in (*OWN.paths(tmp_path, 2), *WIDE.paths(tmp_path, 2)):
+        np.save(path, (rng.uniform(-0.2, 0.2, (4, 2, 2 * RATE)) * INT16).astype(np.int16))
+    return tmp_path
+
+
+@pytest.fixture
+def plan(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    monkeypatch.setattr(network, "ARCHITECTURE", {**network.ARCHITECTURE, "channels": 8, "t_layers": 1, "segment": 1})
+    monkeypatch.setattr(train, "SEGMENT", 1)
+    songs = {"own": [np.load(OWN.paths(folder, 1)[0])[:, :, :LENGTH].astype(np.float32) / INT16]}
+    monkeypatch.setattr(train, "validation_songs", lambda folder: songs)
+    counts = {"own": 2, "wide": 2, "seed": 3, "validate": 100, "save": 2}
+    return Plan(folder, minutes=0.05, batch=1, peak=1e-3, remix=0.5, own_share=0.5, **counts)
+
+
+def excerpts(folder: Path, seed: int, own_share: float = 0.5) -> np.ndarray:
+    found = Excerpts(OWN.paths(folder, 2), WIDE.paths(folder, 2), LENGTH, seed, remix=0.5, own_share=own_share).batch(6)
+    return np.asarray(found)
+
+
+def test_excerpts_follow_from_their_seed_and_stay_in_range(folder: Path) -> None:
+    first, again, other = excerpts(folder, 1), excerpts(folder, 1), excerpts(folder, 2)
+
+    assert first.shape == (6, 4, 2, LENGTH)
+    assert first.dtype == np.float32
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert np.abs(first.sum(axis=1)).max() <= 1.001
+
+
+def test_stems_are_far_apart_and_sometimes_silent(folder: Path) -> None:
+    levels = np.sqrt((excerpts(folder, 4, own_share=0.0) ** 2).mean(axis=(2, 3)))
+    levels = np.concatenate([levels, *(np.sqrt((excerpts(folder, s, 0.0) ** 2).mean(axis=(2, 3))) for s in range(20))])
+
+    assert (levels == 0).any()
+    heard = levels[(levels > 0).all(axis=1)]
+    assert 20 * np.log10(heard.max(axis=1) / heard.min(axis=1)).max() > 12
+
+
+def test_a_run_goes_on_where_the_last_one_ended(plan: Plan, folder: Path) -> None:
+    said: list[str] = []
+    first = Training(plan, None)
+    train.run(plan, first, said.append)
+
+    assert first.step > 0
+    assert said[-1].startswith("demo.safetensors: sha256 ")
+    second = Training(replace(plan, seed=99), None)
+    second.resume()
+    assert second.step == first.step
+    for kept, was in ((second.network, first.network), (second.average, first.average)):
+        for name, value in kept.state_dict().items():
+            torch.testing.assert_close(value, was.state_dict()[name])
+    assert second.optimizer.state_dict()["state"]
+    network.make_network(folder / "demo.safetensors")  # what it wrote is weights
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    moments = ((0, 0.0), (50, 0.1), (500, 0.5), (900, 0.9), (999, 1.0))
+    rates = [learning_rate(1.0, step, spent) for step, spent in moments]
+
+    assert rates[0] < rates[1] < rates[2] == 1.0
+    assert rates[2] > rates[3] > rates[4] > 0
