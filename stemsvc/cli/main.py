@@ -11,6 +11,7 @@ import click
 
 from stemsvc.cli.jobs import jobs, pools, recover
 from stemsvc.cli.keys import keys
+from stemsvc.cli.migrate import migrate
 from stemsvc.cli.models import models
 from stemsvc.cli.reports import report
 from stemsvc.cli.secrets import secrets
@@ -52,6 +53,7 @@ def main() -> None:
     """Split music into stems, as a service. Settings are STEMSVC_* environment variables."""
 
 
+main.add_command(migrate)
 main.add_command(models)
 main.add_command(keys)
 main.add_command(secrets)
@@ -140,20 +142,6 @@ def demo(song: Path | None, output: Path, url: str | None, key: str | None, mode
     from stemsvc.demo.show import run_demo
 
     run_demo(song, output, url, model, key)
-
-
-@main.command()
-@click.option(
-    "--to", "revision", default="head", show_default=True, help="revision of the tables; an earlier one for a rollback"
-)
-def migrate(revision: str) -> None:
-    """Bring the job store's tables up to date, or back to an earlier REVISION."""
-    from stemsvc.jobstore.engine import migrate as bring
-
-    settings = plain_settings()
-    if not settings.database_url:
-        private_folder(settings.data_dir)
-    click.echo(f"the tables are at revision {bring(settings.resolved_database_url, revision)}")
 
 
 @main.command()

@@ -104,43 +104,6 @@ def test_a_workflow_runs_what_others_wrote_by_its_commit() -> None:
     assert [each for each in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each)] == []
 
 
-@pytest.mark.parametrize(
-    ("kind", "there", "not_there"),
-    [
-        ("api", {"flask", "gunicorn", "celery", "flower"}, {"torch", "demucs"}),
-        ("worker", {"torch", "demucs", "av", "celery"}, {"flask"}),
-    ],
-)
-@pytest.mark.long
-def test_the_step_that_installs_an_image_runs(tmp_path: Path, kind: str, there: set[str], not_there: set[str]) -> None:
-    # given what .dockerignore lets through, copied as the Dockerfile does
-    source, target = tmp_path / "src", tmp_path / "stemsvc"
-    source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(name, source)
-    shutil.copytree("deploy", source / "deploy")
-    for name in ("stemsvc", "api", "workers"):
-        whole = name == "stemsvc" or (name == "api") == (kind == "api")
-        if whole:
-            shutil.copytree(name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            (source / name).mkdir()
-            shutil.copy(f"{name}/__init__.py", source / name)
-
-    lock = f"deploy/{kind}.lock"
-    subprocess.run(["deploy/install.sh", target, lock], cwd=source, check=True, env=plain_environment(), timeout=900)
-
-    packages = {normal(each["name"]): each["version"] for each in json.loads((target / "packages.json").read_text())}
-    assert there | {"stemsvc"} <= set(packages)
-    assert not set(packages) & not_there
-    locked = {pin.name: pin.version for pin in (*read(Path(lock).read_text()), *read(Path(CUDA).read_text()))}
-    for name, number in packages.items():
-        assert name in ("stemsvc", "pip") or locked[name] == number.partition("+")[0]
-    version = subprocess.run([target / "bin/stemsvc", "--version"], capture_output=True, text=True, check=True)
-    assert version.stdout.startswith("stemsvc")
-    subprocess.run([target / "bin/stemsvc", kind, "--help"], capture_output=True, check=True)
-
-
 def test_what_units_and_images_write_is_for_their_user_alone() -> None:
     units = [*Path("deploy/systemd").glob("*.service")]
     assert units
@@ -151,25 +114,6 @@ def test_what_units_and_images_write_is_for_their_user_alone() -> None:
     for kind in ("api", "worker"):
         text = Path(f"deploy/{kind}.Dockerfile").read_text()
         assert re.search(r"install -d -m 0700 -o 10001 -g 10001 /var/lib/stemsvc\b", text), kind
-
-
-NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-
-
-@pytest.mark.skipif(NGINX is None, reason="nginx is not here")
-def test_nginx_takes_its_configuration(tmp_path: Path) -> None:
-    assert NGINX
-    for name in ("nginx.conf", "stemsvc.conf"):
-        text = (COMPOSE.parent / "nginx" / name).read_text()
-        (tmp_path / name).write_text(text.replace("/etc/nginx/conf.d/*.conf", f"{tmp_path}/stemsvc.conf"))
-    done = subprocess.run([NGINX, "-t", "-q", "-c", tmp_path / "nginx.conf"], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_nginx_passes_on_only_what_is_for_the_outside() -> None:
-    text = (COMPOSE.parent / "nginx" / "stemsvc.conf").read_text()
-    assert set(re.findall(r"^\s+location (.+?) {", text, re.MULTILINE)) == {"/v1/", "/docs", "= /openapi.json", "/"}
-    assert SERVICES["nginx"]["healthcheck"]["test"][-1].endswith(":8080/openapi.json")  # which needs no key
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
