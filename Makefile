@@ -59,7 +59,7 @@ lint: $(READY)  ## Check style, types, layers, known holes; chart, compose, imag
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
 	$(BIN)/hadolint deploy/api.Dockerfile deploy/worker.Dockerfile
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
-	$(BIN)/python -m pytest -q -p no:cacheprovider helm/stemsvc/tests tests/deploy -k 'not installs_an_image'
+	$(BIN)/python -m pytest -q -p no:cacheprovider helm/stemsvc/tests tests/deploy -m 'not long'
 
 docs: $(READY)  ## Build the docs' site into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

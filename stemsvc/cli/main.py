@@ -19,7 +19,7 @@ from stemsvc.cli.terminal import make_table, plain_settings, show
 from stemsvc.cli.webhooks import webhooks
 from stemsvc.embedded.flower import flower
 from stemsvc.errors import StemsvcError
-from stemsvc.folders import private, private_folder, tighten
+from stemsvc.folders import private, tighten
 
 
 class _Commands(click.Group):

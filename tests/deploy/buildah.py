@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -74,7 +75,9 @@ class Builder:
             "--volume", f"{data}:/var/lib/stemsvc", container, "--", *command,
         ]  # fmt: skip
         with (self.folder / f"{name}-{command[1]}.log").open("wb") as log:
-            process = subprocess.Popen(whole, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env=plain_environment())
+            process = subprocess.Popen(
+                whole, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env=plain_environment()
+            )
         self.running.append(process)
         return process
 
@@ -92,7 +95,16 @@ class Builder:
 
     def _command(self) -> list[str]:
         store = self.folder / "store"
-        return [*ROOT, self._buildah, "--root", str(store / "root"), "--runroot", str(store / "run"), "--storage-driver", _driver()]
+        return [
+            *ROOT,
+            self._buildah,
+            "--root",
+            str(store / "root"),
+            "--runroot",
+            str(store / "run"),
+            "--storage-driver",
+            _driver(),
+        ]
 
     def _volumes(self) -> list[str]:
         both = {Path("/etc/pip.conf"): self._pip, **{path: path for path in self._mounts}}
@@ -109,7 +121,9 @@ def context(target: Path) -> Path:
         if not line.startswith("!"):
             continue
         if source.is_dir():
-            shutil.copytree(source, target / source, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "node_modules"))
+            shutil.copytree(
+                source, target / source, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "node_modules")
+            )
         else:
             (target / source).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, target / source)
@@ -134,7 +148,7 @@ def pip_of_this_machine(file: Path) -> set[Path]:
 
 
 def _mirror() -> tuple[str, str]:
-    release = dict(line.rstrip().split("=", 1) for line in Path("/etc/os-release").open() if "=" in line)["VERSION_CODENAME"]
+    release = platform.freedesktop_os_release()["VERSION_CODENAME"]
     listed = _run(["apt-get", "indextargets", "--format", "$(CODENAME) $(REPO_URI)", "Created-By: Packages"])
     mirrors = [line.split()[1] for line in listed.splitlines() if line.split()[0] == release]
     return mirrors[0], release

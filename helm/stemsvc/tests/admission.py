@@ -41,7 +41,10 @@ def refusals(documents: list[Document]) -> list[str]:
     found = list(_twice("object", [(each["kind"], each["metadata"]["name"]) for each in documents]))
     for document in documents:
         where = f"{document['kind']} {document['metadata']['name']}"
-        found += [f"{where}: {why}" for why in chain(_metadata(document), _CHECKS.get(document["kind"], _none)(document, documents))]
+        found += [
+            f"{where}: {why}"
+            for why in chain(_metadata(document), _CHECKS.get(document["kind"], _none)(document, documents))
+        ]
     for document, pod in pods(documents):
         where = f"{document['kind']} {document['metadata']['name']}"
         found += [f"{where}: {why}" for why in chain(_template(document), _pod(document, pod))]
@@ -103,7 +106,10 @@ def _pod(document: Document, pod: Document) -> Iterator[str]:
     yield from _twice("volume", [*claims, *volumes])
     yield from _twice("container", [each["name"] for each in every])
     yield from _twice("port", [port["name"] for each in every for port in each.get("ports", []) if "name" in port])
-    yield from _twice("port", [(port["containerPort"], port.get("protocol", "TCP")) for each in every for port in each.get("ports", [])])
+    yield from _twice(
+        "port",
+        [(port["containerPort"], port.get("protocol", "TCP")) for each in every for port in each.get("ports", [])],
+    )
     for volume in pod.get("volumes", []):
         sources = {name for name, value in volume.items() if name != "name" and value is not None}
         if len(sources) != 1:
@@ -187,11 +193,20 @@ def _service(document: Document, documents: list[Document]) -> Iterator[str]:
     yield from _twice("port", [port.get("name") for port in spec["ports"]])
     if not spec.get("selector"):
         yield "no selector"
-    selected = [each for each in documents if "template" in each.get("spec", {}) and spec["selector"].items() <= each["spec"]["template"]["metadata"]["labels"].items()]
+    selected = [
+        each
+        for each in documents
+        if "template" in each.get("spec", {})
+        and spec["selector"].items() <= each["spec"]["template"]["metadata"]["labels"].items()
+    ]
     if not selected:
         yield "it selects no pod"
     for each in selected:
-        names = {port["name"] for container in each["spec"]["template"]["spec"]["containers"] for port in container.get("ports", [])}
+        names = {
+            port["name"]
+            for container in each["spec"]["template"]["spec"]["containers"]
+            for port in container.get("ports", [])
+        }
         for port in spec["ports"]:
             if isinstance(port["targetPort"], str) and port["targetPort"] not in names:
                 yield f"the port {port['targetPort']}, which {each['metadata']['name']} has not"
@@ -216,7 +231,11 @@ def _scaler(document: Document, documents: list[Document]) -> Iterator[str]:
     least, most = (spec.get(f"{side}Replicas", spec.get(f"{side}ReplicaCount")) for side in ("min", "max"))
     if not 0 <= least <= most or most < 1:
         yield f"from {least} to {most} pods"
-    target = [each for each in documents if (each["kind"], each["metadata"]["name"]) == ("Deployment", spec["scaleTargetRef"]["name"])]
+    target = [
+        each
+        for each in documents
+        if (each["kind"], each["metadata"]["name"]) == ("Deployment", spec["scaleTargetRef"]["name"])
+    ]
     if not target:
         yield "it scales what is not there"
     for each in target:
@@ -225,7 +244,12 @@ def _scaler(document: Document, documents: list[Document]) -> Iterator[str]:
 
 
 def _ingress(document: Document, documents: list[Document]) -> Iterator[str]:
-    services = {(each["metadata"]["name"], port["name"]) for each in documents if each["kind"] == "Service" for port in each["spec"]["ports"]}
+    services = {
+        (each["metadata"]["name"], port["name"])
+        for each in documents
+        if each["kind"] == "Service"
+        for port in each["spec"]["ports"]
+    }
     for rule in document["spec"]["rules"]:
         if not SUBDOMAIN.fullmatch(rule["host"].removeprefix("*.")):
             yield f"the host {rule['host']!r}"

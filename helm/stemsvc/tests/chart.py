@@ -40,12 +40,16 @@ def render(given: Document, name: str = "demo", chart: Path = CHART) -> list[Doc
     with helm.Chart.load(str(chart)) as loaded:
         manifests = loaded.render(given, name=name, namespace="music")
     texts = [text for path, text in sorted(manifests.items()) if path.endswith(".yaml")]
-    return [document for text in texts for document in yaml.load_all(text, Strict) if document]  # noqa: S506
+    return [document for text in texts for document in yaml.load_all(text, Strict) if document]
 
 
 def merged(below: Document, above: Document) -> Document:
     """`above` over `below`, as Helm lays values over each other."""
-    both = {name: merged(below[name], value) for name, value in above.items() if isinstance(value, dict) and isinstance(below.get(name), dict)}
+    both = {
+        name: merged(below[name], value)
+        for name, value in above.items()
+        if isinstance(value, dict) and isinstance(below.get(name), dict)
+    }
     return {**below, **above, **both}
 
 

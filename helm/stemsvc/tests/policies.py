@@ -71,7 +71,11 @@ def _reaches(rule: Document, side: str, other: Place, port: int, protocol: str) 
 
 def _is(peer: Document, other: Place) -> bool:
     if block := peer.get("ipBlock"):
-        return bool(other.address) and _within(other.address, [block["cidr"]]) and not _within(other.address, block.get("except", []))
+        return (
+            bool(other.address)
+            and _within(other.address, [block["cidr"]])
+            and not _within(other.address, block.get("except", []))
+        )
     if other.address:
         return False
     if "namespaceSelector" in peer:

@@ -244,7 +244,10 @@ OTHER: dict[str, Any] = {
     "networkPolicy.ingressRanges": ["192.0.2.0/24"],
     "networkPolicy.egress.clusterRanges": ["192.0.2.0/24"],
     "networkPolicy.egress.more": [{"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}],
-    **{f"networkPolicy.egress.{name}": [{"podSelector": {}}] for name in ("dns", "database.to", "broker.to", "identity")},
+    **{
+        f"networkPolicy.egress.{name}": [{"podSelector": {}}]
+        for name in ("dns", "database.to", "broker.to", "identity")
+    },
     **{f"networkPolicy.egress.{name}.ports": [1] for name in ("database", "broker")},
     **{f"{name}.size": "3Gi" for name in ("database", "broker")},
     "api.uploadSpace": "3Gi",

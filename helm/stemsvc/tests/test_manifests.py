@@ -1,10 +1,11 @@
-"""What the chart renders is what the API server takes, for every shape and every name of a release, and after an upgrade."""
+"""What the chart renders is what the API server takes, for every shape and name of a release, and after an upgrade."""
 
 from __future__ import annotations
 
 import copy
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,9 @@ def test_a_release_that_runs_can_be_upgraded() -> None:
 def test_the_same_values_render_the_same() -> None:  # or a controller of GitOps would apply them for ever
     assert with_values({}) == with_values({})
     texts = [path.read_text() for path in (CHART / "templates").iterdir()]
-    assert not re.findall(r"\b(?:lookup|randAlpha\w*|uuidv4|now|genCA|\.Release\.(?:IsInstall|IsUpgrade|Revision))\b", " ".join(texts))
+    assert not re.findall(
+        r"\b(?:lookup|randAlpha\w*|uuidv4|now|genCA|\.Release\.(?:IsInstall|IsUpgrade|Revision))\b", " ".join(texts)
+    )
 
 
 # --- the store's tables
@@ -120,7 +123,11 @@ def test_the_same_values_render_the_same() -> None:  # or a controller of GitOps
 def test_every_pod_that_opens_the_store_migrates_it_first(documents: list[Document]) -> None:
     seen = set()
     for document, pod in pods(documents):
-        users = [each for each in pod["containers"] if "STEMSVC_DATABASE_URL" in {variable["name"] for variable in each.get("env", [])}]
+        users = [
+            each
+            for each in pod["containers"]
+            if "STEMSVC_DATABASE_URL" in {variable["name"] for variable in each.get("env", [])}
+        ]
         for user in users:
             migrate = pod["initContainers"][0]
             assert migrate["args"][0] == "migrate"
@@ -132,7 +139,7 @@ def test_every_pod_that_opens_the_store_migrates_it_first(documents: list[Docume
 
 
 def test_no_order_of_objects_is_needed(documents: list[Document]) -> None:
-    """Neither Helm's hooks nor Argo CD's phases: nothing that is applied later or deleted is what another one waits for."""
+    """Neither Helm's hooks nor Argo CD's phases: nothing waits for what is applied later or deleted."""
     assert "Job" not in {document["kind"] for document in documents}
     for document in documents:
         annotations = document["metadata"].get("annotations", {})
@@ -183,7 +190,9 @@ def test_what_the_api_server_would_refuse_is_refused_before(given: Document, sai
 
 
 def test_a_variable_of_the_chart_s_own_can_not_be_given_again() -> None:
-    (worker,) = [each for where, _, each in containers(with_values({"workerPools": [POOL]})) if where.endswith("/worker")]
+    (worker,) = [
+        each for where, _, each in containers(with_values({"workerPools": [POOL]})) if where.endswith("/worker")
+    ]
     for variable in worker["env"]:
         with pytest.raises(helm.HelmError, match="extraEnv"):
             with_values({"workerPools": [{**POOL, "extraEnv": [{"name": variable["name"], "value": "1"}]}]})
@@ -200,12 +209,16 @@ def test_the_weights_of_a_pool_have_one_source(below: Document, own: Document) -
 
 
 def test_settings_are_the_text_that_was_written() -> None:
-    settings = {"STEMSVC_MAX_UPLOAD_BYTES": 1073741824, "STEMSVC_TRACE_SHARE": 0.25, "STEMSVC_FALLBACK_TO_CPU": False,
-                "STEMSVC_LOG_FORMAT": "console", "STEMSVC_S3_REGION": "eu-west-1"}  # fmt: skip
+    written: dict[str, tuple[Any, str]] = {
+        "STEMSVC_MAX_UPLOAD_BYTES": (1073741824, "1073741824"),
+        "STEMSVC_TRACE_SHARE": (0.25, "0.25"),
+        "STEMSVC_FALLBACK_TO_CPU": (False, "false"),
+        "STEMSVC_LOG_FORMAT": ("console", "console"),
+        "STEMSVC_S3_REGION": ("eu-west-1", "eu-west-1"),
+    }
+    settings = {name: value for name, (value, _) in written.items()}
     data = one(with_values({"settings": settings}), "ConfigMap", "demo-stemsvc")["data"]
-    expected = {"STEMSVC_MAX_UPLOAD_BYTES": "1073741824", "STEMSVC_TRACE_SHARE": "0.25", "STEMSVC_FALLBACK_TO_CPU": "false",
-                "STEMSVC_LOG_FORMAT": "console", "STEMSVC_S3_REGION": "eu-west-1"}  # fmt: skip
-    assert {name: data[name] for name in settings} == expected
+    assert {name: data[name] for name in settings} == {name: text for name, (_, text) in written.items()}
 
 
 # --- store and broker inside
@@ -252,7 +265,7 @@ def test_more_connections_than_postgresql_s_memory_holds_are_refused(above: Docu
 def test_the_broker_refuses_messages_before_the_kernel_kills_it(memory: Any) -> None:
     documents = with_values({"broker": {"resources": {"limits": {"memory": memory}}}})
     args = one(documents, "StatefulSet", "demo-stemsvc-redis")["spec"]["template"]["spec"]["containers"][0]["args"]
-    given = dict(zip(args, args[1:], strict=False))
+    given = dict(pairwise(args))
     limit = quantity(memory)
     assert limit
     assert given["--maxmemory-policy"] == "noeviction"  # an evicted key is a lost queue

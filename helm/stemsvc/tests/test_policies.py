@@ -12,7 +12,15 @@ from policies import Place, Policies
 from stemsvc.control.networks import SPECIAL, is_public
 
 PUBLIC = Place("93.184.215.14")
-METADATA = ["169.254.169.254", "169.254.170.2", "100.100.100.200", "192.0.0.192", "168.63.129.16", "fd00:ec2::254", "fd20:ce::254"]
+METADATA = [
+    "169.254.169.254",
+    "169.254.170.2",
+    "100.100.100.200",
+    "192.0.0.192",
+    "168.63.129.16",
+    "fd00:ec2::254",
+    "fd20:ce::254",
+]
 PRIVATE = ["10.0.0.1", "10.96.0.1", "172.16.3.4", "192.168.1.1", "100.64.1.1", "127.0.0.1", "::1", "fd12::1", "fe80::1"]
 KUBE_DNS = Place(namespace="kube-system", labels={"k8s-app": "kube-dns"})
 STRICT = CHART / "ci" / "strict-values.yaml"
@@ -44,7 +52,16 @@ def test_nothing_in_the_namespace_is_open_to_everybody(shape: object) -> None:
 def test_a_fetcher_reaches_the_addresses_that_the_guard_lets_links_have() -> None:
     found = policies()
     fetcher = found.pod("fetcher")
-    for address in [*edges(), *METADATA, *PRIVATE, "1.1.1.1", "8.8.8.8", "2606:4700::1111", "64:ff9b::8.8.8.8", "64:ff9b::10.0.0.1"]:
+    for address in [
+        *edges(),
+        *METADATA,
+        *PRIVATE,
+        "1.1.1.1",
+        "8.8.8.8",
+        "2606:4700::1111",
+        "64:ff9b::8.8.8.8",
+        "64:ff9b::10.0.0.1",
+    ]:
         given = str(ipaddress.ip_address(address))
         assert found.let(fetcher, Place(given), 443) == is_public(ipaddress.ip_address(given)), given
 
@@ -146,7 +163,9 @@ def test_credentials_of_the_bucket_are_asked_for_but_never_by_who_opens_links() 
 # --- who may come in
 
 
-@pytest.mark.parametrize(("ingress", "monitoring"), [([], []), (["a"], []), ([], ["b"]), (["a"], ["b"]), (["a"], ["a"])])
+@pytest.mark.parametrize(
+    ("ingress", "monitoring"), [([], []), (["a"], []), ([], ["b"]), (["a"], ["b"]), (["a"], ["a"])]
+)
 def test_only_the_named_namespaces_come_in(ingress: list[str], monitoring: list[str]) -> None:
     found = policies({"networkPolicy": {"ingressNamespaces": ingress, "monitoringNamespaces": monitoring}})
     for namespace in ("a", "b", "c", "music"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import tempfile
@@ -16,7 +15,7 @@ from alembic.script import ScriptDirectory
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.jobstore.engine import MIGRATIONS, migrate, revisions
 from stemsvc.migrations.releases import RELEASES
-from tests.processes import plain_environment, stemsvc, wait_for
+from tests.processes import plain_environment, stemsvc
 
 CHANGELOG = Path("CHANGELOG.md").read_text()
 RUNBOOK = Path("deploy/README.md").read_text()
@@ -42,7 +41,10 @@ def test_pods_that_start_before_the_database_wait_for_it_and_migrate_once(late: 
     url, data = late
     environment = plain_environment(STEMSVC_DATABASE_URL=url)
     command = stemsvc("migrate", "--wait", "600")
-    pods = [subprocess.Popen(command, env=environment, text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(3)]
+    pods = [
+        subprocess.Popen(command, env=environment, text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(3)
+    ]
     server = None
     try:
         for pod in pods:
@@ -68,7 +70,9 @@ def test_pods_that_start_before_the_database_wait_for_it_and_migrate_once(late: 
 
 def test_a_store_that_never_answers_is_said_within_the_time() -> None:
     environment = plain_environment(STEMSVC_DATABASE_URL=f"postgresql://a@127.0.0.1:{free_port()}/none")
-    done = subprocess.run(stemsvc("migrate", "--wait", "1"), env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        stemsvc("migrate", "--wait", "1"), env=environment, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 1
     assert done.stderr.startswith("stemsvc: store_unavailable: ")
 
@@ -77,9 +81,13 @@ def test_a_store_that_never_answers_is_said_within_the_time() -> None:
 def test_the_tables_go_back_to_those_of_a_release(release: str, tmp_path: Path) -> None:
     environment = plain_environment(STEMSVC_DATA_DIR=str(tmp_path))
     url = f"sqlite:///{tmp_path / 'jobs.sqlite'}"
-    os.chmod(tmp_path, 0o700)
     migrate(url)
-    done = subprocess.run(stemsvc("migrate", "--to", release), env={**environment, "STEMSVC_DATABASE_URL": url}, capture_output=True, text=True)
+    done = subprocess.run(
+        stemsvc("migrate", "--to", release),
+        env={**environment, "STEMSVC_DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert revisions(url)[0] == RELEASES[release]
 
