@@ -56,7 +56,8 @@ def front(tmp_path_factory: pytest.TempPathFactory, rclone_endpoint: str) -> Ite
     migrate(settings.resolved_database_url)
     app = create_app(settings)
     ports = {each: free_port() for each in ("8080", "8333", "127.0.0.1:8081")}
-    found = Front(*(f"http://127.0.0.1:{port}" for port in ports.values()))
+    url, bucket, health = (f"http://127.0.0.1:{port}" for port in ports.values())
+    found = Front(url, bucket, health)
 
     def listening(environ: dict[str, Any], start: Any) -> Any:
         found.seen.append(environ)

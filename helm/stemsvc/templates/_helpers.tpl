@@ -51,13 +51,13 @@
 
 {{/* What all our pods have: the user that they run as, and what they may not do. */}}
 {{- define "stemsvc.pod" -}}
-serviceAccountName: {{ include "stemsvc.serviceAccount" . | quote }}
+serviceAccountName: {{ include "stemsvc.serviceAccount" . | toYaml }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 {{- with .Values.images.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ quote . }}
+  - name: {{ toYaml . }}
   {{- end }}
 {{- end }}
 securityContext:
@@ -79,7 +79,7 @@ capabilities: {drop: [ALL]}
 - name: {{ .name }}
   valueFrom:
     secretKeyRef:
-      name: {{ .root.Values.secrets.existingSecret | quote }}
+      name: {{ .root.Values.secrets.existingSecret | toYaml }}
       key: {{ .key }}
 {{- end }}
 
@@ -106,7 +106,7 @@ capabilities: {drop: [ALL]}
 - name: STEMSVC_SECRET_KEY
   valueFrom:
     secretKeyRef:
-      name: {{ .Values.secrets.existingSecret | quote }}
+      name: {{ .Values.secrets.existingSecret | toYaml }}
       key: secret-key
       optional: true
 {{- end }}
@@ -123,7 +123,7 @@ capabilities: {drop: [ALL]}
 
 {{- define "stemsvc.envFrom" -}}
 - configMapRef:
-    name: {{ include "stemsvc.fullname" . | quote }}
+    name: {{ include "stemsvc.fullname" . | toYaml }}
 {{- end }}
 
 {{/*

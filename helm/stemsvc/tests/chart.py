@@ -19,7 +19,7 @@ class Strict(yaml.SafeLoader):
     """Refuses what Kubernetes' own reader refuses and PyYAML lets pass: a key that a mapping has twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         twice = {key for key in keys if keys.count(key) > 1}
         assert not twice, f"{twice} twice{node.start_mark}"
         return super().construct_mapping(node, deep)
