@@ -7,9 +7,9 @@ import json
 import os
 import platform
 import shutil
-import signal
 import subprocess
-from collections.abc import Callable
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from tests.programs import need
 
 BASE = "localhost/base"
 ROOT: list[str] = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
-PYTHON = "python3,python3-venv"
 
 
 class Builder:
@@ -30,24 +29,45 @@ class Builder:
         self.folder = folder
         self._pip = folder / "pip.conf"
         self._mounts = pip_of_this_machine(self._pip)
-        self.running: list[subprocess.Popen[bytes]] = []
+        self._started: list[subprocess.Popen[bytes]] = []
 
     def make_base(self) -> None:
-        """The smallest Debian or Ubuntu that has Python, of this machine's release and from where its packages come."""
-        tree = self.folder / "base"
-        mirror, release = _mirror()
-        command = [self._debootstrap, "--variant=minbase", f"--include={PYTHON}", "--components=main,universe"]
-        if "ubuntu" not in mirror:
-            command.pop()
-        _run([*ROOT, *command, release, str(tree), mirror])
-        archive = self.folder / "base.tar"
+        """The smallest Debian or Ubuntu of this machine's release, with the Python that runs the tests."""
+        tree, archive = self.folder / "base", self.folder / "base.tar"
+        self.bootstrap(tree)
+        self._add_python(tree)
         _run([*ROOT, "tar", "-C", str(tree), "-cf", str(archive), "."])
-        _run([*ROOT, "rm", "-rf", str(tree)])
         self._call("from", "--name", "base", "scratch")
         self._call("add", "--quiet", "base", str(archive), "/")
-        self._call("commit", "--quiet", "base", BASE)
+        self._call("commit", "--quiet", "--disable-compression", "base", BASE)
         self._call("rm", "base")
-        _run([*ROOT, "rm", str(archive)])
+        _run([*ROOT, "rm", "-rf", str(tree), str(archive)])
+
+    def bootstrap(self, tree: Path) -> None:
+        """A system in a folder, from where this machine's packages come."""
+        mirror, release = _mirror()
+        # with the libraries that Python needs
+        command = [self._debootstrap, "--variant=minbase", "--include=python3,python3-venv"]
+        components = ["--components=main,universe"] if "ubuntu" in mirror else []
+        _run([*ROOT, *command, *components, release, str(tree), mirror])
+
+    def _add_python(self, tree: Path) -> None:
+        """Put this Python where the real base has its own: the system's may be older than the lock files allow."""
+        source, target = Path(sys.base_prefix), self.folder / "python"
+        library = f"lib/python{sys.version_info.major}.{sys.version_info.minor}"
+        if source == Path("/usr"):
+            return
+        left_out = shutil.ignore_patterns(
+            "site-packages", "test", "tests", "idlelib", "tkinter", "__pycache__", "config-*"
+        )
+        shutil.copytree(source / library, target / library, ignore=shutil.ignore_patterns(*unneeded))
+        (target / library / "site-packages").mkdir()
+        (target / "bin").mkdir()
+        shutil.copy(Path(sys.base_prefix, "bin", "python3").resolve(), target / "bin" / "python3")
+        for shared in (source / "lib").glob("libpython*.so*"):
+            shutil.copy(shared, target / "lib")
+        _run([*ROOT, "cp", "-r", f"{target}/.", str(tree / "usr/local")])
+        _run([*ROOT, "/usr/sbin/chroot", str(tree), "/sbin/ldconfig"])
 
     def build(self, dockerfile: Path, context: Path, name: str, layers: bool) -> str:
         """Run the steps of a Dockerfile; its output."""
@@ -66,45 +86,45 @@ class Builder:
         digests: list[str] = self.inspect(name)["rootfs"]["diff_ids"]
         return digests
 
-    def run(self, name: str, *command: str, data: Path, user: str = "", **environment: str) -> subprocess.Popen[bytes]:
+    def run(self, name: str, *command: str, data: Path, **environment: str) -> subprocess.Popen[bytes]:
         """Start a program in a new container of that image, with the network of this machine."""
         container = self._call("from", "--pull-never", f"localhost/{name}").strip()
         variables = [f"--env={variable}={value}" for variable, value in environment.items()]
-        whole = [
-            *self._command(), "run", "--isolation", "chroot", *([f"--user={user}"] if user else []), *variables,
-            "--volume", f"{data}:/var/lib/stemsvc", container, "--", *command,
-        ]  # fmt: skip
-        with (self.folder / f"{name}-{command[1]}.log").open("wb") as log:
+        volume = f"--volume={data}:/var/lib/stemsvc"
+        whole = [*self._command(), "run", "--isolation=chroot", *variables, volume, container, "--", *command]
+        with self._log(len(self._started)).open("wb") as log:
             process = subprocess.Popen(
                 whole, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env=plain_environment()
             )
-        self.running.append(process)
+        self._started.append(process)
         return process
 
-    def log(self, name: str, command: str) -> str:
-        """What that program wrote."""
-        return (self.folder / f"{name}-{command}.log").read_text(errors="replace")
+    def said(self, process: subprocess.Popen[bytes]) -> str:
+        """What that program has written."""
+        return self._log(self._started.index(process)).read_text(errors="replace")
 
-    def close(self, wait: Callable[[subprocess.Popen[bytes]], object]) -> None:
+    def volume(self) -> Path:
+        """An empty folder of the images' user."""
+        folder = Path(tempfile.mkdtemp(prefix="volume-", dir=self.folder))
+        _run([*ROOT, "chown", "10001:10001", str(folder)])
+        return folder
+
+    def close(self) -> None:
         """End what runs, and give the disk back."""
-        for process in reversed(self.running):
-            _run([*ROOT, "kill", f"-{signal.SIGTERM}", "--", f"-{process.pid}"], check=False)
-            wait(process)
-        self._call("rm", "--all")
+        for process in reversed(self._started):
+            if process.poll() is None:
+                _run([*ROOT, "kill", "-TERM", "--", f"-{process.pid}"], check=False)
+                process.wait(60)
+        self._call("rm", "--all")  # which unmounts them
         _run([*ROOT, "rm", "-rf", "--one-file-system", str(self.folder)])
+
+    def _log(self, number: int) -> Path:
+        return self.folder / f"{number}.log"
 
     def _command(self) -> list[str]:
         store = self.folder / "store"
-        return [
-            *ROOT,
-            self._buildah,
-            "--root",
-            str(store / "root"),
-            "--runroot",
-            str(store / "run"),
-            "--storage-driver",
-            _driver(),
-        ]
+        folders = [f"--root={store / 'root'}", f"--runroot={store / 'run'}"]
+        return [*ROOT, self._buildah, *folders, f"--storage-driver={_driver()}"]
 
     def _volumes(self) -> list[str]:
         both = {Path("/etc/pip.conf"): self._pip, **{path: path for path in self._mounts}}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,16 +19,17 @@ from tests.processes import wait_for
 
 pytestmark = pytest.mark.long
 SONG = next(Path("stemsvc/demo/song").glob("*.flac"))
-SMALL = 20 << 20
 
 
 @pytest.fixture(scope="module")
 def builder() -> Iterator[Builder]:
     # not in pytest's folder, which may lie deep: a socket of buildah's has a path of at most 108 bytes
     builder = Builder(Path(tempfile.mkdtemp(prefix="stemsvc-images-")))
-    builder.make_base()
-    yield builder
-    builder.close(lambda process: process.wait(60))
+    try:
+        builder.make_base()
+        yield builder
+    finally:
+        builder.close()
 
 
 @pytest.fixture(scope="module")
@@ -50,17 +50,16 @@ def worker(builder: Builder, source: Path) -> str:
 
 
 def said(builder: Builder, image: str, *command: str, data: Path, **environment: str) -> str:
+    """What a program says that ends by itself, and well."""
     process = builder.run(image, *command, data=data, **environment)
-    assert process.wait(600) == 0, builder.log(image, command[1])
-    return builder.log(image, command[1])
+    assert process.wait(600) == 0, builder.said(process)
+    return builder.said(process)
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
+def data(builder: Builder) -> Path:
     """A data folder of the images' user, as a volume of theirs is."""
-    folder = Path(tempfile.mkdtemp(prefix="stemsvc-data-", dir="/var/tmp"))
-    subprocess.run(["sh", "-c", f"chown 10001:10001 {folder} || sudo -n chown 10001:10001 {folder}"], check=True)
-    return folder
+    return builder.volume()
 
 
 @pytest.mark.parametrize(

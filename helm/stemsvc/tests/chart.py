@@ -15,7 +15,7 @@ REGISTRY: dict[str, Any] = {"images": {"registry": "registry.example.org/music"}
 Document = dict[str, Any]
 
 
-class Strict(yaml.SafeLoader):
+class Strict(yaml.CSafeLoader):
     """Refuses what Kubernetes' own reader refuses and PyYAML lets pass: a key that a mapping has twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
