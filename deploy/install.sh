@@ -1,11 +1,15 @@
 #!/bin/sh
 # Installs the packages of the lock file $2, and stemsvc, into a virtual environment at $1. With `--editable` as $3,
-# stemsvc stays in this folder; with `--packages` the packages come alone. pip takes a file only if the lock has its hash, and installs nothing that no lock lists.
+# stemsvc stays in this folder; with `--packages` the packages come alone. pip takes a file only if the lock has its hash,
+# and installs nothing that no lock lists.
 # TORCH_INDEX is the index of torch's wheels for CPUs, if they are not where pip looks anyway.
 set -eu
 target=$1
 lock=$2
 how=${3:-}
+"${PYTHON:-python3}" -c '
+import sys
+sys.exit(sys.version_info < (3, 11, 5) and "the lock files need Python 3.11.5 or newer: PYTHON names one")'
 test -x "$target/bin/python" || "${PYTHON:-python3}" -m venv "$target"
 install() {
   "$target/bin/python" -m pip install --disable-pip-version-check --quiet --no-deps "$@"
