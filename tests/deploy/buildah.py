@@ -57,9 +57,7 @@ class Builder:
         library = f"lib/python{sys.version_info.major}.{sys.version_info.minor}"
         if source == Path("/usr"):
             return
-        left_out = shutil.ignore_patterns(
-            "site-packages", "test", "tests", "idlelib", "tkinter", "__pycache__", "config-*"
-        )
+        unneeded = ("site-packages", "test", "tests", "idlelib", "tkinter", "__pycache__", "config-*")
         shutil.copytree(source / library, target / library, ignore=shutil.ignore_patterns(*unneeded))
         (target / library / "site-packages").mkdir()
         (target / "bin").mkdir()
