@@ -62,7 +62,7 @@ lint: $(READY)  ## Check style, types, layers, known holes; chart, compose, imag
 	$(BIN)/hadolint deploy/api.Dockerfile deploy/worker.Dockerfile
 	$(BIN)/python -m tests.clients
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
-	$(BIN)/python -m pytest -q -p no:cacheprovider helm/stemsvc/tests tests/deploy -k 'not installs_an_image'
+	$(BIN)/python -m pytest -q -p no:cacheprovider helm/stemsvc/tests tests/deploy -m 'not long'
 
 docs: $(READY)  ## Build the docs' site into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -1,12 +1,16 @@
 #!/bin/sh
 # Installs the packages of the lock file $2, and stemsvc, into a virtual environment at $1. With `--editable` as $3,
-# stemsvc stays in this folder. pip takes a file only if the lock has its hash, and installs nothing that no lock lists.
+# stemsvc stays in this folder; with `--packages` the packages come alone. pip takes a file only if the lock has its hash,
+# and installs nothing that no lock lists.
 # TORCH_INDEX is the index of torch's wheels for CPUs, if they are not where pip looks anyway.
 # It says what it does: each file of a megabyte or more as it comes, all that pip said where it fails.
 set -eu
 target=$1
 lock=$2
-editable=${3:-}
+how=${3:-}
+"${PYTHON:-python3}" -c '
+import sys
+sys.exit(sys.version_info < (3, 11, 5) and "the lock files need Python 3.11.5 or newer: PYTHON names one")'
 test -x "$target/bin/python" || "${PYTHON:-python3}" -m venv "$target"
 said=$(mktemp)
 trap 'rm -f "$said" "$said.done"' EXIT
@@ -53,8 +57,11 @@ sys.exit(not any(each.startswith("nvidia-") for each in asked))'; then
   whole --require-hashes --requirement deploy/cuda.lock
 fi
 # our own code has no hash; the setuptools that builds it has one
-echo "stemsvc itself:"
-whole --no-build-isolation ${editable:+--editable} .
+case $how in
+  --packages) ;;
+  --editable) echo "stemsvc itself:" && whole --no-build-isolation --editable . ;;
+  *) echo "stemsvc itself:" && whole --no-build-isolation . ;;
+esac
 "$target/bin/python" -m pip check --disable-pip-version-check
 # the packages that are there, for an inventory
 "$target/bin/python" -m pip list --disable-pip-version-check --format json > "$target/packages.json"

@@ -1,12 +1,8 @@
-"""Compose, images, units: as far as they can be checked without Docker and without systemd as process 1."""
+"""Compose and images, as far as they can be checked without Docker."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +12,9 @@ from click.testing import CliRunner
 
 from stemsvc.cli.main import main
 from stemsvc.jobs.pools import parse_pools
+from stemsvc.jobstore.engine import connect
 from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
-from tests.lock import CUDA, normal, read
-from tests.processes import plain_environment
 
 COMPOSE = Path("deploy/compose.yaml")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
@@ -104,89 +99,38 @@ def test_a_workflow_runs_what_others_wrote_by_its_commit() -> None:
     assert [each for each in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each)] == []
 
 
-@pytest.mark.parametrize(
-    ("kind", "there", "not_there"),
-    [
-        ("api", {"flask", "gunicorn", "celery", "flower"}, {"torch", "demucs"}),
-        ("worker", {"torch", "demucs", "av", "celery"}, {"flask"}),
-    ],
-)
-@pytest.mark.long
-def test_the_step_that_installs_an_image_runs(tmp_path: Path, kind: str, there: set[str], not_there: set[str]) -> None:
-    # given what .dockerignore lets through, copied as the Dockerfile does
-    source, target = tmp_path / "src", tmp_path / "stemsvc"
-    source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(name, source)
-    shutil.copytree("deploy", source / "deploy")
-    shutil.copytree("client/src", source / "client" / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    for name in ("stemsvc", "api", "workers"):
-        whole = name == "stemsvc" or (name == "api") == (kind == "api")
-        if whole:
-            shutil.copytree(name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            (source / name).mkdir()
-            shutil.copy(f"{name}/__init__.py", source / name)
-
-    lock = f"deploy/{kind}.lock"
-    subprocess.run(["deploy/install.sh", target, lock], cwd=source, check=True, env=plain_environment(), timeout=900)
-
-    packages = {normal(each["name"]): each["version"] for each in json.loads((target / "packages.json").read_text())}
-    assert there | {"stemsvc"} <= set(packages)
-    assert not set(packages) & not_there
-    locked = {pin.name: pin.version for pin in (*read(Path(lock).read_text()), *read(Path(CUDA).read_text()))}
-    for name, number in packages.items():
-        assert name in ("stemsvc", "pip") or locked[name] == number.partition("+")[0]
-    version = subprocess.run([target / "bin/stemsvc", "--version"], capture_output=True, text=True, check=True)
-    assert version.stdout.startswith("stemsvc")
-    subprocess.run([target / "bin/stemsvc", kind, "--help"], capture_output=True, check=True)
-
-
-def test_what_units_and_images_write_is_for_their_user_alone() -> None:
-    units = [*Path("deploy/systemd").glob("*.service")]
-    assert units
-    for unit in units:
-        lines = unit.read_text().splitlines()
-        assert {"UMask=0077", "StateDirectoryMode=0700"} <= set(lines), unit.name
-        assert not [line for line in lines if line.startswith("CacheDirectoryMode")]  # weights are shared
+def test_what_images_write_is_for_their_user_alone() -> None:
     for kind in ("api", "worker"):
         text = Path(f"deploy/{kind}.Dockerfile").read_text()
         assert re.search(r"install -d -m 0700 -o 10001 -g 10001 /var/lib/stemsvc\b", text), kind
 
 
-NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+@pytest.mark.parametrize("kind", ["api", "worker"])
+def test_a_change_of_our_code_reaches_no_step_of_an_image_before_it_must(kind: str) -> None:
+    build, final = Path(f"deploy/{kind}.Dockerfile").read_text().split("FROM ${BASE}")[1:]
+    packages, ours = build.split("--packages\n")
+    assert not re.search(r"^COPY .*(stemsvc|api|workers|client|pyproject)\b(?!.*lock)", packages, re.MULTILINE)
+    assert "stage.sh /opt/stemsvc /staged" in ours
+    assert "/opt/stemsvc" not in ours.replace("stage.sh /opt/stemsvc /staged", "")  # that layer stays as it is
+    steps = re.findall(r"^(COPY|RUN|ARG) (.*)$", final, re.MULTILINE)
+    layers = [(name, rest) for name, rest in steps if name != "ARG"]
+    assert layers[0] == ("COPY", "--from=build /opt/stemsvc /opt/stemsvc")
+    assert layers[-1] == ("COPY", "--from=build /staged /")
+    assert final.index("ARG ") > final.index("/staged /")  # a version or revision makes no layer anew
 
 
-@pytest.mark.skipif(NGINX is None, reason="nginx is not here")
-def test_nginx_takes_its_configuration(tmp_path: Path) -> None:
-    assert NGINX
-    for name in ("nginx.conf", "stemsvc.conf"):
-        text = (COMPOSE.parent / "nginx" / name).read_text()
-        (tmp_path / name).write_text(text.replace("/etc/nginx/conf.d/*.conf", f"{tmp_path}/stemsvc.conf"))
-    done = subprocess.run([NGINX, "-t", "-q", "-c", tmp_path / "nginx.conf"], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+def test_compose_needs_no_more_connections_than_its_postgresql_has() -> None:
+    pools = {pool.name: pool for pool in parse_pools("deploy/pools.yaml", load_catalog().names)}
+    workers = [service["command"][2] for service in OURS.values() if service.get("command", [""])[0] == "worker"]
+    of_workers = sum(3 * (pools[name].concurrency or 2) + 1 for name in workers)
+    pool = connect("postgresql://localhost/none").pool
+    of_the_api = Settings().api_processes * (pool.size() + pool._max_overflow)  # type: ignore[attr-defined]
+    assert of_the_api + of_workers + 18 + 5 + 15 <= 100  # and fetcher, dispatcher, and what stays for the operator
 
 
-def test_nginx_passes_on_only_what_is_for_the_outside() -> None:
-    text = (COMPOSE.parent / "nginx" / "stemsvc.conf").read_text()
-    assert set(re.findall(r"^\s+location (.+?) {", text, re.MULTILINE)) == {"/v1/", "/docs", "= /openapi.json", "/"}
-    assert SERVICES["nginx"]["healthcheck"]["test"][-1].endswith(":8080/openapi.json")  # which needs no key
-
-
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
-def test_units_are_what_systemd_takes(tmp_path: Path) -> None:
-    stemsvc = tmp_path / "stemsvc"
-    stemsvc.write_text("#!/bin/sh\n")
-    stemsvc.chmod(0o755)
-    for unit in Path("deploy/systemd").glob("*.service"):
-        text = unit.read_text().replace("/opt/stemsvc/bin/stemsvc", str(stemsvc)).replace("User=stemsvc\n", "")
-        copy = tmp_path / unit.name.replace("@", "@cpu")
-        copy.write_text(text)
-        command = re.search(r"^ExecStart=\S+ (\w+)", text, re.MULTILINE)
-        assert command
-        assert CliRunner().invoke(main, [command[1], "--help"]).exit_code == 0
-        done = subprocess.run(["systemd-analyze", "verify", "--man=no", copy], capture_output=True, text=True)
-        ours = [line for line in done.stderr.splitlines() if unit.stem.rstrip("@") in line and "not found" not in line]
-        assert ours == []
-    names = re.findall(r"^(STEMSVC_\w+)=", Path("deploy/systemd/stemsvc.env").read_text(), re.MULTILINE)
-    assert set(names) <= SETTINGS
+def test_the_broker_refuses_messages_before_the_kernel_kills_it() -> None:
+    valkey = SERVICES["valkey"]
+    limit = int(valkey["deploy"]["resources"]["limits"]["memory"].removesuffix("m"))
+    said = re.search(r"--maxmemory (\d+)mb --maxmemory-policy noeviction", valkey["command"][-1])
+    assert said
+    assert 0.5 * limit < int(said[1]) <= 0.6 * limit

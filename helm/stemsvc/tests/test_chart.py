@@ -12,6 +12,7 @@ import helm_python as helm
 import kubernetes_validate
 import pytest
 import yaml
+from chart import CHART, REGISTRY, SHAPES, Document, containers, merged, pods, render, shape_name, values
 from click.testing import CliRunner
 
 from api.app import create_app
@@ -20,43 +21,18 @@ from stemsvc.jobs.pools import parse_pools
 from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 
-CHART = Path(__file__).parent.parent
-SHAPES = [None, *sorted((CHART / "ci").glob("*-values.yaml"))]
-OURS = {"api", "dispatcher", "worker", "fetcher", "migration", "flower", "weights"}
+OURS = {"api", "dispatcher", "worker", "fetcher", "migrate", "flower", "weights"}
 FOREIGN = ("keda.sh", "monitoring.coreos.com", "external-secrets.io", "gateway.networking.k8s.io")
 KUBERNETES = "1.34"
-Document = dict[str, Any]
+EVERY_SHAPE = pytest.mark.parametrize("shape", SHAPES, ids=shape_name)
 
 
-def values(shape: Path | None) -> Document:
-    return yaml.safe_load(shape.read_text()) if shape else {}
-
-
-def render(given: Document, name: str = "demo") -> list[Document]:
-    with helm.Chart.load(str(CHART)) as chart:
-        manifests = chart.render(given, name=name, namespace="music")
-    texts = [text for path, text in sorted(manifests.items()) if path.endswith(".yaml")]
-    return [document for text in texts for document in yaml.safe_load_all(text) if document]
-
-
-@pytest.fixture(params=SHAPES, ids=lambda shape: shape.stem if shape else "defaults")
+@pytest.fixture(params=SHAPES, ids=shape_name)
 def documents(request: pytest.FixtureRequest) -> list[Document]:
     return render(values(request.param))
 
 
-def pods(documents: list[Document]) -> Iterator[tuple[Document, Document]]:
-    for document in documents:
-        if template := document.get("spec", {}).get("template", {}).get("spec"):
-            yield document, template
-
-
-def containers(documents: list[Document]) -> Iterator[tuple[str, Document, Document]]:
-    for document, pod in pods(documents):
-        for container in [*pod.get("initContainers", []), *pod["containers"]]:
-            yield f"{document['metadata']['name']}/{container['name']}", pod, container
-
-
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.stem if shape else "defaults")
+@EVERY_SHAPE
 def test_lint_has_nothing_to_say(shape: Path | None) -> None:
     found = helm.lint(str(CHART), values=values(shape))
     assert [each for each in found["messages"] if each["severity"] > 1] == []
@@ -219,13 +195,13 @@ def test_autoscaling_asks_what_the_api_answers(tmp_path: Path) -> None:
 )
 def test_values_that_can_not_be_are_refused(given: Document, said: str) -> None:
     with pytest.raises(helm.HelmError, match=re.escape(said)):
-        render(given)
+        render(merged(REGISTRY, given))
 
 
 def test_both_replicas_and_keda_are_refused() -> None:
     pool = {**values(CHART / "ci/gpu-values.yaml")["workerPools"][0], "replicas": 2}
     with pytest.raises(helm.HelmError, match="workerPools"):
-        render({"workerPools": [pool]})
+        render(merged(REGISTRY, {"workerPools": [pool]}))
 
 
 # --- values.yaml itself
@@ -239,7 +215,7 @@ def leaves(tree: Document, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
             yield (*path, name), value
 
 
-WHOLE = {("weights", "volume"), ("monitoring", "dashboard", "labels")}
+WHOLE = {("monitoring", "dashboard", "labels")}
 # Values that can't be just any other text or number.
 OTHER: dict[str, Any] = {
     "images.pullPolicy": "Always",
@@ -265,8 +241,32 @@ OTHER: dict[str, Any] = {
     "networkPolicy.ingressNamespaces": ["other"],
     "api.autoscaling.cpu": 50,
     "networkPolicy.monitoringNamespaces": ["other"],
+    "networkPolicy.ingressRanges": ["192.0.2.0/24"],
+    "networkPolicy.egress.clusterRanges": ["192.0.2.0/24"],
+    "networkPolicy.egress.more": [{"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}],
+    **{
+        f"networkPolicy.egress.{name}": [{"podSelector": {}}]
+        for name in ("dns", "database.to", "broker.to", "identity")
+    },
+    **{f"networkPolicy.egress.{name}.ports": [1] for name in ("database", "broker")},
+    **{f"{name}.size": "3Gi" for name in ("database", "broker")},
+    "api.uploadSpace": "3Gi",
+    "fetcher.space": "3Gi",
+    "images.registry": "other",
+    "storage.endpointUrl": "http://other",
+    "storage.publicEndpointUrl": "http://other",
+    "tracing.endpoint": "http://other",
+}
+# Values that count only beside others.
+BESIDE: Document = {
+    "api.replicas": {"api": {"autoscaling": {"enabled": False}}},
+    "networkPolicy.egress.identity": {"secrets": {"s3Keys": False}},
+    **{f"networkPolicy.egress.database.{name}": {"database": {"internal": False}} for name in ("to", "ports")},
+    **{f"networkPolicy.egress.broker.{name}": {"broker": {"internal": False}} for name in ("to", "ports")},
 }
 ON: Document = {
+    **REGISTRY,
+    "database": {"resources": {"requests": {"cpu": "1"}, "limits": {"memory": "16Gi"}}},
     "secrets": {"externalSecret": {"enabled": True, "store": "vault"}},
     "api": {
         "ingress": {"enabled": True, "host": "a.example.org", "className": "a", "tlsSecret": "a"},
@@ -293,16 +293,8 @@ ON: Document = {
 }
 
 
-def merged(below: Document, above: Document) -> Document:
-    result = copy.deepcopy(below)
-    for name, value in above.items():
-        both = isinstance(value, dict) and isinstance(result.get(name), dict)
-        result[name] = merged(result[name], value) if both else value
-    return result
-
-
 @pytest.fixture(scope="module")
-def chart() -> Iterator[helm.Chart]:
+def loaded() -> Iterator[helm.Chart]:
     with helm.Chart.load(str(CHART)) as chart:
         yield chart
 
@@ -311,17 +303,15 @@ DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 
 
 @pytest.mark.parametrize("path", [path for path, _ in leaves(DEFAULTS)], ids=".".join)
-def test_every_value_makes_a_difference(chart: helm.Chart, path: tuple[str, ...]) -> None:
-    base = merged(DEFAULTS, ON)
-    if path == ("api", "replicas"):  # of which an autoscaler takes no notice
-        base["api"]["autoscaling"]["enabled"] = False
+def test_every_value_makes_a_difference(loaded: helm.Chart, path: tuple[str, ...]) -> None:
+    base = merged(merged(DEFAULTS, ON), BESIDE.get(".".join(path), {}))
     changed = copy.deepcopy(base)
     at = changed
     for name in path[:-1]:
         at = at[name]
     at[path[-1]] = OTHER.get(".".join(path)) or _other(at[path[-1]])
 
-    assert chart.render(changed, name="demo") != chart.render(base, name="demo")
+    assert loaded.render(changed, name="demo") != loaded.render(base, name="demo")
 
 
 def _other(value: Any) -> Any:
@@ -332,7 +322,7 @@ def _other(value: Any) -> Any:
     if isinstance(value, str):
         return "other"
     if isinstance(value, dict) and "limits" in value:
-        return {"requests": {"cpu": "3"}, "limits": {"memory": "3Gi"}}
+        return {"requests": {"cpu": "3"}, "limits": {"memory": "13Gi"}}
     return {"other": "other"}
 
 
