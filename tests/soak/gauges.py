@@ -29,7 +29,7 @@ COMPUTING = Unit("MiB", 128.0)  # of a process that computes: what a job needs c
 FILES = Unit("open files", 5.0)
 THREADS = Unit("threads", 3.0)
 SOCKETS = Unit("sockets", 4.0)
-ROWS = Unit("rows", 25.0)
+ROWS = Unit("rows", 150.0)  # those of the jobs of a minute come and go with the pace of the machine
 COUNT = Unit("files", 25.0)
 SIZE = Unit("MiB", 2.0)
 
