@@ -107,12 +107,18 @@ def test_the_images_do_a_job(builder: Builder, api: str, worker: str, data: Path
     # given the programs of both images, as in a cluster, but with SQLite and a folder for objects
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    settings = {"STEMSVC_BROKER_URL": redis_url, "STEMSVC_API_PROCESSES": "1", "STEMSVC_THREADS": "2"}
+    settings = {
+        "STEMSVC_BROKER_URL": redis_url,
+        "STEMSVC_API_PROCESSES": "1",
+        "STEMSVC_POOLS": "demo:cpu",
+        "STEMSVC_THREADS": "2",
+    }
     builder.run(api, "stemsvc", "api", "--host", "127.0.0.1", "--port", str(port), data=data, **settings)
-    wait_for("the api", lambda: _alive(url), 180)
+    wait_for("the api", lambda: _alive(url), 600)
     builder.run(api, "stemsvc", "dispatcher", data=data, **settings)
+    builder.run(worker, "stemsvc", "fetcher", data=data, **settings)
     builder.run(worker, "stemsvc", "worker", "--model", "demo", "--concurrency", "1", data=data, **settings)
-    wait_for("the worker", lambda: sum(pool["slots"] for pool in httpx.get(f"{url}/v1/pools").json()["pools"]), 180)
+    wait_for("the worker", lambda: sum(pool["slots"] for pool in httpx.get(f"{url}/v1/pools").json()["pools"]), 600)
 
     # when a song comes
     with SONG.open("rb") as file:
