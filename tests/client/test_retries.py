@@ -102,6 +102,7 @@ def test_retry_after_is_kept_to(world: World, call: Call) -> None:
 @pytest.mark.parametrize(
     ("text", "least", "most"),
     [("7", 7, 7), (formatdate(time.time() + 3600, usegmt=True), 3400, 3601), (formatdate(0, usegmt=True), 0, 0)],
+    ids=["seconds", "to come", "past"],
 )
 def test_retry_after_is_a_number_or_a_date(text: str, least: float, most: float) -> None:
     seconds = Answer(503, {"retry-after": text}).retry_after
