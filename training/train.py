@@ -31,7 +31,6 @@ from training.network import SEGMENT, make_network, save_weights
 from training.pool import OWN, WIDE, Excerpts, render_missing
 
 BUNDLED = Path(stemsvc.demo.__file__).parent / "demo.safetensors"
-STATE = Path(__file__).parent / "state" / "demo.safetensors"  # kept where a training is not done yet
 WARMUP = 100  # steps
 FALL = 0.25  # share of a run's time in which the learning rate falls
 AVERAGE = 0.998  # of the weights, from step to step; less while few steps are done
@@ -187,9 +186,7 @@ def read_plan(argv: list[str] | None) -> tuple[Plan, Path | None]:
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--validate", type=int, default=250)
     parser.add_argument("--save", type=int, default=50)
-    parser.add_argument(
-        "--start", type=Path, default=STATE if STATE.exists() else BUNDLED, help="weights to begin with"
-    )
+    parser.add_argument("--start", type=Path, default=BUNDLED, help="weights to begin with")
     parser.add_argument("--from-scratch", action="store_true", help="with random weights instead")
     options = vars(parser.parse_args(argv))
     start, scratch = options.pop("start"), options.pop("from_scratch")
