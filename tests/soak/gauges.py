@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,11 +113,11 @@ def _link(path: Path) -> str:
 
 
 def _sizes(folder: Path) -> Iterator[int]:
-    """Bytes on disk of each file; the files of metrics are mostly holes."""
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            if path.is_file():
-                yield path.stat().st_blocks * 512
+    """Bytes on disk of each file; the files of metrics are mostly holes. Files and folders may go meanwhile."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                yield (Path(parent) / name).lstat().st_blocks * 512
 
 
 def _tables(stage: Stage) -> Figures:
