@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,8 @@ _POSTGRESQL = {
     "tcp_user_timeout": 20000,
     "options": "-c idle_in_transaction_session_timeout=15s -c lock_timeout=15s",
 }
+LOCK_SECONDS = 15.0  # for so long a process waits for another one's writing
+LOOK_SECONDS = 0.05
 MIGRATION_MINUTES = 10  # for so long a process waits for another one's migration
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 _REVISION = sa.table("alembic_version", sa.column("version_num", sa.String))  # alembic's own
@@ -53,9 +56,28 @@ def connect(url: str) -> sa.Engine:
 def _prepare_sqlite(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # pysqlite must not open transactions on its own
     # cache_size is in KiB where negative: the default of 2 MB is less than the indexes of some thousand jobs
-    pragmas = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=15000", "foreign_keys=ON", "cache_size=-16000")
-    for pragma in pragmas:
+    for pragma in (
+        f"busy_timeout={LOCK_SECONDS * 1000:.0f}",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "cache_size=-16000",
+    ):
         connection.execute(f"PRAGMA {pragma}")
+    _write_ahead(connection)
+
+
+def _write_ahead(connection: Any) -> None:
+    """Have the database keep a write-ahead log. SQLite does not wait by itself where another process writes to a new
+    one meanwhile: processes that start together would fail."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(LOOK_SECONDS)
 
 
 def _begin(connection: sa.Connection) -> None:

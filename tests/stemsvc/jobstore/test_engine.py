@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
@@ -53,3 +56,15 @@ def test_a_database_of_a_process_that_was_killed_is_folded(tmp_path: Path) -> No
     fold(f"sqlite:///{tmp_path / 'nothing.sqlite'}")  # nobody has made it, and this does not either
     assert not (tmp_path / "nothing.sqlite").exists()
     fold("postgresql://nowhere/nothing")
+
+
+@pytest.mark.parametrize("begin", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
+def test_who_comes_while_another_makes_the_database_waits_for_it(tmp_path: Path, begin: str) -> None:
+    path = tmp_path / "jobs.sqlite"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE first (number INTEGER)")
+    other.execute(begin)
+    threading.Timer(0.5, lambda: other.execute("COMMIT")).start()
+
+    assert migrate(f"sqlite:///{path}") == newest_revision()
+    other.close()
