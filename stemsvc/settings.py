@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import ipaddress
-import os
 import re
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,31 +13,16 @@ from platformdirs import user_cache_path, user_data_path
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from stemsvc import environment
+from stemsvc.environment import PREFIX
 from stemsvc.errors import BadSetting
 
 MIB = 1024 * 1024
-PREFIX = "STEMSVC_"
 # As the library `limits` reads them: `600 per minute`, `10/second; 600/hour`.
 RATE = re.compile(r"\s*\d+\s*(/|\s*per\s*)\s*(\d+\s*)?(second|minute|hour|day|month|year)s?\s*", re.IGNORECASE)
 BROKERS = ("redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp")
 DATABASES = ("sqlite", "postgresql")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-
-
-def process_environment(**changes: str) -> dict[str, str]:
-    """This process's environment with `changes`, for a program that is not part of stemsvc."""
-    return {**os.environ, **changes}
-
-
-@contextlib.contextmanager
-def first_on_path(folder: Path) -> Iterator[None]:
-    """Put `folder` first on PATH, for libraries that start programs by name. PATH is restored at the end."""
-    before = os.environ["PATH"]
-    os.environ["PATH"] = f"{folder}{os.pathsep}{before}"
-    try:
-        yield
-    finally:
-        os.environ["PATH"] = before
 
 
 class Settings(BaseSettings):
@@ -357,7 +339,7 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """This process's environment with these settings in it, for another process of stemsvc."""
-        values = dict(os.environ)
+        values = environment.process_environment()
         for name in type(self).model_fields:
             value = getattr(self, name)
             if value is not None:
@@ -366,46 +348,10 @@ class Settings(BaseSettings):
         return values
 
 
-def read_env_file(path: Path) -> list[tuple[str, str | None]]:
-    """Take the settings of an `.env` file into this process's environment; what the environment has already, wins.
-
-    Returns the names that are no settings, each with the nearest one that is, or None. Raises `FatalError`
-    `bad_setting` for a file that can't be read.
-    """
-    from dotenv import dotenv_values
-
-    try:
-        values = dotenv_values(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadSetting(f"{path.resolve()} can't be read: {error}") from error
-    found = {name: value for name, value in values.items() if name.startswith(PREFIX) and value is not None}
-    for name, value in found.items():
-        if name not in os.environ:
-            os.environ[name] = value
-            _from_file.add(name)
-    return _unknown(found)
-
-
-def origin(name: str) -> str:
-    """Where the setting of that name comes from: `environment`, `.env` or `default`."""
-    variable = f"{PREFIX}{name.upper()}"
-    known = {each.upper(): each for each in os.environ}
-    if variable not in known:
-        return "default"
-    return ".env" if known[variable] in _from_file else "environment"
-
-
 def unknown_settings() -> list[tuple[str, str | None]]:
-    """The variables of this process's environment that look like settings and are none: see `read_env_file`."""
-    return _unknown(name for name in os.environ if name.upper().startswith(PREFIX))
-
-
-_from_file: set[str] = set()
-
-
-def _unknown(names: Iterable[str]) -> list[tuple[str, str | None]]:
+    """The variables that look like settings and are none, each with the nearest one that is, or None."""
     known = [f"{PREFIX}{each.upper()}" for each in Settings.model_fields]
-    unknown = [name for name in names if name.upper() not in known]
+    unknown = [name for name in environment.names() if name.upper() not in known]
     return [(name, next(iter(difflib.get_close_matches(name.upper(), known, 1, 0.75)), None)) for name in unknown]
 
 

@@ -126,8 +126,8 @@ def _become_celery(
     settings: Settings, queues: list[str], serves: list[str], label: str, concurrency: int, pool: str = "prefork"
 ) -> None:
     from stemsvc.embedded.preflight import check_ports
+    from stemsvc.environment import process_environment
     from stemsvc.observe.metrics import folder_for_children
-    from stemsvc.settings import process_environment
     from workers.host.identity import here
 
     check_ports([(settings.metrics_host, settings.metrics_port, "STEMSVC_METRICS_PORT")], patience=2.0)

@@ -26,6 +26,7 @@ from stemsvc.cli.os_errors import translated
 from stemsvc.embedded.preflight import REMEDIES, check_ports
 from stemsvc.embedded.redis_server import find_redis_server
 from stemsvc.embedded.state import Running, running
+from stemsvc.environment import process_environment
 from stemsvc.errors import (
     ClockSkew,
     DeviceBroken,
@@ -52,7 +53,7 @@ from stemsvc.models.catalog import load_catalog
 from stemsvc.models.pull import open_puller
 from stemsvc.models.store import State
 from stemsvc.queue.celery import Publisher
-from stemsvc.settings import Settings, process_environment
+from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
 
 SONG = Path(__file__).parent.parent / "demo" / "song" / "mixture.flac"

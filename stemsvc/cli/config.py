@@ -45,7 +45,7 @@ def config(names: tuple[str, ...], changed: bool, as_json: bool) -> None:
 
 
 def _settings(settings: Settings) -> dict[str, dict[str, Any]]:
-    from stemsvc.settings import origin
+    from stemsvc.environment import origin
 
     effective = {
         "database_url": settings.resolved_database_url,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import pkgutil
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import NoReturn
 import click
 
 from stemsvc.cli.os_errors import translated
+from stemsvc.environment import names, read_env_file
 from stemsvc.errors import BadCatalog, BadPools, BadSetting, StemsvcError
 from stemsvc.folders import private
 
@@ -44,7 +44,6 @@ OURS = {
 # Programs that `up` or a service manager starts get their settings from it alone.
 PROGRAMS = ("api", "worker", "fetcher", "dispatcher")
 BARE = "bench"  # runs where only torch, numpy and demucs are
-PREFIX = "STEMSVC_"
 BAD_SETTINGS = (BadSetting, BadPools, BadCatalog)
 
 
@@ -104,12 +103,13 @@ def main(context: click.Context) -> None:
         return
     file = Path(".env")
     reads_file = context.invoked_subcommand not in PROGRAMS and file.is_file()
-    if not reads_file and not any(name.startswith(PREFIX) for name in os.environ):
+    if reads_file:
+        read_env_file(file)
+    if not names():
         return
-    from stemsvc.settings import read_env_file, unknown_settings
+    from stemsvc.settings import unknown_settings
 
-    unknown = [*(read_env_file(file) if reads_file else ()), *unknown_settings()]
-    for name, nearest in dict(unknown).items():
+    for name, nearest in unknown_settings():
         hint = f"; did you mean {nearest}?" if nearest else "; `stemsvc config` lists the settings"
         with contextlib.suppress(OSError):
             click.echo(f"stemsvc: warning: {name} is not a setting{hint}", err=True)

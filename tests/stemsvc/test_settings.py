@@ -10,8 +10,9 @@ from click.testing import CliRunner, Result
 from limits import parse_many
 
 from stemsvc.cli.main import main
+from stemsvc.environment import origin, read_env_file
 from stemsvc.errors import BadSetting
-from stemsvc.settings import Settings, origin, read_env_file, unknown_settings
+from stemsvc.settings import Settings, unknown_settings
 
 
 def run(*arguments: str) -> Result:
@@ -120,11 +121,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_environment_wins_over_the_file(folder: Path) -> None:
     os.environ["STEMSVC_MAX_ATTEMPTS"] = "7"
-    unknown = read_env_file(Path(".env"))
+    read_env_file(Path(".env"))
 
     settings = Settings()
     assert (settings.api_port, settings.currency, settings.max_attempts) == (8123, "USD", 7)
-    assert [name for name, _ in unknown] == ["STEMSVC_ATEMPTS"]
+    assert [name for name, _ in unknown_settings()] == ["STEMSVC_ATEMPTS"]
     assert [origin(name) for name in ("api_port", "max_attempts", "data_dir")] == [".env", "environment", "default"]
     assert "OTHER" not in os.environ
 

@@ -1,0 +1,63 @@
+"""This process's environment variables. They are read here and in `stemsvc.settings`, and nowhere else.
+
+It loads little, so that a command learns soon whether there are settings to load.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from stemsvc.errors import BadSetting
+
+PREFIX = "STEMSVC_"
+_from_file: set[str] = set()
+
+
+def process_environment(**changes: str) -> dict[str, str]:
+    """This process's environment with `changes`, for a program that is not part of stemsvc."""
+    return {**os.environ, **changes}
+
+
+@contextlib.contextmanager
+def first_on_path(folder: Path) -> Iterator[None]:
+    """Put `folder` first on PATH, for libraries that start programs by name. PATH is restored at the end."""
+    before = os.environ["PATH"]
+    os.environ["PATH"] = f"{folder}{os.pathsep}{before}"
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = before
+
+
+def names() -> list[str]:
+    """The variables that look like settings."""
+    return [name for name in os.environ if name.upper().startswith(PREFIX)]
+
+
+def read_env_file(path: Path) -> None:
+    """Take the settings of an `.env` file into this process's environment; what the environment has already, wins.
+
+    Raises `FatalError` `bad_setting` for a file that can't be read.
+    """
+    from dotenv import dotenv_values
+
+    try:
+        values = dotenv_values(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSetting(f"{path.resolve()} can't be read: {error}") from error
+    for name, value in values.items():
+        if name.startswith(PREFIX) and value is not None and name not in os.environ:
+            os.environ[name] = value
+            _from_file.add(name)
+
+
+def origin(name: str) -> str:
+    """Where the setting of that name comes from: `environment`, `.env` or `default`."""
+    known = {each.upper(): each for each in os.environ}
+    variable = known.get(f"{PREFIX}{name.upper()}")
+    if variable is None:
+        return "default"
+    return ".env" if variable in _from_file else "environment"
