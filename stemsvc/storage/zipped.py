@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import bisect
 import hashlib
-import io
-import os
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from stemsvc.storage.seekable import Seekable
 
 PART = 2 * 1024 * 1024  # bytes that are read at once, and all that is held in memory
 LIMIT = 0xFFFFFFFF  # what 32 bits can't say is said by a field of 64 (4.5.3)
@@ -47,14 +47,13 @@ class _Piece:
     read: Callable[[int, int], bytes]
 
 
-class Zipped(io.RawIOBase):
+class Zipped(Seekable):
     """The zip as a file to read. `moment` becomes the modification time of every member, in UTC."""
 
     def __init__(self, members: Sequence[Member], moment: datetime) -> None:
-        super().__init__()
+        super().__init__(0)  # it grows with each piece
         self._pieces: list[_Piece] = []
         self._starts: list[int] = []
-        self.size = 0  # of the whole, in bytes
         stamp, central = _stamp(moment), b""
         for member in members:
             central += _central_header(member, stamp, self.size)
@@ -62,39 +61,12 @@ class Zipped(io.RawIOBase):
             self._add(_Piece(member.size, member.read))
         self._end = central + _end_records(len(members), len(central), self.size)
         self._add_record(self._end)
-        self._at = 0
         self._held = (0, b"")  # where the part begins that was read last, and its bytes
 
     @property
     def digest(self) -> str:
         """A hash of what decides on every byte: names, sizes, checksums, order and time, in hex."""
         return hashlib.sha256(self._end).hexdigest()
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def tell(self) -> int:
-        """Where the next read begins."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Read from there next; it transfers nothing."""
-        self._at = max(0, {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence] + offset)
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        """The next `size` bytes, fewer only at the end. Raises what the members' `read` raises."""
-        end = self.size if size < 0 else min(self.size, self._at + size)
-        parts = []
-        while self._at < end:
-            parts.append(self._next(end - self._at))
-            self._at += len(parts[-1])
-        return b"".join(parts)
 
     def readinto(self, buffer: Any) -> int:
         """As `read`, into a buffer."""
