@@ -17,7 +17,6 @@ from stemsvc.cli.terminal import (
     AS_JSON,
     Column,
     Listing,
-    moment,
     plain_settings,
     print_json,
     printable,
@@ -205,22 +204,10 @@ def _list(limit: int, states: tuple[str, ...], as_json: bool) -> None:
 
 
 def _facts(job: Job) -> dict[str, Any]:
-    return {
-        "id": job.id,
-        "kind": job.kind,
-        "state": str(job.state),
-        "model": job.spec.model,
-        "filename": job.name,
-        "pool": job.pool,
-        "progress": {"fraction": job.fraction, "stage": job.stage},
-        "attempt": job.attempt,
-        "max_attempts": job.max_attempts,
-        "key": job.owner or None,
-        "created_at": moment(job.created_at),
-        "started_at": moment(job.started_at),
-        "finished_at": moment(job.finished_at),
-        "error": {"code": job.error_code, "detail": job.error_detail} if job.error_code else None,
-    }
+    from stemsvc.control.present import summary
+
+    ours = {"pool": job.pool, "max_attempts": job.max_attempts, "key": job.owner or None}
+    return {**_plain(summary(job)), **ours}
 
 
 def _plain(value: Any) -> Any:
