@@ -10,7 +10,7 @@ help:  ## List the targets
 
 # The files of requirements.lock, by their hashes. Runs again only when a file it depends on is newer than the last run.
 $(READY): pyproject.toml requirements.lock deploy/torch-cpu.lock deploy/cuda.lock deploy/install.sh
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "stemsvc needs Python 3.11 or newer")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 5) and "make needs Python 3.11.5 or newer: PYTHON=... names one")'
 	@echo 'make sets up $(VENV), once: about 3 GB on disk (6 GB with CUDA), mostly torch, OpenVINO and tools for the tests.'
 	@echo 'Expect 5 to 15 minutes on a fast line. TORCH_INDEX=URL names the index with torch for CPUs (README.md).'
 	@PYTHON='$(PYTHON)' deploy/install.sh $(VENV) requirements.lock --editable
