@@ -264,7 +264,7 @@ def separate(
             bar.update(task, description=stage, completed=done / total if total else 0.0)
 
         limits, networks, name = Limits(settings.max_duration_seconds), Models.of(settings), clean_filename(file.name)
-        params, warning = settle_here(params, catalog, networks, show)
+        params, warning = settle_here(KIND, params, catalog, networks, show)
         if warning:
             bar.console.print(f"warning: {warning}", soft_wrap=True)
         entry = catalog.get(params.model)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
 from stemsvc.jobs.record import Job
+from stemsvc.kinds.base import Kind
 from stemsvc.kinds.registry import Resolved
-from stemsvc.kinds.separate.kind import KIND, SeparateParams
 from stemsvc.models.catalog import Catalog
 from workers.kinds.separate.models import Models
 
 log = structlog.get_logger()
 Report = Callable[[str, int, int], None]
+P = TypeVar("P")
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,13 @@ def settle(job: Job, of: Resolved, catalog: Catalog, models: Models, report: Rep
     return Settled(replace(of, params=instead, needs=needs), params, _warning(needs.model or "", why))
 
 
-def settle_here(params: SeparateParams, catalog: Catalog, models: Models, report: Report) -> tuple[SeparateParams, str]:
-    """The same for a separation without a job: its params, and a warning or nothing."""
-    instead = KIND.fallback(params, catalog)
-    why = _lacking(params.model, catalog, models, report) if instead else None
-    return (instead, _warning(instead.model, why)) if instead and why else (params, "")
+def settle_here(kind: Kind[P], params: P, catalog: Catalog, models: Models, report: Report) -> tuple[P, str]:
+    """The same for work without a job: its params, and a warning or nothing."""
+    instead, model = kind.fallback(params, catalog), kind.needs(params, catalog).model
+    why = _lacking(model, catalog, models, report) if instead is not None and model is not None else None
+    if instead is None or why is None:
+        return params, ""
+    return instead, _warning(kind.needs(instead, catalog).model or "", why)
 
 
 def _lacking(model: str, catalog: Catalog, models: Models, report: Report) -> str | None:

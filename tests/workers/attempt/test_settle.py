@@ -198,9 +198,9 @@ def test_without_a_service_it_is_the_same(served: Hub, catalog: Catalog, weights
     params, quiet = KIND.check(OPEN, ("source",), catalog), _quiet()
     offline, online = (Models(puller=Puller(weights, offline=each)) for each in (True, False))
 
-    taken, warning = settle_here(params, catalog, offline, quiet)
+    taken, warning = settle_here(KIND, params, catalog, offline, quiet)
     assert (taken.model, "STEMSVC_OFFLINE" in warning) == ("demo", True)
-    assert settle_here(params, catalog, online, quiet) == (params, "")
+    assert settle_here(KIND, params, catalog, online, quiet) == (params, "")
 
 
 def _quiet() -> Callable[[str, int, int], None]:
