@@ -23,10 +23,12 @@ from stemsvc.errors import (
 )
 from stemsvc.jobs.encoding import FORMATS, check_formats, check_number
 from stemsvc.jobs.filenames import clean_filename
+from stemsvc.jobs.part import WHOLE, Part
 from stemsvc.jobs.pools import ANY, DEVICE, DEVICES, FETCH, WEBHOOKS, Pool, queues_of, single
 from stemsvc.jobs.titles import DEFAULT_TEMPLATE as TITLES
 from stemsvc.jobs.titles import check_title_template
-from stemsvc.kinds.separate.options import PRECISIONS, SeparationOptions
+from stemsvc.jobs.warnings import DEMO_MODEL, JobWarning
+from stemsvc.kinds.separate.options import CHANNELS, PRECISIONS, SeparationOptions
 
 if TYPE_CHECKING:
     from stemsvc.settings import Settings
@@ -205,6 +207,11 @@ def _not_ready(ready_file: Path | None) -> None:
 @click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True, help="seed of the random offsets")
 @click.option("--segment", type=float, help="seconds of a segment; the model's own if not given")
 @click.option("--precision", type=click.Choice(PRECISIONS), default=DEFAULTS.precision, show_default=True)
+@click.option("--start", type=float, default=WHOLE.start, show_default=True, help="second at which to begin")
+@click.option("--end", type=float, help="second at which to end; the song's end if not given")
+@click.option("--audio-track", type=int, help="which audio track of a video, from 0; its default one if not given")
+@click.option("--trim-start", is_flag=True, help="leave out the silence before a track that starts late in its file")
+@click.option("--channels", type=click.Choice(CHANNELS), default=CHANNELS[0], show_default=True)
 @AS_JSON
 def separate(
     file: Path,
@@ -217,6 +224,11 @@ def separate(
     residual: bool,
     tags: bool,
     title_template: str,
+    start: float,
+    end: float | None,
+    audio_track: int | None,
+    trim_start: bool,
+    channels: str,
     as_json: bool,
     **how: Any,
 ) -> None:
@@ -239,7 +251,8 @@ def separate(
 
     settings = Settings()
     catalog = load_catalog(settings.catalog, settings.default_model)
-    wanted = SeparateParams(model or "", tuple(filter(None, stems.split(","))), residual, SeparationOptions(**how))
+    part, names = Part(start, end, audio_track, trim_start), tuple(filter(None, stems.split(",")))
+    wanted = SeparateParams(model or "", names, residual, SeparationOptions(**how), part, channels)
     params = KIND.check(wanted, ("source",), catalog)
     encoding = replace(
         check_formats(formats[0], formats, bit_depth), tags=tags, title_template=check_title_template(title_template)
@@ -265,10 +278,10 @@ def separate(
 
         limits, networks, name = Limits(settings.max_duration_seconds), Models.of(settings), clean_filename(file.name)
         params, warning = settle_here(KIND, params, catalog, networks, show)
-        if warning:
-            bar.console.print(f"warning: {warning}", soft_wrap=True)
         entry = catalog.get(params.model)
         done = separate_file(file, Path(folder), params, encoding, entry, device, networks, limits, show, name=name)
+        for told in (*([JobWarning(DEMO_MODEL, warning)] if warning else ()), *done.track.warnings):
+            bar.console.print(f"warning: {told.code}: {told.detail}", soft_wrap=True, markup=False)
         made = []
         for key, encoded in done.outputs.items():
             target = place.write(key, encoded.path)

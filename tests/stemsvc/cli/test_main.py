@@ -123,6 +123,19 @@ def test_separate_writes_the_stems_beside_no_server(tmp_path: Path) -> None:
     assert (rate, sound.shape) == (32000, (4 * 32000, 2))
 
 
+def test_separate_takes_a_part_and_says_what_is_wrong_with_the_file(tmp_path: Path) -> None:
+    whole = write_sound(tmp_path / "whole.wav", tone(4.0, 44100)[:, :1], 44100, "mono", kind="song.wav")
+    song = tmp_path / "song.wav"
+    song.write_bytes(whole.read_bytes()[: whole.stat().st_size * 3 // 4])
+    part = ("--start", "0.5", "--end", "2", "--channels", "source")
+    done = run(tmp_path, "separate", str(song), "-o", "out", "--stems", "vocals", "--format", "wav", *part)
+    rest = run(tmp_path, "separate", str(song), "-o", "rest", "--stems", "vocals", "--format", "wav", "--start", "1")
+
+    assert (done.returncode, rest.returncode) == (0, 0), done.stderr + rest.stderr
+    assert read_sound(tmp_path / "out" / "song - vocals.wav")[0].shape == (round(1.5 * 44100), 1)
+    assert "warning: audio_truncated: " in rest.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "written"),
     [
