@@ -29,7 +29,7 @@ SECONDS = 12.0
 
 def write_songs(folder: Path) -> None:
     """Write `{seed}-{stem}.ogg` of all of `OTHER_SEEDS`: small enough to keep. What Vorbis changes, the truth loses."""
-    from training.band import render_held_out_song
+    from workers.bench.rendered.band import render_held_out_song
 
     folder.mkdir(parents=True, exist_ok=True)
     for seed in OTHER_SEEDS:
@@ -44,7 +44,7 @@ def read_song(seed: int) -> dict[str, Sound]:
 
 def validation_songs(folder: Path, seconds: float = 9.0) -> dict[str, list[Sound]]:
     """{"own": songs, "other": songs} that a training looks at on its way, each [4, 2, samples]; rendered once."""
-    from training.band import render_held_out_song
+    from workers.bench.rendered.band import render_held_out_song
 
     sets = {"own": (OWN_VALIDATION, render_song), "other": (OTHER_VALIDATION, render_held_out_song)}
     folder.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from stemsvc.demo.render import STEMS, render_song
 from stemsvc.demo.voices import Sound
-from training.band import render_wide_song
+from workers.bench.rendered.band import render_wide_song
 
 INT16 = 32767.0
 

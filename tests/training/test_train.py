@@ -60,6 +60,7 @@ def test_stems_are_far_apart_and_sometimes_silent(folder: Path) -> None:
     assert 20 * np.log10(heard.max(axis=1) / heard.min(axis=1)).max() > 12
 
 
+@pytest.mark.long
 def test_a_run_goes_on_where_the_last_one_ended(plan: Plan, folder: Path) -> None:
     said: list[str] = []
     first = Training(plan, None)

@@ -14,11 +14,11 @@ from stemsvc.demo.render import STEMS, place, play_kit, play_voice
 from stemsvc.demo.score import Note, Score, write_score
 from stemsvc.demo.singer import sing
 from stemsvc.demo.voices import RATE, Sound
-from training.effects import treat
-from training.fonts import HELD_OUT_FONT, TRAINING_FONTS, Font, play_events
-from training.performance import drum_keys, perform
-from training.speech import Speaker
-from training.vocoder import sing_words
+from workers.bench.rendered.effects import treat
+from workers.bench.rendered.fonts import HELD_OUT_FONT, TRAINING_FONTS, Font, play_events
+from workers.bench.rendered.performance import drum_keys, perform
+from workers.bench.rendered.speech import Speaker
+from workers.bench.rendered.vocoder import sing_words
 
 # General MIDI programs, 0-based
 BASSES = (*range(32, 40), *range(32, 40), 43, 58, 87)
