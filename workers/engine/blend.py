@@ -25,7 +25,9 @@ class Blend:
         self._ready = [0] * len(passes)
 
     def put(self, index: int, samples: torch.Tensor) -> None:
-        """Add the next finished samples [stems, channels, n] of the pass at `index`. Samples before 0 are dropped."""
+        """Add the next finished samples [stems, channels, n] of the pass at `index`; drop those outside the track."""
+        beyond = max(self._position[index] + samples.shape[-1] - self._passes[index].ends, 0)
+        samples = samples[..., : max(samples.shape[-1] - beyond, 0)]
         before = min(max(-self._position[index], 0), samples.shape[-1])
         self._position[index] += samples.shape[-1]
         if samples.shape[-1] > before:

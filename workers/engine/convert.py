@@ -1,8 +1,9 @@
-"""`python -m workers.engine.convert IN.th OUT.safetensors` converts a demucs checkpoint without trusting it.
+"""`python -m workers.engine.convert IN.th OUT.safetensors` converts a checkpoint without trusting it.
 
-torch's own restricted reader runs the pickle. Of classes the pickle may name fractions and demucs' networks. Stand-ins
-take the networks' place: they have the names, and nothing can call them. Limits on memory, time and file size bound
-what a hostile file may cost. The last line on stdout is the answer as JSON: the error, or null if all is well.
+A checkpoint is a package of demucs', or the state of a network of another family as trainers save it. torch's own
+restricted reader runs the pickle. Of classes the pickle may name fractions and demucs' networks. Stand-ins take the
+networks' place: they have the names, and nothing can call them. Limits on memory, time and file size bound what a
+hostile file may cost. The last line on stdout is the answer as JSON: the error, or null if all is well.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from stemsvc.errors import CacheFull, StemsvcError, WeightsRefused, WeightsUnrea
 MEMORY_BYTES = 8 << 30
 FILE_BYTES = 4 << 30
 SECONDS = 300
+STATES = ("model_state_dict", "state_dict", "state")  # where trainers put the network's state
+WRAPPED = ("_orig_mod.", "module.", "model.")  # before each name: of compiled, distributed and lightning modules
 NETWORKS = ("demucs.htdemucs.HTDemucs", "demucs.hdemucs.HDemucs", "demucs.demucs.Demucs")
 
 
@@ -37,11 +40,14 @@ class _Network:
 
 
 def convert(source: Path, target: Path) -> None:
-    """Write the checkpoint's network into a safetensors file that demucs' `load_safetensors_model` can read.
+    """Write the checkpoint's network into a safetensors file: one of demucs' as its `load_safetensors_model` reads it.
 
     Raises `FatalError` `weights_refused`, `weights_unreadable`.
     """
     package = _read(source)
+    if "klass" not in package:
+        _write(_state(package), {}, target)
+        return
     klass, args, kwargs, state = (package.get(key) for key in ("klass", "args", "kwargs", "state"))
     if not (isinstance(klass, type) and issubclass(klass, _Network)):
         raise WeightsRefused(f"its class is not one of demucs': {klass!r}")
@@ -75,10 +81,21 @@ def _read(source: Path) -> dict[str, Any]:
     return package
 
 
+def _state(package: dict[str, Any]) -> dict[str, Any]:
+    """The network's state in what a trainer saved: bare, or beside the state of its optimizer and more."""
+    state = next((package[key] for key in STATES if isinstance(package.get(key), dict)), package)
+    for prefix in WRAPPED:
+        if state and all(str(name).startswith(prefix) for name in state):
+            state = {str(name).removeprefix(prefix): value for name, value in state.items()}
+    if not state:
+        raise WeightsUnreadable("it has no state of a network")
+    return state
+
+
 def _wanted(message: str) -> str:
     found = re.search(r"GLOBAL ([\w.]+)", message)
     if found:
-        return f"the pickle wants {found[1]}, which no demucs checkpoint needs"
+        return f"the pickle wants {found[1]}, which no checkpoint of a network needs"
     return (message.strip().splitlines() or ["torch's restricted reader refuses it"])[0][:200]
 
 
@@ -102,7 +119,7 @@ def _write(state: dict[str, Any], metadata: dict[str, str], target: Path) -> Non
     tensors = {}
     for name, tensor in state.items():
         if not isinstance(tensor, torch.Tensor) or tensor.layout is not torch.strided:
-            raise WeightsUnreadable(f"{name} of its state is not a plain tensor")
+            raise WeightsUnreadable(f"{str(name)[:100]} of its state is not a plain tensor")
         tensors[str(name)] = tensor.detach().clone().contiguous()
     save_file(tensors, target, metadata)
 

@@ -12,11 +12,12 @@ import torch
 from stemsvc.errors import DeviceOutOfMemory
 from workers.engine.batches import BatchSize, is_out_of_memory
 from workers.engine.mixture import Reader
-from workers.engine.networks import Network, Pending
-from workers.engine.overlap_add import OverlapAdd, triangle
+from workers.engine.networks import Network, Pending, Watched
+from workers.engine.overlap_add import OverlapAdd
 from workers.engine.segments import Pass, Segment
 
-# Called after each finished segment with (finished, all). What it raises ends the separation.
+# Called after each finished segment with (finished, all), and where a network can be watched also within a segment.
+# What it raises ends the separation.
 OnSegment = Callable[[int, int], None]
 
 
@@ -50,12 +51,12 @@ class InFlight:
         self._on_segment = on_segment
         self._left = [deque(run.segments()) for run in passes]
         self._sums: list[OverlapAdd | None] = [None for _ in passes]
-        self._windows: dict[int, torch.Tensor] = {}
         self._done, self._total = 0, sum(run.count for run in passes)
 
     def run(self) -> Iterator[tuple[int, torch.Tensor]]:
         """Yield (index of the pass, its next finished samples [stems, channels, n])."""
         flights: deque[_Flight] = deque()
+        self._watch(self._poll)
         try:
             while any(self._left) or flights:
                 while any(self._left) and len(flights) < self._depth():
@@ -71,6 +72,18 @@ class InFlight:
                 _settle(flight.pending)
             for member in {run.member for run in self._passes}:
                 self._network(member).rest()
+            self._watch(None)
+
+    def _poll(self) -> None:
+        """Let the caller end the separation also within a segment."""
+        if self._on_segment is not None:
+            self._on_segment(self._done, self._total)
+
+    def _watch(self, poll: Callable[[], None] | None) -> None:
+        for member in {run.member for run in self._passes}:
+            network = self._network(member)
+            if isinstance(network, Watched):
+                network.watch(poll)
 
     def _depth(self) -> int:
         return self._network(self._passes[self._next_pass()].member).depth
@@ -89,7 +102,7 @@ class InFlight:
         network = self._network(self._passes[index].member)
         batch = torch.empty(len(segments), 2, segments[0].padded, pin_memory=network.device.type == "cuda")
         for row, segment in zip(batch.numpy(), segments, strict=True):
-            self._reader.fill(row, segment.begin)
+            self._passes[index].fill(self._reader, row, segment)
         return _Flight(index, segments, batch, self._start(network, index, batch))
 
     def _start(self, network: Network, index: int, batch: torch.Tensor) -> Pending | None:
@@ -127,9 +140,7 @@ class InFlight:
         run = self._passes[index]
         total = self._sums[index]
         if total is None:
-            if run.window not in self._windows:
-                self._windows[run.window] = triangle(run.window).to(stems.device)
-            total = self._sums[index] = OverlapAdd(run, self._windows[run.window])
+            total = self._sums[index] = OverlapAdd(run, run.weigher(stems.device))
         return total.add(segment, stems[..., segment.trim : segment.trim + segment.length])
 
 

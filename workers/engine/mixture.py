@@ -25,6 +25,12 @@ class Mixture(Protocol):
         """The samples [stop - start, 2]."""
 
 
+class Measured:
+    """A mixture whose mean and deviation are known, so that nobody reads it twice."""
+
+    loudness: tuple[float, float]
+
+
 @dataclass(frozen=True)
 class ArrayMixture:
     """A mixture in memory, [frames, 2]."""
@@ -43,6 +49,8 @@ class ArrayMixture:
 
 def loudness(mixture: Mixture) -> tuple[float, float]:
     """Mean and standard deviation of the mono mix, as upstream's `Separator` normalises by them (deviation + 1e-8)."""
+    if isinstance(mixture, Measured):
+        return mixture.loudness
     total, squares, centre = 0.0, 0.0, 0.0
     for start in range(0, mixture.frames, CHUNK):
         chunk = mixture.read(start, min(start + CHUNK, mixture.frames))
@@ -56,6 +64,18 @@ def loudness(mixture: Mixture) -> tuple[float, float]:
         return centre, 1e-8  # one sample has no deviation
     variance = (squares - total * total / mixture.frames) / (mixture.frames - 1)
     return centre + total / mixture.frames, math.sqrt(max(variance, 0.0)) + 1e-8
+
+
+def population(mixture: Mixture) -> tuple[float, float]:
+    """Mean and standard deviation of the mono mix as MSST's `normalize_audio` takes them: that of a population.
+
+    Of silence the deviation is 1: MSST would divide by 0.
+    """
+    if mixture.frames == 0:
+        return 0.0, 1.0
+    mean, deviation = loudness(mixture)
+    deviation = (deviation - 1e-8) * math.sqrt((mixture.frames - 1) / mixture.frames)
+    return mean, deviation if deviation > 0 else 1.0
 
 
 class Reader:
@@ -77,3 +97,14 @@ class Reader:
             inside = out[:, first - begin : last - begin]
             np.subtract(self._read(first, last).T, self._mean, out=inside)
             np.divide(inside, self._scale, out=inside)
+
+    def pick(self, out: NDArray[np.float32], positions: NDArray[np.int64]) -> None:
+        """Write the samples at these positions into `out` [channels, n]; a negative position is silence."""
+        heard = positions[positions >= 0]
+        if len(heard):
+            first = int(heard.min())
+            near = self._read(first, int(heard.max()) + 1).T
+            np.take(near, positions - first, axis=1, mode="clip", out=out)
+            np.subtract(out, self._mean, out=out)
+            np.divide(out, self._scale, out=out)
+        out[:, positions < 0] = 0

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+import time
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
+from workers.engine.bag import Chunked
 from workers.engine.hybrid import HybridCore, Spectrum, can_take_apart, fill_up, full_length, prepared
 from workers.engine.precision import Precision, arithmetic
+
+POLL_SECONDS = 0.5
 
 
 class Pending(Protocol):
@@ -31,6 +36,14 @@ class Network(Protocol):
 
     def rest(self) -> None:
         """Free the memory that only a forward pass needs: a track is done, and the next one may come much later."""
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """A network whose forward pass can be ended within a batch."""
+
+    def watch(self, poll: Callable[[], None] | None) -> None:
+        """Call `poll` from time to time during the next passes; what it raises ends the pass."""
 
 
 class Ready:
@@ -81,3 +94,36 @@ class TorchNetwork:
             core.fp16_transformer = self.device.type == "cuda" and self._precision is not Precision.FP32
             self._cores[length] = torch.compile(core, mode="reduce-overhead") if self._compiled else core
         return self._cores[length]
+
+
+class ChunkRunner:
+    """Runs a network of the other families in torch, on any device."""
+
+    depth = 1
+
+    def __init__(self, chunked: Chunked, device: str, precision: Precision) -> None:
+        self.device = torch.device(device)
+        self._network = chunked.network.to(self.device).eval()
+        self._network.half_layers = self.device.type == "cuda" and precision is not Precision.FP32
+        self._precision = precision
+        self._poll: Callable[[], None] | None = None
+        self._polled = 0.0
+
+    def start(self, batch: torch.Tensor, stems: list[int]) -> Pending:
+        """Start the forward pass; on CUDA this returns before the device is done."""
+        with torch.inference_mode(), arithmetic(self._precision):
+            wave = batch.to(self.device, non_blocking=True)
+            return Ready(self._network.separate(wave, stems, self._now_and_then))
+
+    def rest(self) -> None:
+        """Do nothing: torch keeps no memory that only a forward pass needs."""
+
+    def watch(self, poll: Callable[[], None] | None) -> None:
+        """See `Watched`."""
+        self._poll = poll
+        self._polled = time.monotonic()
+
+    def _now_and_then(self) -> None:
+        if self._poll is not None and time.monotonic() - self._polled >= POLL_SECONDS:
+            self._polled = time.monotonic()
+            self._poll()

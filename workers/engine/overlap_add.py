@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from workers.engine.segments import Pass, Segment
+from workers.engine.segments import Pass, Segment, Weigher, triangle
 
-
-def triangle(length: int) -> torch.Tensor:
-    """Upstream's weight of each sample of a segment: a triangle with its peak, 1, in the middle."""
-    half = length // 2
-    rising, falling = torch.arange(1, half + 1), torch.arange(length - half, 0, -1)
-    weight = torch.cat([rising, falling])
-    return weight / weight.max()
+__all__ = ["OverlapAdd", "triangle"]
 
 
 class OverlapAdd:
@@ -22,13 +16,13 @@ class OverlapAdd:
     result is bitwise that of adding every segment into a buffer of the whole track.
     """
 
-    def __init__(self, run: Pass, weight: torch.Tensor) -> None:
+    def __init__(self, run: Pass, weigh: Weigher) -> None:
         self._pass = run
-        self._weight = weight  # [window], on the device of the segments
+        self._weigh = weigh  # on the device of the segments
         self._held = 0  # samples of the buffers below that are in use
-        self._sum = weight.new_empty(0)  # [stems, channels, window] from the next sample to return on
-        self._weights = weight.new_empty(0)  # [window]
-        self._product = weight.new_empty(0)
+        self._sum = torch.empty(0)  # [stems, channels, window] from the next sample to return on
+        self._weights = torch.empty(0)  # [window]
+        self._product = torch.empty(0)
 
     def add(self, segment: Segment, stems: torch.Tensor) -> torch.Tensor:
         """Add one segment's [stems, channels, length]; returns the finished samples [stems, channels, n]."""
@@ -37,7 +31,7 @@ class OverlapAdd:
             self._sum, self._product = stems.new_empty(shape), stems.new_empty(shape)
             self._weights = stems.new_empty(self._pass.window)
         length, both = segment.length, min(segment.length, self._held)
-        weight = self._weight[:length]
+        weight = self._weigh(segment)
         product = torch.mul(stems, weight, out=self._product[..., :length])
         for total, new in ((self._sum, product), (self._weights, weight)):
             total[..., :both] += new[..., :both]
@@ -46,6 +40,8 @@ class OverlapAdd:
         last = segment.start + self._pass.stride >= self._pass.frames
         ready = self._held if last else min(self._pass.stride, self._held)
         finished = torch.div(self._sum[..., :ready], self._weights[:ready])
+        if self._pass.holes:
+            finished.masked_fill_(self._weights[:ready] == 0, 0)
         for total in (self._sum, self._weights):
             total[..., : self._held - ready] = total[..., ready : self._held].clone()
         self._held -= ready

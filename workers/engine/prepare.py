@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from workers.engine import openvino
+from workers.engine.bag import Chunked
 from workers.engine.hybrid import can_take_apart
-from workers.engine.networks import Network, TorchNetwork
+from workers.engine.networks import ChunkRunner, Network, TorchNetwork
 from workers.engine.precision import Precision
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,8 @@ def prepare(
     On a CPU that is OpenVINO if it is installed and can run the network, else torch. `threads` 0 means all cores;
     `cache` is the folder for converted networks.
     """
+    if isinstance(network, Chunked):
+        return ChunkRunner(network, device, precision)
     if device == "cpu" and can_take_apart(network) and openvino.available():
         try:
             return openvino.OpenVinoNetwork(network, precision, threads, cache)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
+
+import torch
 
 from stemsvc.kinds.separate.options import SeparationOptions
+from workers.engine.mixture import Reader, Sound
 
-if TYPE_CHECKING:
-    pass
-
+OVERLAP = 0.25  # upstream's
 SHIFT_SECONDS = 0.5  # upstream's largest random shift
 
 
@@ -33,13 +34,27 @@ class Segment:
         return self.start - self.begin
 
 
+# Gives what each sample of a segment counts, [length].
+Weigher = Callable[[Segment], torch.Tensor]
+
+
+def triangle(length: int) -> torch.Tensor:
+    """Upstream's weight of each sample of a segment: a triangle with its peak, 1, in the middle."""
+    half = length // 2
+    rising, falling = torch.arange(1, half + 1), torch.arange(length - half, 0, -1)
+    weight = torch.cat([rising, falling])
+    return weight / weight.max()
+
+
 @dataclass(frozen=True)
 class Pass:
     """One network over the whole track at one shift. `start` is where it begins, at or before sample 0."""
 
+    holes: ClassVar[bool] = False  # whether a sample may have no weight
+
     member: int
     start: int
-    frames: int  # of the track
+    frames: int  # where the last segment ends
     window: int  # samples of a full segment
     stride: int
     pad: Callable[[int], int]  # a segment's length -> the length that the network wants
@@ -49,12 +64,26 @@ class Pass:
         """Segments of this pass."""
         return -(-(self.frames - self.start) // self.stride)
 
+    @property
+    def ends(self) -> int:
+        """Samples of the track: what a pass makes beyond them is dropped."""
+        return self.frames
+
     def segments(self) -> Iterator[Segment]:
         """The segments in order."""
         for at in range(self.start, self.frames, self.stride):
             length = min(self.window, self.frames - at)
             padded = self.pad(length)
             yield Segment(at, length, at - (padded - length) // 2, padded)
+
+    def fill(self, reader: Reader, out: Sound, segment: Segment) -> None:
+        """Write the network's input into `out` [channels, padded]."""
+        reader.fill(out, segment.begin)
+
+    def weigher(self, device: torch.device) -> Weigher:
+        """What each sample of a segment counts where segments overlap."""
+        weight = triangle(self.window).to(device)
+        return lambda segment: weight[: segment.length]
 
 
 def plan(networks: list[Any], members: list[int], frames: int, options: SeparationOptions) -> list[Pass]:
@@ -68,7 +97,7 @@ def plan(networks: list[Any], members: list[int], frames: int, options: Separati
     for index, network in enumerate(networks):
         rate = network.samplerate
         window = int(rate * (network.segment if options.segment is None else options.segment))
-        stride = int((1 - options.overlap) * window)
+        stride = int((1 - (OVERLAP if options.overlap is None else options.overlap)) * window)
         longest = int(SHIFT_SECONDS * rate)
         for _ in range(max(options.shifts, 1)):
             start = draw.randint(0, longest) - longest if options.shifts else 0

@@ -11,14 +11,16 @@ import torch
 
 from stemsvc.errors import WeightsMismatch
 from stemsvc.kinds.separate.options import SeparationOptions
+from workers.engine.bag import Bag
 from workers.engine.batches import BatchSize
 from workers.engine.blend import Blend
+from workers.engine.chunks import plan_chunks
 from workers.engine.in_flight import InFlight, OnSegment
-from workers.engine.mixture import ArrayMixture, Mixture, Reader, Sound, loudness
+from workers.engine.mixture import ArrayMixture, Mixture, Reader, Sound, loudness, population
 from workers.engine.networks import Network
 from workers.engine.precision import resolve
 from workers.engine.prepare import prepare
-from workers.engine.segments import plan
+from workers.engine.segments import Pass, plan
 from workers.engine.to_host import ToHost
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ class Separator:
 
     def __init__(
         self,
-        bag: BagOfModels,
+        bag: BagOfModels | Bag,
         device: str = "cpu",
         precision: str = "auto",
         *,
@@ -43,10 +45,12 @@ class Separator:
         compiled: bool = False,
     ) -> None:
         self.sources: list[str] = list(bag.sources)
+        self.rest: str | None = getattr(bag, "rest", None)  # the stem that no network predicts
+        self._predicted = [stem for stem in self.sources if stem != self.rest]
         self.sample_rate: int = bag.samplerate
         self.precision = resolve(precision, device)
         self._bag: Any = bag  # torch does not type the attributes of modules
-        self._device = device
+        self.device = self._device = device
         self._threads, self._cache, self._compiled = threads, cache, compiled
         self._networks: dict[int, Network] = {}
         self._batch = BatchSize(device)
@@ -64,14 +68,17 @@ class Separator:
         scales back. Raises `UsageError` `bad_options`, `FatalError` `separation_not_finite` for NaN or infinite
         output, `TransientError` `device_out_of_memory` if not even one segment fits.
         """
+        if self.rest in stems:
+            yield from self._with_rest(mixture, stems, options, on_segment)
+            return
         options = options or SeparationOptions()
         members = self._members(stems)
         options.check(min(float(self._bag.models[member].segment) for member in members))
-        rows = [self.sources.index(stem) for stem in stems]
-        passes = plan(list(self._bag.models), members, mixture.frames, options)
+        rows = [self._predicted.index(stem) for stem in stems]
+        passes = self._plan(members, mixture.frames, options)
         weights = [[member[row] for row in rows] for member in self._bag.weights]
         blend = Blend(passes, weights, [sum(member[row] for member in self._bag.weights) for row in rows])
-        mean, scale = (float(np.float32(value)) for value in loudness(mixture))
+        mean, scale = self._normalisation(mixture)
         flights = InFlight(
             self.network, self._batch, passes, Reader(mixture.read, mixture.frames, mean, scale), rows, on_segment
         )
@@ -81,6 +88,11 @@ class Separator:
             while (block := blend.take()) is not None:
                 yield from leaving.send(block.mul_(scale).add_(mean), self._batch.largest)
         yield from leaving.rest()
+
+    @property
+    def segment(self) -> float:
+        """Seconds of the longest segment."""
+        return max(float(network.segment) for network in self._bag.models)
 
     def separate_array(
         self, samples: Sound, stems: tuple[str, ...] = (), options: SeparationOptions | None = None
@@ -93,10 +105,7 @@ class Separator:
 
     def count_segments(self, frames: int, stems: tuple[str, ...], options: SeparationOptions | None = None) -> int:
         """Forward passes that a track of `frames` samples takes."""
-        return sum(
-            run.count
-            for run in plan(list(self._bag.models), self._members(stems), frames, options or SeparationOptions())
-        )
+        return sum(run.count for run in self._plan(self._members(stems), frames, options or SeparationOptions()))
 
     def load(self, stems: tuple[str, ...]) -> None:
         """Put every network that `stems` need on the device. On a CPU a network is converted the first time."""
@@ -111,8 +120,41 @@ class Separator:
             )
         return self._networks[member]
 
+    def _plan(self, members: list[int], frames: int, options: SeparationOptions) -> list[Pass]:
+        how = plan_chunks if isinstance(self._bag, Bag) else plan
+        return how(list(self._bag.models), members, frames, options)
+
+    def _normalisation(self, mixture: Mixture) -> tuple[float, float]:
+        """What is taken from each sample, and what it is then divided by: nothing and 1 for most of the families."""
+        if not isinstance(self._bag, Bag):
+            mean, scale = loudness(mixture)
+        elif self._bag.models[0].normalized:
+            mean, scale = population(mixture)
+        else:
+            return 0.0, 1.0
+        return float(np.float32(mean)), float(np.float32(scale))
+
+    def _with_rest(
+        self,
+        mixture: Mixture,
+        stems: tuple[str, ...],
+        options: SeparationOptions | None,
+        on_segment: OnSegment | None,
+    ) -> Generator[dict[str, Sound]]:
+        """Separate every predicted stem: the one that is not predicted is the mixture less all of them."""
+        at = 0
+        for piece in self.separate(mixture, tuple(self._predicted), options, on_segment):
+            count = len(next(iter(piece.values())))
+            left = mixture.read(at, at + count)
+            for samples in piece.values():
+                left = left - samples
+            at += count
+            yield {stem: left if stem == self.rest else piece[stem] for stem in stems}
+
     def _members(self, stems: tuple[str, ...]) -> list[int]:
-        rows = [self.sources.index(stem) for stem in stems]
+        if self.rest in stems:
+            stems = tuple(self._predicted)
+        rows = [self._predicted.index(stem) for stem in stems]
         for stem, row in zip(stems, rows, strict=True):
             if not any(weights[row] for weights in self._bag.weights):
                 raise WeightsMismatch(f"no network of the bag has any weight for {stem}")

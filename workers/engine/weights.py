@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from stemsvc.errors import FatalError, WeightsMismatch, WeightsRefused, WeightsUnreadable
-from stemsvc.models.catalog import ModelEntry
+from stemsvc.models.entry import ModelEntry
 
 if TYPE_CHECKING:
     from demucs.apply import BagOfModels
@@ -22,7 +22,7 @@ CLASSES = {
 
 
 def load_model(entry: ModelEntry, paths: Sequence[Path]) -> BagOfModels:
-    """The entry's networks as a bag in evaluation mode, on the CPU.
+    """The entry's networks, which are demucs', as a bag in evaluation mode, on the CPU.
 
     Raises `FatalError` `weights_refused` (its class is not one of demucs'), `weights_unreadable`, `weights_mismatch`.
     """

@@ -21,8 +21,8 @@ from demucs.htdemucs import HTDemucs
 from demucs.states import get_state, load_model, save_with_checksum
 
 from stemsvc.errors import FatalError
-from stemsvc.models.catalog import ModelEntry
 from stemsvc.models.convert import convert as convert_in_a_child
+from stemsvc.models.entry import ModelEntry
 from stemsvc.models.pull import Puller
 from stemsvc.models.source import WeightFile
 from stemsvc.models.store import WeightStore

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stemsvc.folders import private
+from stemsvc.host.folders import private
 from tests.workers.engine.reference import assert_faithful, bag, hdemucs, htdemucs, music, snr, upstream
 from workers.engine import openvino
 from workers.engine.networks import TorchNetwork

@@ -19,7 +19,8 @@ from safetensors.torch import save
 from stemsvc.demo.measure import read_sound
 from stemsvc.demo.render import STEMS, render_song
 from stemsvc.errors import FatalError
-from stemsvc.models.catalog import DEMO_WEIGHTS, ModelEntry, load_catalog
+from stemsvc.models.catalog import DEMO_WEIGHTS, load_catalog
+from stemsvc.models.entry import ModelEntry
 from stemsvc.models.source import WeightFile
 from tests.hub import COMMIT, hub
 from tests.processes import plain_environment, stemsvc
@@ -65,6 +66,7 @@ def own_catalog(folder: Path, weights: bytes) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_our_float_output_is_what_upstream_makes_of_the_same_file_and_weights(tmp_path: Path) -> None:
     # given weights on a hub that speaks as Hugging Face does
     files = {

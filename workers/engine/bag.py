@@ -1,0 +1,50 @@
+"""Networks that together are one model, of families other than Demucs'."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from workers.engine.families.network import ChunkNetwork
+
+
+class Chunked:
+    """A network, and how MSST cuts a track for it: the chunk's samples, and how much of it the next chunk covers.
+
+    `normalized`: the whole track's mean and deviation are taken out before, and put back afterwards.
+    """
+
+    def __init__(
+        self, network: ChunkNetwork, samplerate: int, chunk: int, overlap: float = 0.5, *, normalized: bool = False
+    ) -> None:
+        self.network = network
+        self.samplerate = samplerate
+        self.chunk = chunk
+        self.overlap = overlap
+        self.normalized = normalized
+
+    @property
+    def segment(self) -> float:
+        """The chunk in seconds."""
+        return self.chunk / self.samplerate
+
+
+class Bag:
+    """Networks of the same stems, whose outputs are averaged. It has what the engine reads of demucs' bags.
+
+    `stems` are the model's. `rest` is the one of them that no network predicts: it is the mixture less the others.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[Chunked],
+        stems: Sequence[str],
+        weights: list[list[float]] | None = None,
+        rest: str | None = None,
+    ) -> None:
+        self.models: list[Any] = list(networks)
+        self.sources = list(stems)
+        self.rest = rest
+        self.samplerate = networks[0].samplerate
+        predicted = len(self.sources) - (rest is not None)
+        self.weights = weights or [[1.0] * predicted for _ in networks]

@@ -1,0 +1,34 @@
+"""What the engine needs of a network of these families."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+
+# Called between the layers of a forward pass. What it raises ends the pass: a chunk may take minutes on a CPU.
+Poll = Callable[[], None]
+
+
+def no_poll() -> None:
+    """Do nothing between the layers."""
+
+
+class ChunkNetwork(nn.Module):
+    """A network that takes chunks of nearly any length and predicts `stems` stems."""
+
+    stems: int
+    half_layers = False  # whether linears and attention may run in fp16; spectra, norms and masks never do
+
+    def separate(self, wave: torch.Tensor, stems: Sequence[int], poll: Poll = no_poll) -> torch.Tensor:
+        """[batch, 2, length] -> the stems with these indices, [batch, stems, 2, length]."""
+        raise NotImplementedError
+
+    def longest_chunk(self, samples: int) -> int:
+        """The longest chunk that the network takes and that has at most so many samples."""
+        return samples
+
+    def forward(self, wave: torch.Tensor) -> torch.Tensor:
+        """Every stem, [batch, stems, 2, length]."""
+        return self.separate(wave, range(self.stems))
