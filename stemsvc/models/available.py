@@ -16,14 +16,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stemsvc.errors import FatalError, TransientError, WeightsUnavailable
-from stemsvc.folders import share, shared_folder
+from stemsvc.host.folders import share, shared_folder
 from stemsvc.models import transfer
 from stemsvc.models.pull import OnPull, Puller, silent
 from stemsvc.models.source import WeightFile
 from stemsvc.models.store import State
 
 if TYPE_CHECKING:
-    from stemsvc.models.catalog import ModelEntry
+    from stemsvc.models.entry import ModelEntry
 
 REMEMBERED_SECONDS = 300.0
 PROBE_SECONDS = 8.0  # for names, connections and the hub's answer together
@@ -53,10 +53,23 @@ class Availability:
                 self._ask(missing[0])
             self._puller.ensure(entry, self._unless_failed(entry, asked, on_pull))
         except (FatalError, TransientError) as error:
-            if not self._puller.offline:
-                self._remember(entry, error.detail)
+            self.remember(entry, error.detail)
             return error.detail
         return None
+
+    def refused(self, entry: ModelEntry) -> str | None:
+        """Why the model's weights can't be had, as far as it is known without asking anybody: they are missing, and may
+        not or could not be fetched. None where they are here or may come."""
+        missing = [file for file in entry.files if self._puller.store.snapshot(file) is not State.HERE]
+        for file in missing:
+            if file.path is not None:
+                if not file.path.is_file():
+                    return f"its file {file.path} is not there"
+            elif self._puller.offline:
+                return "its weights are not here, and STEMSVC_OFFLINE is set"
+            elif file.sha256 is None:
+                return f"nothing says what {file.label} must be"
+        return self._failure(entry, time.time() - self._remembered) if missing else None
 
     def _unless_failed(self, entry: ModelEntry, since: float, on_pull: OnPull) -> OnPull:
         """Give up where the process that this one waits for gave up."""
@@ -102,7 +115,10 @@ class Availability:
         except (OSError, ValueError, TypeError, AttributeError):
             return {}
 
-    def _remember(self, entry: ModelEntry, why: str) -> None:
+    def remember(self, entry: ModelEntry, why: str) -> None:
+        """Keep in mind that the model could not be fetched. Without a network nobody has tried."""
+        if self._puller.offline:
+            return
         self._known[entry.name] = (time.time(), why)
         draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with contextlib.suppress(OSError):

@@ -2,73 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError
 
-from stemsvc.errors import BadCatalog, FatalError, UnknownModel
+from stemsvc.errors import BadCatalog, FatalError, UnknownModel, UnknownPreset
+from stemsvc.models.architectures import ARCHITECTURES
+from stemsvc.models.chains import chained
+from stemsvc.models.config import hyperparameters, read_config
+from stemsvc.models.entry import CHAIN, ModelEntry
 from stemsvc.models.lock import Locked, filled_in, read_lock
 from stemsvc.models.marked_yaml import Marked, read_marked
-from stemsvc.models.source import WeightFile
+from stemsvc.models.presets import Preset
 
 BUNDLED = Path(__file__).parent / "catalog.yaml"
 AUTO = "auto"  # as the default model: `BEST`, or `BUNDLED_MODEL` where the weights of that can't be had
 BEST, BUNDLED_MODEL = "htdemucs", "demo"
+CONFIGURED = ("stems", "sample_rate", "segment_seconds")  # what an entry need not say where its config does
+Named = TypeVar("Named", bound=BaseModel)
+SECTIONS = {"models", "presets"}
+Unserved = Callable[[str], Mapping[str, str]]  # device -> {model: why it can't be had there now}
 DEMO_WEIGHTS = Path(__file__).parent.parent / "demo" / "demo.safetensors"
 
 
-class ModelEntry(BaseModel):
-    """One model: its stems in the networks' order, its native rate and segment, its weights.
+class Catalog:
+    """The models and presets by name. `default` is the model of jobs that name none: a name, or `auto`.
 
-    A model of several files is a bag: its networks' stems are averaged, by `bag_weights` [network][stem] where they
-    are given. `cost` is in seconds of computing for each second of a track, without overlap, on two cores of an AMD
-    EPYC; `memory_mb` is what a pool process needs at its peak.
+    `unserved` tells which models can't be had on a device now, and why; it is asked only where a model is chosen.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)?$")
-    summary: str
-    family: Literal["htdemucs", "hdemucs", "demucs"]
-    stems: tuple[str, ...] = Field(min_length=1)
-    sample_rate: int = Field(gt=0)
-    segment_seconds: float = Field(gt=0)
-    cost: float = Field(0.2, gt=0)
-    memory_mb: int = Field(1000, gt=0)
-    licence: str
-    licence_doubt: str | None = Field(None, description="what is unsettled about the licence")
-    deprecated: str | None = Field(None, description="why it should no longer be used")
-    fallback: str | None = Field(None, description="the model to take where this one is not available")
-    bag_weights: tuple[tuple[float, ...], ...] | None = None
-    files: tuple[WeightFile, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _bag_fits(self) -> ModelEntry:
-        shape = {len(row) for row in self.bag_weights or ()}
-        if self.bag_weights is not None and (len(self.bag_weights) != len(self.files) or shape != {len(self.stems)}):
-            raise ValueError("bag_weights has a row for each file with a number for each stem")
-        return self
-
-    @property
-    def size(self) -> int | None:
-        """Bytes to download; None where the catalog does not say."""
-        sizes = [file.size for file in self.files]
-        return None if None in sizes else sum(size or 0 for size in sizes)
-
-    @property
-    def licence_words(self) -> str:
-        """The licence, with what is unsettled about it in brackets."""
-        return f"{self.licence} ({self.licence_doubt})" if self.licence_doubt else self.licence
-
-
-class Catalog:
-    """The models by name. `default` is the model of jobs that name none: a name, or `auto`."""
-
-    def __init__(self, entries: dict[str, ModelEntry], default: str = AUTO) -> None:
+    def __init__(
+        self,
+        entries: dict[str, ModelEntry],
+        default: str = AUTO,
+        presets: Mapping[str, Preset] | None = None,
+        unserved: Unserved = lambda device: {},
+    ) -> None:
         self._entries = entries
         self._default = default
+        self._presets = dict(presets or {})
+        self._unserved = unserved
 
     @property
     def default(self) -> str:
@@ -83,7 +58,15 @@ class Catalog:
     def limited_to(self, served: Collection[str]) -> Catalog:
         """The same models, with a default that is among `served`, where that is left to us and possible."""
         limited = self._default == AUTO and BEST not in served and BUNDLED_MODEL in served
-        return Catalog(self._entries, BUNDLED_MODEL) if limited else self
+        return Catalog(self._entries, BUNDLED_MODEL, self._presets, self._unserved) if limited else self
+
+    def aware_of(self, unserved: Unserved) -> Catalog:
+        """The same, where the models that `unserved` tells are not chosen for a job."""
+        return Catalog(self._entries, self._default, self._presets, unserved)
+
+    def unserved(self, device: str = "auto") -> Mapping[str, str]:
+        """The models that can't be had on that device now, and why. Any other may be there, or may come."""
+        return self._unserved(device)
 
     @property
     def names(self) -> list[str]:
@@ -95,6 +78,11 @@ class Catalog:
         """Every model, in the catalog's order."""
         return list(self._entries.values())
 
+    @property
+    def presets(self) -> list[Preset]:
+        """Every preset, in the catalog's order."""
+        return list(self._presets.values())
+
     def get(self, name: str) -> ModelEntry:
         """The model of that name, the default where it is empty; raises `UsageError` `unknown_model`."""
         name = name or self.default
@@ -102,35 +90,31 @@ class Catalog:
             raise UnknownModel(f"model {name!r} is not one of {', '.join(self._entries)}")
         return self._entries[name]
 
+    def preset(self, name: str) -> Preset:
+        """The preset of that name; raises `UsageError` `unknown_preset`."""
+        if name not in self._presets:
+            raise UnknownPreset(f"quality {name!r} is not one of {', '.join(self._presets)}")
+        return self._presets[name]
+
+    def means_preset(self, name: str) -> bool:
+        """Whether that name, given as a model's, is that of a preset."""
+        return name in self._presets and name not in self._entries
+
 
 def load_catalog(extra: Path | None = None, default: str = AUTO, *, locked: bool = True) -> Catalog:
-    """The bundled catalog, with the entries of the file `extra` added; they replace entries of the same name.
+    """The bundled catalog, with the models and presets of the file `extra` added; they replace those of the same name.
 
     `default` is the model of jobs that name none. With `locked`, the lock file beside `extra` fills in what the files
     lack. Raises `FatalError` `bad_catalog`, which names the file, the line, the model and the key.
     """
     entries: dict[str, ModelEntry] = {}
+    presets: dict[str, Preset] = {}
     for path in (BUNDLED, extra):
         if path is not None:
-            entries.update(_read(path, entries, locked))
-    return Catalog(entries, default)
-
-
-def schema() -> dict[str, Any]:
-    """The JSON schema of a catalog file, for editors; a copy lies beside the bundled catalog."""
-    entry = ModelEntry.model_json_schema()
-    kinds = entry.pop("$defs")
-    del entry["properties"]["name"]
-    entry["required"].remove("name")
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "stemsvc's model catalog",
-        "type": "object",
-        "required": ["models"],
-        "additionalProperties": False,
-        "properties": {"models": {"type": "object", "additionalProperties": {"$ref": "#/$defs/ModelEntry"}}},
-        "$defs": {**kinds, "ModelEntry": entry},
-    }
+            text = _opened(path)
+            entries.update(_models(text, entries, locked))
+            presets.update(_presets(text, entries))
+    return Catalog(entries, default, presets)
 
 
 def lock_path(catalog: Path) -> Path:
@@ -138,34 +122,99 @@ def lock_path(catalog: Path) -> Path:
     return catalog.with_suffix(".lock.yaml")
 
 
-def _read(path: Path, known: dict[str, ModelEntry], locked: bool) -> dict[str, ModelEntry]:
+def _opened(path: Path) -> Marked:
     text = read_marked(path)
-    models = text.value.get("models") if isinstance(text.value, dict) else None
-    if not isinstance(models, dict) or set(text.value) != {"models"}:
-        raise _bad(text, (), "a catalog is a mapping with the one key `models`, a mapping of names to models")
-    seen = read_lock(lock_path(path)) if locked else {}
-    entries = {str(name): _entry(text, str(name), fields, seen) for name, fields in models.items()}
+    whole = isinstance(text.value, dict) and text.value and set(text.value) <= SECTIONS
+    if not whole or not all(isinstance(section, dict) for section in text.value.values()):
+        what = "the key `models`, a mapping of names to models, and `presets`, one of names to presets"
+        raise _bad(text, (), f"a catalog is a mapping with {what}")
+    return text
+
+
+def _models(text: Marked, known: dict[str, ModelEntry], locked: bool) -> dict[str, ModelEntry]:
+    models = text.value.get("models", {})
+    seen = read_lock(lock_path(text.path)) if locked else {}
+    entries: dict[str, ModelEntry] = {}
+    # what is made of others comes after them, wherever it stands
+    for name, fields in sorted(models.items(), key=lambda each: _made_of_others(each[1])):
+        entries[str(name)] = _entry(text, str(name), fields, seen, {**known, **entries})
+    entries = {str(name): entries[str(name)] for name in models}
     for name, entry in entries.items():
         if entry.fallback is not None and entry.fallback not in {*known, *entries} - {name}:
             raise _bad(text, ("models", name, "fallback"), f"{entry.fallback!r} is no other model of the catalog")
     return entries
 
 
-def _entry(text: Marked, name: str, fields: Any, locked: dict[str, Locked]) -> ModelEntry:
+def _presets(text: Marked, models: Mapping[str, ModelEntry]) -> dict[str, Preset]:
+    presets: dict[str, Preset] = {}
+    for name, fields in text.value.get("presets", {}).items():
+        where = ("presets", str(name))
+        if not isinstance(fields, dict):
+            raise _bad(text, where, "a preset is a mapping")
+        presets[str(name)] = preset = _validated(text, where, Preset, fields)
+        for number, option in enumerate(preset.options):
+            if option.model is not None and option.model not in models:
+                raise _bad(text, (*where, "options", number, "model"), f"{option.model!r} is no model of the catalog")
+    return presets
+
+
+def _made_of_others(fields: Any) -> bool:
+    return isinstance(fields, dict) and fields.get("family") == CHAIN
+
+
+def _entry(text: Marked, name: str, fields: Any, locked: dict[str, Locked], known: dict[str, ModelEntry]) -> ModelEntry:
     if not isinstance(fields, dict):
         raise _bad(text, ("models", name), "a model is a mapping")
     if "name" in fields:
         raise _bad(text, ("models", name, "name"), "a model's name is the key it stands under")
-    try:
-        entry = ModelEntry.model_validate({**fields, "name": name})
-    except ValidationError as error:
-        # a misspelt key also makes a key missing: the misspelt one says more
-        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-        raise _bad(text, ("models", name, *first["loc"]), first["msg"].removeprefix("Value error, ")) from error
+    if _made_of_others(fields):
+        try:
+            said, parts = chained(fields, known)
+            entry = _validated(text, ("models", name), ModelEntry, said)
+            entry._parts.update(parts)
+            return entry
+        except ValueError as error:
+            raise _bad(text, ("models", name, "steps"), str(error)) from error
+    fields = _configured(text, name, fields) if "config" in fields else fields
+    entry = _validated(text, ("models", name), ModelEntry, fields)
     files = (
         file.model_copy(update={"path": text.path.parent / file.path}) if file.path else file for file in entry.files
     )
     return entry.model_copy(update={"files": tuple(filled_in(file, locked) for file in files)})
+
+
+def _validated(text: Marked, where: tuple[str, str], of: type[Named], fields: dict[str, Any]) -> Named:
+    """The model or preset that stands at `where`; the last part of that is its name."""
+    try:
+        return of.model_validate({**fields, "name": where[-1]})
+    except ValidationError as error:
+        # a misspelt key also makes a key missing: the misspelt one says more
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        raise _bad(text, (*where, *first["loc"]), first["msg"].removeprefix("Value error, ")) from error
+
+
+def _configured(text: Marked, name: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The entry with its config read, and with what only the config says."""
+    config, family = fields["config"], fields.get("family")
+    if isinstance(config, str):
+        config = read_config(text.path.parent / config)
+    if not isinstance(config, Mapping) or family not in ARCHITECTURES:
+        return fields  # the model says what is wrong
+    try:
+        read = hyperparameters(family, config)
+    except ValueError as error:
+        raise _bad(text, ("models", name, "config"), str(error)) from error
+    stems = fields.get("stems", read.stems)
+    if len(stems) != len(read.stems):
+        raise _bad(text, ("models", name, "stems"), f"the config has {len(read.stems)}: {', '.join(read.stems)}")
+    said = {
+        "stems": read.stems,
+        "rest": None if read.rest is None else stems[read.stems.index(read.rest)],
+        "sample_rate": read.sample_rate,
+        "segment_seconds": read.chunk / read.sample_rate,
+        "overlap": read.overlap,
+    }
+    return {**said, **fields, "config": dict(config)}
 
 
 def _bad(text: Marked, where: tuple[str | int, ...], what: str) -> FatalError:

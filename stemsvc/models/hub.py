@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stemsvc.errors import RevisionGone, WeightsDenied, WeightsNotFound
-from stemsvc.folders import share, shared_folder
+from stemsvc.host.folders import share, shared_folder
 from stemsvc.models import transfer
 from stemsvc.models.source import WeightFile
 from stemsvc.models.transfer import Seen

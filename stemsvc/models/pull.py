@@ -32,7 +32,7 @@ from stemsvc.models.source import WeightFile
 from stemsvc.models.store import State, WeightStore, sha256_of
 
 if TYPE_CHECKING:
-    from stemsvc.models.catalog import ModelEntry
+    from stemsvc.models.entry import ModelEntry
     from stemsvc.settings import Settings
 
 log = structlog.get_logger()
@@ -90,6 +90,27 @@ class Puller:
                 return Locked(sha256=sha256_of(part), size=part.stat().st_size)
             finally:
                 part.unlink(missing_ok=True)
+
+    def adopt(self, file: WeightFile, on_pull: OnPull = silent) -> tuple[WeightFile, Path]:
+        """The file with the hash and size that it has now, and its safetensors file, which is here from then on.
+
+        Raises what `ensure` raises.
+        """
+        if file.path is not None:
+            try:
+                pinned = file.model_copy(update={"sha256": sha256_of(file.path), "size": file.path.stat().st_size})
+            except OSError as error:
+                raise WeightsMissing(f"{file.path} can't be read: {error.strerror}") from error
+            return pinned, self._file(pinned, on_pull)
+        if self.offline:
+            raise WeightsMissing(f"STEMSVC_OFFLINE is set: {file.label} can't be fetched")
+        with self.store.writing(file, file.label, lambda: None), self.store.guarded(file.label):
+            part = self.store.part(file)
+            progress = lambda done, total: on_pull(file, done, total)  # noqa: E731 - its type is inferred
+            self._patiently(file, lambda: transfer.download(file, part, file.size, progress))
+            pinned = file.model_copy(update={"sha256": sha256_of(part), "size": part.stat().st_size})
+            part.replace(self.store.part(pinned))
+        return pinned, self._file(pinned, on_pull)
 
     def _file(self, file: WeightFile, on_pull: OnPull) -> Path:
         place = self.store.place(file)

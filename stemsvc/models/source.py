@@ -9,14 +9,15 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SAFE, PICKLED = ".safetensors", ".th"
+SAFE = ".safetensors"
+PICKLED = (".th", ".ckpt", ".pth", ".pt")
 
 
 class WeightFile(BaseModel):
     """A file with one network, from exactly one of: a repository of the Hugging Face hub, a URL, a path.
 
-    `sha256` and `size` (bytes) are those of the file at its source. A `.th` file is an upstream checkpoint: it is
-    converted after the download. A relative `path` starts at the catalog's folder.
+    `sha256` and `size` (bytes) are those of the file at its source. `.th`, `.ckpt`, `.pth` and `.pt` files are
+    checkpoints: they are converted after the download. A relative `path` starts at the catalog's folder.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,8 +42,8 @@ class WeightFile(BaseModel):
             raise ValueError("revision goes with hub")
         if self.file is not None and any(part in ("", ".", "..") for part in self.file.split("/")):
             raise ValueError("file is a path within the repository")
-        if PurePosixPath(self.filename).suffix not in (SAFE, PICKLED):
-            raise ValueError(f"weights are {SAFE} files, or {PICKLED} files of upstream's, which are converted")
+        if PurePosixPath(self.filename).suffix not in (SAFE, *PICKLED):
+            raise ValueError(f"weights are {SAFE} files, or checkpoints ({', '.join(PICKLED)}), which are converted")
         return self
 
     @property
@@ -52,7 +53,7 @@ class WeightFile(BaseModel):
 
     @property
     def pickled(self) -> bool:
-        """Whether it is an upstream checkpoint, which must be converted."""
+        """Whether it is a checkpoint, which must be converted."""
         return self.filename.endswith(PICKLED)
 
     @property

@@ -22,7 +22,7 @@ from stemsvc.errors import (
     CacheReadOnly,
     WeightsCorrupt,
 )
-from stemsvc.folders import open_shared, share, shared_folder
+from stemsvc.host.folders import open_shared, share, shared_folder
 from stemsvc.models.source import SAFE, WeightFile
 
 FULL = {errno.ENOSPC, errno.EDQUOT}

@@ -19,7 +19,7 @@ from stemsvc.errors import (
     WeightsNotFound,
     WeightsUnavailable,
 )
-from stemsvc.folders import share
+from stemsvc.host.folders import share
 from stemsvc.models.source import WeightFile
 
 CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 30.0

@@ -16,7 +16,8 @@ from stemsvc.models.source import WeightFile
 
 if TYPE_CHECKING:
     from stemsvc.jobs.pools import Pool
-    from stemsvc.models.catalog import Catalog, ModelEntry
+    from stemsvc.models.catalog import Catalog
+    from stemsvc.models.entry import ModelEntry
 
 LINE_SECONDS = 10.0  # between two lines of progress where there is no terminal
 
@@ -26,7 +27,7 @@ def pull_all(puller: Puller, entries: Sequence[ModelEntry]) -> list[StemsvcError
     failed = []
     for entry in entries:
         try:
-            with _progress() as on_pull:
+            with progress() as on_pull:
                 paths = puller.ensure(entry, on_pull)
         except StemsvcError as error:
             failed.append(error)
@@ -45,7 +46,8 @@ def pull_for(puller: Puller, catalog: Catalog, pools: Sequence[Pool]) -> None:
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[OnPull]:
+def progress() -> Iterator[OnPull]:
+    """Show what is pulled: bars on a terminal, lines elsewhere."""
     if sys.stderr.isatty():
         with _bars() as on_pull:
             yield on_pull

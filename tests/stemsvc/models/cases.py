@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from stemsvc.models.catalog import ModelEntry
+from stemsvc.models.entry import ModelEntry
 from stemsvc.models.pull import Puller
 from stemsvc.models.source import WeightFile
 from stemsvc.models.store import WeightStore

@@ -112,6 +112,23 @@ def test_a_folder_that_can_not_be_written_is_a_reason(served: Hub, tmp_path: Pat
     assert Availability(puller_in(file)).lacking(entry_of(hub_file())) is not None
 
 
+def test_what_is_known_without_asking(served: Hub, tmp_path: Path) -> None:
+    known = Availability(puller_in(tmp_path))
+    assert known.refused(entry_of(hub_file())) is None  # it may come
+    assert "nothing says" in str(known.refused(entry_of(hub_file(sha256=None))))
+    assert "is not there" in str(known.refused(entry_of(WeightFile(path=tmp_path / "mine.th"))))
+    assert "STEMSVC_OFFLINE" in str(Availability(puller_in(tmp_path, offline=True)).refused(entry_of(hub_file())))
+    known.remember(entry_of(hub_file()), "the hub is down")
+    assert Availability(puller_in(tmp_path)).refused(entry_of(hub_file())) == "the hub is down"
+    assert Availability(puller_in(tmp_path), remembered=0).refused(entry_of(hub_file())) is None
+    assert Availability(puller_in(tmp_path)).lacking(entry_of(hub_file(size=None))) == "the hub is down"
+    assert served.bodies() == 0
+
+    # what is here is here, whatever was the matter before
+    assert Availability(puller_in(tmp_path), remembered=0).lacking(entry_of(hub_file())) is None
+    assert known.refused(entry_of(hub_file())) is None
+
+
 def test_many_fetch_once(served: Hub, tmp_path: Path) -> None:
     served.moods += ["slow:0.5"]
     found: list[str | None] = []

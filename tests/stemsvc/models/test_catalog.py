@@ -10,8 +10,10 @@ import pytest
 import yaml
 
 from stemsvc.errors import FatalError, UsageError
-from stemsvc.models.catalog import BUNDLED, ModelEntry, load_catalog, lock_path, schema
+from stemsvc.models.catalog import BUNDLED, load_catalog, lock_path
+from stemsvc.models.entry import ModelEntry
 from stemsvc.models.lock import Locked, read_lock, write_lock
+from stemsvc.models.schema import schema
 from stemsvc.models.store import sha256_of
 
 MINE = """# my own
@@ -195,3 +197,50 @@ def test_the_default_is_the_best_that_is_served() -> None:
     assert (limited.default, limited.fallback, limited.names) == ("demo", "", catalog.names)
     pinned = load_catalog(default="mdx_extra")
     assert pinned.limited_to({"demo"}) is pinned
+
+
+PRESET = """presets:
+  mine:
+    summary: s
+    options:
+      - model: demo
+      - having: [lead]
+        families: [bs_roformer]
+"""
+
+
+def test_presets_of_ones_own_are_read_and_replace_ours(tmp_path: Path) -> None:
+    catalog = load_catalog(own(tmp_path, PRESET + "  fast: {summary: ours, options: [{model: demo}]}\n"))
+
+    assert [each.name for each in catalog.presets] == [
+        "fast",
+        "balanced",
+        "best",
+        "vocals",
+        "karaoke",
+        "dereverb",
+        "mine",
+    ]
+    assert catalog.preset("fast").summary == "ours"
+    assert catalog.limited_to({"demo"}).preset("mine").options[1].words == (
+        "a model of the family bs_roformer with the stems lead"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ("model: demo", "model: dmo", 5, "presets.mine.options.0.model: 'dmo' is no model of the catalog"),
+        ("summary: s", "summry: s", 3, "presets.mine.summry"),
+        ("having: [lead]", "overlap: 0.1", 6, "names a model, or the stems"),
+        ("presets:", "qualities:", 0, "the key `models`"),
+    ],
+)
+def test_an_error_in_a_preset_names_its_line_and_key(tmp_path: Path, old: str, new: str, line: int, words: str) -> None:
+    path = own(tmp_path, PRESET.replace(old, new))
+    with pytest.raises(FatalError) as caught:
+        load_catalog(path)
+
+    assert caught.value.code == "bad_catalog"
+    assert words in caught.value.detail
+    assert f"{path}:{line}:" in caught.value.detail or not line

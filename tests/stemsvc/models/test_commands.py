@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -79,6 +80,33 @@ def test_from_lock_to_pull_to_prune(served: Hub, catalog: Path, tmp_path: Path) 
     pruned = models("prune")
     assert f"deleted {path}" in pruned.stdout
     assert not path.exists()
+
+
+def test_what_a_quality_is_on_this_machine(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a machine without a network, and a preset of one's own
+    monkeypatch.setenv("STEMSVC_OFFLINE", "true")
+    catalog.write_text("presets: {tryout: {summary: s, options: [{model: htdemucs}, {model: demo, stems: [vocals]}]}}")
+
+    # then only what is here is taken, and the reason is said
+    told = {each["name"]: each for each in json.loads(models("presets", "--json").stdout)}
+    offline = "its weights are not here, and STEMSVC_OFFLINE is set"
+    assert told["tryout"] == {
+        "name": "tryout",
+        "summary": "s",
+        "model": "demo",
+        "stems": ["vocals"],
+        "why": f"quality tryout: demo; not htdemucs: {offline}",
+    }
+    assert (told["best"]["model"], f"not htdemucs_ft: {offline}" in told["best"]["why"]) == (None, True)
+    # and the list has it beside families and published figures
+    listed = models("list").stdout
+    assert "quality tryout: demo; s" in listed
+    assert "quality best: no model for it here; " in listed
+    (line,) = (line for line in listed.splitlines() if line.startswith("htdemucs_ft "))
+    assert line.split()[-6:-4] == ["9", "dB"]
+    assert "SDR of htdemucs_ft: on test songs of MUSDB18-HQ, from https://github.com/adefossez/demucs" in listed
+    facts = {each["name"]: each for each in json.loads(models("list", "--json").stdout)}
+    assert (facts["demo"]["family"], facts["demo"]["sdr"], facts["htdemucs_ft"]["sdr"]["db"]) == ("htdemucs", None, 9.0)
 
 
 def test_verify_names_what_is_damaged_or_missing(served: Hub, catalog: Path, tmp_path: Path) -> None:

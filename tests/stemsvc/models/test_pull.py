@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from stemsvc.errors import FatalError, StemsvcError, TransientError
-from stemsvc.folders import private
+from stemsvc.host.folders import private
 from stemsvc.models.source import WeightFile
 from stemsvc.models.store import State
 from tests.hub import Hub
@@ -59,15 +59,15 @@ def test_a_cache_that_users_share_stays_shared(served: Hub, file: WeightFile, tm
         [],
         ["slow:1"],
         ["reset:150000"],
-        ["reset:150000", "reset:1", "reset:90000"],
+        pytest.param(["reset:150000", "reset:1", "reset:90000"], marks=pytest.mark.long),
         ["cut:150000"],
-        ["500", "503"],
+        pytest.param(["500", "503"], marks=pytest.mark.long),
         ["429:0"],
-        ["429", "429"],
+        pytest.param(["429", "429"], marks=pytest.mark.long),
         ["wrong"],
-        ["long"],
-        ["reset:100000", "wrong"],
-        ["stall:100000"],
+        pytest.param(["long"], marks=pytest.mark.long),
+        pytest.param(["reset:100000", "wrong"], marks=pytest.mark.long),
+        pytest.param(["stall:100000"], marks=pytest.mark.long),
         ["408", "502", "cut:9"],
     ],
 )
@@ -377,6 +377,7 @@ def test_a_power_cut_in_the_middle_costs_the_rest_of_the_download_only(
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.long
 def test_processes_that_share_a_folder_download_once(served: Hub, file: WeightFile, tmp_path: Path) -> None:
     served.moods.append("slow:3")
     command = [sys.executable, "-c", PULL, str(tmp_path), file.model_dump_json()]
