@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stemsvc.errors import BadSetting, SecretUnreadable
-from stemsvc.folders import made_once
+from stemsvc.host.folders import made_once
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
@@ -21,13 +21,13 @@ PREFIX = "fernet:"  # a stored text without it is in clear: an older release wro
 class Cipher:
     """Encrypts with the first key and decrypts with any, by Fernet (https://github.com/fernet/spec).
 
-    Threads may share it. `keys` is asked at the first use. Without keys, texts stay as they are.
+    Threads may share it. `keys` is asked at each use. Without keys, texts stay as they are.
     """
 
     def __init__(self, keys: Callable[[], Sequence[str]] = tuple) -> None:
         self._keys = keys
 
-    @functools.cached_property
+    @property
     def _fernets(self) -> list[Fernet]:
         return [_fernet(key) for key in self._keys()]
 
@@ -38,7 +38,8 @@ class Cipher:
 
     def encrypt(self, secret: str) -> str:
         """What to store of a secret."""
-        return PREFIX + self._fernets[0].encrypt(secret.encode()).decode() if self._fernets else secret
+        fernets = self._fernets
+        return PREFIX + fernets[0].encrypt(secret.encode()).decode() if fernets else secret
 
     def decrypt(self, stored: str) -> str:
         """The secret; raises `FatalError` `secret_unreadable` if none of the keys encrypted it."""
@@ -72,11 +73,14 @@ def open_cipher(settings: Settings) -> Cipher:
     A job store in the data folder has a key there too, made at its first use, so that it needs no setting. It stays
     good for decrypting once a key is set.
     """
-    given = [key for key in map(str.strip, settings.secret_key.get_secret_value().split(",")) if key]
-    for key in given:
+    for key in _given(settings):
         _fernet(key)
     file = None if settings.database_url else settings.data_dir / "secret.key"
-    return Cipher(functools.partial(_keys, given, file))
+    return Cipher(lambda: _keys(_given(settings.fresh()), file))
+
+
+def _given(settings: Settings) -> list[str]:
+    return [key for key in map(str.strip, settings.secret_key.get_secret_value().split(",")) if key]
 
 
 def _keys(given: list[str], file: Path | None) -> list[str]:
@@ -85,6 +89,7 @@ def _keys(given: list[str], file: Path | None) -> list[str]:
     return [*given, made_once(file, new_key)]
 
 
+@functools.lru_cache(16)
 def _fernet(key: str) -> Fernet:
     from cryptography.fernet import Fernet
 

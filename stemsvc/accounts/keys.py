@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from stemsvc.jobs.record import Priority
 
 PREFIX = "stemsvc"
+LONGEST_NAME = 200  # characters
 _TOKEN = re.compile(rf"{PREFIX}_([a-z0-9]{{10}})_([A-Za-z0-9_-]{{43}})")
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # no two characters that look alike
 
@@ -24,6 +25,16 @@ class Scope(enum.StrEnum):
     READ = "read"  # see its own jobs
     URL_SOURCE = "url-source"  # have tracks fetched from addresses
     ADMIN = "admin"  # all of this, for everyone's jobs
+
+
+class Installed(enum.StrEnum):
+    """What became of the bootstrap key in the job store, when a process brought its setting's."""
+
+    MADE = "the bootstrap key was made"
+    RENEWED = "the bootstrap key was changed"
+    KEPT = "the bootstrap key is there"
+    OLDER = "another process has set a newer bootstrap key"
+    REVOKED = "the bootstrap key was revoked, and stays so until the setting has another one"
 
 
 DEFAULT_SCOPES = (Scope.SUBMIT, Scope.READ)
@@ -46,6 +57,7 @@ class Key:
     expires_at: float | None = None
     old_hash: str | None = None  # of the secret before the last rotation, which works until `old_until`
     old_until: float | None = None
+    retention_seconds: float | None = None  # of its jobs' files from their end; None: what the settings say
     waived: bool = False  # `keys disable-auth` came after it: it makes no other request need a key
 
     def may(self, scope: Scope) -> bool:
@@ -87,8 +99,12 @@ def fits(key: Key, secret: str, now: float | None = None) -> bool:
 
     The time it takes does not depend on the secret.
     """
+    return holds(key, hash_of(secret), now)
+
+
+def holds(key: Key, given: str, now: float | None = None) -> bool:
+    """Whether `given` is the hash of the key's secret now, and the key is neither revoked nor expired."""
     now = time.time() if now is None else now
-    given = hash_of(secret)
     fresh = hmac.compare_digest(key.hash, given)
     old = hmac.compare_digest(key.old_hash or "", given) and now < (key.old_until or 0.0)
     return (fresh or old) and key.revoked_at is None and (key.expires_at is None or now < key.expires_at)

@@ -19,6 +19,14 @@ class EventType(enum.StrEnum):
     PROGRESS = "job.progress"  # at each quarter of a job
 
 
+class WorkflowEventType(enum.StrEnum):
+    """The events of workflows that a webhook can deliver."""
+
+    SUCCEEDED = "workflow.succeeded"
+    FAILED = "workflow.failed"
+    CANCELED = "workflow.canceled"
+
+
 TEST = "webhook.test"  # the type of an event that tests a receiver; no job asks for it
 STATES = ("pending", "delivered", "dead")  # of a delivery
 ENDS = (EventType.SUCCEEDED, EventType.FAILED, EventType.CANCELED)  # delivered to a client that names no events

@@ -15,7 +15,6 @@ from stemsvc.control.route import Choice, Router
 from stemsvc.control.sources import Link, Source, StoredInput
 from stemsvc.errors import (
     AcceptanceUnknown,
-    BadInputs,
     JobFinished,
     JobNotFound,
     JobNotRetryable,
@@ -26,18 +25,19 @@ from stemsvc.errors import (
     TransientError,
     UsageError,
 )
-from stemsvc.jobs.encoding import check_number
 from stemsvc.jobs.pools import FETCH
 from stemsvc.jobs.probe import Length, longest
 from stemsvc.jobs.record import WITHOUT_FILES, Job, JobState, JobView, Priority, input_key, new_job_id
 from stemsvc.jobs.spec import Input, JobSpec
 from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.audit import By
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.jobstore.intake import IdempotencyKey
 from stemsvc.kinds import registry
-from stemsvc.kinds.base import Needs, Role
+from stemsvc.kinds.base import Needs
 from stemsvc.kinds.limits import TYPICAL_TRACK_SECONDS, Limits
 from stemsvc.kinds.registry import AnyKind
+from stemsvc.kinds.specify import ASKED, specify
 from stemsvc.models.catalog import Catalog
 from stemsvc.storage import Storage
 
@@ -82,6 +82,21 @@ class Request:
         return replace(self, idempotency_key=own, part_of=size)
 
 
+@dataclass(frozen=True)
+class Routed:
+    """Where a job goes, what it is predicted to cost in seconds, and how much of its track it works on."""
+
+    spec: JobSpec
+    choice: Choice
+    cost: float
+    length: Length | None
+
+    @property
+    def proved_seconds(self) -> float:
+        """How much audio counts already; 0 where its length is only guessed."""
+        return self.length.proved_seconds if self.length else 0.0
+
+
 class Acceptance:
     """Turns checked requests into jobs; cancels and erases jobs on request."""
 
@@ -109,28 +124,42 @@ class Acceptance:
         earlier = self._store.intake.earlier(request.owner, key) if key else None
         if earlier:  # even where pools and rules have changed since
             return replace(self._store.seen(earlier), replayed=True)
-        spec = _prioritized(spec, _granted(spec.envelope.priority, request.max_priority))
-        for url in filter(None, (*(source.url for source in sources), spec.envelope.webhook_url)):
-            self._rules.guard.check_url(url)
-        kind = registry.get(spec.kind)
-        params = kind.read(spec.params)
-        length = _part(_length(sources, self._storage), kind, params)
-        cost = self._predicted(kind, params, spec, length)
-        choice = self._choice_or_fallback(spec, kind, params, cost, length)
+        routed = self.routed(spec, request, [source.url for source in sources], track_of(sources, self._storage))
         linked = any(source.url for source in sources)
-        pool, bounds = FETCH if linked else choice.pool.name, self._bounds(request)
+        pool, bounds = FETCH if linked else routed.choice.pool.name, self.bounds_of(request)
         size = sum(source.size(self._storage) for source in sources) if bounds.stored_bytes else 0
         self._store.intake.check_room(pool, request.owner, bounds, size)
-        job = replace(self._stored(sources, spec, pool, request), cost=cost)
+        job = replace(self.stored(sources, routed.spec, pool, request), cost=routed.cost)
         if linked:
-            job = replace(job, next_pool=choice.pool.name)
-        view = self._put(job, f"accepted; {choice.why}", bounds, key, length.proved_seconds if length else 0.0)
+            job = replace(job, next_pool=routed.choice.pool.name)
+        view = self._put(job, f"accepted; {routed.choice.why}", bounds, key, routed.proved_seconds)
         replayed = view.job.id != job.id
         if replayed:  # a request with the same key was faster
             self._erase(job.id)
         else:
             self._sender.wake()
         return replace(self._store.seen(view), replayed=replayed)
+
+    def routed(self, spec: JobSpec, request: Request, urls: Sequence[str], track: Length | None) -> Routed:
+        """Where a job of that spec goes and what it costs, with `track` as the length of its longest track.
+
+        Raises what `accept` raises of the spec and the addresses.
+        """
+        spec = prioritized(spec, granted(spec.envelope.priority, request.max_priority))
+        for url in (*urls, spec.envelope.webhook_url):
+            self.check_address(url)
+        kind = registry.get(spec.kind)
+        params = kind.read(spec.params)
+        length = _part(track, kind, params)
+        cost = self._predicted(kind, params, spec, length)
+        choice = self._choice_or_fallback(spec, kind, params, cost, length)
+        why = "; ".join(filter(None, (kind.chosen(params), choice.why)))
+        return Routed(spec, replace(choice, why=why), cost, length)
+
+    def check_address(self, url: str) -> None:
+        """Raise `UsageError` `url_refused` or `bad_url` for an address that must not be contacted; empty is none."""
+        if url:
+            self._rules.guard.check_url(url)
 
     def again(self, job_id: str, owner: str | None = None) -> tuple[list[Source], JobSpec]:
         """What to `accept` in order to try a job again: where its inputs come from now, and its spec.
@@ -141,14 +170,17 @@ class Acceptance:
         job = self._check_owner(job_id, owner)
         if job.state not in WITHOUT_FILES:
             raise JobNotRetryable(f"the job is {job.state}; one that failed, was canceled or expired can be retried")
-        sources = [self._again(job, number, each) for number, each in enumerate(job.inputs)]
+        sources = [self.source_again(job, number, each) for number, each in enumerate(job.inputs)]
         return sources, self.specify(job.spec, [each.role for each in job.inputs])
 
-    def _again(self, job: Job, number: int, each: Input) -> Source:
+    def source_again(self, job: Job, number: int, each: Input) -> Source:
+        """Where input `number` of a job comes from when the job is tried again."""
         if each.url:
             return Link(each.url, role=each.role)
         upload = self._store.uploads.find(each.upload_id) if each.upload_id else None
-        return StoredInput(job.id, number, each, upload)
+        origin = self._store.get(each.from_job) if each.from_job else None
+        output = origin.outputs.get(each.from_output) if origin and origin.state is JobState.SUCCEEDED else None
+        return StoredInput(job.id, number, each, upload, output["key"] if output else "")
 
     def check_repeat(self, owner: str, asked: Sequence[tuple[Sequence[Source], JobSpec, Request]]) -> None:
         """Raise `UsageError` `idempotency_conflict` where the key of one of the owner's requests came with another one.
@@ -161,16 +193,7 @@ class Acceptance:
 
     def specify(self, spec: JobSpec, roles: Sequence[str] = ("source",)) -> JobSpec:
         """The spec; its kind fills in what the client left open. Raises `UsageError` for what can't be done."""
-        kind = registry.get(spec.kind)
-        for role in kind.roles:
-            count = list(roles).count(role.name)
-            if not role.least <= count <= role.most:
-                raise BadInputs(f"{spec.kind} takes {_amount(role)} of the role {role.name}, not {count}")
-        if unknown := set(roles) - {role.name for role in kind.roles}:
-            raise BadInputs(f"{spec.kind} has no role {min(unknown)}")
-        params = kind.check(kind.read(spec.params), roles, self._catalog)
-        check_number(len(kind.outputs(params)), spec.encoding)
-        return replace(spec, params=kind.stored(params), more=kind.mirrored(params))
+        return specify(spec, roles, self._catalog)
 
     def _put(self, job: Job, why: str, bounds: Bounds, key: IdempotencyKey | None, seconds: float) -> JobView:
         try:
@@ -184,7 +207,8 @@ class Acceptance:
             self._erase(job.id)
             raise
 
-    def _bounds(self, request: Request) -> Bounds:
+    def bounds_of(self, request: Request) -> Bounds:
+        """What the one who asks may send and store."""
         rules = self._rules.bounds
         waiting = rules.owner if request.max_waiting is None else request.max_waiting
         seconds = None if request.minutes_per_day is None else request.minutes_per_day * 60
@@ -230,7 +254,8 @@ class Acceptance:
                     raise
         return self._router.choose(spec.kind, needs, spec.envelope.device, 0.0)
 
-    def _stored(self, sources: Sequence[Source], spec: JobSpec, pool: str, request: Request) -> Job:
+    def stored(self, sources: Sequence[Source], spec: JobSpec, pool: str, request: Request) -> Job:
+        """A new job without a row, whose sources are stored. Raises the storage's errors, and leaves no file then."""
         job_id = new_job_id()
         if not all(source.url for source in sources):
             self._storage.check_room(self._rules.min_free_bytes)
@@ -239,7 +264,8 @@ class Acceptance:
             for number, source in enumerate(sources):
                 key = input_key(job_id, number)
                 size = source.place(self._storage, key)
-                inputs.append(Input(source.name, key, size, source.role, source.url, upload_id=source.upload_id))
+                came_from = (source.upload_id, source.from_job, source.from_output)
+                inputs.append(Input(source.name, key, size, source.role, source.url, None, *came_from))
         except BaseException:
             self._erase(job_id)
             raise
@@ -286,12 +312,15 @@ class Acceptance:
             if state is not JobState.CANCELED:
                 raise JobFinished(f"the job has ended: its state is {state}")
 
-    def erase(self, job_id: str, owner: str | None = None) -> None:
-        """Cancel a job, delete its files and then its row. Raises `UsageError` `job_not_found`."""
+    def erase(self, job_id: str, owner: str | None = None, by: By | None = None) -> None:
+        """Cancel a job, delete its files and then its row. Raises `UsageError` `job_not_found`.
+
+        `by` is the admin who does it, for the audit log.
+        """
         self._check_owner(job_id, owner)  # before text from outside becomes part of a storage key
         self._store.cancel(job_id, "deleted by the client")
         self._storage.delete(f"jobs/{job_id}/")
-        self._store.delete(job_id)
+        self._store.delete(job_id, by)
 
     def _check_owner(self, job_id: str, owner: str | None) -> Job:
         job = self._store.get(job_id) if job_id.isalnum() else None
@@ -312,8 +341,13 @@ def _idempotency_key(sources: Sequence[Source], spec: JobSpec, request: Request)
     if request.idempotency_key is None:
         return None
     first = sources[0] if sources else None
-    spec = _prioritized(spec, spec.envelope.priority or Priority.NORMAL.word)  # what it asks for, not what it may have
-    options = {**spec.more, **asdict(spec.envelope), **spec.encoding.asked, "source_url": first.url if first else ""}
+    spec = prioritized(spec, spec.envelope.priority or Priority.NORMAL.word)  # what it asks for, not what it may have
+    options = {
+        **spec.more.get(ASKED, spec.more),
+        **asdict(spec.envelope),
+        **spec.encoding.asked,
+        "source_url": first.url if first else "",
+    }
     asked: list[Any] = [first.name if first else "", first.fingerprint() if first else "", options]
     if spec.kind != "separate" or len(sources) > 1:
         asked += [spec.kind, spec.params, [[each.role, each.name, each.fingerprint()] for each in sources[1:]]]
@@ -325,7 +359,7 @@ def _idempotency_key(sources: Sequence[Source], spec: JobSpec, request: Request)
     return IdempotencyKey(request.idempotency_key, hashlib.sha256(text.encode()).hexdigest())
 
 
-def _granted(asked: str, most: Priority) -> str:
+def granted(asked: str, most: Priority) -> str:
     """The priority that a job gets: the one asked for, or by default `normal` as far as the key allows it."""
     if not asked:
         return max(Priority.NORMAL, most).word  # the higher a priority, the lower its number
@@ -334,11 +368,12 @@ def _granted(asked: str, most: Priority) -> str:
     return asked
 
 
-def _prioritized(spec: JobSpec, priority: str) -> JobSpec:
+def prioritized(spec: JobSpec, priority: str) -> JobSpec:
+    """The spec with that priority."""
     return replace(spec, envelope=replace(spec.envelope, priority=priority))
 
 
-def _length(sources: Sequence[Source], storage: Storage) -> Length | None:
+def track_of(sources: Sequence[Source], storage: Storage) -> Length | None:
     """The length of the longest track; None where that of one can't be told. Where there is no track, it is 0."""
     found = [source.length(storage) for source in sources]
     return longest(found) if found else Length(0.0, proved=True)
@@ -353,7 +388,3 @@ def _part(length: Length | None, kind: AnyKind, params: Any) -> Length | None:
 def _sees(caller: str | None, owner: str) -> bool:
     """Whether a caller sees what is that owner's; None sees everybody's."""
     return caller in (None, owner)
-
-
-def _amount(role: Role) -> str:
-    return f"{role.least}" if role.least == role.most else f"{role.least} to {role.most}"

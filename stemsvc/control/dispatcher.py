@@ -49,6 +49,7 @@ class Dispatcher:
             if time.monotonic() >= self._reap_from:
                 self._reap()
             self._find_lost_messages(self._republish_seconds)
+            self._store.workflows.mend()
             self._router.sweep()
             return self._sender.send_due()
         except TransientError:
@@ -99,11 +100,16 @@ class Dispatcher:
                 log.warning("messages are gone from the broker", queue=queue, jobs=count)
 
 
-def repeat(sweep: Callable[[], object], interval: float, stop: threading.Event) -> None:
-    """Call `sweep` every `interval` seconds until `stop` is set. A failure is logged, and the next call tries again."""
+def repeat(name: str, sweep: Callable[[], object], interval: float, stop: threading.Event) -> None:
+    """Call `sweep` every `interval` seconds until `stop` is set. A failure is logged, and the next call tries again.
+
+    The metrics tell by its `name` when it last was whole.
+    """
+    metrics.swept(name, interval)  # a first sweep that fails is late from here on
     while not stop.is_set():
         try:
             sweep()
+            metrics.swept(name, interval)
         except StemsvcError as error:
             log.warning("sweep failed", code=error.code, detail=error.detail)
         except Exception:

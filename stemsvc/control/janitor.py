@@ -21,7 +21,9 @@ JOBS, UPLOADS = "jobs/", "uploads/"  # what all our keys start with
 class Janitor:
     """Expires stems, deletes old rows, removes orphaned objects. Any number of processes may do so at once.
 
-    `stems_ttl`, `rows_ttl` and `usage_ttl` are in seconds, 0 for ever; `keys_ttl` is of idempotency keys, in seconds.
+    `stems_ttl`, `rows_ttl`, `usage_ttl`, `audit_ttl` and `conversations_ttl` are in seconds, 0 for ever, and a key's
+    own retention comes before `stems_ttl`; `keys_ttl` is of idempotency keys, in seconds.
+    `retry_ttl` is how long jobs that failed or were canceled keep their inputs, in seconds, 0 for not at all.
     An object that its job's row does not use is removed at once: a worker that was killed had stored it. An object
     of a job without a row is removed after `suspect_seconds`, because a file is stored before its row is made. An
     upload's row is made first: an object without one is removed at once.
@@ -33,21 +35,34 @@ class Janitor:
     rows_ttl: float
     keys_ttl: float = 86400.0
     usage_ttl: float = 0.0
+    retry_ttl: float = 86400.0
+    audit_ttl: float = 0.0
+    conversations_ttl: float = 0.0
     suspect_seconds: float = 3600.0
     clock: Callable[[], float] = time.monotonic
     _suspects: dict[str, float] = field(default_factory=dict)  # key -> when it was first seen without a row
 
     def sweep(self) -> None:
         """Run each task once. Raises the store's and the storage's `TransientError`."""
-        if self.stems_ttl:
-            for job_id in self.store.expire(self.stems_ttl):
-                log.info("stems expired", job_id=job_id)
+        for job_id in self.store.expire(self.stems_ttl or None):
+            log.info("stems expired", job_id=job_id)
+        for job_id in self.store.release(min(self.retry_ttl, self.rows_ttl or self.retry_ttl)):
+            self.storage.delete(f"jobs/{job_id}/")
+            log.info("inputs kept for a retry erased", job_id=job_id)
         if self.rows_ttl and (count := self.store.forget(self.rows_ttl)):
             log.info("old jobs deleted", jobs=count)
+        if self.rows_ttl:
+            self.store.workflows.forget(self.rows_ttl)
         self.store.intake.forget_keys(self.keys_ttl)
+        self.store.sessions.forget()
         self.store.tidy()
         if self.usage_ttl:
             self.store.usage.forget(self.usage_ttl)
+        if self.audit_ttl:
+            self.store.audit.forget(self.audit_ttl)
+        if self.conversations_ttl and (count := self.store.conversations.forget(self.conversations_ttl)):
+            log.info("old conversations erased", conversations=count)
+        self.store.processes.forget()
         for upload in self.store.uploads.expired():
             self.storage.delete(f"uploads/{upload.id}/")
             self.store.uploads.delete(upload.id)
@@ -88,4 +103,8 @@ class Janitor:
 def _is_used(key: str, job: Job) -> bool:
     if job.state in LIVE:
         return any(key == each.key for each in job.inputs) or key.startswith(f"jobs/{job.id}/attempt-{job.attempt}/")
-    return key == job.manifest_key or any(output["key"] == key for output in job.outputs.values())
+    if job.stored_bytes and any(key == each.key for each in job.kept_inputs):
+        return True
+    return key == job.manifest_key or any(
+        each["key"] == key for each in (*job.outputs.values(), *job.previews.values())
+    )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stemsvc.errors import TransientError
-from stemsvc.jobs.pools import queue_of
+from stemsvc.jobs.pools import INPUTS, queue_of
 from stemsvc.jobs.record import Job, JobState, Priority
 from stemsvc.jobstore import JobStore
 from stemsvc.queue.celery import Publisher
@@ -34,7 +34,8 @@ def find_stuck(
     now, live = store.live()
     patience = SWEEPS * sweep_seconds + republish_seconds
     running = [job for job in live if job.state is JobState.RUNNING]
-    queued = [job for job in live if job.state is JobState.QUEUED and (job.not_before or 0) <= now]
+    waiting = [job for job in live if job.state is JobState.QUEUED and job.pool != INPUTS]
+    queued = [job for job in waiting if (job.not_before or 0) <= now]
     return [
         *(stuck for job in running for stuck in _overdue_running(job, now, patience, time_limit)),
         *_overdue_queued(queued, now, patience, publisher, store),

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin
 
+from stemsvc.accounts.retention import Retention
 from stemsvc.control.archive import zip_bytes
-from stemsvc.jobs.filenames import DEFAULT_TEMPLATE, archive_filename, manifest_filename, output_filename
+from stemsvc.jobs.filenames import (
+    DEFAULT_TEMPLATE,
+    archive_filename,
+    manifest_filename,
+    output_filename,
+    without_ending,
+)
 from stemsvc.jobs.levels import decibels
 from stemsvc.jobs.record import Event, Job, JobState, JobView
+from stemsvc.jobs.spec import Input
 from stemsvc.jobs.titles import DEFAULT_TEMPLATE as TITLES
 from stemsvc.jobs.warnings import to_json
 from stemsvc.kinds import registry
@@ -20,21 +29,24 @@ from stemsvc.storage.signing import Signer
 
 SEPARATE = "separate"  # the kind whose files release 0.1 called stems
 OURS = ("key", "crc32")  # what a file's row has for us alone
+# What a shared page shows of a job: nothing of its client, its workers or its machine.
+PUBLIC = ("kind", "state", "model", "format", "progress", "created_at", "finished_at", "source", "files", "archive")
+PLAYED = ("cover", "peaks", "preview")  # links for the page's player, where the kind's work makes them
 
 
 @dataclass(frozen=True)
 class Links:
     """How URLs are made: `storage` signs them for `seconds`, and relative ones start at `base`, the api's address.
 
-    `signer` signs those that the api serves on any storage. A job's files are kept for `stems_seconds` after its end, 0
-    for ever.
+    `signer` signs those that the api serves on any storage. `retention` says how long a job's
+    files are kept.
     """
 
     storage: Storage
     seconds: int
     base: str
     signer: Signer
-    stems_seconds: float = 0.0
+    retention: Retention = field(default_factory=Retention)
 
     def sign(self, key: str, filename: str, content_type: str, sha256: str = "") -> dict[str, Any]:
         """A fresh URL of an object, the name it is saved under, and when the URL expires."""
@@ -55,14 +67,19 @@ class Links:
 
     def kept_until(self, job: Job) -> datetime | None:
         """When the job's files are erased; None: never, or it has not ended."""
-        return _moment(job.finished_at + self.stems_seconds) if job.finished_at and self.stems_seconds else None
+        return _kept_until(job, self.retention)
+
+
+def _kept_until(job: Job, retention: Retention) -> datetime | None:
+    seconds = retention.seconds(job.owner)
+    return moment(job.finished_at + seconds) if job.finished_at and seconds else None
 
 
 def job_body(links: Links, view: JobView) -> dict[str, Any]:
     """Everything of a job that its client may see; moments are datetimes."""
     job = view.job
     envelope, encoding, first = job.envelope, job.encoding, job.inputs[0] if job.inputs else None
-    files = _files(links, job)
+    files = job_files(links, job)
     archive = links.archive(job) if files else None
     return {
         "id": job.id,
@@ -82,10 +99,11 @@ def job_body(links: Links, view: JobView) -> dict[str, Any]:
         "pool": job.pool,
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,
-        "created_at": _moment(job.created_at),
-        "started_at": _moment(job.started_at),
-        "finished_at": _moment(job.finished_at),
+        "created_at": moment(job.created_at),
+        "started_at": moment(job.started_at),
+        "finished_at": moment(job.finished_at),
         "source": job.source or None,
+        "inputs": [_input(each) for each in job.inputs],
         "filename_template": encoding.filename_template or DEFAULT_TEMPLATE,
         "tags": encoding.tags,
         "title_template": encoding.title_template or TITLES,
@@ -102,9 +120,27 @@ def job_body(links: Links, view: JobView) -> dict[str, Any]:
         "stems": files if job.kind == SEPARATE else {},
         "manifest": _manifest(links, job),
         "archive": archive,
+        **_previews(links, job),
         "error": _error(job),
         "warnings": to_json(job.warnings),
         "timeline": [timeline_entry(event) for event in view.timeline],
+    }
+
+
+def public_body(links: Links, view: JobView) -> dict[str, Any]:
+    """What anyone may see who has a link to the job."""
+    body = job_body(links, view)
+    shown = {name: body[name] for name in (*PUBLIC, *PLAYED) if name in body}
+    return {"name": without_ending(view.job.name), **shown}
+
+
+def _input(given: Input) -> dict[str, Any]:
+    """What an input is called, and the output of another job that it is."""
+    return {
+        "name": given.name,
+        "role": given.role,
+        "job_id": given.from_job or None,
+        "output": given.from_output or None,
     }
 
 
@@ -128,7 +164,7 @@ def timeline_entry(event: Event) -> dict[str, Any]:
     Answers call the states `from` and `to`. Webhooks did not until release 0.3, so theirs have both names.
     """
     return {
-        "at": _moment(event.at),
+        "at": moment(event.at),
         "from": event.from_state,
         "to": event.to_state,
         "from_state": event.from_state,
@@ -138,21 +174,34 @@ def timeline_entry(event: Event) -> dict[str, Any]:
     }
 
 
-def summary(job: Job) -> dict[str, Any]:
+def summary(job: Job, retention: Retention = Retention()) -> dict[str, Any]:  # noqa: B008 - it is frozen
     """The fields of `JobSummarySchema`."""
+    made = dict.fromkeys(output.get("stem", name) for name, output in job.outputs.items())
+    has_files = job.state is JobState.SUCCEEDED
     return {
         "id": job.id,
         "kind": job.kind,
         "state": str(job.state),
         "model": job.spec.model,
+        "name": without_ending(job.name),
         "filename": job.name,
+        "format": job.encoding.format,
+        "stems": list(made or _asked_stems(job)),
+        "duration_seconds": job.source.get("duration_seconds"),
+        "stems_expire_at": _kept_until(job, retention) if has_files else None,
         "progress": _progress(job),
         "attempt": job.attempt,
-        "created_at": _moment(job.created_at),
-        "started_at": _moment(job.started_at),
-        "finished_at": _moment(job.finished_at),
+        "created_at": moment(job.created_at),
+        "started_at": moment(job.started_at),
+        "finished_at": moment(job.finished_at),
         "error": _error(job),
     }
+
+
+def _asked_stems(job: Job) -> Sequence[str]:
+    """The stems that a job that is not done yet was asked for, where its params name them one by one."""
+    asked = job.params.get("stems")
+    return asked if isinstance(asked, list | tuple) else ()
 
 
 def _progress(job: Job) -> dict[str, Any]:
@@ -164,7 +213,8 @@ def _error(job: Job) -> dict[str, Any] | None:
     return {"code": job.error_code, "detail": job.error_detail} if job.error_code else None
 
 
-def _files(links: Links, job: Job) -> dict[str, Any]:
+def job_files(links: Links, job: Job) -> dict[str, Any]:
+    """The files of a job that has succeeded, by their names, with fresh URLs; of any other job none."""
     if job.state is not JobState.SUCCEEDED:
         return {}
     files: dict[str, Any] = {}
@@ -190,6 +240,24 @@ def _manifest(links: Links, job: Job) -> dict[str, Any] | None:
     return {**signed, "kept_until": links.kept_until(job)}
 
 
+def _previews(links: Links, job: Job) -> dict[str, Any]:
+    """What a player draws and streams, by the names that workers give it; null where a job has none."""
+    made = job.previews if job.state is JobState.SUCCEEDED else {}
+    signed = {name: _preview(links, file) for name, file in made.items()}
+    pack, index = signed.get("pack"), signed.get("index")
+    return {
+        "cover": signed.get("cover"),
+        "peaks": signed.get("peaks"),
+        "preview": {"pack": pack, "index": index} if pack and index else None,
+    }
+
+
+def _preview(links: Links, file: dict[str, Any]) -> dict[str, Any]:
+    name = file["key"].rsplit("/", 1)[-1]
+    signed = links.sign(file["key"], name, file["content_type"], file["sha256"])
+    return {"url": signed["url"], "expires_at": signed["expires_at"], "bytes": file["bytes"], "sha256": file["sha256"]}
+
+
 def eta(state: JobState, fraction: float, expected_at: float | None) -> float | None:
     """Seconds until all segments are done, at the pace of the finished ones; None where there is no pace yet."""
     if state is not JobState.RUNNING or expected_at is None or not 0 < fraction < 1:
@@ -197,5 +265,6 @@ def eta(state: JobState, fraction: float, expected_at: float | None) -> float | 
     return round(max(0.0, expected_at - time.time()), 1)
 
 
-def _moment(seconds: float | None) -> datetime | None:
+def moment(seconds: float | None) -> datetime | None:
+    """A time in seconds since the epoch as a datetime."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -30,9 +30,12 @@ class Sender:
         self._closed = threading.Event()
         self._last = 0.0  # when it was woken last
 
-    def wake(self) -> None:
-        """Have a thread send what is due, in a moment. The dispatcher sends what the thread fails to send."""
-        self._last = time.monotonic()
+    def wake(self, at_once: bool = False) -> None:
+        """Have a thread send what is due: in a moment, or at once where no burst is expected.
+
+        The dispatcher sends what the thread fails to send.
+        """
+        self._last = 0.0 if at_once else time.monotonic()
         self._woken.set()
         with self._guard:
             if self._thread is None and not self._closed.is_set():

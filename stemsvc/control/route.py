@@ -43,16 +43,18 @@ def choose_pool(
     *,
     seconds: float | None = None,
     slots: Mapping[str, int] | None = None,
+    present: Mapping[str, int] | None = None,
     waiting: Callable[[], Mapping[str, int]] = dict,
 ) -> Choice:
     """The best pool for a job of that kind with those needs, which computes for about `seconds`.
 
     Pools with live workers (`slots`: jobs at a time, by pool) come before those without. Then the operator's priority
     decides, then the device: accelerators for work that they make faster, CPUs for any other. Last comes the shortest
-    queue for each slot (`waiting`: jobs by pool, called only where that decides). Raises `UsageError` `no_pool`,
+    queue for each slot (`waiting`: jobs by pool, called only where that decides). `present` are the slots of workers of
+    any ability: the reason names pools that were passed over for what they can't do. Raises `UsageError` `no_pool`,
     `not_enough_memory` where each pool is too small, `too_much_work` where none may compute for so long.
     """
-    serving = _serving(pools, kind, needs, device, seconds)
+    serving, unfit = _serving(pools, kind, needs, device, seconds)
     living = slots or {}
 
     def rank(pool: Pool) -> tuple[bool, int, bool]:
@@ -73,10 +75,16 @@ def choose_pool(
     else:
         why = f"comes first of {len(rivals)}"
     waits = "" if alive else "; it waits for a worker there"
-    return Choice(pool, f"device {device}: {pool.name} {why}{waits}", alive)
+    unable = [each.name for each in serving if (present or {}).get(each.name) and not living.get(each.name)]
+    lacking = dict.fromkeys(unable, f"its workers lack the packages of {kind}")
+    passed = "".join(f"; not {name}: {reason}" for name, reason in {**unfit, **lacking}.items())
+    return Choice(pool, f"device {device}: {pool.name} {why}{waits}{passed}", alive)
 
 
-def _serving(pools: Sequence[Pool], kind: str, needs: Needs, device: str, seconds: float | None) -> list[Pool]:
+def _serving(
+    pools: Sequence[Pool], kind: str, needs: Needs, device: str, seconds: float | None
+) -> tuple[list[Pool], dict[str, str]]:
+    """The pools that can do it, and why each other one that serves its kind and model can't."""
     what = f"model {needs.model}" if needs.model else f"the kind {kind}"
     serving = [pool for pool in pools if pool.serves(kind, needs.model) and _is_wished(pool, device)]
     if not serving:
@@ -91,7 +99,9 @@ def _serving(pools: Sequence[Pool], kind: str, needs: Needs, device: str, second
         longest = max(pool.time_limit or 0.0 for pool in fitting)
         detail = f"it would compute for about {seconds:.0f} s; the pools for it allow at most {longest:.0f} s"
         raise TooMuchWork(detail)
-    return quick
+    unfit = {pool.name: f"it has {pool.memory_mb} MB of {needs.memory_mb}" for pool in serving if pool not in fitting}
+    slow = {pool.name: f"it allows {pool.time_limit:.0f} s" for pool in fitting if pool not in quick}
+    return quick, {**unfit, **slow}
 
 
 def _is_wished(pool: Pool, device: str) -> bool:
@@ -121,27 +131,39 @@ class Router:
             device,
             seconds=seconds,
             slots=self._store.workers.slots(kind),
+            present=self._store.workers.slots(),
             waiting=self._waiting,
         )
         if self._refuse and not choice.alive:
-            raise NoLivePool(f"the pool {choice.pool.name} has no live worker", retry_after=30.0)
+            raise NoLivePool(f"the pool {choice.pool.name} has no live worker that takes work", retry_after=30.0)
         return choice
 
     def sweep(self) -> int:
-        """Move jobs from pools that have had no worker for `patience` to pools that have one; returns how many."""
+        """Move jobs from pools that have had no worker for `patience` to pools that have one; returns how many.
+
+        Jobs of a drained pool move at once: it will not take them.
+        """
         slots = self._store.workers.slots()
         waiting = self._store.waiting()
         empty = [pool for pool, queued in waiting.items() if sum(queued.values()) and not slots.get(pool)]
         if not empty:
             return 0
+        drained = self._store.drains.all()
         now, last = self._store.workers.silence()
-        return sum(self._move(job, now, last.get(pool)) for pool in empty for job in self._first(pool))
+        moved = 0
+        for pool in empty:
+            for job in self._first(pool):
+                if pool in drained:
+                    moved += self._move(job, "is drained")
+                elif now - max(last.get(pool, 0.0), job.created_at) >= self._patience:
+                    moved += self._move(job, "has no worker")
+        return moved
 
     def _first(self, pool: str) -> list[Job]:
         return self._store.first_in_line(pool, MOVED_AT_A_TIME)
 
-    def _move(self, job: Job, now: float, last: float | None) -> bool:
-        if now - max(last or 0.0, job.created_at) < self._patience or job.next_pool is not None:
+    def _move(self, job: Job, fault: str) -> bool:
+        if job.next_pool is not None:  # only fetchers fetch
             return False
         try:
             kind = registry.get(job.kind)
@@ -152,7 +174,7 @@ class Router:
             return False
         if not choice.alive or choice.pool.name == job.pool:
             return False
-        moved = self._store.reroute(job.id, job.pool, choice.pool.name, f"{job.pool} has no worker; {choice.why}")
+        moved = self._store.reroute(job.id, job.pool, choice.pool.name, f"{job.pool} {fault}; {choice.why}")
         if moved:
             log.info("job moved", job_id=job.id, pool=choice.pool.name, before=job.pool)
         return moved

@@ -5,15 +5,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from stemsvc.accounts.retention import Retention
 from stemsvc.control.accept import Acceptance, Rules
+from stemsvc.control.conversations import Conversations
 from stemsvc.control.dispatcher import Dispatcher
+from stemsvc.control.feeds import Feeds
 from stemsvc.control.follow import Watch
 from stemsvc.control.guard import Guard
 from stemsvc.control.janitor import Janitor
+from stemsvc.control.job_outputs import JobOutputs
+from stemsvc.control.plan import Planner
 from stemsvc.control.publish import Sender
 from stemsvc.control.route import Router
+from stemsvc.control.servable import unserved
 from stemsvc.control.subscribers import open_store
 from stemsvc.control.uploads import ClientUploads
+from stemsvc.control.workflows import WorkflowAcceptance
 from stemsvc.errors import BadSetting
 from stemsvc.jobs.pools import Pool
 from stemsvc.jobstore import JobStore
@@ -26,6 +33,7 @@ from stemsvc.queue.changes import Changes
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage, open_signer, open_storage
 from stemsvc.storage.signing import Signer
+from stemsvc.workflows.recipes import Recipes, load_recipes
 
 
 @dataclass(frozen=True)
@@ -42,14 +50,26 @@ class Services:
     sender: Sender
     acceptance: Acceptance
     uploads: ClientUploads
+    outputs: JobOutputs
+    workflows: WorkflowAcceptance
+    conversations: Conversations
+    planner: Planner
+    recipes: Recipes
     dispatcher: Dispatcher
     janitor: Janitor
     changes: Changes
+    retention: Retention
     watch: Watch
+    feeds: Feeds
+
+    def end_streams(self) -> None:
+        """End every stream of events: clients come back to another process."""
+        self.watch.close()
+        self.feeds.close()
 
     def close(self) -> None:
         """Send what is due, then end every thread and connection."""
-        self.watch.close()
+        self.end_streams()
         self.changes.close()
         self.sender.close()
         self.publisher.close()
@@ -64,7 +84,8 @@ def open_services(settings: Settings) -> Services:
     store = open_store(settings, storage, changes)
     publisher = Publisher(settings)
     pools = configured_pools(settings.pools, models)
-    catalog = models.limited_to(_servable(models, pools))
+    limited = models.limited_to(_servable(models, pools))
+    catalog = limited.aware_of(unserved(limited, pools, store))
     rules = Rules(
         Bounds(
             settings.max_waiting_per_pool,
@@ -80,6 +101,8 @@ def open_services(settings: Settings) -> Services:
     router = Router(store, catalog, pools, patience=settings.reroute_seconds, refuse=settings.refuse_without_worker)
     acceptance = Acceptance(store, sender, storage, catalog, router, rules)
     uploads = ClientUploads(store.uploads, storage, settings.min_free_bytes)
+    outputs = JobOutputs(store)
+    workflows = WorkflowAcceptance(store, storage, sender, acceptance, outputs)
     dispatcher = Dispatcher(store, publisher, sender, router, settings.republish_seconds)
     janitor = Janitor(
         store,
@@ -88,6 +111,9 @@ def open_services(settings: Settings) -> Services:
         settings.rows_ttl_seconds,
         settings.idempotency_ttl_seconds,
         settings.usage_ttl_seconds,
+        settings.retry_ttl_seconds,
+        settings.audit_ttl_seconds,
+        settings.conversations_ttl_seconds,
     )
     watch = Watch(store, changes)
     return Services(
@@ -101,10 +127,17 @@ def open_services(settings: Settings) -> Services:
         sender,
         acceptance,
         uploads,
+        outputs,
+        workflows,
+        Conversations(store, workflows),
+        Planner(store, storage, workflows, settings.price_per_device_hour),
+        load_recipes(settings.recipes),
         dispatcher,
         janitor,
         changes,
+        Retention(settings.stems_ttl_seconds, store.keys.retentions),
         watch,
+        Feeds(store, changes),
     )
 
 

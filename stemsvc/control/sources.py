@@ -15,7 +15,7 @@ from stemsvc.storage import Storage
 
 
 class Source(Protocol):
-    """One track of a request: a `SentFile`, an `UploadedFile`, a `Link` or a `StoredInput`."""
+    """One track of a request: a `SentFile`, an `UploadedFile`, a `Link`, a `StoredInput` or a `JobOutput`."""
 
     @property
     def name(self) -> str:
@@ -32,6 +32,14 @@ class Source(Protocol):
     @property
     def upload_id(self) -> str:
         """The upload that it comes from; empty where it comes from none."""
+
+    @property
+    def from_job(self) -> str:
+        """The job, an output of which it is; empty where it is none."""
+
+    @property
+    def from_output(self) -> str:
+        """The name of that output."""
 
     def fingerprint(self) -> str:
         """A text that differs from that of every other source in the same client's requests."""
@@ -55,6 +63,8 @@ class SentFile:
     url: str = ""
     role: str = "source"
     upload_id: str = ""
+    from_job: str = ""
+    from_output: str = ""
 
     def fingerprint(self) -> str:
         """See `Source`: the bytes' hash and the name."""
@@ -77,6 +87,7 @@ class SentFile:
 
     def place(self, storage: Storage, key: str) -> int:
         """See `Source`."""
+        self.data.seek(0)  # two inputs may be the same part of a form
         return storage.put(key, self.data, "application/octet-stream")
 
 
@@ -87,6 +98,8 @@ class UploadedFile:
     upload: Upload
     url: str = ""
     role: str = "source"
+    from_job: str = ""
+    from_output: str = ""
 
     @property
     def name(self) -> str:
@@ -140,6 +153,8 @@ class Link:
     name: str = "track"
     role: str = "source"
     upload_id: str = ""
+    from_job: str = ""
+    from_output: str = ""
 
     def fingerprint(self) -> str:
         """See `Source`."""
@@ -160,12 +175,16 @@ class Link:
 
 @dataclass(frozen=True)
 class StoredInput:
-    """Input `number` of the job `job_id`, which is tried again: its bytes, or the `upload` that they came from."""
+    """Input `number` of the job `job_id`, which is tried again: its bytes, or what they were copied from.
+
+    That is the `upload`, or the object `output_key` of another job. None and nothing say that it is gone.
+    """
 
     job_id: str
     number: int
     input: Input
-    upload: Upload | None = None  # None where it is deleted, or its time is over
+    upload: Upload | None = None
+    output_key: str = ""
     url: str = ""
 
     @property
@@ -182,6 +201,16 @@ class StoredInput:
     def upload_id(self) -> str:
         """See `Source`."""
         return self.upload.id if self.upload else ""
+
+    @property
+    def from_job(self) -> str:
+        """See `Source`."""
+        return self.input.from_job
+
+    @property
+    def from_output(self) -> str:
+        """See `Source`."""
+        return self.input.from_output
 
     def fingerprint(self) -> str:
         """See `Source`."""
@@ -214,4 +243,4 @@ class StoredInput:
 
     def _keys(self) -> list[str]:
         """Where its bytes may be."""
-        return [key for key in (self.input.key, self.upload.key if self.upload else "") if key]
+        return [key for key in (self.input.key, self.upload.key if self.upload else "", self.output_key) if key]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -23,6 +24,7 @@ from stemsvc.jobstore.plain_text import plain_json
 if TYPE_CHECKING:  # who finds the tables up to date needs no alembic, which takes long to load
     from alembic.config import Config
 
+T = TypeVar("T")
 READING = "stemsvc_reading"
 # The timeouts notice a server that vanished without closing the connection. They also take the locks from a process of
 # ours that froze in a transaction: PostgreSQL ends the transaction, and the job's lease runs out.
@@ -41,16 +43,38 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 _REVISION = sa.table("alembic_version", sa.column("version_num", sa.String))  # alembic's own
 
 
-def connect(url: str) -> sa.Engine:
-    """An engine for `url` (`sqlite:///path` or `postgresql://...`); it opens no connection before its first use."""
-    if url.startswith("postgresql://"):
-        url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+def connect(url: str, now: Callable[[], str] | None = None) -> sa.Engine:
+    """An engine for `url` (`sqlite:///path` or `postgresql://...`); it opens no connection before its first use.
+
+    `now` says what the URL is when a connection is opened: that has its user and password, wherever `url` leads.
+    """
+    url = _with_driver(url)
     if url.startswith("sqlite"):
         engine = sa.create_engine(url, json_serializer=plain_json)
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin)
         return engine
-    return sa.create_engine(url, json_serializer=plain_json, pool_pre_ping=True, connect_args=_POSTGRESQL)
+    engine = sa.create_engine(url, json_serializer=plain_json, pool_pre_ping=True, connect_args=_POSTGRESQL)
+    if now is not None:
+        sa.event.listen(engine, "do_connect", _credentials_of(now))
+    return engine
+
+
+def _with_driver(url: str) -> str:
+    if url.startswith("postgresql://"):
+        return url.replace("postgresql://", "postgresql+psycopg://", 1)
+    return url
+
+
+def _credentials_of(now: Callable[[], str]) -> Callable[[Any, Any, Any, dict[str, Any]], None]:
+    def take(dialect: Any, record: Any, arguments: Any, parameters: dict[str, Any]) -> None:
+        _, fresh = dialect.create_connect_args(sa.make_url(_with_driver(now())))
+        for name in ("user", "password"):
+            parameters.pop(name, None)
+            if name in fresh:
+                parameters[name] = fresh[name]
+
+    return take
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:
@@ -131,6 +155,25 @@ def migrate(url: str, revision: str = "head") -> str:
         engine.dispose()
 
 
+def rebuild(url: str, revision: str, fill: Callable[[sa.Connection], T]) -> T:
+    """Bring the tables to `revision`, have `fill` replace their rows, and bring them up to date: all or nothing.
+
+    Returns what `fill` does. Raises `UsageError` `no_revision`.
+    """
+    engine = connect(url)
+    try:
+        config = _config()
+        with translated(), engine.begin() as connection:
+            _wait_for_others(connection)
+            config.attributes["connection"] = connection
+            _move(config, connection, revision)
+            filled = fill(connection)
+            _move(config, connection, "head")
+            return filled
+    finally:
+        engine.dispose()
+
+
 def fold(url: str) -> None:
     """Put SQLite's write-ahead log into its file. The log goes with the last connection that is closed.
 
@@ -164,8 +207,22 @@ def _wait_for_others(connection: sa.Connection) -> None:
 
 
 def newest_revision() -> str:
-    """The newest revision of the tables that this release knows. The files' names begin with their revisions."""
-    return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+    """The newest revision of the tables that this release knows."""
+    return _known_revisions()[-1]
+
+
+@functools.cache
+def _known_revisions() -> list[str]:
+    """All revisions in their order. The files' names begin with them."""
+    return sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+
+
+def missing_revisions(engine: sa.Engine) -> int:
+    """How many migrations that this release knows the tables lack; 0 for tables that a newer stemsvc has migrated."""
+    known, now = _known_revisions(), _revision(engine)
+    if now is None:
+        return len(known)
+    return len(known) - known.index(now) - 1 if now in known else 0
 
 
 def revisions(url: str) -> tuple[str | None, str]:
@@ -179,9 +236,14 @@ def revisions(url: str) -> tuple[str | None, str]:
 
 def _revision(engine: sa.Engine) -> str | None:
     with reading(engine) as connection:
-        if not sa.inspect(connection).has_table(_REVISION.name):
-            return None
-        return connection.execute(sa.select(_REVISION.c.version_num)).scalar()
+        return stored_revision(connection)
+
+
+def stored_revision(connection: sa.Connection) -> str | None:
+    """The revision of the tables that a connection sees; None where there are none."""
+    if not sa.inspect(connection).has_table(_REVISION.name):
+        return None
+    return connection.execute(sa.select(_REVISION.c.version_num)).scalar()
 
 
 def _move(config: Config, connection: sa.Connection, revision: str) -> str:

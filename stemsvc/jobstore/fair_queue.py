@@ -21,6 +21,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from stemsvc.jobs.pools import INPUTS
 from stemsvc.jobstore.tables import jobs, lines, shares
 
 MOST_COUNTED = 10_000  # jobs before another one; nobody needs a larger number
@@ -270,6 +271,7 @@ def recount(connection: sa.Connection) -> None:
     connection.execute(lines.update().values(waiting=0, published=0))
     connection.execute(shares.update().values(waiting=0))
     place = (jobs.c.pool, jobs.c.priority, jobs.c.owner)
-    places = sa.select(*place, sa.func.count(), sa.func.count(jobs.c.published_at)).where(WAITING).group_by(*place)
+    places = sa.select(*place, sa.func.count(), sa.func.count(jobs.c.published_at))
+    places = places.where(WAITING, jobs.c.pool != INPUTS).group_by(*place)
     found = connection.execute(places).all()
     count(connection, {Place(*each): Change(waiting, published) for *each, waiting, published in found})

@@ -23,14 +23,17 @@ from stemsvc.errors import (
     TransientError,
     UsageError,
 )
+from stemsvc.jobs.pools import INPUTS
 from stemsvc.jobs.record import Event, Job, JobState, JobView
 from stemsvc.jobstore import fair_queue, rows
 from stemsvc.jobstore.bounds import Bounds, Counts, check_room, check_stored, lock_owners
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.locks import Lock, hold
 from stemsvc.jobstore.quota import check_quota
-from stemsvc.jobstore.tables import db_now, events, idempotency_keys, jobs, usage
+from stemsvc.jobstore.tables import db_now, events, idempotency_keys, job_waits, jobs, usage, workflows
 from stemsvc.jobstore.transition import Moved, Moves
+from stemsvc.jobstore.workflow_rows import to_row
+from stemsvc.workflows.record import Workflow
 
 FULL_SECONDS = 10.0  # for so long after a refusal, room is checked before a file is stored
 NO_ROOM = (QueueFull, KeyQueueFull, QuotaExceeded, KeyStorageFull)
@@ -43,6 +46,16 @@ class IdempotencyKey:
 
     key: str
     fingerprint: str
+
+
+@dataclass(frozen=True)
+class NewStep:
+    """A new job of a workflow: why it goes where it goes, its audio in seconds, and the new jobs that it waits for."""
+
+    job: Job
+    why: str
+    seconds: float = 0.0
+    waits_for: tuple[str, ...] = ()
 
 
 @dataclass
@@ -92,6 +105,57 @@ class Intake:
             raise item.result
         assert item.result is not None
         return item.result
+
+    def put_workflow(
+        self, workflow: Workflow, steps: Sequence[NewStep], bounds: Bounds, key: IdempotencyKey | None = None
+    ) -> str:
+        """Make the rows of a workflow and of all its jobs at once; returns its id, or that of the one that `key` made.
+
+        Raises what `put` raises: then there is neither the workflow nor any of its jobs.
+        """
+        items = [
+            _Item(each.job, each.why, bounds, key if not number else None, each.seconds)
+            for number, each in enumerate(steps)
+        ]
+        committing = False
+        try:
+            with translated(), self._engine.begin() as connection:
+                made = self._write_workflow(connection, workflow, steps, items)
+                committing = True
+        except TransientError as error:
+            if isinstance(error, NO_ROOM):
+                self._full_until = time.monotonic() + FULL_SECONDS
+            if committing:
+                raise AcceptanceUnknown(f"the job store's answer was lost: {error.detail}") from error
+            raise
+        if isinstance(made, str):
+            return made
+        self._moves.publish([Moved(view.job, None, each.why) for view, each in zip(made, steps, strict=True)])
+        return workflow.id
+
+    def _write_workflow(
+        self, connection: sa.Connection, workflow: Workflow, steps: Sequence[NewStep], items: list[_Item]
+    ) -> list[JobView] | str:
+        hold(connection, Lock.QUEUES)
+        lock_owners(connection, [workflow.owner])
+        first = _replayed(connection, items[0], {})
+        if first is not None:
+            return first.job.workflow_id or ""
+        now = float(connection.execute(_NOW).scalar_one())
+        pools = [each.job.pool for each in steps]
+        standing = fair_queue.Standing.of(connection, pools, [workflow.owner])
+        counts, turns = Counts(standing.pools, standing.owners), fair_queue.Turns(connection, standing)
+        new: list[tuple[_Item, JobView]] = []
+        for item in items:
+            if item.job.pool != INPUTS and item.bounds:
+                _check(connection, item, item.bounds, counts)
+            new.append((item, _accepted(item, self._moment(now), counts, turns)))
+        connection.execute(workflows.insert().values(to_row(workflow, len(steps), now)))
+        _insert(connection, new, turns)
+        waits = [{"job_id": each.job.id, "waits_for": other} for each in steps for other in each.waits_for]
+        if waits:
+            connection.execute(job_waits.insert(), waits)
+        return [view for _, view in new]
 
     def check_room(self, pool: str, owner: str, bounds: Bounds, bytes: int = 0) -> None:
         """Raise what `put` would raise about the queue and the owner's files, before `bytes` are stored.
@@ -207,6 +271,8 @@ def _check(connection: sa.Connection, item: _Item, bounds: Bounds, counts: Count
 
 
 def _accepted(item: _Item, now: float, counts: Counts, turns: fair_queue.Turns) -> JobView:
+    if item.job.pool == INPUTS:  # it comes into a queue when it has its inputs
+        return JobView(replace(item.job, created_at=now), [Event(now, None, str(JobState.QUEUED), item.why)], None)
     place = fair_queue.Place(item.job.pool, item.job.priority, item.job.owner)
     job = replace(item.job, created_at=now, turn=turns.take(place, item.job.cost))
     position = counts.pools[job.pool]
@@ -227,7 +293,8 @@ def _insert(connection: sa.Connection, new: list[tuple[_Item, JobView]], turns: 
         for event in view.timeline
     ]
     connection.execute(events.insert(), entries)
-    places = Counter(fair_queue.Place(view.job.pool, view.job.priority, view.job.owner) for _, view in new)
+    queued = (view.job for _, view in new if view.job.pool != INPUTS)
+    places = Counter(fair_queue.Place(job.pool, job.priority, job.owner) for job in queued)
     fair_queue.count(connection, {place: fair_queue.Change(number) for place, number in places.items()}, turns.ends)
     accounts = [
         {

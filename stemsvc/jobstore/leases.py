@@ -10,18 +10,21 @@ from typing import Any
 import sqlalchemy as sa
 
 from stemsvc.errors import StoreBusy, WorkerLost
-from stemsvc.jobs.record import Job, JobState, Lease
+from stemsvc.jobs.pools import INPUTS
+from stemsvc.jobs.record import ENDS, Job, JobState, Lease
 from stemsvc.jobs.spec import Input
 from stemsvc.jobs.warnings import JobWarning, to_json
 from stemsvc.jobstore import quota
+from stemsvc.jobstore.announcements import announce
 from stemsvc.jobstore.bounds import OwnLimits, check_stored, lock_owners
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.fair_queue import Place, Turns
+from stemsvc.jobstore.handover import Copies, prepare
 from stemsvc.jobstore.locks import Lock, hold
 from stemsvc.jobstore.rows import bytes_of, find, is_due, to_job
-from stemsvc.jobstore.tables import db_now, jobs, workers
-from stemsvc.jobstore.transition import Moved, Moves, Transaction, announce
-from stemsvc.jobstore.workers import machine
+from stemsvc.jobstore.tables import db_now, jobs, pool_drains
+from stemsvc.jobstore.transition import Moved, Moves, Transaction
+from stemsvc.jobstore.workers import died_whole
 
 # A job that kills its pool process kills only that one: `max_attempts` such deaths end it. Where a whole worker died
 # the job is hardly to blame, so the attempt does not count, unless this was its attempt of that number or a later one:
@@ -58,7 +61,8 @@ class Leases:
     def take(self, job_id: str, worker: str, seconds: float) -> tuple[Job, Lease] | None:
         """queued -> running for exactly one caller. Every other caller gets None and must drop the message.
 
-        Nobody can take a job that pauses before its next attempt: its message is sent when the pause is over.
+        Nobody can take a job that pauses before its next attempt, that waits for inputs, or whose pool is drained: its
+        message is sent later.
         """
         values = {
             "attempt": jobs.c.attempt + 1,
@@ -70,7 +74,8 @@ class Leases:
             "expected_at": None,
             "not_before": None,
         }
-        due = sa.and_(jobs.c.id == job_id, is_due())
+        drained = sa.select(pool_drains.c.pool).where(pool_drains.c.pool == jobs.c.pool).exists()
+        due = sa.and_(jobs.c.id == job_id, jobs.c.pool != INPUTS, is_due(), ~drained)
         with self._moves.begin() as moving:
             job = moving.transition(
                 due,
@@ -106,12 +111,20 @@ class Leases:
             if row is not None:
                 announce(connection, to_job(row), type)
 
-    def hand_on(self, lease: Lease, inputs: Sequence[Input], seconds: float | None, cost: float | None = None) -> bool:
+    def hand_on(
+        self,
+        lease: Lease,
+        inputs: Sequence[Input],
+        seconds: float | None,
+        cost: float | None = None,
+        copies: Copies | None = None,
+    ) -> bool:
         """running -> queued in the pool that does the work, its inputs fetched; False where the lease is stale.
 
         The attempt does not count. `seconds` is the track's length where it is known, `cost` the job's predicted device
-        time in seconds; None keeps the one before. Raises what `charge` raises, `UsageError` `file_too_large` and
-        `TransientError` `key_storage_full` where the owner may not store the inputs.
+        time in seconds; None keeps the one before. `copies` are those that other jobs of its workflow get of what it
+        fetched. Raises what `charge` raises, `UsageError` `file_too_large` and `TransientError` `key_storage_full`
+        where the owner may not store the inputs.
         """
         first = inputs[0]
         values = {
@@ -130,11 +143,13 @@ class Leases:
         fetched = sa.and_(held(lease), jobs.c.next_pool.is_not(None))
         why = f"fetched {sum(each.bytes for each in inputs)} bytes"
         with self._moves.begin() as moving:
+            prepare(moving.connection, jobs.c.id == lease.job_id)
             hold(moving.connection, Lock.QUEUES)  # two turns given at once would be the same turn
             job = find(moving.connection, lease.job_id)
             if job is None or job.next_pool is None:
                 return False
-            self._check_owner(moving.connection, job, bytes_of(inputs), seconds)
+            copied = sum(each.bytes for each in (copies or {}).values())
+            self._check_owner(moving.connection, job, bytes_of(inputs) + copied, seconds)
             turns = Turns(moving.connection)
             values["cost"] = cost or job.cost
             values["turn"] = turns.take(Place(job.next_pool, job.priority, job.owner), values["cost"])
@@ -145,6 +160,8 @@ class Leases:
             turns.keep()
             if seconds is not None:
                 quota.count(moving.connection, job.id, seconds)
+            if copies:
+                moving.share(job, copies)
         return True
 
     def _check_owner(self, connection: sa.Connection, job: Job, bytes: int, seconds: float | None) -> None:
@@ -181,16 +198,19 @@ class Leases:
         noun: str = "files",
         warnings: Sequence[JobWarning] | None = None,
         params: Mapping[str, Any] | None = None,
+        previews: Mapping[str, Any] | None = None,
     ) -> bool:
         """running -> succeeded with the outputs of this attempt; False where the lease is stale.
 
         `noun` names the outputs in the timeline. `warnings` are all that the job has from now on; None leaves it those
-        that it was made with. `params` are those that the attempt took instead of the row's.
+        that it was made with. `params` are those that the attempt took instead of the row's. `previews` are shown to
+        players alone.
         """
         origin = origin or Origin()
         values = {
             "source": dict(source),
             "outputs": dict(outputs),
+            "previews": dict(previews or {}),
             "facts": dict(facts or {}),
             "fraction": 1.0,
             "stage": "done",
@@ -198,7 +218,7 @@ class Leases:
             "cache_key": origin.cache_key,
             "cached": origin.cached,
             "manifest_key": origin.manifest_key,
-            "stored_bytes": sum(int(each.get("bytes", 0)) for each in outputs.values()),
+            "stored_bytes": sum(int(each.get("bytes", 0)) for each in (*outputs.values(), *(previews or {}).values())),
         }
         if warnings is not None:
             values["warnings"] = to_json(warnings)
@@ -242,6 +262,7 @@ class Leases:
     def take_back(self, lease: Lease, why: str, *, counted: bool = True) -> Job | None:
         """Take a running job from the worker that holds this lease, as `reap` does; None for a stale lease."""
         with self._moves.begin() as moving:
+            prepare(moving.connection, held(lease))
             job = find(moving.connection, lease.job_id)
             return _take_back(moving, job, held(lease), why, counted) if job else None
 
@@ -250,12 +271,12 @@ class Leases:
 
         Raises `TransientError` `store_busy`, and moves no more jobs, where it had to wait for the store for more than
         `patience` seconds: the workers had to wait too, and could not renew their leases. The attempt does not count
-        where no process of its machine lives any more: see `WHOLE_WORKERS`.
+        where the whole worker fell silent: see `WHOLE_WORKERS`.
         """
         ran_out = sa.and_(jobs.c.state == "running", jobs.c.lease_expires_at < db_now())
         with reading(self._engine) as connection:
             found = [to_job(row) for row in connection.execute(sa.select(jobs).where(ran_out)).mappings().all()]
-            gone = _gone(connection) if found else set()
+            innocent = {job.id for job in found if died_whole(connection, job.lease_owner or "")}
         moved: list[Moved] = []
         try:
             for job in found:  # each in a transaction of its own: see `fair_queue` on the order of locks
@@ -265,8 +286,9 @@ class Leases:
                         detail = "the job store was busy for so long that workers could not renew their leases"
                         raise StoreBusy(detail)
                     same = sa.and_(ran_out, jobs.c.id == job.id, jobs.c.attempt == job.attempt)
-                    where = machine(job.lease_owner or "")
-                    _take_back(moving, job, same, _WORKER_LOST, where not in gone or job.attempt >= WHOLE_WORKERS)
+                    prepare(moving.connection, jobs.c.id == job.id)
+                    counted = job.id not in innocent or job.attempt >= WHOLE_WORKERS
+                    _take_back(moving, job, same, _WORKER_LOST, counted)
         finally:  # subscribers are notified of what was committed, even where the rest failed
             self._moves.publish(moved)
         return [each.job for each in moved]
@@ -281,18 +303,12 @@ class Leases:
         self, lease: Lease, state: JobState, why: str, values: dict[str, Any], account: dict[str, Any] | None = None
     ) -> bool:
         with self._moves.begin() as moving:
+            if state in ENDS:
+                prepare(moving.connection, held(lease))
             job = moving.transition(
                 held(lease), JobState.RUNNING, state, why, worker=lease.owner, values=values, account=account
             )
         return job is not None
-
-
-def _gone(connection: sa.Connection) -> set[str]:
-    """The machines whose pool processes are all silent."""
-    alive: dict[str, bool] = {}
-    for worker, lives in connection.execute(sa.select(workers.c.id, workers.c.expires_at > db_now())).all():
-        alive[machine(worker)] = alive.get(machine(worker), False) or bool(lives)
-    return {where for where, lives in alive.items() if not lives}
 
 
 def held(lease: Lease) -> sa.ColumnElement[bool]:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from stemsvc.jobs.record import Job, JobState
 from stemsvc.jobstore import cursors, rows
+from stemsvc.jobstore.search import has_words
 from stemsvc.jobstore.tables import jobs
 
 SHOWN = 1e-6  # clients see times rounded to so many seconds: a job must be neither before nor after its time as shown
@@ -23,6 +24,7 @@ class Filter:
     model: str | None = None
     created_after: float | None = None
     created_before: float | None = None
+    words: str = ""  # that the name of the first input has, each of them, in any case
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ def page(connection: sa.Connection, which: Filter, limit: int, cursor: str | Non
         conditions.append(jobs.c.state.in_([str(state) for state in which.states]))
     if which.kind is not None:
         conditions.append(jobs.c.kind == which.kind)
+    if which.words:
+        conditions += has_words(jobs.c.input_name, which.words, connection.dialect.name)
     if which.model is not None:
         named = sa.func.coalesce(jobs.c.params["model"].as_string(), jobs.c.options["model"].as_string())
         conditions.append(named == which.model)

@@ -13,6 +13,7 @@ import enum
 import sqlalchemy as sa
 
 
+@enum.unique
 class Lock(enum.IntEnum):
     """Keys of PostgreSQL's advisory locks. They are arbitrary, but the same in every process and release."""
 
@@ -21,7 +22,9 @@ class Lock(enum.IntEnum):
     WEBHOOK_SECRETS = 7350233
     OWNERS = 7350234  # one lock for each owner: what it sent and stored
     WEBHOOK_TRIES = 7350236  # how many tries are at work to a host, and for an owner
+    WORKFLOWS = 7350237  # one lock for each workflow: the ends of its jobs
     MESSAGES = 7350235  # how many messages run ahead of the workers
+    BOOTSTRAP = 7350238  # the key that a setting gives
 
 
 def hold(connection: sa.Connection, lock: Lock, of: str | None = None) -> None:

@@ -13,13 +13,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stemsvc.jobs.pools import FETCH, queue_of
+from stemsvc.jobs.pools import FETCH, INPUTS, queue_of
 from stemsvc.jobs.record import JobState, Priority
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.fair_queue import LINES, PUBLISHED, UNPUBLISHED, Change, Place, advance, count
 from stemsvc.jobstore.locks import Lock, hold
 from stemsvc.jobstore.rows import is_due
-from stemsvc.jobstore.tables import db_now, jobs
+from stemsvc.jobstore.tables import db_now, jobs, pool_drains
 from stemsvc.jobstore.workers import Workers
 
 IN_TURN = (jobs.c.turn, jobs.c.created_at, jobs.c.id)
@@ -64,7 +64,7 @@ class Outbox:
 
     def due(self, limit: int = 100) -> list[str]:
         """Ids of queued jobs that have no message and whose pause, if any, is over; in the order of their turns."""
-        query = sa.select(jobs.c.id).where(UNPUBLISHED, is_due())
+        query = sa.select(jobs.c.id).where(UNPUBLISHED, jobs.c.pool != INPUTS, is_due())
         with reading(self._engine) as connection:
             return [job_id for (job_id,) in connection.execute(query.order_by(*IN_TURN).limit(limit)).all()]
 
@@ -100,7 +100,10 @@ class Outbox:
         The caller adds to `claimed` between two of them: a queue whose jobs all pause takes no room from later ones.
         """
         taken: dict[str, int] = defaultdict(int)
+        drained = set(connection.execute(sa.select(pool_drains.c.pool)).scalars())
         for pool, priority, waiting, published in connection.execute(LINES).all():
+            if pool in drained:
+                continue
             taken[pool] += published
             above = sum(number for place, number in (claimed or {}).items() if place.pool == pool)
             room = min(max(slots.get(pool, 0), self._ahead) - taken[pool] - above, waiting - published)
@@ -112,14 +115,13 @@ class Outbox:
         """Record that the messages of these queued jobs did not reach the broker."""
         self._unpublish(sa.and_(jobs.c.id.in_(job_ids), PUBLISHED))
 
+    def recall(self, connection: sa.Connection, pool: str) -> int:
+        """Count the pool's jobs as not published, in the caller's transaction; returns how many were."""
+        return _unpublished(connection, sa.and_(jobs.c.pool == pool, PUBLISHED))
+
     def _unpublish(self, which: sa.ColumnElement[bool]) -> int:
-        changes: Counter[Place] = Counter()
         with translated(), self._engine.begin() as connection:
-            undone = jobs.update().where(which).values(published_at=None).returning(jobs.c.pool, jobs.c.priority)
-            for pool, priority in connection.execute(undone).all():
-                changes[Place(pool, priority, "")] -= 1
-            count(connection, {place: Change(published=number) for place, number in changes.items()})
-        return -changes.total()
+            return _unpublished(connection, which)
 
     def rooms(self) -> set[str]:
         """Pools that have a due job without a message, and room for one."""
@@ -167,6 +169,15 @@ _HELD = (
     .group_by(jobs.c.owner)
     .having(sa.func.count() >= sa.bindparam("share"))
 )
+
+
+def _unpublished(connection: sa.Connection, which: sa.ColumnElement[bool]) -> int:
+    changes: Counter[Place] = Counter()
+    undone = jobs.update().where(which).values(published_at=None).returning(jobs.c.pool, jobs.c.priority)
+    for pool, priority in connection.execute(undone).all():
+        changes[Place(pool, priority, "")] -= 1
+    count(connection, {place: Change(published=number) for place, number in changes.items()})
+    return -changes.total()
 
 
 def _share(messages: int) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from stemsvc.jobs.pools import FETCH, Pool
 from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.drains import Drain
 from stemsvc.jobstore.workers import Seen
 
 
@@ -18,11 +19,17 @@ class PoolStatus:
     waiting: dict[int, int]  # by priority
     running: int
     workers: list[Seen]
+    drain: Drain | None = None  # since when and why it takes no new work
 
     @property
     def queued(self) -> int:
         """How many jobs wait."""
         return sum(self.waiting.values())
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs need its workers: those that run, and those that wait unless it takes no new work."""
+        return self.running + (0 if self.drain else self.queued)
 
     @property
     def slots(self) -> int:
@@ -33,10 +40,11 @@ class PoolStatus:
 def pool_statuses(store: JobStore, pools: list[Pool]) -> list[PoolStatus]:
     """The configured pools, then `fetch`, then the pools that only the store knows. Raises the store's errors."""
     waiting, running, living = store.waiting(), store.running_by_pool(), store.workers.living()
+    drained = store.drains.all()
     known = {pool.name: pool for pool in pools}
     seen = {name for each in living for name in each.worker.pools}
     busy = {name for name, by_priority in waiting.items() if sum(by_priority.values())} | set(running)
-    names = dict.fromkeys([*known, FETCH, *sorted(seen | busy)])
+    names = dict.fromkeys([*known, FETCH, *sorted(seen | busy | set(drained))])
     return [
         PoolStatus(
             name,
@@ -44,6 +52,7 @@ def pool_statuses(store: JobStore, pools: list[Pool]) -> list[PoolStatus]:
             waiting.get(name, {}),
             running.get(name, 0),
             [each for each in living if name in each.worker.pools],
+            drained.get(name),
         )
         for name in names
     ]

@@ -15,3 +15,12 @@ def find_cached(connection: sa.Connection, owner: str, cache_key: str) -> Job | 
     query = sa.select(jobs).where(same).order_by(jobs.c.finished_at.desc()).limit(1)
     row = connection.execute(query).mappings().first()
     return to_job(row) if row else None
+
+
+def find_made(connection: sa.Connection, owner: str, kind: str, sha256: str) -> Job | None:
+    """The owner's newest job of that kind that succeeded with a first input of that hash, and still has its files."""
+    same = sa.and_(jobs.c.input_sha256 == sha256, jobs.c.owner == owner, jobs.c.kind == kind)
+    done = jobs.c.state == str(JobState.SUCCEEDED)
+    query = sa.select(jobs).where(same, done).order_by(jobs.c.finished_at.desc()).limit(1)
+    row = connection.execute(query).mappings().first()
+    return to_job(row) if row else None

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from stemsvc.jobs.encoding import Encoding
+from stemsvc.jobs.pools import INPUTS
 from stemsvc.jobs.record import Event, Job, JobState, JobView
 from stemsvc.jobs.spec import Envelope, Input, JobSpec
 from stemsvc.jobs.warnings import read_warnings, to_json
@@ -39,7 +40,7 @@ def to_row(job: Job) -> dict[str, Any]:
         "inputs": [dict(vars(each)) for each in job.inputs],
         "warnings": to_json(job.warnings),
         "input_key": first.key,
-        "input_name": first.name,
+        "input_name": first.name if job.inputs else job.name,  # which a search looks at
         "input_bytes": first.bytes,
         "input_sha256": first.sha256,
         "stored_bytes": bytes_of(job.inputs),
@@ -64,7 +65,7 @@ def to_job(row: Mapping[Any, Any]) -> Job:
     if params is None:  # release 0.1 wrote the params into `options`
         params, more = more, {}
     spec = JobSpec(row["kind"], params, Envelope(**envelope), Encoding(**encoding), more)
-    values |= {"state": JobState(row["state"]), "facts": row["facts"] or {}}
+    values |= {"state": JobState(row["state"]), "facts": row["facts"] or {}, "previews": row["previews"] or {}}
     values["warnings"] = read_warnings(row["warnings"])
     return Job(**values, spec=spec, inputs=_inputs(row, url))
 
@@ -116,7 +117,7 @@ def timeline(connection: sa.Connection, job_id: str) -> list[Event]:
 
 
 def _queue_position(connection: sa.Connection, job: Job) -> int | None:
-    if job.state is not JobState.QUEUED:
+    if job.state is not JobState.QUEUED or job.pool == INPUTS:
         return None
     return fair_queue.position(connection, job.pool, job.priority, job.turn, job.created_at)
 

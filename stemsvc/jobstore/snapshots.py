@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from stemsvc.jobs.pools import INPUTS
 from stemsvc.jobs.record import WAITING_FOR_POOL, JobState
 from stemsvc.jobstore.tables import events, jobs
 
@@ -52,7 +53,7 @@ def snapshots(
         for job_id, state, attempt, stage, fraction, expected, last, pool, kind, fetched in connection.execute(
             query
         ).all():
-            if state == "queued" and not slots(kind if fetched is None else None).get(pool):
+            if state == "queued" and pool != INPUTS and not slots(kind if fetched is None else None).get(pool):
                 stage = WAITING_FOR_POOL
             found[job_id] = Snapshot(JobState(state), attempt, stage, fraction, last or 0, expected)
     return found

@@ -9,35 +9,48 @@ from typing import Any
 import sqlalchemy as sa
 
 from stemsvc.accounts.cipher import Cipher
+from stemsvc.jobs.pools import INPUTS
 from stemsvc.jobs.record import LIVE, WAITING_FOR_POOL, WITHOUT_FILES, Job, JobState, JobView
-from stemsvc.jobstore import fair_queue
-from stemsvc.jobstore.engine import connect, reading, translated
+from stemsvc.jobstore import audit, fair_queue
+from stemsvc.jobstore.audit import Act, Audit, By
+from stemsvc.jobstore.conversations import Conversations
+from stemsvc.jobstore.drains import Drains
+from stemsvc.jobstore.engine import connect, missing_revisions, reading, translated
+from stemsvc.jobstore.failures import Failure, failures
 from stemsvc.jobstore.fair_queue import Place
+from stemsvc.jobstore.feed import Feed
+from stemsvc.jobstore.forecasts import Forecasts
+from stemsvc.jobstore.handover import prepare
 from stemsvc.jobstore.intake import Intake
 from stemsvc.jobstore.keys import Keys
 from stemsvc.jobstore.leases import Leases
 from stemsvc.jobstore.listing import Filter, Page, page
 from stemsvc.jobstore.locks import Lock, hold
 from stemsvc.jobstore.outbox import Outbox
-from stemsvc.jobstore.result_cache import find_cached
+from stemsvc.jobstore.processes import Processes
+from stemsvc.jobstore.result_cache import find_cached, find_made
 from stemsvc.jobstore.rows import append, find, to_job, view
+from stemsvc.jobstore.sessions import Sessions
 from stemsvc.jobstore.snapshots import Snapshot, snapshots
-from stemsvc.jobstore.tables import db_now, jobs
+from stemsvc.jobstore.tables import api_keys, db_now, jobs
 from stemsvc.jobstore.transition import Moves, Subscriber
 from stemsvc.jobstore.uploads import Uploads
 from stemsvc.jobstore.usage import Usage
 from stemsvc.jobstore.webhooks import Webhooks
 from stemsvc.jobstore.workers import Workers
+from stemsvc.jobstore.workflows import Workflows
 
 
 class JobStore:
     """Jobs and their timelines in SQL. Safe to share between threads; make one per process, after any fork.
 
     `intake` makes the rows of new jobs. `outbox` knows which of them have a message. `leases` is what workers write.
-    `keys`, `uploads`, `usage` and `webhooks` belong to clients. `workers` knows the live workers. `subscribers` are
-    notified of each move after its commit. `progressed` is called with the id of a job that reported progress or
-    changed its pool. `ahead` goes to `Outbox`. `max_stored_bytes` is what each owner may store whose key does not say
-    it; 0: any number. `cipher` encrypts secrets; without it they are stored in clear.
+    `keys`, `sessions`, `uploads`, `usage`, `webhooks`, `workflows` and `conversations` belong to clients; `feed` has
+    what happens to their jobs. `workers` knows the live workers, `drains` the pools that take no new work, `audit`
+    what admins did, `processes` what live processes run with. `subscribers` are notified of each move after its commit.
+    `progressed` is called with the id of a job that reported progress or changed its pool. `ahead` goes to `Outbox`.
+    `max_stored_bytes` is what each owner may store whose key does not say it; 0: any number. `cipher` encrypts secrets;
+    without it they are stored in clear. `url_now` goes to `connect`.
     """
 
     def __init__(
@@ -48,17 +61,26 @@ class JobStore:
         ahead: int = 100,
         max_stored_bytes: int = 0,
         cipher: Cipher | None = None,
+        url_now: Callable[[], str] | None = None,
     ) -> None:
-        self._engine = connect(url)
+        self._engine = connect(url, url_now)
         self._progressed = progressed or (lambda job_id: None)
         self._moves = Moves(self._engine, subscribers)
         self.intake = Intake(self._engine, self._moves)
         self.leases = Leases(self._engine, self._moves, self._progressed, max_stored_bytes)
         self.workers = Workers(self._engine)
         self.outbox = Outbox(self._engine, self.workers, ahead)
+        self.drains = Drains(self._engine, self.outbox)
+        self.audit = Audit(self._engine)
+        self.processes = Processes(self._engine)
         self.keys = Keys(self._engine)
+        self.sessions = Sessions(self._engine)
+        self.feed = Feed(self._engine, self.workers)
         self.uploads = Uploads(self._engine, max_stored_bytes)
         self.usage = Usage(self._engine)
+        self.workflows = Workflows(self._engine, self._moves)
+        self.forecasts = Forecasts(self._engine)
+        self.conversations = Conversations(self._engine)
         self.webhooks = Webhooks(self._engine, cipher or Cipher())
 
     def close(self) -> None:
@@ -69,6 +91,10 @@ class JobStore:
         """Raise `TransientError` `store_unavailable` unless the store answers and has its tables."""
         with reading(self._engine) as connection:
             connection.execute(sa.select(jobs.c.id).limit(1))
+
+    def missing_revisions(self) -> int:
+        """How many migrations the store's tables lack that this release needs. Raises the store's errors."""
+        return missing_revisions(self._engine)
 
     def now(self) -> float:
         """The database's time, in seconds since the epoch."""
@@ -92,7 +118,7 @@ class JobStore:
     def seen(self, found: JobView) -> JobView:
         """The view, with the stage `waiting_for_pool` where the job waits for a live worker: no row stores that."""
         job = found.job
-        if job.state is JobState.QUEUED and not self.workers.slots(_asked(job)).get(job.pool):
+        if job.state is JobState.QUEUED and job.pool != INPUTS and not self.workers.slots(_asked(job)).get(job.pool):
             return replace(found, job=replace(job, stage=WAITING_FOR_POOL))
         return found
 
@@ -125,10 +151,20 @@ class JobStore:
         with reading(self._engine) as connection:
             return snapshots(connection, job_ids, self.workers.slots)
 
+    def failures(self, since: float, until: float, owner: str | None = None) -> list[Failure]:
+        """The jobs that failed from `since` on and before `until`, counted by code and kind."""
+        with reading(self._engine) as connection:
+            return failures(connection, since, until, owner)
+
     def find_cached(self, owner: str, cache_key: str) -> Job | None:
         """The owner's newest job that succeeded with this key and still has its files; None where there is none."""
         with reading(self._engine) as connection:
             return find_cached(connection, owner, cache_key)
+
+    def find_made(self, owner: str, kind: str, sha256: str) -> Job | None:
+        """See `stemsvc.jobstore.result_cache.find_made`."""
+        with self._engine.connect() as connection:
+            return find_made(connection, owner, kind, sha256)
 
     def live(self) -> tuple[float, list[Job]]:
         """The database's time, and every queued or running job, oldest first."""
@@ -176,21 +212,28 @@ class JobStore:
         values = {"finished_at": db_now(), "stage": "canceled", "lease_expires_at": None}
         this = jobs.c.id == job_id
         with self._moves.begin() as moving:
+            prepare(moving.connection, this)
             # the row is locked first: a job that goes from one live state to another must not be missed in both
             state = moving.connection.execute(sa.select(jobs.c.state).where(this).with_for_update()).scalar()
             if state not in LIVE:
                 return False
             return moving.transition(this, JobState(state), JobState.CANCELED, why, values=values) is not None
 
-    def delete(self, job_id: str) -> bool:
-        """Delete the rows of a job and its timeline; False where there is none."""
+    def delete(self, job_id: str, by: By | None = None) -> bool:
+        """Delete the rows of a job and its timeline; False where there is none. `by` is the admin who does it."""
         with translated(), self._engine.begin() as connection:
-            return connection.execute(jobs.delete().where(jobs.c.id == job_id)).rowcount == 1
+            gone = connection.execute(jobs.delete().where(jobs.c.id == job_id).returning(jobs.c.owner)).scalars().all()
+            for owner in gone:
+                audit.record(connection, by, Act.JOB_DELETE, job_id, owner=owner)
+            return bool(gone)
 
-    def expire(self, seconds: float) -> list[str]:
-        """succeeded -> expired for jobs that ended longer than `seconds` ago; returns the ids of those moved here."""
-        old = sa.and_(jobs.c.state == "succeeded", jobs.c.finished_at < db_now() - seconds)
-        values: dict[str, Any] = {"outputs": {}, "stage": "expired", "manifest_key": None}
+    def expire(self, seconds: float | None) -> list[str]:
+        """succeeded -> expired for jobs that ended longer ago than their key keeps files; returns their ids.
+
+        `seconds` is for keys that don't say it, None: forever.
+        """
+        old = sa.and_(jobs.c.state == "succeeded", _outlived(seconds))
+        values: dict[str, Any] = {"outputs": {}, "previews": {}, "stage": "expired", "manifest_key": None}
         why = "the time to keep the stems is over"
         with self._moves.begin() as moving:
             found = moving.connection.execute(sa.select(jobs.c.id).where(old).order_by(jobs.c.id)).scalars().all()
@@ -199,6 +242,18 @@ class JobStore:
                 for job_id in found
             )
             return [job.id for job in moved if job]
+
+    def release(self, seconds: float) -> list[str]:
+        """Jobs that ended longer than `seconds` ago no longer keep their inputs for another try; returns their ids.
+
+        Nor do those that ended longer ago than their key keeps files. The caller erases the inputs.
+        """
+        ended = jobs.c.state.in_([str(JobState.FAILED), str(JobState.CANCELED)])
+        late = sa.or_(jobs.c.finished_at <= db_now() - seconds, _outlived(None))
+        old = sa.and_(ended, jobs.c.stored_bytes > 0, late)
+        release = jobs.update().where(old).values(stored_bytes=0).returning(jobs.c.id)
+        with translated(), self._engine.begin() as connection:
+            return list(connection.execute(release).scalars())
 
     def forget(self, seconds: float) -> int:
         """Delete the rows of jobs without stems (failed, canceled, expired) that ended longer than `seconds` ago.
@@ -255,6 +310,13 @@ class JobStore:
         """Count the waiting jobs again; see `fair_queue.recount`."""
         with translated(), self._engine.begin() as connection:
             fair_queue.recount(connection)
+
+
+def _outlived(seconds: float | None) -> sa.ColumnElement[bool]:
+    """Whether a job ended longer ago than its key keeps files, or than `seconds` where the key does not say it."""
+    own = sa.select(api_keys.c.retention_seconds).where(api_keys.c.id == jobs.c.owner).scalar_subquery()
+    kept = own if seconds is None else sa.func.coalesce(own, seconds)
+    return jobs.c.finished_at < db_now() - kept  # null, and so not true, where nobody says it
 
 
 def _asked(job: Job) -> str | None:

@@ -53,6 +53,7 @@ jobs = sa.Table(
     sa.Column("error_detail", PlainText),
     sa.Column("source", sa.JSON, nullable=False),
     sa.Column("outputs", sa.JSON, nullable=False),
+    sa.Column("previews", sa.JSON(none_as_null=True)),  # null: an earlier release has made the row
     sa.Column("facts", sa.JSON(none_as_null=True)),
     sa.Column("warnings", sa.JSON(none_as_null=True)),  # null: an earlier release has made the row
     sa.Column("owner", sa.String(64), nullable=False, server_default=""),
@@ -65,9 +66,12 @@ jobs = sa.Table(
     sa.Column("cost", sa.Double, nullable=False, server_default="1"),
     sa.Column("turn", sa.Double, nullable=False, server_default="0"),
     sa.Column("trace", sa.String(64)),
-    sa.Column("stored_bytes", sa.BigInteger, nullable=False, server_default="0"),  # of its inputs and outputs
+    sa.Column("stored_bytes", sa.BigInteger, nullable=False, server_default="0"),  # of its inputs, outputs and previews
     sa.Column("expected_at", sa.Double),
     sa.Column("retry_of", sa.String(32)),  # no foreign key: the job that is tried again may be deleted
+    sa.Column("workflow_id", sa.String(32)),  # no foreign key: SQLite can't add one to a table that is there
+    sa.Column("step", sa.String(200)),
+    sa.Index("jobs_by_workflow", "workflow_id", **_where("workflow_id IS NOT NULL")),
     sa.Index("jobs_by_cache_key", "cache_key"),
     sa.Index("jobs_in_line", "pool", "priority", "turn", "created_at", **_queued()),
     # finds the next job to publish without reading those that are published
@@ -76,6 +80,7 @@ jobs = sa.Table(
     sa.Index("jobs_by_state", "state", "created_at"),
     sa.Index("jobs_by_pool", "pool", "state", "finished_at"),
     sa.Index("jobs_by_owner", "owner", "created_at"),
+    sa.Index("jobs_failed", "finished_at", **_where("state = 'failed'")),
     # sums up what an owner stores without reading the jobs
     sa.Index("jobs_stored", "owner", "stored_bytes", **_where("stored_bytes > 0")),
 )
@@ -91,6 +96,39 @@ events = sa.Table(
     sa.Column("why", PlainText, nullable=False),
     sa.Column("worker", sa.String(256)),
     sa.Index("job_events_by_job", "job_id", "id"),
+    sa.Index("job_events_by_time", "at"),
+)
+
+# Graphs of jobs. `live` counts the jobs that have not ended, `failed` and `canceled` those that did so and count.
+workflows = sa.Table(
+    "workflows",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("owner", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("name", sa.String(512), nullable=False),
+    sa.Column("recipe", sa.String(64)),
+    sa.Column("spec", sa.JSON, nullable=False),
+    sa.Column("options", sa.JSON, nullable=False),
+    sa.Column("jobs", sa.Integer, nullable=False),
+    sa.Column("live", sa.Integer, nullable=False),
+    sa.Column("failed", sa.Integer, nullable=False),
+    sa.Column("canceled", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("ended_at", sa.Double),
+    sa.Column("request_id", sa.String(128)),
+    sa.Column("retry_of", sa.String(32)),
+    sa.Index("workflows_by_owner", "owner", "created_at"),
+    sa.Index("workflows_by_state", "state", "ended_at"),
+)
+
+# A job of a workflow waits for another one of it. The row goes when that one ends.
+job_waits = sa.Table(
+    "job_waits",
+    metadata,
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("waits_for", sa.String(32), primary_key=True),
+    sa.Index("job_waits_by_other", "waits_for"),
 )
 
 idempotency_keys = sa.Table(
@@ -122,6 +160,20 @@ api_keys = sa.Table(
     sa.Column("old_hash", sa.String(64)),  # of the secret before the last rotation
     sa.Column("old_until", sa.Double),
     sa.Column("waived", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("retention_seconds", sa.Double),  # of its jobs' files; null: what the settings say
+)
+
+# The sessions of pages: who has the cookie calls with the key. Neither the cookie's token nor the key's secret is here.
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("hash", sa.String(64), primary_key=True),  # of the token
+    sa.Column("key_id", sa.String(16), nullable=False),
+    sa.Column("key_hash", sa.String(64), nullable=False),  # of the secret that it was made with
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("expires_at", sa.Double, nullable=False),
+    sa.Index("sessions_by_key", "key_id", "created_at"),
+    sa.Index("sessions_by_end", "expires_at"),
 )
 
 uploads = sa.Table(
@@ -193,6 +245,7 @@ workers = sa.Table(
     sa.Column("models", sa.JSON, nullable=False),
     sa.Column("job_ids", sa.JSON, nullable=False),
     sa.Column("version", sa.String(32), nullable=False),
+    sa.Column("facts", sa.JSON(none_as_null=True)),  # null: a worker of an earlier release
     sa.Column("started_at", sa.Double, nullable=False),
     sa.Column("seen_at", sa.Double, nullable=False),
     sa.Column("expires_at", sa.Double, nullable=False),
@@ -231,6 +284,85 @@ webhook_secrets = sa.Table(
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("expires_at", sa.Double),
     sa.Index("webhook_secrets_by_owner", "owner"),
+)
+
+
+# Pools that take no new work.
+pool_drains = sa.Table(
+    "pool_drains",
+    metadata,
+    sa.Column("pool", sa.String(128), primary_key=True),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("why", sa.String(200), nullable=False),
+)
+
+# What admins did. No row refers to another table: the log stays when keys and jobs go.
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("via", sa.String(16), nullable=False),
+    sa.Column("actor", sa.String(200), nullable=False),
+    sa.Column("act", sa.String(32), nullable=False),
+    sa.Column("target", sa.String(200), nullable=False),
+    sa.Column("detail", sa.JSON, nullable=False),
+    sa.Column("request_id", sa.String(128)),
+    sa.Index("audit_by_time", "at"),
+    sa.Index("audit_by_target", "target", "id"),
+)
+
+# Every live process of the service, and what it runs with: `stemsvc check parity` compares them.
+processes = sa.Table(
+    "processes",
+    metadata,
+    sa.Column("id", sa.String(256), primary_key=True),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("facts", sa.JSON, nullable=False),
+    sa.Column("started_at", sa.Double, nullable=False),
+    sa.Column("seen_at", sa.Double, nullable=False),
+    sa.Column("expires_at", sa.Double, nullable=False),
+    sa.Index("processes_by_end", "expires_at"),
+)
+
+
+# What clients said and were told. `revision` counts the writes of a conversation, `messages` its messages so far; a
+# message has the revision that wrote it last.
+conversations = sa.Table(
+    "conversations",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("owner", sa.String(64), nullable=False),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("auto_run", sa.Boolean, nullable=False),
+    sa.Column("state", sa.JSON, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("messages", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("updated_at", sa.Double, nullable=False),
+    sa.Index("conversations_by_owner", "owner", "updated_at"),
+    sa.Index("conversations_by_time", "updated_at"),
+)
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column(
+        "conversation_id", sa.String(32), sa.ForeignKey(conversations.c.id, ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("text", PlainText, nullable=False),
+    sa.Column("body", sa.JSON, nullable=False),
+    sa.Column("workflow_id", sa.String(32)),  # no foreign key: the workflow may be deleted
+    sa.Column("client_key", sa.String(300)),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Index(
+        "messages_by_client_key", "conversation_id", "client_key", unique=True, **_where("client_key IS NOT NULL")
+    ),
+    sa.Index("messages_by_revision", "conversation_id", "revision", "number"),
 )
 
 

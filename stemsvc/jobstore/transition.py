@@ -6,22 +6,23 @@ notified when a later transaction finds that the end was stored.
 
 from __future__ import annotations
 
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from stemsvc.accounts.webhooks import receiver
 from stemsvc.errors import TransientError
+from stemsvc.jobs.pools import INPUTS
 from stemsvc.jobs.record import ENDS, MOVES, WITHOUT_FILES, Job, JobState
 from stemsvc.jobstore import fair_queue
+from stemsvc.jobstore.announcements import announce
 from stemsvc.jobstore.engine import reading, translated
-from stemsvc.jobstore.rows import append, find, to_job
-from stemsvc.jobstore.tables import db_now, jobs, usage, webhook_deliveries
+from stemsvc.jobstore.handover import Copies, Handover
+from stemsvc.jobstore.rows import append, bytes_of, find, to_job
+from stemsvc.jobstore.tables import db_now, jobs, usage
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Transaction:
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
         self.moved: list[Moved] = []
+        self._handover = Handover(connection, self._end_waiting)
 
     def transition(
         self,
@@ -62,9 +64,10 @@ class Transaction:
     ) -> Job | None:
         """Move the one job that `which` matches from `old` to `new`; None where it is no longer in `old`.
 
-        `values` are further columns of its row, `account` those of its account. A move into or out of a queue updates
-        the queue's counts. A move to an end closes the account and records the webhook that the client asked for. A job
-        that keeps no files stores no bytes.
+        A caller that ends a job calls `handover.prepare` before it locks any row. `values` are further columns of its
+        row, `account` those of its account. A move into or out of a queue updates the queue's counts. A move to an end
+        closes the account, records the webhook that the client asked for, and goes on with the job's workflow. A job
+        without files stores no bytes but those that it keeps for another try.
         """
         if new not in MOVES[old]:
             raise AssertionError(f"{old} -> {new} is not a legal move")
@@ -74,8 +77,11 @@ class Transaction:
         if row is None:
             return None
         job = to_job(row)
+        if kept := bytes_of(job.kept_inputs):
+            self.connection.execute(jobs.update().where(jobs.c.id == job.id).values(stored_bytes=kept))
+            job = replace(job, stored_bytes=kept)
         text = why if isinstance(why, str) else why(job)
-        if JobState.QUEUED in (old, new):
+        if JobState.QUEUED in (old, new) and job.pool != INPUTS:
             change = 1 if new is JobState.QUEUED else -1
             published = 0 if job.published_at is None else change
             place = fair_queue.Place(job.pool, job.priority, job.owner)
@@ -86,7 +92,20 @@ class Transaction:
             self.connection.execute(usage.update().where(usage.c.job_id == job.id).values(closed))
             announce(self.connection, job, f"job.{new}")
         self.moved.append(Moved(job, old, text))
+        if new in ENDS and job.workflow_id is not None:
+            self._handover.ended(job)
         return job
+
+    def serve(self, job_id: str, other: Job | None, other_id: str) -> None:
+        """Serve a job of a workflow that waits in vain; see `Handover.mend`."""
+        self._handover.mend(job_id, other, other_id)
+
+    def share(self, job: Job, copies: Copies) -> None:
+        """Serve the jobs that wait for what this one has fetched; see `Handover.fetched`."""
+        self._handover.fetched(job, copies)
+
+    def _end_waiting(self, job_id: str, new: JobState, why: str, values: Mapping[str, Any]) -> None:
+        self.transition(jobs.c.id == job_id, JobState.QUEUED, new, why, values=values)
 
 
 class Moves:
@@ -151,24 +170,3 @@ class Moves:
 
 def _same_end(job: Job, ended: Job) -> bool:
     return job.state is ended.state and job.attempt == ended.attempt and job.error_code == ended.error_code
-
-
-def announce(connection: sa.Connection, job: Job, type: str) -> None:
-    """Record a webhook of this type for delivery, where the job's client asked for it."""
-    url = job.envelope.webhook_url
-    if not url or type not in job.envelope.webhook_events:
-        return
-    values = {
-        "id": f"msg_{uuid.uuid4().hex}",
-        "job_id": job.id,
-        "owner": job.owner,
-        "url": url,
-        "host": receiver(url),
-        "type": type,
-        "state": "pending",
-        "attempt": 0,
-        "created_at": db_now(),
-        "first_at": db_now(),
-        "next_at": db_now(),
-    }
-    connection.execute(webhook_deliveries.insert().values(values))

@@ -73,6 +73,29 @@ class Usage:
                 account.device_seconds += float(row["device"])
         return list(found.values())
 
+    def periods(self, since: float, until: float, step: float, owner: str | None = None) -> dict[int, Account]:
+        """What was used in each period of `step` seconds, by the period's number since the epoch.
+
+        An owner's jobs count, or everybody's, that were accepted from `since` on and before `until`. A period without a
+        job is left out.
+        """
+        which = [usage.c.accepted_at >= since, usage.c.accepted_at < until]
+        if owner is not None:
+            which.append(usage.c.owner == owner)
+        number = usage.c.accepted_at / step  # SQLite's cast cuts, PostgreSQL's rounds
+        period = sa.cast(number if self._engine.dialect.name == "sqlite" else sa.func.floor(number), sa.BigInteger)
+        audio = sa.case((usage.c.state == "succeeded", usage.c.track_seconds), else_=0.0)
+        columns = (sa.func.count(), sa.func.sum(audio), sa.func.sum(usage.c.device_seconds))
+        query = sa.select(period, usage.c.state, *columns).where(*which).group_by(period, usage.c.state)
+        found: dict[int, Account] = {}
+        with reading(self._engine) as connection:
+            for number, state, count, seconds, device in connection.execute(query).all():
+                account = found.setdefault(int(number), Account(owner or ""))
+                account.jobs[state] = int(count)
+                account.audio_seconds += float(seconds)
+                account.device_seconds += float(device)
+        return found
+
     def forget(self, seconds: float) -> int:
         """Delete accounts of jobs that ended longer than `seconds` ago; returns how many."""
         with translated(), self._engine.begin() as connection:

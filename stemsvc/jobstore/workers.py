@@ -6,24 +6,30 @@ import re
 import threading
 import time
 from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.fair_queue import upsert
-from stemsvc.jobstore.tables import db_now, workers
+from stemsvc.jobstore.tables import db_now, jobs, pool_drains, workers
 
 KNOWN_SECONDS = 1.0  # for so long `slots` answers from memory
 FORGET_SECONDS = 86400.0
 _NAME = re.compile(r"(.*\.[0-9a-f]{16})\.\d+:\d+")  # `workers.host.identity` makes it; before it was `host:pid`
 OF_0_1 = ("separate",)  # the kinds of a worker that reports none: it is of release 0.1
+MAIN = "main"  # among the facts of a pool process: the name of its worker's main process
+_SIGNS = sa.select(workers.c.id, workers.c.seen_at, workers.c.expires_at, workers.c.facts)
 
 
 @dataclass(frozen=True)
 class Worker:
-    """What a pool process reports of itself; `slots` is how many jobs it runs at a time."""
+    """What a worker's process reports of itself; `slots` is how many jobs it runs at a time.
+
+    The main process of pool processes runs none, and serves no pool.
+    """
 
     id: str  # as leases and timelines name it
     pools: tuple[str, ...]
@@ -35,6 +41,9 @@ class Worker:
     job_ids: tuple[str, ...] = ()
     version: str = ""
     kinds: tuple[str, ...] | None = None  # that it can do; None: release 0.1, which can only separate
+    facts: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # of its machine and installation: `workers.host.capabilities`
 
 
 @dataclass(frozen=True)
@@ -46,10 +55,39 @@ class Seen:
     seen_at: float
 
 
+@dataclass(frozen=True)
+class AtWork:
+    """What a worker does: a job, and the step of a workflow that it is, where it is one."""
+
+    job_id: str
+    kind: str
+    stage: str
+    fraction: float
+    workflow_id: str | None
+    step: str | None
+
+
 def machine(worker: str) -> str:
     """Where a worker runs, by its name: the machine or container, in one run of its kernel."""
     found = _NAME.fullmatch(worker)
     return found[1] if found else worker.rpartition(":")[0]
+
+
+def died_whole(connection: sa.Connection, process: str) -> bool:
+    """Whether a silent pool process fell silent together with the whole worker that it belongs to.
+
+    Its worker's main process tells: that one reports too, and reports on where a pool process alone is gone. A process
+    of an earlier release names no main process. For it the others of its machine tell: none of them may live.
+    """
+    own = connection.execute(_SIGNS.where(workers.c.id == process)).one_or_none()
+    main = own.facts.get(MAIN) if own is not None and own.facts else None
+    if own is None or main is None:
+        signs = connection.execute(sa.select(workers.c.id, workers.c.expires_at > db_now())).all()
+        of_machine = [bool(lives) for name, lives in signs if machine(name) == machine(process)]
+        return bool(of_machine) and not any(of_machine)
+    reported = connection.execute(sa.select(workers.c.seen_at).where(workers.c.id == main)).scalar()
+    missed = (own.expires_at - own.seen_at) / 2  # more than one beat, fewer than two: they don't beat at one moment
+    return reported is None or reported <= own.seen_at + missed
 
 
 class Workers:
@@ -83,15 +121,23 @@ class Workers:
             connection.execute(workers.update().where(workers.c.id == worker_id).values(expires_at=db_now()))
 
     def living(self) -> list[Seen]:
-        """The live workers, by id."""
-        query = sa.select(workers).where(workers.c.expires_at > db_now()).order_by(workers.c.id)
+        """The live workers that run jobs, by id."""
+        live = sa.and_(workers.c.expires_at > db_now(), workers.c.slots > 0)
+        query = sa.select(workers).where(live).order_by(workers.c.id)
         with reading(self._engine) as connection:
             return [_seen(dict(row)) for row in connection.execute(query).mappings()]
+
+    def at_work(self, job_ids: Collection[str]) -> dict[str, AtWork]:
+        """What those jobs are now, by id; those that don't exist are left out."""
+        columns = (jobs.c.id, jobs.c.kind, jobs.c.stage, jobs.c.fraction, jobs.c.workflow_id, jobs.c.step)
+        with reading(self._engine) as connection:
+            found = connection.execute(sa.select(*columns).where(jobs.c.id.in_(list(job_ids)))).all()
+        return {row.id: AtWork(*row) for row in found}
 
     def slots(self, kind: str | None = None) -> dict[str, int]:
         """By pool, how many jobs its live workers run at a time; with `kind`, only workers that can do it count.
 
-        The numbers are at most `KNOWN_SECONDS` old.
+        A drained pool has none, because its workers take no job. The numbers are at most `KNOWN_SECONDS` old.
         """
         with self._guard:
             if time.monotonic() >= self._known_until:
@@ -102,7 +148,9 @@ class Workers:
         query = sa.select(workers.c.pools, workers.c.slots, workers.c.kinds).where(workers.c.expires_at > db_now())
         found: defaultdict[str | None, Counter[str]] = defaultdict(Counter)
         with reading(self._engine) as connection:
-            for pools, slots, kinds in connection.execute(query).all():
+            drained = set(connection.execute(sa.select(pool_drains.c.pool)).scalars())
+            for named, slots, kinds in connection.execute(query).all():
+                pools = [pool for pool in named if pool not in drained]
                 for kind in (None, *(OF_0_1 if kinds is None else kinds)):
                     found[kind].update(dict.fromkeys(pools, slots))
         return {kind: dict(counter) for kind, counter in found.items()}
@@ -131,5 +179,6 @@ def _seen(row: dict[str, Any]) -> Seen:
     row.pop("expires_at")
     for name in ("pools", "models", "job_ids"):
         row[name] = tuple(row[name])
+    row["facts"] = row["facts"] or {}
     row["kinds"] = None if row["kinds"] is None else tuple(row["kinds"])
     return Seen(Worker(**row), started_at, seen_at)

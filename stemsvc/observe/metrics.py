@@ -21,8 +21,8 @@ from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from stemsvc.errors import BadSetting, PortTaken, StemsvcError
-from stemsvc.folders import LOCK, sweep
+from stemsvc.errors import BadSetting, StemsvcError
+from stemsvc.host.folders import LOCK, sweep
 from stemsvc.observe.harmless import harmless
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30)  # seconds
@@ -118,11 +118,22 @@ _memory_bytes = _Once(
 _http_seconds = _Once(
     lambda: Histogram(
         "stemsvc_http_seconds",
-        "Seconds until a request's answer begins",
+        "Seconds until a request's answer begins, without those in which it waits for its client or for a job",
         ("method", "route", "status"),
         buckets=BUCKETS,
     )
 )
+_open_streams = _Once(
+    lambda: Gauge("stemsvc_open_streams", "Event streams and requests that wait for jobs", multiprocess_mode="livesum")
+)
+_webhook_tries = _Once(lambda: Counter("stemsvc_webhook_tries", "Tries to deliver webhooks, by outcome", ("outcome",)))
+# Only a dispatcher sweeps, and it has no children: these two stay in its memory.
+_swept_at = _Once(
+    lambda: Gauge(
+        "stemsvc_sweep_timestamp_seconds", "When the last whole sweep ended, or its process began", ("sweep",)
+    )
+)
+_sweep_interval = _Once(lambda: Gauge("stemsvc_sweep_interval_seconds", "Pause between two sweeps", ("sweep",)))
 storage_seconds = _Once(
     lambda: Histogram(
         "stemsvc_storage_seconds", "Seconds of a call to the storage", ("operation", "outcome"), buckets=BUCKETS
@@ -183,8 +194,27 @@ def model_dropped(model: str, device: str) -> None:
 
 @harmless()
 def answered(method: str, route: str, status: int, seconds: float) -> None:
-    """Observe the seconds until a request's answer began."""
+    """Observe the seconds that a request's answer took to begin."""
     _http_seconds().labels(method, route, str(status)).observe(seconds)
+
+
+@harmless()
+def streams_opened(number: int) -> None:
+    """Count event streams that open; negative: that end."""
+    _open_streams().inc(number)
+
+
+@harmless()
+def webhook_tried(outcome: str) -> None:
+    """Count a try to deliver a webhook: `delivered` or `failed`."""
+    _webhook_tries().labels(outcome).inc()
+
+
+@harmless()
+def swept(sweep: str, interval: float) -> None:
+    """Note that a sweep, which is made every `interval` seconds, is whole now; or that its process begins."""
+    _swept_at().labels(sweep).set_to_current_time()
+    _sweep_interval().labels(sweep).set(interval)
 
 
 def timed(operation: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -231,22 +261,6 @@ def folder_for_children(data_dir: Path) -> dict[str, str]:
     os.set_inheritable(lock, True)
     fcntl.flock(lock, fcntl.LOCK_EX)
     return {FOLDER: str(folder)}
-
-
-def serve(host: str, port: int) -> None:
-    """Serve the metrics of this process and its children on that port; 0: not at all.
-
-    Raises `FatalError` `port_taken`.
-    """
-    if not port:
-        return
-    from prometheus_client import start_http_server
-
-    try:
-        start_http_server(port, host, registry())
-    except OSError as error:
-        detail = f"metrics can't be shown on {host}:{port}: {error.strerror}"
-        raise PortTaken(detail) from error
 
 
 def registry() -> CollectorRegistry:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import unquote
 
 import structlog
 from opentelemetry import context, trace
@@ -31,32 +32,46 @@ _guard = threading.Lock()
 _provider: TracerProvider | None = None
 
 
-def configure_traces(service: str, endpoint: str, share: float, exporter: SpanExporter | None = None) -> None:
+def configure_traces(
+    service: str, endpoint: str, share: float, exporter: SpanExporter | None = None, headers: str = ""
+) -> None:
     """Send `share` of this process's traces to the collector at `endpoint`; where it is empty, keep none.
 
-    Call it once in each process, after any fork.
+    `headers` go with each request to it, as `read_headers` takes them. Call it once in each process, after any fork.
     """
     global _provider
     with _guard:
         if _provider is not None:
             return
-        resource = Resource.create(
-            {
-                "service.name": f"stemsvc-{service}",
-                "service.version": version("stemsvc"),
-                "service.namespace": "stemsvc",
-            }
-        )
         sampler: Sampler = ALWAYS_OFF
         if endpoint or exporter:
             sampler = ParentBased(TraceIdRatioBased(share))
-        _provider = TracerProvider(sampler=sampler, resource=resource, shutdown_on_exit=True)
+        _provider = TracerProvider(sampler=sampler, resource=resource(service), shutdown_on_exit=True)
         if exporter is None and endpoint:
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-            exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=5)
+            exporter = OTLPSpanExporter(
+                endpoint=f"{endpoint.rstrip('/')}/v1/traces", headers=read_headers(headers), timeout=5
+            )
         if exporter is not None:
             _provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1000))
+
+
+def resource(service: str) -> Resource:
+    """What OpenTelemetry says of this process: which of our services it is, and of which release."""
+    return Resource.create(
+        {
+            "service.name": f"stemsvc-{service}",
+            "service.version": version("stemsvc"),
+            "service.namespace": "stemsvc",
+        }
+    )
+
+
+def read_headers(text: str) -> dict[str, str]:
+    """Headers written as OpenTelemetry's own variable has them: `name=value,name=value`, values percent-encoded."""
+    found = (part.partition("=") for part in text.split(",") if part.strip())
+    return {name.strip().lower(): unquote(value.strip()) for name, _, value in found}
 
 
 @harmless()

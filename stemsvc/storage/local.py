@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -61,9 +61,15 @@ class LocalStorage:
 
     receives = True
 
-    def __init__(self, root: Path, key: bytes, public_url: str = "", draft_seconds: float = DRAFT_SECONDS) -> None:
+    def __init__(
+        self,
+        root: Path,
+        key: bytes | Callable[[], Sequence[bytes]],
+        public_url: str = "",
+        draft_seconds: float = DRAFT_SECONDS,
+    ) -> None:
         self._root = root
-        self._signer = Signer(key, public_url)
+        self._signer = Signer((lambda: [key]) if isinstance(key, bytes) else key, public_url)
         self._draft_seconds = draft_seconds
 
     @timed("put")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 import boto3
 import structlog
@@ -29,9 +29,11 @@ from stemsvc.storage.base import ATTEMPTS, SignedPut, scratch_errors
 from stemsvc.storage.disposition import attachment
 from stemsvc.storage.endpoint_clock import CLOCK, follow
 from stemsvc.storage.ranges import Ranges
+from stemsvc.storage.s3_options import ObjectOptions
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
 log = structlog.get_logger()
 PART_BYTES = 16 * 1024 * 1024  # R2 requires parts of equal size, except the last; boto3 makes such parts
@@ -43,6 +45,7 @@ DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Unauth
 MISSING_BUCKET = {"NoSuchBucket"}
 MISSING_OBJECT = {"NoSuchKey", "404", "NotFound"}
 ABORTED = {"NoSuchUpload"}
+Credentials = tuple[str | None, str | None]  # key id and secret; both None: boto3 searches for them
 UNKNOWN_CALL = {"NotImplemented", "MethodNotAllowed", "501", "405"}
 DRAFT_SECONDS = 86400.0  # no write lasts longer; an upload in parts that is older has lost its writer
 
@@ -86,6 +89,8 @@ def _from_response(error: ClientError, bucket: str) -> StemsvcError:
 class S3Storage:
     """`Storage` in one bucket. The client is made at first use and shared between threads.
 
+    `credentials` says before each call which key and secret count, in place of the two given.
+    `options` say how objects lie in the bucket; keys are without its prefix. `addressing` is `path`, `virtual`, `auto`.
     `draft_seconds` is the least age of an upload in parts that `clear_drafts` aborts. A call is tried `attempts` times.
     """
 
@@ -101,15 +106,20 @@ class S3Storage:
         secret_access_key: str | None = None,
         draft_seconds: float = DRAFT_SECONDS,
         attempts: int = ATTEMPTS,
+        credentials: Callable[[], Credentials] | None = None,
+        options: ObjectOptions | None = None,
+        addressing: str = "auto",
     ) -> None:
         self._bucket = bucket
         self._endpoint_url = endpoint_url
         self._public_endpoint_url = public_endpoint_url or endpoint_url
         self._region = "us-east-1" if region == "auto" and endpoint_url is None else region
-        self._access_key_id = access_key_id
-        self._secret_access_key = secret_access_key
+        self._credentials = credentials or (lambda: (access_key_id, secret_access_key))
+        self._used: Credentials = (None, None)
         self._draft_seconds = draft_seconds
         self._attempts = attempts
+        self._options = options or ObjectOptions()
+        self._addressing = addressing
         self._clients: dict[str | None, S3Client] = {}
         self._lock = threading.Lock()
 
@@ -120,7 +130,11 @@ class S3Storage:
         with translated(self._bucket):
             client = self._client(self._endpoint_url)
             client.upload_fileobj(
-                cast(BinaryIO, counted), self._bucket, key, ExtraArgs={"ContentType": content_type}, Config=_transfer()
+                cast(BinaryIO, counted),
+                self._bucket,
+                self._place(key),
+                ExtraArgs={"ContentType": content_type, **self._options.arguments},
+                Config=_transfer(),
             )
         return counted.count
 
@@ -128,14 +142,14 @@ class S3Storage:
     def fetch(self, key: str, path: Path) -> None:
         """See `Storage.fetch`."""
         with translated(self._bucket), scratch_errors():
-            self._client(self._endpoint_url).download_file(self._bucket, key, str(path))
+            self._client(self._endpoint_url).download_file(self._bucket, self._place(key), str(path))
 
     @timed("open")
     def open(self, key: str) -> BinaryIO:
         """See `Storage.open`: read by ranges."""
         with translated(self._bucket):
             client = self._client(self._endpoint_url)
-            size = int(client.head_object(Bucket=self._bucket, Key=key)["ContentLength"])
+            size = int(client.head_object(Bucket=self._bucket, Key=self._place(key))["ContentLength"])
 
         return cast(BinaryIO, Ranges(size, lambda first, last: self._range(key, first, last)))
 
@@ -148,7 +162,8 @@ class S3Storage:
         """The bytes of a range, both ends included."""
         with translated(self._bucket):
             client = self._client(self._endpoint_url)
-            return client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={first}-{last}")["Body"].read()
+            place = self._place(key)
+            return client.get_object(Bucket=self._bucket, Key=place, Range=f"bytes={first}-{last}")["Body"].read()
 
     @timed("delete")
     def delete(self, prefix: str) -> int:
@@ -156,7 +171,7 @@ class S3Storage:
         keys = self.keys(prefix)
         with translated(self._bucket):
             for first in range(0, len(keys), 1000):  # the most that one call takes
-                objects = [{"Key": key} for key in keys[first : first + 1000]]
+                objects = [{"Key": self._place(key)} for key in keys[first : first + 1000]]
                 client = self._client(self._endpoint_url)
                 client.delete_objects(Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True})  # type: ignore[typeddict-item]
         self._abort_uploads(prefix, datetime.max.replace(tzinfo=UTC))
@@ -173,7 +188,9 @@ class S3Storage:
         count = 0
         with translated(self._bucket):
             client = self._client(self._endpoint_url)
-            pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=prefix)
+            pages = client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self._bucket, Prefix=self._place(prefix)
+            )
             try:
                 for each in [upload for page in pages for upload in page.get("Uploads", [])]:
                     if each["Initiated"] < before:
@@ -197,8 +214,9 @@ class S3Storage:
         """See `Storage.sizes`."""
         with translated(self._bucket):
             pages = self._client(self._endpoint_url).get_paginator("list_objects_v2")
-            found = pages.paginate(Bucket=self._bucket, Prefix=prefix)
-            sizes = {item["Key"]: int(item["Size"]) for page in found for item in page.get("Contents", [])}
+            found = pages.paginate(Bucket=self._bucket, Prefix=self._place(prefix))
+            own = len(self._options.prefix)
+            sizes = {item["Key"][own:]: int(item["Size"]) for page in found for item in page.get("Contents", [])}
             return dict(sorted(sizes.items()))
 
     def keys(self, prefix: str) -> list[str]:
@@ -209,7 +227,7 @@ class S3Storage:
         """See `Storage.signed_url`: a presigned GET."""
         params = {
             "Bucket": self._bucket,
-            "Key": key,
+            "Key": self._place(key),
             "ResponseContentDisposition": attachment(filename),
             "ResponseContentType": content_type,
         }
@@ -220,22 +238,24 @@ class S3Storage:
     def signed_put(self, key: str, seconds: int, max_bytes: int, bytes: int | None = None) -> SignedPut:
         """See `Storage.signed_put`: a presigned PUT. S3 enforces the announced `bytes`, but not `max_bytes`.
 
-        The type is not signed: a client that sends another one, or none, stores the same bytes.
+        The type is not signed: a client that sends another one, or none, stores the same bytes. What the options say of
+        objects is signed, and must be sent.
         """
-        params: dict[str, object] = {"Bucket": self._bucket, "Key": key}
+        params: dict[str, object] = {"Bucket": self._bucket, "Key": self._place(key), **self._options.arguments}
         if bytes is not None:
             params["ContentLength"] = bytes
         with translated(self._bucket):
             client = self._client(self._public_endpoint_url)
             url = client.generate_presigned_url("put_object", Params=params, ExpiresIn=seconds)
-        return SignedPut(url, {"Content-Type": PUT_TYPE})
+        return SignedPut(url, {"Content-Type": PUT_TYPE, **self._options.headers})
 
     @timed("size")
     def size(self, key: str) -> int | None:
         """See `Storage.size`."""
         with translated(self._bucket):
             try:
-                return int(self._client(self._endpoint_url).head_object(Bucket=self._bucket, Key=key)["ContentLength"])
+                client = self._client(self._endpoint_url)
+                return int(client.head_object(Bucket=self._bucket, Key=self._place(key))["ContentLength"])
             except ClientError as error:
                 if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
                     return None
@@ -248,9 +268,15 @@ class S3Storage:
         with translated(self._bucket):
             try:
                 client = self._client(self._endpoint_url)
-                client.copy({"Bucket": self._bucket, "Key": source}, self._bucket, target, Config=whole)
+                origin: CopySourceTypeDef = {"Bucket": self._bucket, "Key": self._place(source)}
+                client.copy(origin, self._bucket, self._place(target), ExtraArgs=self._copied(), Config=whole)
             except KeyError as error:  # some endpoints answer 200 to the copy of a part, and mean something else
                 raise StorageUnavailable("the S3 endpoint's answer to a copy can't be read") from error
+
+    def _copied(self) -> dict[str, str]:
+        """What a copy is told: without the directive it has the tags of its source, and ours are refused."""
+        found = self._options.arguments
+        return {**found, "TaggingDirective": "REPLACE"} if "Tagging" in found else found
 
     def check_room(self, bytes: int) -> None:
         """See `Storage.check_room`: never raises, because a bucket does not report its free space."""
@@ -266,15 +292,25 @@ class S3Storage:
                     raise StorageMissing(f"the bucket {self._bucket!r} does not exist") from error
                 raise
 
+    def client(self) -> S3Client:
+        """The client of the endpoint that the service itself calls."""
+        return self._client(self._endpoint_url)
+
+    def _place(self, key: str) -> str:
+        """Where an object lies in the bucket."""
+        return self._options.prefix + key
+
     def _client(self, endpoint: str | None) -> S3Client:
         with self._lock:
+            if (given := self._credentials()) != self._used:
+                self._clients, self._used = {}, given  # what is under way ends with the old ones
             if endpoint not in self._clients:
                 made = boto3.session.Session().client(
                     "s3",
                     endpoint_url=endpoint,
                     region_name=self._region,
-                    aws_access_key_id=self._access_key_id,
-                    aws_secret_access_key=self._secret_access_key,
+                    aws_access_key_id=given[0],
+                    aws_secret_access_key=given[1],
                     config=Config(
                         signature_version="s3v4",
                         # R2 answers `Unauthorized` to the checksums that newer SDKs add by default
@@ -283,12 +319,17 @@ class S3Storage:
                         retries={"mode": "standard", "max_attempts": self._attempts},
                         connect_timeout=5,
                         read_timeout=60,
-                        s3={"addressing_style": "path" if endpoint else "auto"},
+                        s3={"addressing_style": self._style(endpoint)},
                     ),
                 )
                 follow(made)
                 self._clients[endpoint] = made
             return self._clients[endpoint]
+
+    def _style(self, endpoint: str | None) -> Literal["auto", "path", "virtual"]:
+        if self._addressing == "virtual":
+            return "virtual"
+        return "path" if self._addressing == "path" or endpoint else "auto"
 
 
 def _transfer() -> TransferConfig:

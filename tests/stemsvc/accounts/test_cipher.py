@@ -13,10 +13,12 @@ from pydantic import SecretStr
 from stemsvc.accounts.cipher import Cipher, is_encrypted, new_key, open_cipher
 from stemsvc.cli.main import main
 from stemsvc.errors import BadSetting, SecretUnreadable
+from stemsvc.host import secret_files
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.engine import connect, migrate
+from stemsvc.jobstore.engine import connect
 from stemsvc.jobstore.tables import webhook_secrets
 from stemsvc.settings import Settings
+from tests.schema import fresh_schema
 
 OLD, NEW = new_key(), new_key()
 
@@ -84,7 +86,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path / 'jobs.sqlite'}"
     if request.param == "postgresql":
         url = str(request.getfixturevalue("postgres_url"))
-    migrate(url)
+    fresh_schema(url)
     return url
 
 
@@ -158,3 +160,17 @@ def test_an_operator_changes_the_key(folder: Path, monkeypatch: pytest.MonkeyPat
     assert "1 secrets are in clear" in run("secrets", "decrypt").stdout
     monkeypatch.delenv("STEMSVC_SECRET_KEY")
     assert run("webhooks", "secret").stdout.strip() == secret
+
+
+def test_a_changed_file_of_keys_is_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secret_files, "LOOK_SECONDS", 0.0)
+    monkeypatch.setenv("STEMSVC_SECRET_KEY_FILE", str(tmp_path / "key"))
+    (tmp_path / "key").write_text(OLD)
+    running = open_cipher(Settings(database_url="sqlite://"))
+    stored = running.encrypt("whsec_abc")
+    (tmp_path / "key").write_text(f"{NEW},{OLD}\n")
+
+    assert running.decrypt(stored) == "whsec_abc"
+    assert cipher(NEW).decrypt(running.encrypt("whsec_def")) == "whsec_def"
+    (tmp_path / "key").write_text("no key")
+    assert cipher(NEW).decrypt(running.encrypt("whsec_ghi")) == "whsec_ghi"

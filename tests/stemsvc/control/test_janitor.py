@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,11 +12,12 @@ import pytest
 from stemsvc.control.janitor import Janitor
 from stemsvc.jobs.record import Job, JobState, Lease, input_key, new_job_id
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.engine import migrate
+from stemsvc.jobstore.conversations import Conversation
 from stemsvc.jobstore.uploads import Upload
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage, open_storage
 from stemsvc.storage.local import LocalStorage
+from tests.schema import fresh_schema
 from tests.specs import job_of, spec_of
 
 
@@ -60,7 +62,7 @@ class World:
 @pytest.fixture
 def world(settings: Settings) -> Iterator[World]:
     settings.data_dir.mkdir()
-    migrate(settings.resolved_database_url)
+    fresh_schema(settings.resolved_database_url)
     store = JobStore(settings.resolved_database_url)
     yield World(store, open_storage(settings))
     store.close()
@@ -110,12 +112,13 @@ def test_what_a_row_has_no_use_for_goes_at_once(world: World) -> None:
     world.put(f"{first.prefix}/vocals.flac")
     world.store.leases.give_back(first, "worker gone", -1)
     world.lease(running)
-    world.store.cancel(world.job().id, "by the client")
+    canceled = world.job()
+    world.store.cancel(canceled.id, "by the client")
     done, stem = world.finished()
     world.put(done.inputs[0].key)
     world.janitor().sweep()
 
-    assert world.storage.keys("") == sorted([running.inputs[0].key, stem])
+    assert world.storage.keys("") == sorted([running.inputs[0].key, stem, canceled.inputs[0].key])
 
 
 def test_a_file_without_a_row_goes_once_it_has_been_so_for_a_while(world: World) -> None:
@@ -176,3 +179,14 @@ def test_drafts_of_dead_writers_go(world: World) -> None:
     world.storage._draft_seconds = 0.0
     world.janitor().sweep()
     assert [path for path in root.rglob("*") if path.is_file()] == [root / used]
+
+
+def test_conversations_are_erased_after_their_time_alone(world: World) -> None:
+    world.store.conversations.add(Conversation("a", "me"))
+    world.janitor().sweep()  # 0: for ever
+    assert world.store.conversations.get("a") is not None
+    janitor = world.janitor()
+    janitor.conversations_ttl = 0.001
+    time.sleep(0.01)  # SQLite's clock ticks in milliseconds
+    janitor.sweep()
+    assert world.store.conversations.get("a") is None

@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from stemsvc.control.overdue import find_stuck
 from stemsvc.control.services import Services, open_services
 from stemsvc.jobs.record import Job, JobState, input_key, new_job_id
-from stemsvc.jobstore.engine import connect, migrate
+from stemsvc.jobstore.engine import connect
 from stemsvc.jobstore.tables import jobs
 from stemsvc.settings import Settings
 from tests.processes import plain_environment, stemsvc
+from tests.schema import fresh_schema
 from tests.specs import job_of, spec_of
 
 POOL = "separate.demo.cpu"
@@ -25,7 +26,7 @@ POOL = "separate.demo.cpu"
 def services(settings: Settings, redis_url: str) -> Iterator[Services]:
     settings.data_dir.mkdir()
     settings = settings.model_copy(update={"broker_url": redis_url, "publish_ahead": 3})
-    migrate(settings.resolved_database_url)
+    fresh_schema(settings.resolved_database_url)
     services = open_services(settings)
     yield services
     services.close()

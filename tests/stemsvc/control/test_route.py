@@ -9,6 +9,7 @@ from stemsvc.control.publish import Sender
 from stemsvc.control.route import Router, choose_pool
 from stemsvc.errors import TransientError, UsageError
 from stemsvc.jobs.pools import Pool, single
+from stemsvc.jobs.record import JobState, input_key, new_job_id
 from stemsvc.jobs.spec import JobSpec
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
@@ -16,10 +17,11 @@ from stemsvc.jobstore.workers import Worker
 from stemsvc.kinds.base import Needs
 from stemsvc.kinds.limits import Limits
 from stemsvc.kinds.separate.kind import KIND, SeparateParams, separation
-from stemsvc.models.catalog import ModelEntry, load_catalog
+from stemsvc.models.catalog import load_catalog
+from stemsvc.models.entry import ModelEntry
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
-from tests.specs import spec_of
+from tests.specs import job_of, spec_of
 from tests.stemsvc.conftest import sqlite_of
 from tests.stemsvc.control.parts import OPTIONS, accept, make, upload
 
@@ -179,3 +181,43 @@ def test_where_no_pool_has_a_worker_and_that_is_refused_it_is_refused(store: Job
         acceptance.accept([upload()], open_spec(), Request())
 
     assert caught.value.code == "no_live_pool"
+
+
+def test_the_reason_names_pools_that_can_not_do_it() -> None:
+    entry = load_catalog().get("htdemucs")
+    small = single("htdemucs", "cuda", entry.memory_mb - 1)
+    brief = single("htdemucs", "cuda:1").model_copy(update={"time_limit": 5.0})
+    bare, able = single("htdemucs", "cuda:2"), single("htdemucs", "cpu")
+    slots = {able.name: 1}
+    pools, present = [small, brief, bare, able], {**slots, bare.name: 1}
+    choice = choose_pool(pools, "separate", needs(entry), "auto", seconds=9.0, slots=slots, present=present)
+
+    assert choice.pool == able
+    assert choice.why == (
+        "device auto: separate.htdemucs.cpu is the only one with a live worker"
+        f"; not separate.htdemucs.cuda: it has {entry.memory_mb - 1} MB of {entry.memory_mb}"
+        "; not separate.htdemucs.cuda:1: it allows 5 s"
+        "; not separate.htdemucs.cuda:2: its workers lack the packages of separate"
+    )
+
+
+def test_jobs_of_a_drained_pool_go_at_once_to_another_that_serves_them(store: JobStore, settings: Settings) -> None:
+    router = Router(store, load_catalog(), [CPU, CUDA], patience=3600.0)
+    job_id = new_job_id()
+    job = job_of(job_id, JobState.QUEUED, spec_of("demo"), CUDA.name, input_key(job_id), "a.mp3", 1)
+    store.intake.put(job, "accepted")
+    live(store, CUDA.name)
+
+    store.drains.drain(CUDA.name)
+    live(store, CUDA.name)
+    assert router.sweep() == 0  # no other pool lives: it waits
+    live(store, CPU.name, "two")
+    assert router.choose("separate", needs(DEMO), "auto", 1.0).pool == CPU
+    assert router.sweep() == 1
+
+    view = store.view(job_id)
+    assert view is not None
+    assert (view.job.pool, view.timeline[-1].why) == (
+        CPU.name,
+        "separate.demo.cuda is drained; device auto: separate.demo.cpu is the only one with a live worker",
+    )

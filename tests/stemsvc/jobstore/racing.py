@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from stemsvc.jobs.pools import FETCH
 from stemsvc.jobs.record import Job, JobState, Lease, new_job_id
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.engine import migrate
 from stemsvc.jobstore.tables import lines, shares
+from tests.schema import fresh_schema
 from tests.specs import job_of, spec_of
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ POOL = "separate.demo.cpu"
 @contextmanager
 def racers(url: str, ahead: int = 100) -> Iterator[list[JobStore]]:
     """Stores with an engine of their own each, over a fresh schema."""
-    migrate(url)
+    fresh_schema(url)
     stores = [JobStore(url, ahead=ahead) for _ in range(RACERS)]
     try:
         yield stores

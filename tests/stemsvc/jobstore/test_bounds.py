@@ -74,6 +74,10 @@ def test_what_a_key_stores_is_counted_through_the_life_of_its_jobs(store: JobSto
     store.cancel(jobs[0].id, "by the client")
     lease = take(store, jobs[1])
     store.leases.fail(lease, "not_audio", "no")
+    assert stored(store, owner) == 50
+    # a canceled job keeps its input for another try, and a bad one keeps nothing
+    assert store.release(3600.0) == []
+    assert store.release(0.0) == [jobs[0].id]
     assert stored(store, owner) == 30
     # its input is erased when its outputs are there
     outputs = {"vocals": {"key": "a", "bytes": 40}, "drums": {"key": "b", "bytes": 2}}

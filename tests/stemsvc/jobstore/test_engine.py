@@ -11,11 +11,12 @@ import threading
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.engine import MIGRATIONS, fold, migrate, newest_revision, revisions
+from stemsvc.jobstore.engine import MIGRATIONS, connect, fold, migrate, newest_revision, revisions
 from tests.processes import wait_for
 
 
@@ -24,6 +25,31 @@ def test_the_newest_revision_is_alembic_s() -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
 
     assert newest_revision() == ScriptDirectory.from_config(config).get_current_head()
+
+
+def test_a_new_connection_has_the_user_of_the_url_as_it_is_then(postgres_url: str) -> None:
+    url = sa.make_url(postgres_url).set(username="stems_old", password="one")
+    operator, now = connect(postgres_url), [url]
+    engine = connect(url.render_as_string(hide_password=False), lambda: now[0].render_as_string(hide_password=False))
+
+    def user() -> tuple[str, str]:
+        with engine.connect() as connection:
+            found = connection.execute(sa.text("SELECT current_user")).scalar_one()
+            return found, connection.connection.dbapi_connection.info.password  # type: ignore[union-attr]
+
+    with operator.begin() as connection:
+        for name in ("stems_old", "stems_new"):
+            connection.execute(sa.text(f"DROP ROLE IF EXISTS {name}"))
+            connection.execute(sa.text(f"CREATE ROLE {name} LOGIN"))
+    assert user() == ("stems_old", "one")
+    now[0] = url.set(username="stems_new", password="two", host="of.another.example", database="other")
+    assert user() == ("stems_old", "one")  # a connection that is open goes on
+    with operator.begin() as connection:
+        ours = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'stems_old'"
+        connection.execute(sa.text(ours))
+    assert user() == ("stems_new", "two")
+    engine.dispose()
+    operator.dispose()
 
 
 def test_tables_that_are_up_to_date_are_left_alone(tmp_path: Path) -> None:

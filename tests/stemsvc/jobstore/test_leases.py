@@ -5,7 +5,8 @@ from __future__ import annotations
 from stemsvc.jobs.record import Job, JobState, Lease, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.leases import WHOLE_WORKERS
-from stemsvc.jobstore.workers import Worker
+from stemsvc.jobstore.tables import workers
+from stemsvc.jobstore.workers import MAIN, Worker
 from tests.specs import job_of, spec_of
 
 POOL = "separate.demo.cpu"
@@ -53,6 +54,45 @@ def test_the_death_of_a_whole_worker_costs_no_attempt(store: JobStore) -> None:
     # when whole workers die again and again with it, then it may be to blame
     states = [killed(store, job_id).state for _ in range(3)]
     assert states == [JobState.QUEUED, JobState.QUEUED, JobState.FAILED]
+
+
+def test_the_main_process_tells_whether_its_worker_died_with_the_job(store: JobStore) -> None:
+    """Other workers live on the machine all the time."""
+
+    def pool_process(number: int, main: str) -> str:
+        name = f"host:{number}"
+        store.workers.beat(Worker(name, (POOL,), "cpu", "a cpu", facts={MAIN: main}), 15.0)
+        return name
+
+    beat(store, "host:1", 60.0)
+    job_id = accepted(store)
+    for number in range(2, 12):  # all of a worker is killed; the next one is there before the lease runs out
+        store.workers.beat(Worker(f"host:{number}0", (), "", "", slots=0), 15.0)
+        lost = pool_process(number, f"host:{number}0")
+        store.workers.beat(Worker(f"host:{number + 1}0", (), "", "", slots=0), 15.0)
+        job = killed(store, job_id, lost)
+        if number < WHOLE_WORKERS:
+            assert (job.state, job.max_attempts - job.attempt) == (JobState.QUEUED, 3)
+
+    job_id = accepted(store)
+    for state in (JobState.QUEUED, JobState.QUEUED, JobState.FAILED):
+        lost = pool_process(99, "host:98")
+        later(store, "host:99", -10.0)
+        store.workers.beat(Worker("host:98", (), "", "", slots=0), 15.0)
+        assert killed(store, job_id, lost).state is state
+
+
+def later(store: JobStore, worker: str, seconds: float) -> None:
+    """As if what the worker reported had been reported so much later."""
+    with store._engine.begin() as connection:
+        values = {name: workers.c[name] + seconds for name in ("seen_at", "expires_at")}
+        connection.execute(workers.update().where(workers.c.id == worker).values(values))
+
+
+def test_main_processes_run_no_jobs(store: JobStore) -> None:
+    store.workers.beat(Worker("host:98", (), "", "", slots=0), 15.0)
+    assert store.workers.living() == []
+    assert store.workers.slots() == {}
 
 
 def test_of_a_host_that_nobody_knows_a_death_counts(store: JobStore) -> None:

@@ -14,8 +14,8 @@ import stemsvc
 from stemsvc.errors import TransientError
 from stemsvc.jobs.record import JobState, Lease, new_job_id
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.engine import migrate
 from stemsvc.jobstore.transition import Moved
+from tests.schema import fresh_schema
 from tests.specs import job_of, spec_of
 
 OPTIONS = spec_of(
@@ -44,7 +44,7 @@ def heard() -> Heard:
 
 @pytest.fixture
 def store(url: str, heard: Heard) -> Any:
-    migrate(url)
+    fresh_schema(url)
     store = JobStore(url, (heard,))
     yield store
     store.close()
@@ -103,7 +103,7 @@ def test_a_subscriber_that_fails_costs_neither_the_move_nor_the_others(url: str,
     def broken(moved: Moved) -> None:
         raise RuntimeError("a fault of ours")
 
-    migrate(url)
+    fresh_schema(url)
     store = JobStore(url, (broken, heard))
     lease = running(store)
 

@@ -89,6 +89,7 @@ def test_beyond_four_gigabytes_it_is_zip64_and_memory_stays_flat() -> None:
     assert max(asked) <= PART
 
 
+@pytest.mark.long
 def test_many_small_files_need_zip64_too() -> None:
     with zipfile.ZipFile(io.BytesIO(zipped({str(number): b"" for number in range(0x10001)}).read())) as found:
         assert len(found.namelist()) == 0x10001

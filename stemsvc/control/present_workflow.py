@@ -1,0 +1,126 @@
+"""A workflow as clients see it, in answers and in webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from stemsvc.control.present import Links, job_files, moment, summary, timeline_entry
+from stemsvc.jobs.record import Event, Job, JobState
+from stemsvc.jobstore.workflows import Standing, Workflows
+from stemsvc.workflows.outputs import step_of, wanted_of
+from stemsvc.workflows.record import Workflow, WorkflowState
+
+Logged = Sequence[tuple[str, Event]]  # entries of jobs' timelines, each with its job's id
+
+
+def workflow_body(links: Links, workflow: Workflow, jobs: Sequence[Job], log: Logged) -> dict[str, Any]:
+    """Everything of a workflow that its client may see; moments are datetimes."""
+    names = {job.id: job.step or "" for job in jobs}
+    return {
+        **workflow_summary(workflow, jobs),
+        "metadata": workflow.options.get("metadata", {}),
+        "webhook_url": workflow.options.get("webhook_url") or None,
+        "webhook_events": list(workflow.options.get("webhook_events", ())),
+        "retry_of": workflow.retry_of,
+        "steps": [
+            _step(workflow, step, [j for j in jobs if step_of(j) == step["id"]]) for step in workflow.spec["steps"]
+        ],
+        "outputs": _outputs(links, workflow, jobs),
+        "decisions": [{"step": names[job_id], **timeline_entry(event)} for job_id, event in log],
+        "urls": _urls(links, workflow),
+    }
+
+
+def workflow_summary(workflow: Workflow, jobs: Sequence[Job]) -> dict[str, Any]:
+    """The fields of `WorkflowSummarySchema`."""
+    return {
+        "id": workflow.id,
+        "name": workflow.name,
+        "recipe": workflow.recipe,
+        "state": str(workflow.state),
+        "progress": _progress(workflow, jobs),
+        "created_at": moment(workflow.created_at),
+        "finished_at": moment(workflow.ended_at),
+        "error": _error(jobs) if workflow.failed else None,
+    }
+
+
+def workflow_event(workflows: Workflows, standing: Standing) -> dict[str, Any]:
+    """What a `workflow` event says, as JSON."""
+    workflow = standing.workflow
+    ended_at = moment(workflow.ended_at)
+    failure = workflows.first_failure(workflow.id) if workflow.state is WorkflowState.FAILED else None
+    return {
+        "workflow_id": workflow.id,
+        "name": workflow.name,
+        "recipe": workflow.recipe,
+        "state": str(workflow.state),
+        "progress": _share(workflow, standing.whole, standing.done, standing.ended),
+        "finished_at": ended_at.isoformat() if ended_at else None,
+        "error": _error([failure]) if failure else None,
+    }
+
+
+def _progress(workflow: Workflow, jobs: Sequence[Job]) -> dict[str, Any]:
+    """How far it has come: each job weighs what it is predicted to cost."""
+    whole = sum(job.cost for job in jobs)
+    done = sum(job.cost * (1.0 if job.finished else job.fraction) for job in jobs)
+    ended = sum(job.finished for job in jobs)
+    return _share(workflow, whole, done, ended if jobs else workflow.jobs)
+
+
+def _share(workflow: Workflow, whole: float, done: float, ended: int) -> dict[str, Any]:
+    fraction = 1.0 if not workflow.live else done / whole if whole else 0.0
+    return {"fraction": round(fraction, 4), "jobs": workflow.jobs, "ended": ended}
+
+
+def _step(workflow: Workflow, given: Mapping[str, Any], jobs: Sequence[Job]) -> dict[str, Any]:
+    states = {job.state for job in jobs}
+    return {
+        "id": given["id"],
+        "do": given["do"],
+        "inputs": given.get("inputs", {}),
+        "needs": workflow.spec.get("needs", {}).get(given["id"], []),
+        "state": _state(states, any(job.stage == "waiting_for_inputs" for job in jobs)),
+        "jobs": [{**summary(job), "step": job.step, "facts": job.facts or None} for job in jobs],
+    }
+
+
+def _state(states: Iterable[JobState], waits: bool) -> str:
+    """One word for the jobs of a step: what is worst of those that ended, what is furthest of those that have not."""
+    found = set(states)
+    if not found:
+        return "left_out"
+    for state in (JobState.RUNNING, JobState.QUEUED):
+        if state in found:
+            return "waiting_for_inputs" if state is JobState.QUEUED and waits else str(state)
+    return str(
+        next(
+            state
+            for state in (JobState.FAILED, JobState.CANCELED, JobState.EXPIRED, JobState.SUCCEEDED)
+            if state in found
+        )
+    )
+
+
+def _outputs(links: Links, workflow: Workflow, jobs: Sequence[Job]) -> dict[str, Any]:
+    """The files that the client wants, by `step.output`; all files of the last steps where it named none."""
+    files = {job.id: job_files(links, job) for job in jobs}
+    return {
+        f"{job.step}.{name}": {**files[job.id][name], "job_id": job.id}
+        for job, name in wanted_of(jobs, workflow.spec.get("outputs") or [])
+        if name in files[job.id]
+    }
+
+
+def _error(jobs: Sequence[Job]) -> dict[str, Any] | None:
+    """Why it failed: of its failed jobs, the one that failed first."""
+    failed = [job for job in jobs if job.state is JobState.FAILED and job.error_code]
+    first = min(failed, key=lambda job: (job.error_code == "upstream_failed", job.finished_at or 0.0), default=None)
+    return {"step": first.step, "code": first.error_code, "detail": first.error_detail} if first else None
+
+
+def _urls(links: Links, workflow: Workflow) -> dict[str, str]:
+    own = f"/v1/workflows/{workflow.id}"
+    return {"self": links.call(own), "cancel": links.call(f"{own}/cancel"), "retry": links.call(f"{own}/retry")}

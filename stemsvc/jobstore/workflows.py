@@ -1,0 +1,154 @@
+"""Workflows: their rows, the jobs that they have, and what mends them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from stemsvc.errors import UpstreamFailed
+from stemsvc.jobs.record import ENDS, Event, Job, JobState
+from stemsvc.jobstore import audit, cursors
+from stemsvc.jobstore.audit import Act, By
+from stemsvc.jobstore.engine import reading, translated
+from stemsvc.jobstore.handover import is_waiting, prepare
+from stemsvc.jobstore.rows import find, to_job
+from stemsvc.jobstore.tables import db_now, events, job_waits, jobs, workflows
+from stemsvc.jobstore.transition import Moves
+from stemsvc.jobstore.workflow_rows import to_workflow
+from stemsvc.workflows.record import Workflow, WorkflowState
+
+
+@dataclass(frozen=True)
+class WorkflowPage:
+    """Some workflows, and the cursor of the page after them; None on the last page."""
+
+    workflows: list[Workflow]
+    cursor: str | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A workflow and how far its jobs have come. `whole` is their predicted cost, `done` the part of it that is done.
+
+    Both are in seconds. `ended` counts the jobs that have ended.
+    """
+
+    workflow: Workflow
+    whole: float
+    done: float
+    ended: int
+
+
+class Workflows:
+    """The rows of workflows. `Intake.put_workflow` makes them, and the ends of their jobs move them."""
+
+    def __init__(self, engine: sa.Engine, moves: Moves) -> None:
+        self._engine = engine
+        self._moves = moves
+
+    def get(self, workflow_id: str) -> Workflow | None:
+        """The workflow; None where there is none of that id."""
+        with reading(self._engine) as connection:
+            row = connection.execute(sa.select(workflows).where(workflows.c.id == workflow_id)).mappings().first()
+        return to_workflow(row) if row else None
+
+    def standings(self, workflow_ids: Collection[str]) -> list[Standing]:
+        """How far these workflows have come; those that don't exist are left out. No job's row is read as a whole."""
+        over = jobs.c.state.in_([*map(str, ENDS), str(JobState.EXPIRED)])
+        done = jobs.c.cost * sa.case((over, 1.0), else_=jobs.c.fraction)
+        sums = sa.select(
+            jobs.c.workflow_id, sa.func.sum(jobs.c.cost), sa.func.sum(done), sa.func.sum(sa.case((over, 1), else_=0))
+        )
+        sums = sums.where(jobs.c.workflow_id.in_(list(workflow_ids))).group_by(jobs.c.workflow_id)
+        with reading(self._engine) as connection:
+            rows = connection.execute(sa.select(workflows).where(workflows.c.id.in_(list(workflow_ids)))).mappings()
+            found = {row["id"]: to_workflow(row) for row in rows}
+            by_id = {workflow_id: (whole, part, ended) for workflow_id, whole, part, ended in connection.execute(sums)}
+        return [Standing(each, *by_id.get(each.id, (0.0, 0.0, each.jobs))) for each in found.values()]
+
+    def first_failure(self, workflow_id: str) -> Job | None:
+        """Why it failed: of its failed jobs, the one that failed first, and not for want of another."""
+        failed = sa.and_(jobs.c.workflow_id == workflow_id, jobs.c.state == "failed", jobs.c.error_code.is_not(None))
+        late = sa.case((jobs.c.error_code == UpstreamFailed.code, 1), else_=0)
+        with reading(self._engine) as connection:
+            query = sa.select(jobs).where(failed).order_by(late, jobs.c.finished_at).limit(1)
+            row = connection.execute(query).mappings().first()
+        return to_job(row) if row else None
+
+    def jobs(self, workflow_id: str) -> list[Job]:
+        """Its jobs, in the order in which they were made."""
+        query = sa.select(jobs).where(jobs.c.workflow_id == workflow_id).order_by(jobs.c.created_at, jobs.c.id)
+        with reading(self._engine) as connection:
+            return [to_job(row) for row in connection.execute(query).mappings()]
+
+    def wait_for_fetch(self, job_id: str) -> list[Job]:
+        """The jobs that wait for a link that this one fetches."""
+        waits = sa.select(job_waits.c.job_id).where(job_waits.c.waits_for == job_id)
+        query = sa.select(jobs).where(jobs.c.id.in_(waits), is_waiting()).order_by(jobs.c.id)
+        with reading(self._engine) as connection:
+            found = [to_job(row) for row in connection.execute(query).mappings()]
+        return [job for job in found if any(i.url and i.awaited and i.from_job == job_id for i in job.inputs)]
+
+    def timeline(self, workflow_id: str) -> list[tuple[str, Event]]:
+        """What happened to its jobs, in order, each entry with its job's id."""
+        query = sa.select(events).join(jobs, jobs.c.id == events.c.job_id).where(jobs.c.workflow_id == workflow_id)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(events.c.id)).mappings()
+            return [
+                (r["job_id"], Event(r["at"], r["from_state"], r["to_state"], r["why"], r["worker"], r["id"]))
+                for r in rows
+            ]
+
+    def page(
+        self, owner: str | None, states: tuple[WorkflowState, ...], limit: int, cursor: str | None
+    ) -> WorkflowPage:
+        """The newest workflows of an owner (None: of everybody) after `cursor`. Raises `UsageError` `bad_cursor`."""
+        conditions = [workflows.c.owner == owner] if owner is not None else []
+        if states:
+            conditions.append(workflows.c.state.in_([str(state) for state in states]))
+        if cursor is not None:
+            conditions.append(cursors.after(cursor, workflows.c.created_at, workflows.c.id))
+        query = sa.select(workflows).where(*conditions)
+        query = query.order_by(workflows.c.created_at.desc(), workflows.c.id.desc()).limit(limit + 1)
+        with reading(self._engine) as connection:
+            found = [to_workflow(row) for row in connection.execute(query).mappings()]
+        last = found[limit - 1] if len(found) > limit else None
+        return WorkflowPage(found[:limit], cursors.write(last.created_at, last.id) if last else None)
+
+    def delete(self, workflow_id: str, by: By | None = None) -> bool:
+        """Delete the row of a workflow whose jobs are gone; False where it still has jobs, or is not there.
+
+        `by` is the admin who does it.
+        """
+        gone = ~sa.exists(sa.select(jobs.c.id).where(jobs.c.workflow_id == workflow_id))
+        with translated(), self._engine.begin() as connection:
+            which = workflows.delete().where(workflows.c.id == workflow_id, gone).returning(workflows.c.owner)
+            owners = connection.execute(which).scalars().all()
+            for owner in owners:
+                audit.record(connection, by, Act.WORKFLOW_DELETE, workflow_id, owner=owner)
+            return bool(owners)
+
+    def forget(self, seconds: float) -> int:
+        """Delete workflows without jobs that ended longer than `seconds` ago; returns how many."""
+        gone = ~sa.exists(sa.select(jobs.c.id).where(jobs.c.workflow_id == workflows.c.id))
+        old = sa.and_(workflows.c.state != "running", workflows.c.ended_at < db_now() - seconds, gone)
+        with translated(), self._engine.begin() as connection:
+            return connection.execute(workflows.delete().where(old)).rowcount
+
+    def mend(self) -> int:
+        """Serve jobs that wait for one that has ended or is gone; returns how many waits that ended.
+
+        The transaction that ends a job does so itself. This is for rows that were deleted or restored.
+        """
+        still = sa.select(jobs.c.id).where(jobs.c.state.not_in([*map(str, ENDS), str(JobState.EXPIRED)]))
+        stale = sa.select(job_waits.c.job_id, job_waits.c.waits_for).where(job_waits.c.waits_for.not_in(still))
+        waiting = sa.select(jobs.c.id).where(is_waiting())
+        with reading(self._engine) as connection:
+            found = connection.execute(stale.where(job_waits.c.job_id.in_(waiting)).limit(1000)).all()
+        for job_id, other in found:
+            with self._moves.begin() as moving:
+                prepare(moving.connection, jobs.c.id == job_id)
+                moving.serve(job_id, find(moving.connection, other), other)
+        return len(found)
