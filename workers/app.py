@@ -6,6 +6,7 @@ this module, which is why `imports` names it.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from billiard.exceptions import WorkerLostError
@@ -20,27 +21,29 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from stemsvc.folders import keep_private, tighten
+from stemsvc.control.secret_changes import SecretChanges
+from stemsvc.host.folders import keep_private, tighten
 from stemsvc.jobs.pools import FETCH, find_pool
 from stemsvc.jobstore import JobStore
 from stemsvc.kinds.registry import configured_pools, modelless
 from stemsvc.models.catalog import load_catalog
-from stemsvc.observe import metrics
+from stemsvc.observe import port
+from stemsvc.observe.collector import observe
 from stemsvc.observe.logs import configure_logs
-from stemsvc.observe.traces import configure_traces, flush
+from stemsvc.observe.traces import flush
 from stemsvc.queue.celery import make_celery
 from stemsvc.settings import Settings
 from workers import tasks as tasks
 from workers.host import shutdown
 from workers.host.dead import end_leases_of_the_dead
 from workers.host.liveness import Liveness
-from workers.host.presence import Presence
+from workers.host.presence import MainPresence, Presence
 from workers.webhooks import Deliveries, deliverer
 
 app = make_celery(Settings())
 app.steps["worker"].add(Liveness)
 app.conf.imports = ("workers.app",)
-_present: list[Presence] = []
+_present: list[Presence | MainPresence] = []
 _webhooks: list[Deliveries] = []
 
 
@@ -49,12 +52,13 @@ _webhooks: list[Deliveries] = []
 def _logs(**_: Any) -> None:
     settings = Settings()
     configure_logs(settings.log_format, settings.log_level)
-    configure_traces("worker", settings.otlp_endpoint, settings.trace_share)
+    observe("worker", settings)
 
 
 @worker_process_init.connect
 def _come(**_: Any) -> None:
-    _appear(Settings(), slots=1)
+    _present.clear()  # of the main process, where this one was forked later
+    _appear(Settings(), slots=1, main=os.getppid())
 
 
 @worker_process_shutdown.connect
@@ -64,7 +68,7 @@ def _go(**_: Any) -> None:
         _present.pop().stop()
 
 
-def _appear(settings: Settings, slots: int) -> None:
+def _appear(settings: Settings, slots: int, main: int | None = None) -> None:
     names = tuple(filter(None, settings.serves.split(",")))
     if not names:
         return
@@ -74,9 +78,12 @@ def _appear(settings: Settings, slots: int) -> None:
         found = (find_pool(pools, name, modelless()) for name in names)
         return next((pool.device for pool in found if pool), "none")
 
-    store = JobStore(settings.resolved_database_url)
-    _present.append(Presence(store, names, device, settings.worker_beat_seconds, slots))
+    _present.append(Presence(_store(settings), names, device, settings.worker_beat_seconds, slots, settings, main))
     _present[-1].start()
+
+
+def _store(settings: Settings) -> JobStore:
+    return JobStore(settings.resolved_database_url, url_now=lambda: settings.fresh().resolved_database_url)
 
 
 @task_failure.connect
@@ -88,9 +95,13 @@ def _child_died(exception: BaseException, kwargs: dict[str, Any], **_: Any) -> N
 @worker_ready.connect
 def _ready(sender: Any, **_: Any) -> None:
     settings = Settings()
-    metrics.serve(settings.metrics_host, settings.metrics_port)
+    port.serve(settings.metrics_host, settings.metrics_port)
+    SecretChanges(settings).start()
     if type(sender.pool).__module__.endswith(".thread"):  # it has no pool processes that report themselves
         _appear(settings, settings.concurrency)
+    else:
+        _present.append(MainPresence(_store(settings), settings.worker_beat_seconds))
+        _present[-1].start()
     if FETCH in settings.serves.split(","):
         _webhooks.append(Deliveries(deliverer(settings), settings.webhook_threads))
         _webhooks[-1].start()

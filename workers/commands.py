@@ -128,7 +128,7 @@ def _become_celery(
     settings: Settings, queues: list[str], serves: list[str], label: str, concurrency: int, pool: str = "prefork"
 ) -> None:
     from stemsvc.embedded.preflight import check_ports
-    from stemsvc.environment import process_environment
+    from stemsvc.host.environment import process_environment
     from stemsvc.observe.metrics import folder_for_children
     from workers.host.identity import here
 
@@ -181,6 +181,7 @@ def _not_ready(ready_file: Path | None) -> None:
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="folder for the stems"
 )
 @click.option("--model", help="a name from `stemsvc models`")
+@click.option("--quality", default="", help="in place of --model: a name from `stemsvc models presets`, such as best")
 @click.option("--device", type=DeviceType(), default="cpu", show_default=True)
 @click.option("--stems", default="", help="stems wanted, separated by commas; all if empty")
 @click.option(
@@ -199,9 +200,7 @@ def _not_ready(ready_file: Path | None) -> None:
 @click.option(
     "--overlap",
     type=float,
-    default=DEFAULTS.overlap,
-    show_default=True,
-    help="share of a segment that the next one covers",
+    help="share of a segment that the next one covers; the model's own if not given (Demucs': 0.25)",
 )
 @click.option("--shifts", type=int, default=DEFAULTS.shifts, show_default=True, help="passes at random offsets")
 @click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True, help="seed of the random offsets")
@@ -217,6 +216,7 @@ def separate(
     file: Path,
     output: Path,
     model: str | None,
+    quality: str,
     device: str,
     stems: str,
     formats: tuple[str, ...],
@@ -241,7 +241,7 @@ def separate(
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     from stemsvc.kinds.separate.kind import KIND, SeparateParams
-    from stemsvc.models.catalog import load_catalog
+    from stemsvc.models.here import catalog_here
     from stemsvc.settings import Settings
     from workers.attempt.settle import settle_here
     from workers.audio.decode import Limits
@@ -250,10 +250,10 @@ def separate(
     from workers.output_folder import open_output_folder
 
     settings = Settings()
-    catalog = load_catalog(settings.catalog, settings.default_model)
+    catalog = catalog_here(settings)
     part, names = Part(start, end, audio_track, trim_start), tuple(filter(None, stems.split(",")))
-    wanted = SeparateParams(model or "", names, residual, SeparationOptions(**how), part, channels)
-    params = KIND.check(wanted, ("source",), catalog)
+    wanted = SeparateParams(model or "", names, residual, SeparationOptions(**how), part, channels, quality=quality)
+    params = KIND.check(KIND.choose(wanted, catalog, device), ("source",), catalog)
     encoding = replace(
         check_formats(formats[0], formats, bit_depth), tags=tags, title_template=check_title_template(title_template)
     )
@@ -270,6 +270,8 @@ def separate(
     )
     console = Console(stderr=True)
     bar = Progress(*columns, console=console, disable=not console.is_terminal)
+    if params.chosen:
+        console.print(params.chosen, soft_wrap=True, markup=False, highlight=False)
     with tempfile.TemporaryDirectory(prefix="stemsvc-") as folder, bar:
         task = bar.add_task("starting", total=1.0)
 

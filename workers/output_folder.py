@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stemsvc.errors import BadOutput
-from stemsvc.folders import for_the_caller
+from stemsvc.host.folders import for_the_caller
 from stemsvc.jobs.filenames import MOST_BYTES, stem_filename
 
 

@@ -65,5 +65,6 @@ def runner() -> Runner:
     store = open_store(settings, storage, Changes(settings.broker_url))
     pools = configured_pools(settings.pools, catalog)
     # taking a message makes room for the next, so a worker publishes it: an idle pool need not wait for the dispatcher
-    refill = Sender(store.outbox, Publisher(settings)).wake
-    return Runner.of(settings, catalog, store, storage, Models.of(settings), tuple(pools), refill)
+    sender = Sender(store.outbox, Publisher(settings))
+    hand_over = functools.partial(sender.wake, at_once=True)
+    return Runner.of(settings, catalog, store, storage, Models.of(settings), tuple(pools), sender.wake, hand_over)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,14 +16,18 @@ import structlog
 from opentelemetry.trace import SpanKind
 
 from stemsvc.accounts.cipher import open_cipher
-from stemsvc.accounts.webhooks import Delivery, pause
+from stemsvc.accounts.retention import Retention
+from stemsvc.accounts.webhooks import Delivery, WorkflowEventType, pause
 from stemsvc.control.guard import Guard
 from stemsvc.control.present import Links, job_body
+from stemsvc.control.present_workflow import workflow_body
 from stemsvc.control.send_webhook import TRY_SECONDS, Poster
 from stemsvc.control.services import open_guard
 from stemsvc.errors import JobGone, StemsvcError, UrlRefused, UsageError
+from stemsvc.jobs.record import Job
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.webhooks import Bounds
+from stemsvc.observe import metrics
 from stemsvc.observe.traces import Attributes, mark_failed, span
 from stemsvc.settings import Settings
 from stemsvc.storage import open_signer, open_storage
@@ -39,7 +44,7 @@ class Deliverer:
     store: JobStore
     links: Links  # signs the URLs in what it sends
     guard: Guard
-    proxy: str = ""
+    proxy: Callable[[], str] = str
 
     def deliver(self, delivery: Delivery) -> None:
         """Try once what `take` has leased. Its row then says when to try again. Raises the store's errors."""
@@ -71,18 +76,29 @@ class Deliverer:
         self.guard.check_url(delivery.url)
         body = self._body(delivery)
         secrets = self.store.webhooks.secrets(delivery.owner)
-        return Poster(self.guard, self.proxy, TRY_SECONDS).post(delivery.url, delivery.id, secrets, body)
+        return Poster(self.guard, self.proxy(), TRY_SECONDS).post(delivery.url, delivery.id, secrets, body)
 
     def _body(self, delivery: Delivery) -> str:
         view = self.store.view(delivery.job_id)
         if view is None:
             raise JobGone("the job was deleted")
-        payload = {"type": delivery.type, "timestamp": _iso(delivery.created_at), "data": job_body(self.links, view)}
+        about = delivery.type in list(WorkflowEventType)
+        data = self._workflow(view.job) if about else job_body(self.links, view)
+        payload = {"type": delivery.type, "timestamp": _iso(delivery.created_at), "data": data}
         return json.dumps(payload, default=_plain)
+
+    def _workflow(self, last: Job) -> dict[str, Any]:
+        """The workflow whose last job this is."""
+        workflows = self.store.workflows
+        workflow = workflows.get(last.workflow_id or "")
+        if workflow is None:
+            raise JobGone("the workflow was deleted")
+        return workflow_body(self.links, workflow, workflows.jobs(workflow.id), workflows.timeline(workflow.id))
 
     def _answered(self, delivery: Delivery, status: int) -> None:
         if 200 <= status < 300:
             self.store.webhooks.delivered(delivery, f"answered {status}")
+            metrics.webhook_tried("delivered")
             log.info("webhook delivered", attempt=delivery.attempt)
         else:
             self._failed(delivery, f"answered {status}", final=status == GONE)
@@ -90,6 +106,7 @@ class Deliverer:
     def _failed(self, delivery: Delivery, detail: str, *, final: bool = False) -> None:
         wait = pause(delivery.attempt)
         self.store.webhooks.failed(delivery, detail, wait, final=final)
+        metrics.webhook_tried("failed")
         public = re.sub(r"https?://\S+", "", detail)
         mark_failed(description=public)
         log.warning("webhook not delivered", attempt=delivery.attempt, detail=public)
@@ -108,11 +125,14 @@ def _iso(seconds: float) -> str:
 def deliverer(settings: Settings) -> Deliverer:
     """A deliverer by the settings."""
     base = settings.public_url or f"http://{settings.api_host}:{settings.api_port}"
-    links = Links(
-        open_storage(settings), settings.url_ttl_seconds, base, open_signer(settings), settings.stems_ttl_seconds
+    store = JobStore(
+        settings.resolved_database_url,
+        cipher=open_cipher(settings),
+        url_now=lambda: settings.fresh().resolved_database_url,
     )
-    store = JobStore(settings.resolved_database_url, cipher=open_cipher(settings))
-    return Deliverer(store, links, open_guard(settings), settings.fetch_proxy)
+    retention = Retention(settings.stems_ttl_seconds, store.keys.retentions)
+    links = Links(open_storage(settings), settings.url_ttl_seconds, base, open_signer(settings), retention)
+    return Deliverer(store, links, open_guard(settings), lambda: settings.fresh().fetch_proxy)
 
 
 class Deliveries:

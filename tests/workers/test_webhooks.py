@@ -9,7 +9,7 @@ import socketserver
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,18 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from stemsvc.accounts.webhooks import ENDS, Delivery, pause
 from stemsvc.control.guard import Guard
 from stemsvc.control.present import Links
-from stemsvc.jobs.record import JobState, Lease, input_key, new_job_id
+from stemsvc.jobs.pools import INPUTS
+from stemsvc.jobs.record import WAITING_FOR_INPUTS, JobState, Lease, input_key, new_job_id
+from stemsvc.jobs.spec import Input
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.engine import migrate
+from stemsvc.jobstore.bounds import Bounds as JobBounds
+from stemsvc.jobstore.intake import NewStep
 from stemsvc.jobstore.webhooks import Bounds
 from stemsvc.settings import Settings
 from stemsvc.storage import open_signer, open_storage
+from stemsvc.workflows.record import Workflow
 from tests.processes import wait_for
+from tests.schema import fresh_schema
 from tests.specs import job_of, spec_of
 from workers import webhooks
 from workers.webhooks import Deliverer, Deliveries
@@ -70,7 +75,7 @@ def listener() -> Iterator[Listener]:
 def store(request: pytest.FixtureRequest, settings: Settings) -> Iterator[JobStore]:
     settings.data_dir.mkdir()
     url = settings.resolved_database_url if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    migrate(url)
+    fresh_schema(url)
     store = JobStore(url)
     yield store
     store.close()
@@ -280,7 +285,8 @@ def test_an_answer_drop_by_drop_ends_at_the_deadline_of_the_try(
     settings: Settings, store: JobStore, dripping: str, monkeypatch: pytest.MonkeyPatch, proxied: bool
 ) -> None:
     monkeypatch.setattr(webhooks, "TRY_SECONDS", 2.0)
-    deliverer = Deliverer(store, links(settings), Guard("127.0.0.0/8"), dripping.removesuffix("/hook") * proxied)
+    proxy = dripping.removesuffix("/hook") * proxied
+    deliverer = Deliverer(store, links(settings), Guard("127.0.0.0/8"), lambda: proxy)
     store.leases.succeed(running(store, dripping), {}, {})
     begun = time.monotonic()
     deliverer.deliver(due(store)[0])
@@ -289,6 +295,7 @@ def test_an_answer_drop_by_drop_ends_at_the_deadline_of_the_try(
     assert (only(store).state, only(store).detail) == ("pending", "no answer (ReadTimeout)")
 
 
+@pytest.mark.long
 def test_receivers_that_never_finish_keep_nobody_else_waiting(
     deliverer: Deliverer, store: JobStore, listener: Listener, dripping: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -330,3 +337,51 @@ def test_a_stop_waits_for_the_tries_at_work_and_begins_no_more(
     found = store.webhooks.recent()
     assert sorted(each.attempt for each in found) == [0, 0, 1]
     assert not any(each.lease for each in found)
+
+
+@pytest.mark.parametrize("end", ["succeeded", "failed", "canceled"])
+def test_the_end_of_a_workflow_is_told_with_all_of_it(
+    deliverer: Deliverer, store: JobStore, listener: Listener, end: str
+) -> None:
+    first, last, workflow_id = new_job_id(), new_job_id(), new_job_id()
+    spec = spec_of("demo", stems=("vocals",))
+    job = job_of(first, JobState.QUEUED, spec, "separate.demo.cpu", input_key(first), "song.mp3")
+    job = replace(job, workflow_id=workflow_id, step="split")
+    waiting = replace(job, id=last, pool=INPUTS, next_pool=job.pool, stage=WAITING_FOR_INPUTS, step="again")
+    waiting = replace(waiting, inputs=(Input("", from_job=first, from_output="vocals"),))
+    events = ["workflow.succeeded", "workflow.failed", "workflow.canceled"]
+    workflow = Workflow(
+        workflow_id,
+        "",
+        "song",
+        {"steps": [{"id": "split", "do": "separate"}, {"id": "again", "do": "separate"}], "outputs": []},
+        {"webhook_url": listener.url, "webhook_events": events},
+    )
+    steps = [NewStep(job, "accepted"), NewStep(waiting, "accepted", waits_for=(first,))]
+    store.intake.put_workflow(workflow, steps, JobBounds(100, 100))
+    for job_id in (first, last) if end == "succeeded" else (first,):
+        taken = store.leases.take(job_id, "worker", 60)
+        assert taken is not None
+        if end == "succeeded":
+            file = {
+                "key": f"{taken[1].prefix}/vocals.flac",
+                "bytes": 1,
+                "content_type": "audio/flac",
+                "sha256": "0" * 64,
+            }
+            store.leases.succeed(taken[1], {}, {"vocals": file})
+        elif end == "failed":
+            store.leases.fail(taken[1], "not_audio", "no")
+        else:
+            store.cancel(job_id, "canceled by the client")
+
+    for each in due(store):
+        deliverer.deliver(each)
+
+    ((_, body),) = listener.got
+    told = json.loads(body)
+    assert (told["type"], told["data"]["id"], told["data"]["state"]) == (f"workflow.{end}", workflow_id, end)
+    failure = {"step": "split", "code": "not_audio", "detail": "no"}
+    assert told["data"]["error"] == (failure if end == "failed" else None)
+    document = json.loads(Path("api/openapi.json").read_text())
+    Draft202012Validator({**document, "$ref": "#/components/schemas/WorkflowEvent"}).validate(told)

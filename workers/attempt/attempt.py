@@ -22,8 +22,16 @@ from workers.attempt.spending import Spending
 from workers.attempt.stopwatch import Stopwatch
 from workers.audio.decode import Limits
 from workers.host.device import DeviceTurns
-from workers.kinds.base import LocalInput
+from workers.kinds.base import ChooseOutputs, LocalInput
 from workers.kinds.separate.models import Models
+
+# Files of an earlier job: by its kind, the first input's hash, and a choice among the names of its outputs.
+FindEarlier = Callable[[str, str, ChooseOutputs], list[LocalInput]]
+
+
+def none_earlier(kind: str, sha256: str, choose: ChooseOutputs) -> list[LocalInput]:
+    """Find no earlier job."""
+    return []
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,8 @@ class Attempt:
     spending: Spending
     charge: Callable[[float], None]  # counts a track of so many seconds; raises where its owner may not send it
     general_seconds: float  # that all but computing may take
+    find_earlier: FindEarlier = none_earlier
+    preview: str = "off"
     warnings: list[JobWarning] = field(default_factory=list)  # of this attempt
 
     @property
@@ -91,6 +101,10 @@ class Attempt:
         if code not in WARNINGS:
             raise KeyError(f"{code} is no warning of `stemsvc.jobs.warnings`")
         self.warnings.append(JobWarning(code, detail))
+
+    def earlier(self, kind: str, source: LocalInput, choose: ChooseOutputs) -> list[LocalInput]:
+        """See the protocol."""
+        return self.find_earlier(kind, source.sha256, choose) if self.job.envelope.cache else []
 
     @contextmanager
     def computing(self, seconds: float) -> Iterator[None]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from stemsvc.control.services import job_limits
 from stemsvc.jobs.probe import Length, longest, track_length
-from stemsvc.jobs.record import Job, Lease
+from stemsvc.jobs.record import Job, Lease, input_key
 from stemsvc.jobs.spec import Input
 from stemsvc.jobstore import JobStore
 from stemsvc.kinds import registry
@@ -52,7 +53,7 @@ class Fetching:
                 settings.max_upload_bytes,
                 settings.max_duration_seconds,
                 settings.allowed_networks,
-                settings.fetch_proxy,
+                settings.fresh().fetch_proxy,
                 str(settings.fetch_cookies or ""),
             )
 
@@ -72,7 +73,7 @@ class Fetching:
         inputs: list[Input] = []
         lengths: list[Length | None] = []
         for number, each in enumerate(job.inputs):
-            if not each.url:
+            if not each.url or (job.workflow_id and each.key):  # another job has fetched it
                 inputs.append(each)
                 continue
             fetched, length = self._fetch(each.url, folder, watch)
@@ -84,8 +85,8 @@ class Fetching:
             Path(fetched.path).unlink()
             inputs.append(replace(each, key=key, name=fetched.name, bytes=size))
             lengths.append(length)
-        length = longest(lengths)
-        if not self.retries.patiently(lambda: self._handed_on(job, lease, inputs, length), keeper.wait):
+        length, copies = longest(lengths), self._copies(job, inputs, keeper)
+        if not self.retries.patiently(lambda: self._handed_on(job, lease, inputs, length, copies), keeper.wait):
             raise LeaseLost(job.id)
         log.info("track fetched", bytes=sum(each.bytes for each in inputs), seconds=length and length.seconds)
 
@@ -123,9 +124,31 @@ class Fetching:
 
         self.retries.patiently(put, keeper.wait)
 
-    def _handed_on(self, job: Job, lease: Lease, inputs: list[Input], length: Length | None) -> bool:
+    def _copies(self, job: Job, inputs: list[Input], keeper: LeaseKeeper) -> dict[tuple[str, str], Input]:
+        """Copies of the tracks for other jobs of its workflow. Each job's is its own: what becomes of the others' files
+        does it no harm."""
+        if not job.workflow_id:
+            return {}
+        found: dict[tuple[str, str], Input] = {}
+        fetched = {each.url: each for each in inputs if each.url}
+        for waiting in self.retries.patiently(lambda: self.store.workflows.wait_for_fetch(job.id), keeper.wait):
+            for number, each in enumerate(waiting.inputs):
+                if each.url in fetched and each.awaited and each.from_job == job.id:
+                    key, source = input_key(waiting.id, number), fetched[each.url]
+                    self.retries.patiently(partial(self.storage.copy, source.key, key), keeper.wait)
+                    found[waiting.id, each.url] = replace(source, key=key)
+        return found
+
+    def _handed_on(
+        self,
+        job: Job,
+        lease: Lease,
+        inputs: list[Input],
+        length: Length | None,
+        copies: Mapping[tuple[str, str], Input],
+    ) -> bool:
         cost, seconds = self._cost(job, length)
-        if self.store.leases.hand_on(lease, inputs, seconds, cost):
+        if self.store.leases.hand_on(lease, inputs, seconds, cost, copies):
             return True
         now = self.store.get(job.id)  # a commit whose answer was lost is found done when it is tried again
         return now is not None and [each.key for each in now.inputs] == [each.key for each in inputs]

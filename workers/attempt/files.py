@@ -6,13 +6,14 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from stemsvc.errors import ObjectMissing
+from stemsvc.errors import InputGone, ObjectMissing, StemsvcError
 from stemsvc.jobs.record import Job
 from stemsvc.jobs.spec import Input
 from stemsvc.jobs.warnings import DEMO_MODEL, JobWarning
@@ -20,8 +21,9 @@ from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.leases import Origin
 from stemsvc.storage import Storage
 from workers.attempt.attempt import Attempt
+from workers.attempt.manifest import ORIGIN, origin_of
 from workers.attempt.retry import Patiently
-from workers.kinds.base import LocalInput, Made
+from workers.kinds.base import ChooseOutputs, LocalInput, Made, MadeFile
 
 log = structlog.get_logger()
 MANIFEST = "manifest.json"
@@ -40,6 +42,7 @@ class Result:
     model: str  # empty: none
     warnings: tuple[JobWarning, ...] = ()
     params: dict[str, Any] | None = None  # those that the attempt took instead of the row's
+    previews: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -54,6 +57,7 @@ def _result(
     origin: Origin,
     facts: Mapping[str, Any],
     warnings: tuple[JobWarning, ...],
+    previews: dict[str, dict[str, Any]],
 ) -> Result:
     model = attempt.of.needs.model or ""
     return Result(
@@ -66,6 +70,7 @@ def _result(
         model,
         warnings,
         attempt.settled.params,
+        previews,
     )
 
 
@@ -89,22 +94,52 @@ class Files:
 
     def _input(self, attempt: Attempt, number: int, each: Input) -> LocalInput:
         path = attempt.folder / (f"input-{number}" if number else "input")
-        self.patiently(lambda: self.storage.fetch(each.key, path))
+        try:
+            self.patiently(lambda: self.storage.fetch(each.key, path))
+        except ObjectMissing as error:
+            raise InputGone(f"the input {each.name} is no longer stored") from error
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return LocalInput(path, each.name, each.role, digest)
+        return LocalInput(path, each.name, each.role, digest, each.from_output)
+
+    def earlier(self, attempt: Attempt, kind: str, sha256: str, choose: ChooseOutputs) -> list[LocalInput]:
+        """The chosen outputs of the owner's newest job of that kind and first input; none where some are gone."""
+        found = self.store.find_made(attempt.job.owner, kind, sha256) if sha256 else None
+        inputs = []
+        for number, name in enumerate(choose(found.outputs) if found else ()):
+            assert found is not None
+            path = attempt.folder / f"earlier-{number}"
+            try:
+                self.patiently(partial(self.storage.fetch, found.outputs[name]["key"], path))
+            except ObjectMissing:  # it was deleted, or expired, in this moment
+                return []
+            inputs.append(LocalInput(path, name, output=name))
+            attempt.report("fetching")
+        return inputs
 
     def keep(self, attempt: Attempt, made: Made, told: dict[str, Any], origin: Origin) -> Result:
         """Upload the files, and what is `told` of them as the manifest."""
         outputs: dict[str, dict[str, Any]] = {}
         for name, file in made.files.items():
-            key = f"{attempt.lease.prefix}/{file.path.name}"
-            self._put(key, file.path, file.content_type)
-            own = {"key": key, "bytes": file.bytes, "sha256": file.digest, "content_type": file.content_type}
-            outputs[name] = {**file.facts, **own, "crc32": file.crc32}
+            outputs[name] = {**file.facts, **self._kept(file, attempt), "crc32": file.crc32}
             attempt.report("uploading")
+        previews = self._kept_previews(made, attempt)
+        told = told if previews else {**told, "previews": {}}
         filled = replace(origin, manifest_key=self._put_manifest(told, attempt))
-        return _result(attempt, made.source, outputs, filled, made.facts, warnings_of(attempt))
+        return _result(attempt, made.source, outputs, filled, made.facts, warnings_of(attempt), previews)
+
+    def _kept_previews(self, made: Made, attempt: Attempt) -> dict[str, dict[str, Any]]:
+        """The previews, all or none: no job fails for what only a player needs."""
+        try:
+            return {name: self._kept(file, attempt) for name, file in made.previews.items()}
+        except StemsvcError as error:
+            log.warning("no previews", why=error.detail)
+            return {}
+
+    def _kept(self, file: MadeFile, attempt: Attempt) -> dict[str, Any]:
+        key = f"{attempt.lease.prefix}/{file.path.name}"
+        self._put(key, file.path, file.content_type)
+        return {"key": key, "bytes": file.bytes, "sha256": file.digest, "content_type": file.content_type}
 
     def take(self, attempt: Attempt, origin: Origin) -> Result | None:
         """The result of an earlier job that was the same, copied; None where there is none any more."""
@@ -114,7 +149,8 @@ class Files:
         attempt.report("uploading")
         try:
             outputs = {name: self._copied(output, attempt) for name, output in found.outputs.items()}
-            key = self._copied_manifest(found, attempt)
+            previews = self._copied_previews(found, attempt)
+            key = self._copied_manifest(found, attempt, previews)
         except ObjectMissing:  # it was deleted, or expired, in this moment
             self.storage.delete(f"{attempt.lease.prefix}/")
             return None
@@ -122,25 +158,36 @@ class Files:
         taken = replace(origin, cached=True, manifest_key=key)
         of_the_track = tuple(each for each in found.warnings if each.code != DEMO_MODEL)
         warnings = (*warnings_of(attempt), *of_the_track)
-        return _result(attempt, found.source, outputs, taken, found.facts, warnings)
+        return _result(attempt, found.source, outputs, taken, found.facts, warnings, previews)
+
+    def _copied_previews(self, found: Job, attempt: Attempt) -> dict[str, dict[str, Any]]:
+        """The earlier job's previews, all or none: a result is worth taking without them."""
+        try:
+            return {name: self._copied(file, attempt) for name, file in found.previews.items()}
+        except ObjectMissing:
+            return {}
 
     def _copied(self, output: dict[str, Any], attempt: Attempt) -> dict[str, Any]:
         key = f"{attempt.lease.prefix}/{output['key'].rsplit('/', 1)[-1]}"
         self.patiently(lambda: self.storage.copy(output["key"], key))
         return {**output, "key": key}
 
-    def _copied_manifest(self, found: Job, attempt: Attempt) -> str:
-        """The earlier job's manifest with this one's names in it."""
+    def _copied_manifest(self, found: Job, attempt: Attempt, previews: Mapping[str, Any]) -> str:
+        """The earlier job's manifest with this one's names in it, and those previews that are there."""
         job = attempt.job
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             path = Path(folder) / MANIFEST
             self.patiently(lambda: self.storage.fetch(str(found.manifest_key), path))
             told = json.loads(path.read_text(encoding="utf-8"))
         told |= {"job_id": job.id, "attempt": job.attempt, "cached_from": found.id}
-        for each, own in zip(told.get("inputs", ()), job.inputs, strict=False):
-            each["name"] = own.name
+        told["previews"] = {name: each for name, each in told.get("previews", {}).items() if name in previews}
+        entries = [*zip(told.get("inputs", ()), job.inputs, strict=False)]
         if "input" in told:
-            told["input"]["name"] = job.name
+            entries.append((told["input"], job.inputs[0]))
+        for each, own in entries:
+            for name in ORIGIN:
+                each.pop(name, None)
+            each |= {"name": own.name, **origin_of(own)}
         return self._put_manifest(told, attempt)
 
     def _put_manifest(self, told: dict[str, Any], attempt: Attempt) -> str:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from stemsvc.jobs.record import Job
+from stemsvc.jobs.spec import Input
 from stemsvc.jobs.warnings import to_json
 from workers.attempt.attempt import Attempt
 from workers.attempt.spending import Spending
@@ -16,6 +17,7 @@ from workers.kinds.base import LocalInput, Made, MadeFile
 
 SCHEMA = "https://stemsvc.dev/manifest/1"
 PACKAGES = ("stemsvc", "demucs", "torch", "openvino", "numpy", "av", "soxr", "safetensors")
+ORIGIN = ("from_job", "from_output")  # of an input that is a file of another job
 UNSAID = ("duration_seconds",)  # of a track: its frames and its rate tell
 
 
@@ -37,6 +39,7 @@ def manifest(attempt: Attempt, made: Made, inputs: Sequence[LocalInput], spendin
         "versions": {**versions(kind.packages), "python": platform.python_version()},
         "inputs": [_input(job, number, each) for number, each in enumerate(inputs)],
         "outputs": {name: _output(file) for name, file in made.files.items()},
+        "previews": {name: _output(file) for name, file in made.previews.items()},
         "facts": dict(made.facts),
         "warnings": to_json((*job.warnings, *attempt.warnings)),
         "timings_seconds": {stage: round(seconds, 3) for stage, seconds in watch.seconds.items()},
@@ -68,7 +71,13 @@ def _model(attempt: Attempt) -> dict[str, Any] | None:
 
 
 def _input(job: Job, number: int, each: LocalInput) -> dict[str, Any]:
-    return {"role": each.role, "name": each.name, "bytes": job.inputs[number].bytes, "sha256": each.sha256}
+    own = job.inputs[number]
+    return {"role": each.role, "name": each.name, "bytes": own.bytes, "sha256": each.sha256, **origin_of(own)}
+
+
+def origin_of(input: Input) -> dict[str, str]:
+    """The job and the output that an input was copied from; nothing where it came otherwise."""
+    return {name: getattr(input, name) for name in ORIGIN} if input.from_job else {}
 
 
 def _output(file: MadeFile) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from stemsvc.errors import (
 from stemsvc.jobs.pools import Pool
 from stemsvc.jobs.record import Job, JobState, Lease
 from stemsvc.jobstore import JobStore
-from stemsvc.kinds import registry
+from stemsvc.kinds.registry import resolve
 from stemsvc.models.catalog import Catalog
 from stemsvc.observe import metrics
 from stemsvc.observe.traces import Attributes, past_span, span
@@ -58,6 +58,7 @@ class Runner:
     lease_seconds: float
     fallback_to_cpu: bool
     refill: Callable[[], None] = lambda: None  # called when a job's message has been used up
+    hand_over: Callable[[], None] = lambda: None  # called when a workflow's job has ended: others may have come due
 
     @classmethod
     def of(
@@ -69,6 +70,7 @@ class Runner:
         models: Models,
         pools: tuple[Pool, ...] = (),
         refill: Callable[[], None] = lambda: None,
+        hand_over: Callable[[], None] = lambda: None,
     ) -> Runner:
         """With the settings' numbers."""
         return cls(
@@ -81,6 +83,7 @@ class Runner:
             settings.lease_seconds,
             settings.fallback_to_cpu,
             refill,
+            hand_over,
         )
 
     def run(self, job_id: str, worker: str, parent: str | None = None) -> None:
@@ -111,6 +114,8 @@ class Runner:
             past_span("wait in queue", waited_from, job.started_at or waited_from, facts)
             log.info("job started", kind=job.kind, model=job.spec.model, bytes=sum(each.bytes for each in job.inputs))
             self._guarded(job, lease)
+        if job.workflow_id is not None:
+            self.hand_over()
 
     def _guarded(self, job: Job, lease: Lease) -> None:
         try:
@@ -162,6 +167,7 @@ class Runner:
                 result.noun,
                 result.warnings,
                 result.params,
+                result.previews,
             )
             return done or self.store.leases.is_committed(lease)
 
@@ -188,6 +194,7 @@ class Runner:
 
     def _retry(self, job: Job, lease: Lease, error: TransientError) -> None:
         if self._lowered(job, lease, error):
+            metrics.retried(error.code)
             self._erase_attempt(lease)
             log.warning("job goes to a lower device", code=error.code)
             self.refill()
@@ -209,8 +216,7 @@ class Runner:
             return False
         if job.envelope.device != "auto":
             return False
-        kind = registry.get(job.kind)
-        needs = kind.needs(kind.read(job.params), self.working.catalog)
+        needs = resolve(job, self.working.pools, self.working.catalog).needs
         try:
             choice = choose_pool(self.working.pools, job.kind, needs, "cpu", slots=self.store.workers.slots(job.kind))
         except UsageError:

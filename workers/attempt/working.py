@@ -26,6 +26,7 @@ from workers.attempt.settle import settle
 from workers.attempt.spending import Spending
 from workers.attempt.stopwatch import Stopwatch
 from workers.audio.decode import Limits
+from workers.host.blas import one_blas_thread
 from workers.host.device import DeviceTurns
 from workers.kinds.base import Work
 from workers.kinds.separate.models import Models
@@ -48,6 +49,7 @@ class Working:
     locks: Path  # folder of the devices' locks
     slots: int  # jobs that compute on one device at a time
     cache: bool  # whether an earlier job's result may be taken
+    preview: str  # the codec of previews
 
     @classmethod
     def of(
@@ -74,6 +76,7 @@ class Working:
             settings.data_dir / "devices",
             settings.device_slots,
             settings.result_cache,
+            settings.preview,
         )
 
     def produce(self, job: Job, lease: Lease, folder: Path, keeper: LeaseKeeper) -> Result:
@@ -84,6 +87,7 @@ class Working:
         patiently = partial(self.retries.patiently, wait=keeper.wait)
         with closing(Stopwatch(keeper)) as watch:
             settled = settle(job, of, self.catalog, self.models, watch.report)
+            files = Files(self.scratch, self.store, self.storage, patiently)
             attempt = Attempt(
                 job,
                 lease,
@@ -99,8 +103,9 @@ class Working:
                 self.spending,
                 charge=lambda seconds: patiently(lambda: self.store.leases.charge(lease, seconds)),
                 general_seconds=self.job_limits.work_seconds,
+                find_earlier=lambda kind, sha256, choose: files.earlier(attempt, kind, sha256, choose),
+                preview=self.preview,
             )
-            files = Files(self.scratch, self.store, self.storage, patiently)
             if settled.params is not None:
                 attempt.warn(DEMO_MODEL, settled.warning)
             attempt.report("fetching", 0, 1)  # of this, nothing: the download's share is not the job's
@@ -109,7 +114,8 @@ class Working:
                 for named in (False, True):  # what an earlier result depended on, only its work found out
                     if taken := files.take(attempt, attempt.origin(inputs, named)):
                         return taken
-            made = work(attempt.of.params, inputs, attempt)
+            with one_blas_thread():
+                made = work(attempt.of.params, inputs, attempt)
             attempt.report("uploading")
             told = manifest(attempt, made, inputs, self.spending)
             return files.keep(attempt, made, told, attempt.origin(inputs, made.named))

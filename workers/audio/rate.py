@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,13 +51,17 @@ def resample(samples: NDArray[np.float32], source: int, target: int, frames: int
     return np.ascontiguousarray(np.concatenate([converter.convert(samples), converter.finish(frames)]), np.float32)
 
 
-def resample_track(track: Track, rate: int, path: Path) -> Track:
-    """The track at `rate`: itself, or a copy in the scratch file `path`. Raises `TransientError` `scratch_full`."""
+def resample_track(track: Track, rate: int, path: Path, on_tick: Callable[[], None] = lambda: None) -> Track:
+    """The track at `rate`: itself, or a copy in the scratch file `path`.
+
+    `on_tick` is called many times a second. Raises `TransientError` `scratch_full`, and what `on_tick` raises.
+    """
     if rate == track.sample_rate:
         return track
     converter, frames = RateConverter(track.sample_rate, rate), 0
     with scratch_errors(), path.open("wb") as file:
         for chunk in _chunks(track, converter):
+            on_tick()
             frames += len(chunk)
             file.write(np.ascontiguousarray(chunk).tobytes())
     return replace(track, path=path, sample_rate=rate, frames=frames)

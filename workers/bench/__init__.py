@@ -1,1 +1,1 @@
-"""Measured figures and their bars: `stemsvc bench engine`, `stemsvc bench api`, `stemsvc bench queue`."""
+"""Measured figures and their bars: `stemsvc bench engine`, `api`, `queue` and `audio`."""

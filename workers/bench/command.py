@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from workers.bench.table import Figure
 
 PARTS = ("engine", "files", "job", "memory")
+AUDIO = ("analyze", "mix", "master", "transcribe", "export")
 
 
 def say(text: str) -> None:
@@ -27,7 +28,7 @@ def say(text: str) -> None:
 
 def _show(where: str, figures: list[Figure], output: Path | None) -> None:
     """Print the table, write it to `output` too, and exit with 1 if a bar is missed."""
-    from stemsvc.folders import for_the_caller
+    from stemsvc.host.folders import for_the_caller
     from workers.bench.table import render
 
     text = f"{where}\n\n{render(figures)}\n"
@@ -147,6 +148,92 @@ def queue(largest: int, output: Path | None) -> None:
     sizes = tuple(dict.fromkeys((1000, *(size for size in (10_000, 100_000) if size < largest), largest)))
     figures = queue_figures(sizes, say)
     _show(f"{processor()}, {os.cpu_count()} cores", figures, output)
+
+
+@bench.command()
+@click.option("--sources", type=click.IntRange(10), default=1000, show_default=True, help="songs of the large workflow")
+@click.option("--chains", type=click.IntRange(1), default=10, show_default=True, help="workflows that are timed")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="write the table here too")
+def workflows(sources: int, chains: int, output: Path | None) -> None:
+    """Time steps' hand-over on a fresh stack, and simulate a large workflow. Exits with 1 if a bar is missed."""
+    from workers.bench.handover import handover_figures
+    from workers.bench.table import processor
+    from workers.bench.workflows import workflow_figures
+
+    figures = [*workflow_figures(sources, say), *handover_figures(chains, say)]
+    _show(f"{processor()}, {os.cpu_count()} cores", figures, output)
+
+
+@bench.command()
+@click.option("--only", type=click.Choice(AUDIO), multiple=True, help="kind to measure, repeatable; all if not given")
+@click.option(
+    "--songs", type=click.IntRange(1), help="songs for each kind; default: analyze 64, master 40, transcribe 60"
+)
+@click.option("--no-memory", is_flag=True, help="leave out the tracks of an hour")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="write the table here too")
+def audio(only: tuple[str, ...], songs: int | None, no_memory: bool, output: Path | None) -> None:
+    """Measure the kinds of audio work beside separation, on rendered songs. Exits with 1 if a bar is missed.
+
+    The table of each kind is printed on stderr as soon as it is known, the whole one on stdout. librosa, libsonare and
+    essentia get columns where they are installed.
+    """
+    import pkgutil
+
+    from workers.bench.table import instruction_set, processor, render
+
+    figures: list[Figure] = []
+    for kind in only or AUDIO:
+        made = pkgutil.resolve_name(f"workers.bench.audio.{kind}").figures(say, songs, memory=not no_memory)
+        say(f"\n{render(made)}\n")
+        figures += made
+    _show(f"{processor()} ({instruction_set()}), {os.cpu_count()} cores", figures, output)
+
+
+@bench.command()
+@click.option("--prompts", type=click.IntRange(1), default=60, show_default=True, help="how many pieces to make")
+@click.option("--seconds", type=click.FloatRange(5, 300), default=30.0, show_default=True, help="length of each")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="write the table here too")
+def generate(prompts: int, seconds: float, output: Path | None) -> None:
+    """Make music by prompts over genres, tempi and keys, and listen to it. Exits with 1 if a bar is missed."""
+    from workers.bench.audio.generate import figures
+    from workers.bench.table import processor
+
+    _show(f"{processor()}, {os.cpu_count()} cores", figures(say, prompts, seconds), output)
+
+
+@bench.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--model", "names", multiple=True, help="model of the catalog, repeatable; the default one if not given")
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--overlap", type=click.FloatRange(0, 0.9), help="the model's own if not given")
+@click.option("--shifts", type=click.IntRange(0, 20), default=0, show_default=True)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="write the table here too")
+def quality(
+    folder: Path, names: tuple[str, ...], device: str, overlap: float | None, shifts: int, output: Path | None
+) -> None:
+    """Score models on songs whose true stems are known, in dB, with the seconds that they take.
+
+    FOLDER has a folder for each song, with a file for each stem and maybe a `mixture`: MUSDB18-HQ's layout.
+    """
+    from stemsvc.host.folders import for_the_caller
+    from stemsvc.kinds.separate.options import SeparationOptions
+    from stemsvc.models.catalog import load_catalog
+    from stemsvc.settings import Settings
+    from workers.bench.quality import find_songs, measure, render
+    from workers.bench.table import processor
+    from workers.kinds.separate.models import Models
+
+    settings = Settings()
+    catalog = load_catalog(settings.catalog, settings.default_model)
+    entries = [catalog.get(name) for name in dict.fromkeys(names or ("",))]
+    options = SeparationOptions(overlap=overlap, shifts=shifts)
+    results = measure(find_songs(folder), entries, Models.of(settings), device, options, say)
+    where = f"{processor()}, {os.cpu_count()} cores" if device == "cpu" else device
+    text = f"{where}\n\n{render(results)}\n"
+    click.echo(text)
+    if output is not None:
+        with for_the_caller():
+            output.write_text(text)
 
 
 if __name__ == "__main__":  # if the project is not installed: `python -m workers.bench.command engine`

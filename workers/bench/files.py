@@ -13,14 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stemsvc.environment import first_on_path
+from stemsvc.host.environment import first_on_path
 from stemsvc.jobs.encoding import Encoding
 from stemsvc.jobs.record import Job, JobState, input_key, new_job_id
 from stemsvc.jobs.spec import Input
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from stemsvc.kinds.separate.kind import SeparateParams, separation
-from stemsvc.models.catalog import Catalog, ModelEntry, load_catalog
+from stemsvc.models.catalog import Catalog, load_catalog
+from stemsvc.models.entry import ModelEntry
 from stemsvc.settings import Settings
 from stemsvc.storage.local import LocalStorage
 from workers.attempt.runner import Runner

@@ -5,8 +5,8 @@ from __future__ import annotations
 import platform
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 Say = Callable[[str], None]
 
@@ -22,6 +22,7 @@ class Figure:
     bar: float | None = None
     aim: float | None = None
     floor: bool = False
+    beside: Mapping[str, float] = field(default_factory=dict)  # what others have, in columns of their own
 
     @property
     def met(self) -> bool:
@@ -30,19 +31,21 @@ class Figure:
             return True
         return self.value >= self.bar if self.floor else self.value <= self.bar
 
-    @property
-    def row(self) -> str:
-        """The row in Markdown."""
+    def row(self, others: Sequence[str] = ()) -> str:
+        """The row in Markdown, with a column for each of `others`."""
         sign = "≥" if self.floor else "≤"
         bar, aim = ("" if limit is None else f"{sign} {limit:g}{self.unit}" for limit in (self.bar, self.aim))
         verdict = "" if self.bar is None else "met" if self.met else "MISSED"
-        return f"| {self.name} | {self.value:.3g}{self.unit} | {bar} | {aim} | {verdict} | {self.detail} |"
+        beside = "".join(f" {f'{self.beside[name]:.3g}' if name in self.beside else ''} |" for name in others)
+        return f"| {self.name} | {self.value:.3g}{self.unit} | {bar} | {aim} | {verdict} |{beside} {self.detail} |"
 
 
 def render(figures: list[Figure]) -> str:
     """The figures as a Markdown table."""
-    head = ["| figure | value | bar | aim | | how |", "| --- | --- | --- | --- | --- | --- |"]
-    return "\n".join([*head, *(figure.row for figure in figures)])
+    others = list(dict.fromkeys(name for figure in figures for name in figure.beside))
+    columns = ["figure", "value", "bar", "aim", "", *others, "how"]
+    head = [f"| {' | '.join(columns)} |".replace("|  |", "| |"), "| --- " * len(columns) + "|"]
+    return "\n".join([*head, *(figure.row(others) for figure in figures)])
 
 
 def machine(device: str) -> str:
@@ -63,6 +66,17 @@ def processor() -> str:
             return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor()
+
+
+def instruction_set() -> str:
+    """The widest vector instructions of this machine's processor; its architecture where that is not known."""
+    known = ("amx_tile", "avx512_bf16", "avx512_vnni", "avx512f", "avx2", "asimd")
+    try:
+        with open("/proc/cpuinfo") as file:  # noqa: PTH123 - a bare machine's one-liner
+            flags = next(line.split(":")[1].split() for line in file if line.startswith(("flags", "Features")))
+    except (OSError, StopIteration):
+        return platform.machine()
+    return next((name for name in known if name in flags), platform.machine())
 
 
 def in_turn(repeats: int, say: Say, **runs: Callable[[], object]) -> dict[str, float]:

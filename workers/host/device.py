@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from stemsvc.folders import open_shared
+from stemsvc.host.folders import open_shared
 from stemsvc.jobs.record import Lease
 from workers.host.identity import lives, worker_name
 

@@ -37,7 +37,7 @@ def talk(module: str, order: str, folder: Path, on_line: Callable[[str], T | Non
     """
     import structlog  # here, because a child process imports this module too and must start at once
 
-    from stemsvc.environment import process_environment
+    from stemsvc.host.environment import process_environment
 
     environment = {name: value for name, value in process_environment().items() if name in PASSED}
     output = folder / f".{module}.log"

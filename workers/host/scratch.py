@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stemsvc.errors import ScratchFull
-from stemsvc.folders import LOCK, sweep
+from stemsvc.host.folders import LOCK, sweep
 
 
 @dataclass(frozen=True)

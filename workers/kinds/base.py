@@ -21,14 +21,19 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 
 
+# Which of a job's outputs are wanted, by their names and facts.
+ChooseOutputs = Callable[[Mapping[str, Mapping[str, Any]]], Sequence[str]]
+
+
 @dataclass(frozen=True)
 class LocalInput:
-    """An input's file on this machine's scratch disk."""
+    """An input's file on this machine's scratch disk. `output` names the output of another job that it is, if any."""
 
     path: Path
     name: str
     role: str = "source"
     sha256: str = ""
+    output: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,13 +73,15 @@ class Made:
     """What the work made: its files by name, and facts, which are JSON.
 
     `source` are the facts of the first input; a track has at least `duration_seconds`. `named` says that the files have
-    the inputs' names in them: they serve no job whose inputs have others.
+    the inputs' names in them: they serve no job whose inputs have others. `previews` are files for players, which are
+    stored and erased with the others but are no results: `stemsvc.control.present` knows their names.
     """
 
     files: Mapping[str, MadeFile]
     source: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     named: bool = False
+    previews: Mapping[str, MadeFile] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -113,11 +120,22 @@ class Attempt(Protocol):
     def limits(self) -> Limits:
         """The decoder's limits on a track."""
 
+    @property
+    def preview(self) -> str:
+        """The codec of previews: `mp3`, `flac` or `off`."""
+
     def report(self, stage: str, done: int = 0, of: int = 0) -> None:
         """Report progress. What this raises ends the work: the job was canceled, or takes too long."""
 
     def warn(self, code: str, detail: str) -> None:
         """Give the job a warning, if this attempt succeeds. Codes are those of `stemsvc.jobs.warnings`."""
+
+    def earlier(self, kind: str, source: LocalInput, choose: ChooseOutputs) -> list[LocalInput]:
+        """Outputs of the newest job of that kind that the job's owner has made of the same `source`, as files here.
+
+        `choose` gets all outputs with their facts, and names those that are fetched. None where there is no such job,
+        or where the client wants nothing of earlier jobs.
+        """
 
     def computing(self, seconds: float) -> AbstractContextManager[None]:
         """Wait for a turn on the device, then hold it while the context lasts. The track, or the part of it that the

@@ -6,22 +6,25 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from stemsvc.control.archive import zip_bytes
+from stemsvc.control.janitor import Janitor
 from stemsvc.jobs.part import Part
 from stemsvc.jobs.record import Job, JobState, input_key, new_job_id
 from stemsvc.jobs.spec import JobSpec
 from stemsvc.jobs.warnings import JobWarning, to_json
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.engine import migrate
 from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
+from tests.schema import fresh_schema
 from tests.sounds import tone, write_sound
 from tests.specs import job_of, spec_of
 from tests.tagged import FALSE, TAGS, picture, tagged
@@ -46,7 +49,7 @@ def models() -> Models:
 def runner(settings: Settings, models: Models) -> Iterator[Runner]:
     settings = settings.model_copy(update={"price_per_device_hour": 3600.0})
     settings.data_dir.mkdir()
-    migrate(settings.resolved_database_url)
+    fresh_schema(settings.resolved_database_url)
     store = JobStore(settings.resolved_database_url)
     yield Runner.of(settings, load_catalog(), store, open_storage(settings), models)
     store.close()
@@ -57,7 +60,10 @@ def song(tmp_path: Path) -> Path:
     return write_sound(tmp_path / "song.flac", tone(2.0, 44100), 44100)
 
 
-def run(runner: Runner, song: Path, asked: JobSpec | None = None, owner: str = "", **changes: Any) -> Job:
+def run(
+    runner: Runner, song: Path, asked: JobSpec | None = None, owner: str = "", origin: Any = None, **changes: Any
+) -> Job:
+    """A job that has succeeded. `origin` says which job's output the song is."""
     job_id = new_job_id()
     job = job_of(
         job_id,
@@ -70,6 +76,7 @@ def run(runner: Runner, song: Path, asked: JobSpec | None = None, owner: str = "
         owner=owner,
         **changes,
     )
+    job = replace(job, inputs=(replace(job.inputs[0], **(origin or {})),))
     with song.open("rb") as file:
         runner.storage.put(job.inputs[0].key, file, "audio/flac")
     runner.store.intake.put(job, "accepted")
@@ -92,7 +99,7 @@ def told(runner: Runner, job: Job, tmp_path: Path) -> dict[str, Any]:
 
 
 def test_the_manifest_says_how_the_stems_were_made(runner: Runner, song: Path, tmp_path: Path) -> None:
-    job = run(runner, song, spec(metadata={"mine": 1}))
+    job = run(runner, song, spec(metadata={"mine": 1}, options=SeparationOptions(overlap=0.25)))
     manifest = told(runner, job, tmp_path)
 
     assert manifest["job_id"] == job.id
@@ -125,6 +132,47 @@ def test_the_same_again_is_not_separated_again(runner: Runner, song: Path, tmp_p
     assert (manifest["job_id"], manifest["cached_from"]) == (second.id, first.id)
     (account,) = runner.store.usage.accounts(0)
     assert (account.total, account.cached) == (2, 1)
+
+
+def test_the_manifest_says_which_job_a_song_came_from(runner: Runner, song: Path, tmp_path: Path) -> None:
+    origin = {"from_job": "0" * 32, "from_output": "vocals"}
+    first, second = (run(runner, song, origin=each) for each in (origin, None))
+
+    told_first, told_second = (told(runner, each, tmp_path) for each in (first, second))
+    assert second.cached
+    assert told_first["inputs"][0].items() >= origin.items()
+    assert told_first["input"].items() >= origin.items()
+    assert not told_second["inputs"][0].keys() & origin.keys()  # each has its own, also where the files are the same
+    assert not told_second["input"].keys() & origin.keys()
+
+
+def test_previews_are_stored_beside_the_results_and_are_none_of_them(
+    runner: Runner, song: Path, tmp_path: Path
+) -> None:
+    first, second = run(runner, song), run(runner, song)
+
+    assert second.cached
+    assert set(first.previews) == set(second.previews) == {"peaks", "pack", "index"}
+    assert set(second.outputs) == {"vocals", "drums"}
+    for name, file in second.previews.items():
+        data = fetched(runner, file["key"], tmp_path)
+        assert file["key"].startswith(f"jobs/{second.id}/attempt-1/")
+        assert (file["bytes"], file["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+        assert told(runner, second, tmp_path)["previews"][name]["sha256"] == file["sha256"]
+    index = json.loads(fetched(runner, second.previews["index"]["key"], tmp_path))
+    assert (index["stems"], index["frames"]) == (["vocals", "drums"], 2 * 44100)
+    assert zip_bytes(second) < sum(output["bytes"] for output in second.outputs.values()) + 1000
+    Janitor(runner.store, runner.storage, 0, 0).sweep()  # they are no orphans
+    assert all(runner.storage.size(file["key"]) == file["bytes"] for file in second.previews.values())
+
+
+def test_a_result_is_taken_without_previews_that_are_gone(runner: Runner, song: Path, tmp_path: Path) -> None:
+    first = run(runner, song)
+    runner.storage.delete(first.previews["pack"]["key"])
+    second = run(runner, song)
+
+    assert (second.cached, second.previews) == (True, {})
+    assert told(runner, second, tmp_path)["previews"] == {}
 
 
 def test_a_job_on_a_damaged_file_says_so_also_where_it_is_taken_from_an_earlier_one(
@@ -162,17 +210,17 @@ def test_each_of_two_same_jobs_lives_on_its_own(runner: Runner, song: Path, tmp_
     "change",
     [
         {"stems": ("vocals",)},
-        {"format": "wav"},
+        pytest.param({"format": "wav"}, marks=pytest.mark.long),
         {"bit_depth": "24"},
-        {"sample_rate": 48000},
+        pytest.param({"sample_rate": 48000}, marks=pytest.mark.long),
         {"cache": False},
         {"options": SeparationOptions(overlap=0.1)},
-        {"part": Part(start=0.5)},
-        {"part": Part(trim_start=True)},
-        {"channels": "source"},
+        pytest.param({"part": Part(start=0.5)}, marks=pytest.mark.long),
+        pytest.param({"part": Part(trim_start=True)}, marks=pytest.mark.long),
+        pytest.param({"channels": "source"}, marks=pytest.mark.long),
         {"formats": ("flac", "mp3")},
-        {"tags": False},
-        {"title_template": "{stem}"},
+        pytest.param({"tags": False}, marks=pytest.mark.long),
+        pytest.param({"title_template": "{stem}"}, marks=pytest.mark.long),
     ],
 )
 def test_another_wish_is_another_result(runner: Runner, song: Path, change: dict[str, Any]) -> None:
@@ -229,6 +277,7 @@ def test_stems_carry_the_song_s_tags_and_cover_in_every_format(runner: Runner, t
         assert found.cover is not None
         assert found.cover.data == picture()
     assert job.facts == {"clipped_samples": 0}
+    assert fetched(runner, job.previews["cover"]["key"], tmp_path) == picture()  # for pages
     # separated once, and each file is what it would be alone
     alone = run(runner, song, spec(stems=("vocals",)))
     vocals = fetched(runner, job.outputs["vocals.flac"]["key"], tmp_path)

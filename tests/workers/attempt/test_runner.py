@@ -29,7 +29,6 @@ from stemsvc.jobs.record import Job, JobState, Lease, new_job_id
 from stemsvc.jobs.spec import Envelope, JobSpec
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
-from stemsvc.jobstore.engine import migrate
 from stemsvc.jobstore.leases import Leases
 from stemsvc.kinds import limits
 from stemsvc.kinds.separate.kind import SeparateParams
@@ -39,6 +38,7 @@ from stemsvc.settings import Settings
 from stemsvc.storage.local import LocalStorage
 from tests.containers import pcm16, wav
 from tests.observers import BREAKS, broken
+from tests.schema import fresh_schema
 from tests.sounds import tone, write_sound
 from tests.specs import job_of, spec_of
 from workers.attempt.lease import LeaseKeeper
@@ -87,7 +87,7 @@ class Make(Protocol):
 @pytest.fixture
 def make(settings: Settings, models: Models) -> Iterator[Make]:
     settings.data_dir.mkdir()
-    migrate(settings.resolved_database_url)
+    fresh_schema(settings.resolved_database_url)
     storage = Moody(settings.data_dir / "objects", b"key")
     store = JobStore(settings.resolved_database_url, (Eraser(storage), count_end))
     parts = {"catalog": load_catalog(), "store": store, "storage": storage, "models": models, "pools": ()}
@@ -123,9 +123,13 @@ def accept(runner: Runner, song: Path, spec: JobSpec = OPTIONS, url: str = "", *
     return job_id
 
 
+PREVIEWS = ("peaks.bin", "preview.pack", "preview.json")
+
+
 def stored(runner: Runner, job_id: str) -> list[str]:
-    """Keys of all objects, below the job's."""
-    return [key.removeprefix(f"jobs/{job_id}/") for key in runner.storage.keys("")]
+    """Keys of all objects but previews, below the job's."""
+    keys = [key.removeprefix(f"jobs/{job_id}/") for key in runner.storage.keys("")]
+    return [key for key in keys if not key.endswith(PREVIEWS)]
 
 
 def state(runner: Runner, job_id: str) -> tuple[str, str | None]:
@@ -415,7 +419,7 @@ def test_an_input_that_vanished_is_said_so(runner: Runner, song: Path) -> None:
     runner.storage.delete(f"jobs/{job_id}/")
     runner.run(job_id, "worker")
 
-    assert state(runner, job_id) == ("failed", "object_missing")
+    assert state(runner, job_id) == ("failed", "input_gone")
 
 
 def test_a_cancel_in_the_middle_ends_the_work(runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch) -> None:

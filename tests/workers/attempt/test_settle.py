@@ -16,14 +16,15 @@ from stemsvc.jobs.pools import single
 from stemsvc.jobs.record import Job, JobState, new_job_id
 from stemsvc.jobs.spec import JobSpec
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.engine import migrate
 from stemsvc.kinds.separate.kind import KIND, SeparateParams, separation
+from stemsvc.models.available import Availability
 from stemsvc.models.catalog import DEMO_WEIGHTS, Catalog, load_catalog
 from stemsvc.models.pull import Puller
 from stemsvc.models.store import WeightStore
 from stemsvc.settings import Settings
 from stemsvc.storage.local import LocalStorage
 from tests.hub import COMMIT, Hub, hub
+from tests.schema import fresh_schema
 from tests.sounds import tone, write_sound
 from tests.specs import job_of
 from workers.attempt.lease import LeaseLost
@@ -67,7 +68,7 @@ def weights(tmp_path: Path) -> WeightStore:
 @pytest.fixture
 def runner(settings: Settings, catalog: Catalog, weights: WeightStore) -> Iterator[Runner]:
     settings.data_dir.mkdir()
-    migrate(settings.resolved_database_url)
+    fresh_schema(settings.resolved_database_url)
     store = JobStore(settings.resolved_database_url)
     storage = LocalStorage(settings.data_dir / "objects", b"key")
     yield Runner.of(settings, catalog, store, storage, Models(puller=Puller(weights, pauses=())))
@@ -149,12 +150,16 @@ def test_where_it_can_not_be_had_the_demo_model_does_the_work_and_the_job_says_s
     assert (better.spec.model, better.cached, codes(better)) == ("htdemucs", False, [])
 
 
-def test_who_names_the_model_gets_it_or_an_error(served: Hub, runner: Runner, song: Path) -> None:
+def test_who_names_the_model_gets_it_or_an_error(
+    served: Hub, runner: Runner, song: Path, catalog: Catalog, weights: WeightStore
+) -> None:
     served.denied.add(REPOSITORY)
 
     job = run(runner, song, replace(OPEN, model="htdemucs"))
 
     assert (job.state, job.error_code, job.spec.model) == (JobState.FAILED, "weights_denied", "htdemucs")
+    # and who leaves the choice to the service gets another one for a while
+    assert Availability(Puller(weights)).refused(catalog.get("htdemucs"))
 
 
 def test_a_pinned_default_is_named_by_everybody(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from stemsvc.folders import private
+from stemsvc.host.folders import private
 from stemsvc.jobs.record import Lease
 from tests.processes import wait_for
 from workers.host import device

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
 from tests.processes import wait_for
+from tests.schema import fresh_schema
 from workers.host.identity import worker_name
 from workers.host.presence import Presence, at_work, holds
 
 
 def test_a_child_tells_of_itself_until_it_stops(settings: Settings) -> None:
     settings.data_dir.mkdir()
-    migrate(settings.resolved_database_url)
+    fresh_schema(settings.resolved_database_url)
     store = JobStore(settings.resolved_database_url)
     own = JobStore(settings.resolved_database_url)
     presence = Presence(own, ("separate.demo.cpu", "other"), lambda: "cpu", 0.1, slots=3)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stemsvc.errors import TransientError
-from stemsvc.folders import sweep
+from stemsvc.host.folders import sweep
 from tests.processes import wait_for
 from workers.host.scratch import Scratch, check_room
 

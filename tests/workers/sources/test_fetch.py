@@ -420,7 +420,7 @@ def test_headers_drop_by_drop_end_at_a_deadline(order: Order, site: Site, monkey
     assert time.monotonic() - begun < 5
 
 
-@pytest.mark.parametrize("kind", ["audio/flac", "text/html"])
+@pytest.mark.parametrize("kind", ["audio/flac", pytest.param("text/html", marks=pytest.mark.long)])
 def test_a_body_drop_by_drop_ends_when_it_is_too_slow(
     order: Order, site: Site, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from stemsvc.folders import shared_folder
+from stemsvc.errors import FatalError, TransientError
+from stemsvc.host.folders import shared_folder
 from stemsvc.models.available import Availability
-from stemsvc.models.catalog import ModelEntry
-from stemsvc.models.pull import Puller, open_puller
+from stemsvc.models.entry import ModelEntry
+from stemsvc.models.pull import OnPull, Puller, open_puller
 from stemsvc.models.source import WeightFile
 from stemsvc.models.store import WeightStore, sha256_of
 from stemsvc.observe import metrics
@@ -23,11 +26,17 @@ from stemsvc.settings import Settings
 from workers.host import presence
 
 if TYPE_CHECKING:
+    from workers.engine.chain import Chain
     from workers.engine.separate import Separator
 
 log = structlog.get_logger()
 # Called with the bytes that are here and the bytes of the whole file (None: not known).
 OnDownload = Callable[[int, int | None], None]
+
+
+def _digest_of(said: dict[str, Any]) -> str:
+    """The hash of what the catalog says of networks, in whatever order a file has it."""
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def quiet(done: int, total: int | None) -> None:
@@ -46,7 +55,7 @@ class Models:
     cache: Path | None = None  # folder for converted networks
     puller: Puller = field(default_factory=_only_what_is_here)
     _digests: dict[tuple[str, int, int], str] = field(default_factory=dict)  # of files without a known hash
-    _loaded: dict[tuple[str, str, str], Separator] = field(default_factory=dict)
+    _loaded: dict[tuple[str, str, str], Separator | Chain] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings) -> Models:
@@ -54,9 +63,12 @@ class Models:
         return cls(settings.threads, settings.resolved_cache_dir, open_puller(settings))
 
     def digests(self, entry: ModelEntry) -> list[str] | None:
-        """The sha256 of each of the model's files; None while one of them can't be known."""
+        """The sha256 of each of the model's files, and of its config; None while one of them can't be known."""
         found = [self._digest(file) for file in entry.files]
-        return [digest for digest in found if digest] if all(found) else None
+        described = {part.name: part.config for part in (entry, *entry.parts.values()) if part.config is not None}
+        steps = [step.model_dump() for step in entry.steps]
+        said = [_digest_of({"configs": described, "steps": steps})] if described or steps else []
+        return [*(digest for digest in found if digest), *said] if all(found) else None
 
     def _digest(self, file: WeightFile) -> str | None:
         if (digest := self.puller.store.digest(file)) is not None:
@@ -79,6 +91,14 @@ class Models:
             return None
         return Availability(self.puller).lacking(entry, lambda file, done, total: on_download(done, total))
 
+    def _paths(self, entry: ModelEntry, on_pull: OnPull) -> dict[str, list[Path]]:
+        """The files of each part. A failure is remembered: for a while no job that is free to choose gets the model."""
+        try:
+            return {part.name: self.puller.ensure(part, on_pull) for part in (entry.parts.values() or [entry])}
+        except (FatalError, TransientError) as error:
+            Availability(self.puller).remember(entry, error.detail)
+            raise
+
     def get(
         self,
         entry: ModelEntry,
@@ -86,15 +106,16 @@ class Models:
         precision: str,
         stems: tuple[str, ...] = (),
         on_download: OnDownload = quiet,
-    ) -> Separator:
+    ) -> Separator | Chain:
         """The entry's networks on `device`; those that `stems` need are ready to run.
 
         Another model that was loaded before is dropped, so that memory holds one model. Missing weights are
         downloaded; `on_download` is called with bytes done and bytes in all. Raises what `Puller.ensure` and
-        `load_model` raise.
+        `load` raise.
         """
+        from workers.engine.chain import assemble
+        from workers.engine.families.load import load
         from workers.engine.separate import Separator
-        from workers.engine.weights import load_model
 
         def downloading(file: WeightFile, done: int, total: int | None) -> None:
             on_download(done, total)
@@ -108,11 +129,16 @@ class Models:
             self._loaded.clear()
             presence.holds([])
             before = _memory(device)
-            bag = load_model(entry, self.puller.ensure(entry, downloading))
+            paths = self._paths(entry, downloading)
             if self.cache is not None:
                 with contextlib.suppress(OSError):  # nothing is kept where nothing can be written
                     shared_folder(self.cache)
-            self._loaded[key] = Separator(bag, device, precision, threads=self.threads, cache=self.cache)
+
+            def loaded(part: ModelEntry) -> Separator:
+                bag = load(part, paths[part.name])
+                return Separator(bag, device, precision, threads=self.threads, cache=self.cache)
+
+            self._loaded[key] = assemble(entry, loaded) if entry.steps else loaded(entry)
         separator = self._loaded[key]
         separator.load(stems)
         if fresh:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,18 @@ from stemsvc.jobs.filenames import without_ending
 from stemsvc.jobs.titles import stem_title
 from stemsvc.kinds.separate.kind import SeparateParams
 from stemsvc.kinds.separate.stems import MINUS, find, needed
-from stemsvc.models.catalog import ModelEntry
+from stemsvc.models.entry import ModelEntry
 from workers.audio.decode import Limits
 from workers.audio.decode_process import decode_apart
 from workers.audio.encode import Encoded, Encoder
 from workers.audio.rate import RateConverter, resample_track
 from workers.audio.tags import NONE, Tags
 from workers.audio.track import CHANNELS, FRAME_BYTES, Track
+from workers.audio.writers import Writers
 from workers.host.scratch import check_room
+from workers.kinds.base import MadeFile
 from workers.kinds.separate.models import Models
-from workers.kinds.separate.writers import Writers
+from workers.kinds.separate.previews import Previewed, Previews, cover_of
 
 # Called with the stage's name and, while separating, finished and all segments. What it raises ends the job.
 OnProgress = Callable[[str, int, int], None]
@@ -46,6 +48,7 @@ class Separated:
     track: Track
     outputs: dict[str, Encoded]
     named: bool = False
+    previews: dict[str, MadeFile] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,12 @@ def separate_file(
     on_progress: OnProgress,
     computing: Callable[[Track], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
     name: str = "",
+    preview: str | None = None,
 ) -> Separated:
     """Write `<output>.<extension>` for every requested output, in each format, into `folder`.
 
-    The files carry the track's tags and cover, if the encoding says so; `name` is the track's name.
+    The files carry the track's tags and cover, if the encoding says so; `name` is the track's name. `preview` is the
+    codec of the previews beside them, `off` for peaks alone, None for nothing.
     Outputs have the exact length of the track or of the part that `params` names, and the source's rate unless the
     encoding names one. `computing` is entered while
     the device computes: jobs that share the device wait there. Raises what the decoder, the engine and the encoders
@@ -86,7 +91,8 @@ def separate_file(
     on_progress("decoding", 0, 0)
     spool = folder / "decoded.f32"
     track = decode_apart(source, spool, limits, lambda: on_progress("decoding", 0, 0), params.part)
-    check_room(folder, _files_bytes(track, params, encoding, entry) + limits.min_free_bytes)
+    needed_bytes = _files_bytes(track, params, encoding, entry) + limits.min_free_bytes
+    check_room(folder, needed_bytes)
     mixture = resample_track(track, entry.sample_rate, folder / "resampled.f32")
     on_progress("loading", 0, 0)
     stems = needed(params.stems, entry.stems)
@@ -103,7 +109,13 @@ def separate_file(
     files = planned(params, encoding)
     outputs = {key: each.output for key, each in files.items()}
     make = {key: _maker(folder, rate, each, _tags(track, name, params, each), channels) for key, each in files.items()}
-    with Writers(make, outputs) as writers:
+    previewed = Previewed(params.outputs, rate, mixing.frames, channels)
+    with Writers(make, outputs) as writers, Previews(folder, previewed, preview, needed_bytes) as previews:
+
+        def write(pieces: dict[str, Sound]) -> None:
+            writers.write(pieces)
+            previews.write(pieces)
+
         with computing(track):
             on_progress("separating", 0, 1)
             pieces = separator.separate(
@@ -111,10 +123,12 @@ def separate_file(
             )
             with contextlib.closing(pieces):
                 for piece in pieces:
-                    writers.write(mixing.mix(piece))
+                    write(mixing.mix(piece))
         on_progress("encoding", 1, 1)
-        writers.write(mixing.rest())
-        return Separated(track, writers.close(), encoding.tags and not track.tags.title)
+        write(mixing.rest())
+        outputs_made = writers.close()
+        shown = {} if preview is None else {**previews.close(), **cover_of(track)}
+        return Separated(track, outputs_made, encoding.tags and not track.tags.title, shown)
 
 
 def _files_bytes(track: Track, params: SeparateParams, encoding: Encoding, entry: ModelEntry) -> int:
@@ -161,6 +175,11 @@ class _Mixing:
         self._residual = params.residual
         self._converters = {stem: RateConverter(entry.sample_rate, mixture.sample_rate) for stem in stems}
         self._at = 0
+
+    @property
+    def frames(self) -> int:
+        """Samples of each output."""
+        return self._track.frames
 
     def mix(self, piece: dict[str, Sound]) -> dict[str, Sound]:
         """The outputs' next samples [n, 2]."""

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from stemsvc.kinds.separate.kind import SeparateParams
+from stemsvc.kinds.separate.stems import without_drums
+from workers.audio.decode_process import decode_apart
 from workers.audio.encode import Encoded
+from workers.audio.rate import resample_track
+from workers.audio.track import Track
 from workers.kinds.base import Attempt, LocalInput, Made, MadeFile
-from workers.kinds.separate.separate import Planned, planned, separate_file
+from workers.kinds.separate.separate import Planned, Separated, planned, separate_file
 
 
 def separate(params: SeparateParams, inputs: Sequence[LocalInput], attempt: Attempt) -> Made:
@@ -25,6 +30,7 @@ def separate(params: SeparateParams, inputs: Sequence[LocalInput], attempt: Atte
         attempt.report,
         computing=lambda track: attempt.computing(track.seconds),
         name=inputs[0].name,
+        preview=attempt.preview,
     )
     for warning in done.track.warnings:
         attempt.warn(warning.code, warning.detail)
@@ -33,7 +39,24 @@ def separate(params: SeparateParams, inputs: Sequence[LocalInput], attempt: Atte
     clipped: Counter[str] = Counter()  # each format clips the same samples again
     for name, encoded in done.outputs.items():
         clipped[plan[name].encoding.format] += encoded.clipped_samples
-    return Made(files, done.track.facts, {"clipped_samples": max(clipped.values())}, named=done.named)
+    facts: dict[str, Any] = {"clipped_samples": max(clipped.values())}
+    if params.analyze:
+        facts["analysis"] = _analysis(done, attempt)
+    return Made(files, done.track.facts, facts, named=done.named, previews=done.previews)
+
+
+def _analysis(done: Separated, attempt: Attempt) -> dict[str, Any]:
+    """Facts of the track; another job may have the device meanwhile."""
+    from workers.audio.analysis.analysis import analyse
+
+    def decoded(name: str) -> Track:
+        spool = attempt.folder / f"analysis-{name}.f32"
+        return decode_apart(done.outputs[name].path, spool, attempt.limits, lambda: attempt.report("analyzing"))
+
+    stems = [decoded(name) for name in without_drums(done.outputs)]
+    harmony = [resample_track(stem, done.track.sample_rate, stem.path.with_suffix(".resampled")) for stem in stems]
+    found = analyse(done.track, lambda read, of: attempt.report("analyzing", read, of), harmony)
+    return {**found.brief, "stems": "separated" if harmony else "none"}
 
 
 def _file(encoded: Encoded, made: Planned) -> MadeFile:

@@ -22,6 +22,7 @@ from tests.specs import params_of, spec_of
 from tests.workers.engine.reference import assert_faithful, snr, upstream
 from workers.audio.decode import Limits, decode
 from workers.audio.rate import resample
+from workers.engine.separate import Separator
 from workers.kinds.separate.models import Models
 from workers.kinds.separate.separate import Separated, separate_file
 
@@ -87,10 +88,17 @@ def test_everything_but_a_stem_comes_in_two_forms(models: Models, song: Sound, t
     assert np.abs(but["no_vocals"] - but["minus_vocals"]).max() > 1e-4
 
 
+def bag_of(models: Models) -> Any:
+    """Upstream's own networks, as they are loaded."""
+    separator = models.get(ENTRY, "cpu", "auto")
+    assert isinstance(separator, Separator)
+    return separator._bag
+
+
 def test_stems_of_a_file_agree_with_upstream(models: Models, song: Sound, tmp_path: Path) -> None:
     source = write_sound(tmp_path / "song-float.wav", song, RATE)
 
-    assert_faithful(read(run(models, source, tmp_path / "out")), upstream(models.get(ENTRY, "cpu", "auto")._bag, song))
+    assert_faithful(read(run(models, source, tmp_path / "out")), upstream(bag_of(models), song))
 
 
 def test_mono_of_8_khz_agrees_with_upstream(models: Models, song: Sound, tmp_path: Path) -> None:
@@ -100,7 +108,7 @@ def test_mono_of_8_khz_agrees_with_upstream(models: Models, song: Sound, tmp_pat
     got = read(run(models, source, tmp_path / "out"))
 
     at_rate = resample(np.repeat(mono, 2, axis=1), 8000, RATE)
-    wanted = upstream(models.get(ENTRY, "cpu", "auto")._bag, at_rate)
+    wanted = upstream(bag_of(models), at_rate)
     for stem, sound in got.items():
         assert snr(sound, resample(wanted[stem], RATE, 8000, len(mono))) >= 100
 

@@ -1,0 +1,1 @@
+"""What can be heard in a track: tempo, beats, key, chords, sections, loudness and the state of the signal."""

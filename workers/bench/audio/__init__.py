@@ -1,0 +1,1 @@
+"""Figures of audio work beside separation: `stemsvc bench audio`."""

@@ -1,0 +1,1 @@
+"""Projects, packs and `.stem.mp4` files made of stems."""

@@ -1,0 +1,1 @@
+"""Writing down the notes of songs and of their stems."""
