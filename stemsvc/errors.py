@@ -74,6 +74,11 @@ class FatalError(StemsvcError, kind="fatal"):
 KINDS: dict[str, type[StemsvcError]] = {each.kind: each for each in (UsageError, TransientError, FatalError)}
 
 
+def is_usage(code: str | None) -> bool:
+    """Whether the code is that of a usage error: the same work would end with it again."""
+    return issubclass(TABLE.get(code or "", StemsvcError), UsageError)
+
+
 def to_wire(error: StemsvcError) -> dict[str, Any]:
     """An error as JSON, for a pipe or a pickle."""
     wire: dict[str, Any] = {"kind": error.kind, "code": error.code, "detail": error.detail}
@@ -150,6 +155,38 @@ class UnsupportedMediaType(UsageError, status=415):
     """Send a multipart form with a `file`, or JSON with a `source`."""
 
 
+class BadWorkflow(UsageError, status=422):
+    """The workflow can't be done: the `detail` begins with the path of what is wrong, such as `steps[1].inputs`."""
+
+
+class UnknownRecipe(UsageError, status=422):
+    """No recipe has this name: `GET /v1/recipes` lists them."""
+
+
+class BadRecipeParams(UsageError, status=422):
+    """The recipe does not take these params: the `detail` names the one that is wrong."""
+
+
+class WorkflowNotFound(UsageError, status=404):
+    """No workflow has this id, or it is another key's."""
+
+
+class ConversationNotFound(UsageError, status=404):
+    """No conversation has this id, or it is another key's."""
+
+
+class MessageNotFound(UsageError, status=404):
+    """The conversation has no message of this number: `GET /v1/conversations/{id}/messages` lists them."""
+
+
+class PlanNotOpen(UsageError, status=409):
+    """Only the plan that was proposed last, and that nothing has replaced since, can be confirmed."""
+
+
+class WorkflowNotRetryable(UsageError, status=409):
+    """Only a workflow that failed or was canceled can be tried again."""
+
+
 class InvalidFields(UsageError, status=422):
     """`errors` says field by field what is wrong."""
 
@@ -218,6 +255,22 @@ class InputGone(UsageError, status=410):
     """The job's track is no longer stored: send it again, as a new job."""
 
 
+class SourceNotReady(UsageError, status=409):
+    """The job whose output is named as a source has not ended: wait until it has succeeded."""
+
+
+class SourceFailed(UsageError, status=409):
+    """The job whose output is named as a source failed or was canceled, so it has none: try it again first."""
+
+
+class SourceExpired(UsageError, status=410):
+    """The output named as a source has been erased: make it again, or send the file."""
+
+
+class UnknownOutput(UsageError, status=422):
+    """The job has no such output, or several where one is wanted; the `detail` names those that it has."""
+
+
 class SecretNotFound(UsageError, status=404):
     """`GET /v1/webhooks/secrets` lists the secrets that sign the key's webhooks."""
 
@@ -278,6 +331,14 @@ class UnknownModel(UsageError, status=422):
     """`GET /v1/models` lists the models."""
 
 
+class UnknownPreset(UsageError, status=422):
+    """`GET /v1/models` lists the presets that `quality` takes."""
+
+
+class ModelUnserved(UsageError, status=422):
+    """No model that can do this is served here: the `detail` says why, and what the operator would have to add."""
+
+
 class UnknownKind(UsageError, status=422):
     """This installation has no such kind of work; the `detail` names the kinds that it has."""
 
@@ -304,6 +365,10 @@ class TooManyOutputs(UsageError, status=422):
 
 class BadOptions(UsageError, status=422):
     """The `detail` names the range of the option."""
+
+
+class StemsMismatch(UsageError):
+    """Send the stems of this very track, all of them, from one separation of the whole track."""
 
 
 class BadTemplate(UsageError, status=422):
@@ -564,6 +629,10 @@ class UnknownPool(FatalError):
     """The worker's settings do not know the job's pool: give it the api's `STEMSVC_POOLS`."""
 
 
+class UpstreamFailed(FatalError):
+    """A step before this one failed or was canceled; the `detail` names it. Mend that one, then retry the workflow."""
+
+
 class KindMissing(FatalError):
     """The worker lacks what this kind of work needs: `stemsvc doctor` says what to install."""
 
@@ -647,12 +716,16 @@ class BadArguments(UsageError):
     """The `detail` says which arguments fit."""
 
 
+class FileForbidden(UsageError):
+    """An assistant may send files only of the folders that `stemsvc mcp --folder` names."""
+
+
 class BadName(UsageError):
     """A name has 1 to 200 printable characters."""
 
 
-class KeyNotFound(UsageError):
-    """`stemsvc keys list` lists the keys."""
+class KeyNotFound(UsageError, status=404):
+    """`stemsvc keys list` and `GET /v1/keys` list the keys."""
 
 
 class DeliveryNotFound(UsageError, status=404):
@@ -687,8 +760,16 @@ class BadCatalog(FatalError):
     """The catalog has a mistake; the `detail` names its line and key."""
 
 
+class BadRecipe(FatalError):
+    """A recipe's file can't be used: the `detail` has its file, its line and what is wrong."""
+
+
 class BadSetting(FatalError):
     """A setting does not fit; the `detail` names it."""
+
+
+class MissingPackages(FatalError):
+    """The command needs packages that are not installed here: the `detail` says which."""
 
 
 class BadOutput(FatalError):
@@ -701,6 +782,18 @@ class FolderRefused(FatalError):
 
 class StoreMissing(FatalError):
     """Nothing was started over this data folder: `stemsvc up` starts a service, `STEMSVC_DATA_DIR` names another."""
+
+
+class StoreNotEmpty(UsageError):
+    """The job store has rows that a restore would replace: name an empty one, or say `--overwrite`."""
+
+
+class BackupBroken(UsageError):
+    """The file is no backup, or is damaged: take another copy of it."""
+
+
+class BackupUnknown(UsageError):
+    """A later release wrote this backup: restore it with that release."""
 
 
 class NoLogs(UsageError):
@@ -757,6 +850,10 @@ class DeviceBroken(FatalError):
 
 class FolderOpen(FatalError):
     """Other users of this machine can read what the `detail` names: `chmod -R go= FOLDER`, or start stemsvc again."""
+
+
+class CorsMissing(FatalError):
+    """Pages can't use the bucket: set the rule that `stemsvc storage cors` prints, or let it set it with `--apply`."""
 
 
 class SecretUnreadable(FatalError, status=500):

@@ -22,11 +22,11 @@ from pathlib import Path
 import httpx
 
 from stemsvc.accounts.cipher import open_cipher
+from stemsvc.cli.bucket_checks import check_pages, check_rights
 from stemsvc.cli.os_errors import translated
 from stemsvc.embedded.preflight import REMEDIES, check_ports
 from stemsvc.embedded.redis_server import find_redis_server
 from stemsvc.embedded.state import Running, running
-from stemsvc.environment import process_environment
 from stemsvc.errors import (
     ClockSkew,
     DeviceBroken,
@@ -43,7 +43,8 @@ from stemsvc.errors import (
     UsageError,
     WeightsCorrupt,
 )
-from stemsvc.folders import open_to_others
+from stemsvc.host.environment import process_environment
+from stemsvc.host.folders import open_to_others
 from stemsvc.jobs.pools import FETCH, Pool
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import revisions
@@ -118,6 +119,9 @@ def _checks(settings: Settings, quick: bool) -> Iterator[tuple[str, Callable[[],
         broker = stack.broker_url if stack else settings.broker_url
         yield "broker", lambda: _broker(settings.model_copy(update={"broker_url": broker}))
     yield "storage", lambda: _storage(settings)
+    if settings.storage == "s3":
+        yield "bucket's rights", lambda: check_rights(settings)
+        yield "bucket for pages", lambda: check_pages(settings)
     for kind in () if quick else sorted({pool.kind for pool in _pools(settings)}):
         yield f"device {kind}", partial(_device, kind)
     if alone or not _is_made(settings):

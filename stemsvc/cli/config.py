@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from stemsvc.cli.terminal import AS_JSON, Listing, plain_settings, print_json
 from stemsvc.errors import BadArguments
+from stemsvc.host.secret_text import HIDDEN, masked
 
 if TYPE_CHECKING:
     from stemsvc.settings import Settings
-
-HIDDEN = "********"
-PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):([^/\s]*)@")  # of a URL
 
 
 @click.command()
@@ -45,7 +42,7 @@ def config(names: tuple[str, ...], changed: bool, as_json: bool) -> None:
 
 
 def _settings(settings: Settings) -> dict[str, dict[str, Any]]:
-    from stemsvc.environment import origin
+    from stemsvc.host.environment import origin
 
     effective = {
         "database_url": settings.resolved_database_url,
@@ -55,7 +52,7 @@ def _settings(settings: Settings) -> dict[str, dict[str, Any]]:
     return {
         f"STEMSVC_{name.upper()}": {
             "value": _shown(effective.get(name, getattr(settings, name))),
-            "origin": origin(name),
+            "origin": str(settings.secret_file(name) or origin(name)),
         }
         for name in type(settings).model_fields
     }
@@ -67,4 +64,4 @@ def _shown(value: Any) -> Any:
         return HIDDEN if value.get_secret_value() else ""
     if value is None or isinstance(value, (bool, int, float)):
         return value
-    return PASSWORD.sub(lambda found: f"{found[1]}:{HIDDEN}@", str(value))
+    return masked(str(value))

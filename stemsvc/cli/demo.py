@@ -17,6 +17,6 @@ import click
 @click.option("--model", help="for the bundled song `demo`, which it was made for; else the service's default model")
 def demo(song: Path | None, output: Path, url: str | None, key: str | None, model: str | None) -> None:
     """Separate SONG over HTTP and show the result. Without SONG: the bundled song."""
-    from stemsvc.demo.show import run_demo
+    from stemsvc.cli.show_demo import run_demo
 
     run_demo(song, output, url, model, key)

@@ -14,11 +14,13 @@ def dispatcher() -> None:
 
     from stemsvc.cli.terminal import plain_settings
     from stemsvc.control.dispatcher import repeat
+    from stemsvc.control.facts import Report, Reporter, process_name
+    from stemsvc.control.secret_changes import SecretChanges
     from stemsvc.control.services import open_services
-    from stemsvc.folders import tighten
-    from stemsvc.observe import metrics
+    from stemsvc.host.folders import tighten
+    from stemsvc.observe import port
+    from stemsvc.observe.collector import observe
     from stemsvc.observe.logs import configure_logs
-    from stemsvc.observe.traces import configure_traces
 
     # We wait for the signals and do not handle them: a handler that calls Event.set inside Event.wait can deadlock.
     # They are blocked before the first thread starts, for a thread that does not block them ends the process.
@@ -26,10 +28,14 @@ def dispatcher() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     settings = plain_settings()
     configure_logs(settings.log_format, settings.log_level)
-    configure_traces("dispatcher", settings.otlp_endpoint, settings.trace_share)
+    observe("dispatcher", settings)
     tighten(settings.data_dir)
-    metrics.serve(settings.metrics_host, settings.metrics_port)
+    port.serve(settings.metrics_host, settings.metrics_port)
     services = open_services(settings)
+    changes = SecretChanges(settings)
+    changes.start()
+    reporter = Reporter(Report(services.store, process_name(), "dispatcher", settings))
+    reporter.start()
     stop = threading.Event()
 
     def sweep() -> None:
@@ -38,17 +44,17 @@ def dispatcher() -> None:
             settings.alive_file.touch()
 
     sweeps = (
-        (sweep, settings.dispatch_interval_seconds),
-        (
-            services.janitor.sweep,
-            settings.janitor_interval_seconds,
-        ),  # in its own thread: it takes long to list all objects
+        ("dispatcher", sweep, settings.dispatch_interval_seconds),
+        # in its own thread: it takes long to list all objects
+        ("janitor", services.janitor.sweep, settings.janitor_interval_seconds),
     )
-    threads = [threading.Thread(target=repeat, args=(sweep, pause, stop)) for sweep, pause in sweeps]
+    threads = [threading.Thread(target=repeat, args=(*each, stop)) for each in sweeps]
     for thread in threads:
         thread.start()
     signal.sigwait(ends)
     stop.set()
+    changes.stop()
     for thread in threads:
         thread.join()
+    reporter.stop()
     services.close()

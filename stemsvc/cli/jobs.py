@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stemsvc.cli.acting import acting
 from stemsvc.cli.stores import check_started, whole_id
 from stemsvc.cli.submitting import KEY, URL, service, translated
 from stemsvc.cli.terminal import (
@@ -64,7 +65,7 @@ def show(job_id: str, as_json: bool) -> None:
         settings = services.settings
         stack = running(settings)
         base = settings.public_url or (stack.url if stack else f"http://{settings.api_host}:{settings.api_port}")
-        links = Links(services.storage, settings.url_ttl_seconds, base, services.signer, settings.stems_ttl_seconds)
+        links = Links(services.storage, settings.url_ttl_seconds, base, services.signer, services.retention)
         body = _plain(job_body(links, view))
     if as_json:
         print_json(body)
@@ -92,7 +93,7 @@ def delete(job_ids: tuple[str, ...], yes: bool) -> None:
         if not yes and sys.stdin.isatty():
             click.confirm(f"erase {', '.join(found)}?", abort=True)
         for job_id in found:
-            services.acceptance.erase(job_id, None)
+            services.acceptance.erase(job_id, None, acting())
             click.echo(f"deleted {job_id}")
 
 

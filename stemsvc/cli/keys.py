@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stemsvc.accounts.keys import DEFAULT_SCOPES, Key, Scope, new_key, renewed
+from stemsvc.accounts.bootstrap import BOOTSTRAP, VARIABLE
+from stemsvc.accounts.keys import DEFAULT_SCOPES, LONGEST_NAME, Key, Scope, new_key, renewed
+from stemsvc.accounts.retention import DAY, LEAST_DAYS, MOST_DAYS
+from stemsvc.cli.acting import acting
 from stemsvc.cli.stores import opened_store, whole_id
 from stemsvc.cli.terminal import AS_JSON, Listing, moment, plain_settings, print_json
-from stemsvc.errors import BadName, KeyNotFound, NotLoopback
+from stemsvc.errors import BadArguments, BadName, KeyNotFound, NotLoopback
 from stemsvc.jobs.record import Priority
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ KEY_ID = click.argument("key_id")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 NEVER = "never"
+DEFAULT = "as STEMSVC_STEMS_TTL_SECONDS says"
 
 
 class ExpiryType(click.ParamType[float]):
@@ -51,6 +55,18 @@ class ExpiryType(click.ParamType[float]):
         if at >= datetime.max.replace(tzinfo=UTC).timestamp():
             self.fail(f"{value!r} is too far away; leave it out for a key that never expires", param, ctx)
         return at
+
+
+class RetentionType(click.ParamType[float]):
+    """Days, or `default`, which is 0."""
+
+    name = "days"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Refuse what is no number of days."""
+        if value == "default":
+            return 0.0
+        return click.FloatRange(LEAST_DAYS, MOST_DAYS).convert(value, param, ctx)
 
 
 @click.group()
@@ -89,6 +105,11 @@ def keys() -> None:
     show_default=True,
     help="highest priority of its jobs; a key with the scope admin may send any",
 )
+@click.option(
+    "--retention-days",
+    type=click.FloatRange(LEAST_DAYS, MOST_DAYS),
+    help="days that files of its jobs are kept after their end; default: STEMSVC_STEMS_TTL_SECONDS",
+)
 @click.option("--expires", type=ExpiryType(), help="when it ends: 12h, 30d, 2w, or a day such as 2027-01-31")
 @click.option("--yes", is_flag=True, help="do not ask before the first key")
 def create(
@@ -98,6 +119,7 @@ def create(
     minutes_per_day: float | None,
     max_stored_bytes: int | None,
     max_priority: str,
+    retention_days: float | None,
     expires: float | None,
     yes: bool,
 ) -> None:
@@ -109,12 +131,13 @@ def create(
         minutes_per_day=minutes_per_day,
         max_stored_bytes=max_stored_bytes,
         max_priority=Priority[max_priority.upper()],
+        retention_seconds=None if retention_days is None else retention_days * DAY,
         expires_at=expires or None,
     )
     with opened_store() as store:
         if not store.keys.any():
             _warn_of_the_first(yes)
-        store.keys.add(key)
+        store.keys.add(key, acting())
     until = f", until {moment(key.expires_at)}" if key.expires_at else ""
     click.echo(f"key {key.id} for {key.name}: {', '.join(sorted(key.scopes))}{until}", err=True)
     click.echo(token)
@@ -153,18 +176,28 @@ def list_(as_json: bool) -> None:
 @KEY_ID
 @click.option("--max-priority", type=PRIORITY, help="highest priority of its jobs from now on")
 @click.option("--expires", type=ExpiryType(), help="when it ends: as for `create`, or `never`")
-def change(key_id: str, max_priority: str | None, expires: float | None) -> None:
+@click.option(
+    "--retention-days",
+    type=RetentionType(),
+    help="days that files of its jobs are kept, also of those that have ended; `default`: as for all keys",
+)
+def change(key_id: str, max_priority: str | None, expires: float | None, retention_days: float | None) -> None:
     """Change what the key KEY_ID may do. The api knows within seconds. Jobs that were accepted stay as they are."""
-    if max_priority is None and expires is None:
-        raise click.UsageError("give --max-priority or --expires")
+    if max_priority is None and expires is None and retention_days is None:
+        raise click.UsageError("give --max-priority, --expires or --retention-days")
     with opened_store() as store:
         key = _valid(store, key_id)
         if max_priority is not None:
-            store.keys.allow(key.id, Priority[max_priority.upper()])
+            store.keys.allow(key.id, Priority[max_priority.upper()], acting())
             click.echo(f"jobs of {key.id} have at most the priority {max_priority}")
         if expires is not None:
-            store.keys.expire(key.id, expires or None)
+            store.keys.expire(key.id, expires or None, acting())
             click.echo(f"{key.id} expires {moment(expires) if expires else NEVER}")
+        if retention_days is not None:
+            store.keys.retain(key.id, retention_days * DAY or None, acting())
+            click.echo(
+                f"files of jobs of {key.id} are kept {f'{retention_days:g} days' if retention_days else DEFAULT}"
+            )
 
 
 @keys.command()
@@ -173,8 +206,8 @@ def change(key_id: str, max_priority: str | None, expires: float | None) -> None
 def rename(key_id: str, name: str) -> None:
     """Call the key KEY_ID by another NAME."""
     with opened_store() as store:
-        key = _valid(store, key_id)
-        store.keys.rename(key.id, _checked(name))
+        key = _not_of_a_setting(_valid(store, key_id))
+        store.keys.rename(key.id, _checked(name), acting())
     click.echo(f"{key.id} is called {name.strip()}")
 
 
@@ -190,8 +223,8 @@ def rename(key_id: str, name: str) -> None:
 def rotate(key_id: str, keep_hours: float) -> None:
     """Make a new secret for the key KEY_ID and print the key. The old one works beside it for some hours."""
     with opened_store() as store:
-        key, token = renewed(_valid(store, key_id), time.time() + keep_hours * 3600)
-        store.keys.renew(key)
+        key, token = renewed(_not_of_a_setting(_valid(store, key_id)), time.time() + keep_hours * 3600)
+        store.keys.renew(key, acting())
     click.echo(f"key {key.id} for {key.name}: the old secret works until {moment(key.old_until)}", err=True)
     click.echo(token)
 
@@ -199,11 +232,16 @@ def rotate(key_id: str, keep_hours: float) -> None:
 @keys.command()
 @KEY_ID
 def revoke(key_id: str) -> None:
-    """Revoke the key KEY_ID. Within seconds the api refuses it. Its jobs stay."""
+    """Revoke the key KEY_ID. Within seconds the api refuses it. Its jobs stay.
+
+    The bootstrap key stays revoked while STEMSVC_BOOTSTRAP_KEY has it; another key in the setting takes its place.
+    """
     with opened_store() as store:
         key = _valid(store, key_id)
-        store.keys.revoke(key.id)
+        store.keys.revoke(key.id, acting())
     click.echo(f"revoked {key.id}")
+    if key.id == BOOTSTRAP:
+        click.echo(f"it stays revoked while {VARIABLE} has it: unset that, or put another key there", err=True)
 
 
 @keys.command("disable-auth")
@@ -220,7 +258,7 @@ def disable_auth() -> None:
     if beyond := [host for host in hosts if host.strip("[]") not in LOOPBACK]:
         raise NotLoopback(f"the api listens on {beyond[0]}, where every request needs a key")
     with opened_store() as store:
-        count = store.keys.waive()
+        count = store.keys.waive(acting())
     click.echo(f"within seconds no request needs a key any more; the keys that there are ({count}) work on")
 
 
@@ -241,9 +279,17 @@ def _unknown(given: str) -> KeyNotFound:
     return KeyNotFound(f"no valid key {given}; `stemsvc keys list` lists them")
 
 
+def _not_of_a_setting(key: Key) -> Key:
+    if key.id == BOOTSTRAP:
+        raise BadArguments(f"this key is that of {VARIABLE}: change it there")
+    return key
+
+
 def _checked(name: str) -> str:
-    if not name.strip() or len(name) > 200 or not name.isprintable():
-        raise BadName("a name has 1 to 200 printable characters")
+    if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+        raise BadName(f"a name has 1 to {LONGEST_NAME} printable characters")
+    if name.strip().lower() == BOOTSTRAP:
+        raise BadName(f"{BOOTSTRAP} is the name of the key that {VARIABLE} gives")
     return name.strip()
 
 
@@ -256,6 +302,7 @@ def _facts(key: Key) -> dict[str, Any]:
         "minutes_per_day": key.minutes_per_day,
         "max_stored_bytes": key.max_stored_bytes,
         "max_priority": key.highest.word,
+        "retention_days": None if key.retention_seconds is None else key.retention_seconds / DAY,
         "created_at": moment(key.created_at),
         "expires_at": moment(key.expires_at),
         "old_secret_until": moment(key.old_until),
@@ -266,6 +313,8 @@ def _facts(key: Key) -> dict[str, Any]:
 def _limits(key: Key) -> str:
     """What the key says of its own limits, one a line."""
     said = {"waiting": key.max_waiting, "min/day": key.minutes_per_day, "bytes": key.max_stored_bytes}
+    if key.retention_seconds is not None:
+        said["days kept"] = key.retention_seconds / DAY
     return "\n".join(f"{limit:.12g} {name}" for name, limit in said.items() if limit is not None)
 
 

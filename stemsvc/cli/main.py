@@ -16,11 +16,15 @@ from typing import NoReturn
 import click
 
 from stemsvc.cli.os_errors import translated
-from stemsvc.environment import names, read_env_file
 from stemsvc.errors import BadCatalog, BadPools, BadSetting, StemsvcError
-from stemsvc.folders import private
+from stemsvc.host.environment import names, read_env_file
+from stemsvc.host.folders import private
 
 OURS = {
+    "audit": "stemsvc.cli.audit:audit",
+    "backup": "stemsvc.cli.backups:backup",
+    "chat": "stemsvc.cli.chat:chat",
+    "check": "stemsvc.cli.check:check",
     "config": "stemsvc.cli.config:config",
     "demo": "stemsvc.cli.demo:demo",
     "dispatcher": "stemsvc.cli.dispatcher:dispatcher",
@@ -30,16 +34,23 @@ OURS = {
     "jobs": "stemsvc.cli.jobs:jobs",
     "keys": "stemsvc.cli.keys:keys",
     "logs": "stemsvc.cli.logs:logs",
+    "mcp": "stemsvc.cli.mcp:mcp",
     "migrate": "stemsvc.cli.migrate:migrate",
     "models": "stemsvc.cli.models:models",
+    "plan": "stemsvc.cli.plan:plan",
     "pools": "stemsvc.cli.pools:pools",
+    "recipes": "stemsvc.cli.recipes:recipes",
     "recover": "stemsvc.cli.recover:recover",
     "report": "stemsvc.cli.reports:report",
+    "restore": "stemsvc.cli.backups:restore",
+    "run": "stemsvc.cli.run:run",
     "secrets": "stemsvc.cli.secrets:secrets",
     "status": "stemsvc.cli.status:status",
+    "storage": "stemsvc.cli.storage:storage",
     "submit": "stemsvc.cli.submit:submit",
     "up": "stemsvc.cli.stack:up",
     "webhooks": "stemsvc.cli.webhooks:webhooks",
+    "workers": "stemsvc.cli.workers:workers",
 }
 # Programs that `up` or a service manager starts get their settings from it alone.
 PROGRAMS = ("api", "worker", "fetcher", "dispatcher")
@@ -50,8 +61,8 @@ BAD_SETTINGS = (BadSetting, BadPools, BadCatalog)
 class _Commands(click.Group):
     """Our commands and those of the installed parts. An error prints its code and detail on one line.
 
-    This is where every process of ours starts: no other user can read what it makes (`stemsvc.folders`). A command that
-    writes where its user says, does so `for_the_caller`.
+    This is where every process of ours starts: no other user can read what it makes (`stemsvc.host.folders`). A command
+    that writes where its user says, does so `for_the_caller`.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -31,7 +31,7 @@ def migrate(revision: str, wait: float) -> None:
     Any number of processes may run it at once: one does the work, and the others find nothing to do.
     """
     from stemsvc.cli.terminal import plain_settings
-    from stemsvc.folders import private_folder
+    from stemsvc.host.folders import private_folder
     from stemsvc.jobstore.engine import migrate as bring
     from stemsvc.migrations.releases import RELEASES
 

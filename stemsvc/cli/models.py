@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stemsvc.cli.add_model import add
 from stemsvc.cli.terminal import AS_JSON, Column, Listing, print_json
 from stemsvc.errors import (
     BadArguments,
@@ -15,10 +16,11 @@ from stemsvc.errors import (
     StemsvcError,
     WeightsChanged,
 )
-from stemsvc.folders import for_the_caller
+from stemsvc.host.folders import for_the_caller
 
 if TYPE_CHECKING:
-    from stemsvc.models.catalog import Catalog, ModelEntry
+    from stemsvc.models.catalog import Catalog
+    from stemsvc.models.entry import ModelEntry
     from stemsvc.models.lock import Locked
     from stemsvc.models.pull import Puller
     from stemsvc.settings import Settings
@@ -41,6 +43,24 @@ def models(context: click.Context, as_json: bool) -> None:
 def list_(online: bool, as_json: bool) -> None:
     """List the models, and whether their weights are on this machine."""
     _list(online, as_json)
+
+
+@models.command()
+@AS_JSON
+def presets(as_json: bool) -> None:
+    """List what a job can ask for as its quality: the model that it is on this machine, its stems, and why that one.
+
+    `GET /v1/models` says what it is in a service, by its pools and its workers.
+    """
+    settings, catalog, _ = _open()
+    found = _presets(catalog, settings)
+    if as_json:
+        print_json(found)
+        return
+    listing = Listing("quality", "model", "stems", "why")
+    for preset in found:
+        listing.add(preset["name"], preset["model"] or "-", " ".join(preset["stems"]), preset["why"])
+    listing.show()
 
 
 @models.command()
@@ -152,9 +172,9 @@ def lock(names: tuple[str, ...], output: Path | None) -> None:
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="file to write; default: beside FILE"
 )
 def convert(file: Path, output: Path | None) -> None:
-    """Convert FILE, a .th checkpoint of upstream, to safetensors, without trusting it.
+    """Convert FILE, a checkpoint (.th, .ckpt, .pth, .pt), to safetensors, without trusting it.
 
-    A process of its own reads it, and refuses every class except demucs' networks.
+    A process of its own reads it, and refuses everything but numbers and demucs' networks.
     """
     from stemsvc.models.convert import convert as convert_file
     from stemsvc.models.store import sha256_of
@@ -172,6 +192,9 @@ def convert(file: Path, output: Path | None) -> None:
     click.echo(f"{target}\n  sha256: {sha256_of(target)}\n  size: {target.stat().st_size}")
 
 
+models.add_command(add)
+
+
 def _open(*, locked: bool = True) -> tuple[Settings, Catalog, Puller]:
     from stemsvc.models.catalog import load_catalog
     from stemsvc.models.pull import open_puller
@@ -183,8 +206,15 @@ def _open(*, locked: bool = True) -> tuple[Settings, Catalog, Puller]:
     return settings, load_catalog(settings.catalog, locked=locked), open_puller(settings)
 
 
+def _presets(catalog: Catalog, settings: Settings) -> list[dict[str, Any]]:
+    from stemsvc.kinds.separate.choose import presets_now
+    from stemsvc.models.here import lacking_here
+
+    return presets_now(catalog.aware_of(lambda device: lacking_here(catalog, settings)))
+
+
 def _list(online: bool, as_json: bool) -> None:
-    _, catalog, puller = _open()
+    settings, catalog, puller = _open()
     states = {entry.name: _state(puller, entry) for entry in catalog.entries}
     if online:
         missing = (entry for entry in catalog.entries if states[entry.name] == "missing")
@@ -192,11 +222,20 @@ def _list(online: bool, as_json: bool) -> None:
     if as_json:
         print_json([_facts(entry, states[entry.name]) for entry in catalog.entries])
         return
-    listing = Listing("name", "weights", Column("size", right=True), "licence", "stems")
+    listing = Listing(
+        "name", "weights", Column("size", right=True), "licence", "family", Column("SDR", right=True), "stems"
+    )
     for entry in catalog.entries:
         size, doubt = _megabytes(entry.size) if entry.size else "?", "?" * bool(entry.licence_doubt)
-        listing.add(entry.name, states[entry.name], size, entry.licence + doubt, " ".join(entry.stems))
+        sdr = f"{entry.sdr.db:g} dB" if entry.sdr else ""
+        facts = (states[entry.name], size, entry.licence + doubt, entry.family, sdr)
+        listing.add(entry.name, *facts, " ".join(entry.stems))
     listing.show()
+    for entry in catalog.entries:
+        if entry.sdr:
+            click.echo(f"SDR of {entry.name}: on {entry.sdr.data}, from {entry.sdr.source}")
+    for preset in _presets(catalog, settings):
+        click.echo(f"quality {preset['name']}: {preset['model'] or 'no model for it here'}; {preset['summary']}")
     for doubt in dict.fromkeys(entry.licence_doubt for entry in catalog.entries if entry.licence_doubt):
         click.echo(f"licence in doubt: {doubt}")
     for entry in catalog.entries:
@@ -209,6 +248,8 @@ def _facts(entry: ModelEntry, state: str) -> dict[str, Any]:
     return {
         "name": entry.name,
         "summary": entry.summary,
+        "family": entry.family,
+        "sdr": entry.sdr.model_dump() if entry.sdr else None,
         "weights": state,
         "bytes": entry.size,
         "licence": entry.licence,

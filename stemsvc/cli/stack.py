@@ -17,7 +17,10 @@ FOLDER = click.option("--data-dir", type=click.Path(file_okay=False), help="fold
 @click.option("--host", help="address the api listens on")
 @click.option("--port", type=click.IntRange(0, 65535), help="port the api listens on; 0 for any free one")
 @FOLDER
-@click.option("--broker", help="URL of your own Redis, instead of a private one")
+@click.option(
+    "--broker",
+    help="URL of your own Redis, instead of a private one; with a password, set STEMSVC_BROKER_URL: others see options",
+)
 @click.option("--detach", is_flag=True, help="return once it is up; `stemsvc down` stops it")
 @click.option("--download-models", is_flag=True, help="first download the weights of all pools' models")
 @click.option(

@@ -20,7 +20,7 @@ SHOWN_IDS = 5
 def opened_store() -> Iterator[JobStore]:
     """The job store that the settings name, with its tables brought up to date; made if it is missing."""
     from stemsvc.accounts.cipher import open_cipher
-    from stemsvc.folders import private_folder
+    from stemsvc.host.folders import private_folder
     from stemsvc.jobstore import JobStore
     from stemsvc.jobstore.engine import migrate
     from stemsvc.settings import Settings

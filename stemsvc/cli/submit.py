@@ -15,7 +15,7 @@ import click
 from stemsvc.cli.submitting import KEY, URL, Bars, service, translated
 from stemsvc.cli.terminal import AS_JSON, print_json, printable
 from stemsvc.errors import BadArguments, BadOutput
-from stemsvc.folders import for_the_caller
+from stemsvc.host.folders import for_the_caller
 
 if TYPE_CHECKING:
     from stemsvc_client import AsyncClient, Made
@@ -44,6 +44,7 @@ class SongType(click.ParamType[str]):
 @URL
 @KEY
 @click.option("--model", help="a name that the service knows; default: its own default")
+@click.option("--quality", help="in place of --model: what you want, such as fast, best or karaoke")
 @click.option("--stems", help="stems wanted, separated by commas; default: all")
 @click.option("--format", "format_", help="flac, wav, mp3, aac or opus")
 @click.option("--bit-depth", help="16, 24 or float32")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 URL = click.option("--url", help="the service's URL; default: STEMSVC_CLIENT_URL, else the service that runs here")
-KEY = click.option("--key", help="a key of that service; default: STEMSVC_CLIENT_KEY")
+KEY = click.option("--key", help="a key of that service, which others see in `ps`; default: STEMSVC_CLIENT_KEY")
 
 
 def service(url: str | None, key: str | None) -> tuple[str, str | None]:

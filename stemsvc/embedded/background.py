@@ -13,7 +13,7 @@ from pathlib import Path
 from stemsvc.embedded.preflight import check_folders
 from stemsvc.embedded.state import Running, logs_folder, running
 from stemsvc.errors import TABLE, AlreadyRunning, NoStack, StartFailed, StemsvcError, StopFailed
-from stemsvc.folders import private, private_folder
+from stemsvc.host.folders import private, private_folder
 from stemsvc.settings import Settings
 
 STOP_SECONDS = 120.0
@@ -34,7 +34,7 @@ def start(settings: Settings) -> Running:
     environment = settings.environment()
     for name in ("broker_url", "pools"):  # without them, `up` starts its own Redis and looks for GPUs
         if name not in settings.model_fields_set:
-            del environment[f"STEMSVC_{name.upper()}"]
+            environment.pop(f"STEMSVC_{name.upper()}", None)
     log.unlink(missing_ok=True)  # it has only what this start says
     with private(), log.open("ab") as file:
         command = [sys.executable, "-m", "stemsvc", "up"]

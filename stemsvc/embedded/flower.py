@@ -10,21 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from stemsvc.errors import BadSetting, NoFlower
+from stemsvc.host.environment import PREFIX
 
 if TYPE_CHECKING:
     from stemsvc.settings import Settings
 
 
-# Flower needs the broker alone, so it gets no other secret.
-WITHOUT = (
-    "database_url",
-    "secret_key",
-    "storage_secret",
-    "client_key",
-    "s3_access_key_id",
-    "s3_secret_access_key",
-    "flower_password",
-)
+NEEDED = "broker_url"  # Flower gets no other secret, and no file of one
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -33,6 +25,9 @@ def flower_command(settings: Settings) -> tuple[list[str], dict[str, str]]:
 
     Raises `FatalError` `no_flower`, or `bad_setting` for a password that is missing or that Flower can't take.
     """
+    from stemsvc.host.secret_files import FOLDER, variable_of
+    from stemsvc.settings import SECRETS
+
     if importlib.util.find_spec("flower") is None:
         raise NoFlower("Flower is not installed: pip install 'stemsvc[flower]'")
     command = [
@@ -46,8 +41,12 @@ def flower_command(settings: Settings) -> tuple[list[str], dict[str, str]]:
         f"--port={settings.flower_port}",
     ]
     environment = settings.environment()
-    for name in WITHOUT:
-        environment.pop(f"STEMSVC_{name.upper()}", None)
+    environment.pop(FOLDER, None)
+    for name in SECRETS.keys() - {NEEDED}:
+        environment.pop(f"{PREFIX}{name.upper()}", None)
+        environment.pop(variable_of(name), None)
+    if file := settings.secret_file(NEEDED):
+        environment[variable_of(NEEDED)] = str(file)
     password = settings.flower_password.get_secret_value()
     if password:
         environment["FLOWER_BASIC_AUTH"] = _checked(f"{settings.flower_user}:{password}")

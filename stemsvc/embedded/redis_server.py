@@ -12,8 +12,8 @@ from pathlib import Path
 import redis
 
 from stemsvc.embedded.processes import StackProcess
-from stemsvc.environment import process_environment
 from stemsvc.errors import NoRedis
+from stemsvc.host.environment import process_environment
 
 
 def find_redis_server() -> str:

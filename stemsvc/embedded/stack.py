@@ -22,7 +22,7 @@ from stemsvc.embedded.processes import StackProcess, wait_until
 from stemsvc.embedded.redis_server import RedisServer, free_port
 from stemsvc.embedded.state import Running, lock_file, logs_folder, state_file, write_state
 from stemsvc.errors import AlreadyRunning
-from stemsvc.folders import private_folder, sweep
+from stemsvc.host.folders import private_folder, sweep
 from stemsvc.jobs.pools import FILES
 from stemsvc.jobstore.engine import fold
 from stemsvc.kinds.registry import configured_pools
@@ -54,9 +54,9 @@ class Stack:
             *((f"worker-{device}", command) for device, command in self._workers(run)),
             ("fetcher", [*run, "fetcher"]),
             ("dispatcher", [*run, "dispatcher"]),
+            ("api", [*run, "api"]),
         ]
         self._children = [
-            StackProcess("api", [*run, "api"], environment, logs / "api.log"),
             *(
                 StackProcess(name, command, {**environment, **self._metrics_port(number)}, logs / f"{name}.log")
                 for number, (name, command) in reversed([*enumerate(measured)])
@@ -73,7 +73,7 @@ class Stack:
         """Every port that its processes listen on, but for Redis' own."""
         yield self.settings.api_host, self.settings.api_port, "--port or STEMSVC_API_PORT"
         yield self.settings.api_host, self.settings.flower_port, "--flower or STEMSVC_FLOWER_PORT"
-        measured = sum(child.name not in ("api", "flower") for child in self._children)
+        measured = sum(child.name != "flower" for child in self._children)
         for number in range(measured if self.settings.metrics_port else 0):
             yield self.settings.metrics_host, self.settings.metrics_port + number, "STEMSVC_METRICS_PORT"
 

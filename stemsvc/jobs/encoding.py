@@ -24,6 +24,7 @@ CONTENT_TYPES = {
     "opus": "audio/ogg",
 }
 EXTENSIONS = {"wav": "wav", "flac": "flac", "mp3": "mp3", "aac": "m4a", "opus": "opus"}
+_LOSSY_BITS = {"mp3": 320_000, "aac": 256_000, "opus": 192_000}  # a second
 MOST_FILES = 64  # of one job: each has an encoder of its own that runs beside the others
 
 
@@ -56,6 +57,17 @@ class Encoding:
     def file_key(self, output: str, format: str) -> str:
         """The name of an output's file in a job's `files`: `vocals`, or `vocals.mp3` in a job of several formats."""
         return f"{output}.{format}" if self.formats else output
+
+    @property
+    def bytes_per_second(self) -> float:
+        """About how many bytes a second of stereo has in this format. The source's rate is taken as 44,100 Hz.
+
+        FLAC's share is that of separated stems, which are quieter than mixtures.
+        """
+        if self.format in _LOSSY_BITS:
+            return _LOSSY_BITS[self.format] / 8
+        pcm = 2 * (self.sample_rate or 44_100) * {"16": 2, "24": 3, "float32": 4}.get(self.bit_depth or "16", 2)
+        return pcm * (0.55 if self.format == "flac" else 1.0)
 
     @property
     def content_type(self) -> str:

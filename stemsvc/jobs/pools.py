@@ -15,6 +15,7 @@ from stemsvc.jobs.record import Priority
 DEVICES = ("cpu", "cuda", "mps")
 ANY = "*"
 FETCH = "fetch"  # the pool that downloads tracks from addresses, so that no device waits for a network
+INPUTS = "inputs"  # where jobs of a workflow are until they have their inputs: nothing is published from there
 WEBHOOKS = "webhooks"  # a queue of release 0.1, which fetchers still empty, for one release
 FILES = (".yaml", ".yml")
 DEVICE = re.compile(r"cpu|mps|cuda(:\d{1,2})?")
@@ -51,7 +52,8 @@ class Pool(BaseModel):
     @field_validator("name")
     @classmethod
     def _free(cls, name: str) -> str:
-        if name in (FETCH, WEBHOOKS, "stemsvc.dead") or name.endswith(tuple(f".{each.word}" for each in Priority)):
+        ours = (FETCH, INPUTS, WEBHOOKS, "stemsvc.dead")
+        if name in ours or name.endswith(tuple(f".{each.word}" for each in Priority)):
             raise ValueError("is the name of another queue")
         return name
 

@@ -7,6 +7,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+from stemsvc.errors import is_usage
 from stemsvc.jobs.encoding import Encoding
 from stemsvc.jobs.spec import Envelope, Input, JobSpec
 from stemsvc.jobs.warnings import JobWarning
@@ -42,9 +43,11 @@ class Priority(enum.IntEnum):
 
 
 WAITING_FOR_POOL = "waiting_for_pool"  # the stage of a queued job while its pool has no live worker
+WAITING_FOR_INPUTS = "waiting_for_inputs"  # the stage of a workflow's job until the jobs before it have ended
 
 MOVES: dict[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELED}),
+    # a job that waits for inputs fails where they will never come
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.FAILED, JobState.CANCELED}),
     JobState.RUNNING: frozenset({JobState.SUCCEEDED, JobState.QUEUED, JobState.FAILED, JobState.CANCELED}),
     JobState.SUCCEEDED: frozenset({JobState.EXPIRED}),
     JobState.FAILED: frozenset(),
@@ -90,6 +93,7 @@ class Job:
     error_detail: str | None = None
     source: dict[str, Any] = field(default_factory=dict)  # of the track: sample_rate, channels, frames, codec
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> key, bytes, sha256, content_type, facts
+    previews: dict[str, dict[str, Any]] = field(default_factory=dict)  # as outputs, but for players alone
     facts: dict[str, Any] = field(default_factory=dict)  # what the work found out
     warnings: tuple[JobWarning, ...] = ()
     owner: str = ""  # id of the key that sent it; empty where there are no keys
@@ -103,6 +107,9 @@ class Job:
     trace: str | None = None  # W3C traceparent of the request that made it
     expected_at: float | None = None  # when its segments will be done, at their pace so far; None before the first
     retry_of: str | None = None  # id of the job that this one tries again
+    stored_bytes: int = field(default=0, compare=False)  # of its inputs and outputs; the store counts them
+    workflow_id: str | None = None  # the workflow that it is a step of
+    step: str | None = None  # which one
 
     @property
     def kind(self) -> str:
@@ -126,8 +133,21 @@ class Job:
 
     @property
     def name(self) -> str:
-        """The name of its first input; its kind where it has no input."""
-        return self.inputs[0].name if self.inputs else self.kind
+        """The name that its params give it, where its kind has such; else that of its first input, else its kind."""
+        named = self.params.get("name")
+        return named if isinstance(named, str) and named else self.inputs[0].name if self.inputs else self.kind
+
+    @property
+    def kept_inputs(self) -> tuple[Input, ...]:
+        """Inputs that stay stored for a while after a job failed or was canceled, so that it can be tried again.
+
+        These came with the job's own request: links are fetched again, and uploads have a file of their own. None stays
+        after a usage error, because another try would end with it, too.
+        """
+        retryable = self.state is JobState.CANCELED or (self.state is JobState.FAILED and not is_usage(self.error_code))
+        kept = input_key(self.id)  # what a fetcher stored lies with its attempt, and another job's output with that job
+        own = (each for each in self.inputs if each.key.startswith(kept) and not each.upload_id)
+        return tuple(own) if retryable else ()
 
     @property
     def finished(self) -> bool:

@@ -31,6 +31,14 @@ class Input:
     url: str = ""  # where it is fetched from; empty where it was sent
     sha256: str | None = None
     upload_id: str = ""  # of the upload that it was copied from
+    from_job: str = ""  # the job, an output of which it is; while that one is not done, there is no `key`
+    from_output: str = ""  # that output's name
+    several: bool = False  # while it is awaited: whether all audio files of `from_job` may come in its place
+
+    @property
+    def awaited(self) -> bool:
+        """Whether another job has still to make it."""
+        return bool(self.from_job) and not self.key
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,10 @@ TABLE = {
     "broken_packets": "Parts of the file can't be decoded and are left out. Where the file tells when its sound is "
     "heard, silence takes their place. Export the file again.",
     "end_beyond_track": "The track ends before the `end` that was asked for: the part goes up to the track's own end.",
+    "mix_clips": "The mix goes beyond full scale, and its format can't keep that: the samples were clipped. Lower "
+    "`gain_db`, set `normalise`, or ask for wav with the bit depth float32.",
+    "loudness_unmeasured": "The song is silent or shorter than 0.4 s, so it has no loudness: it was brought to none.",
+    "target_not_reached": "The song can't be made so loud under its ceiling. The `detail` has the loudness it got.",
     DEMO_MODEL: "The job named no model, and the weights of the usual one are not here and can't be fetched, so the "
     "bundled demo model made the stems. It is for trying stemsvc out. Connect the workers to the network, or fill "
     "their folder of weights with `stemsvc models pull`, and send the job again.",

@@ -11,20 +11,28 @@ import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from stemsvc.models.catalog import Catalog
+if TYPE_CHECKING:
+    from stemsvc.jobs.encoding import Encoding
+    from stemsvc.models.catalog import Catalog
 
 P = TypeVar("P")
+FACTS_BYTES = 100_000.0  # of what a kind that makes no audio writes
 
 
 @dataclass(frozen=True)
 class Role:
-    """A role that inputs have: its name, and how many inputs may have it."""
+    """A role that inputs have: its name, and how many inputs may have it.
+
+    `entries` names the param that is a list with an object for each input of the role; in a form, each of those objects
+    has the input's `source`.
+    """
 
     name: str = "source"
     least: int = 1
     most: int = 1
+    entries: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,17 @@ class Kind(ABC, Generic[P]):
     def stored(self, params: P) -> dict[str, Any]:
         """The params as a flat JSON object under the form's names. Rows keep it and clients see it."""
 
+    def choose(self, params: P, catalog: Catalog, device: str) -> P:
+        """The params with a model that can be had on `device`, where the client left the choice of it to the kind.
+
+        `check` comes after it. Raises `UsageError` where none can be had.
+        """
+        return params
+
+    def chosen(self, params: P) -> str:
+        """Why the model is that one, where `choose` chose it; empty where it did not. The timeline has it."""
+        return ""
+
     def check(self, params: P, inputs: Sequence[str], catalog: Catalog) -> P:
         """The params, with values for what the client left open. Raises `UsageError` for what can't be done.
 
@@ -76,6 +95,12 @@ class Kind(ABC, Generic[P]):
         """Seconds that two cores of an AMD EPYC compute for `seconds` of a track. The owner's share is charged with
         them, and the job's time limit follows from them."""
 
+    def makes(self, params: P, encoding: Encoding, seconds: float) -> float:
+        """About how many bytes its files have, for a track of `seconds`: for plans, not for limits."""
+        if not self.encodes:
+            return FACTS_BYTES
+        return max(1, len(self.outputs(params))) * seconds * sum(each.bytes_per_second for each in encoding.each)
+
     def needs(self, params: P, catalog: Catalog) -> Needs:
         """What a job needs of its pool. Raises `UsageError` `unknown_model`."""
         return Needs()
@@ -92,6 +117,10 @@ class Kind(ABC, Generic[P]):
         """Names of the outputs that its work writes in each of the job's formats; none where it knows one format."""
         return ()
 
+    def files(self, params: P, encoding: Encoding) -> Sequence[str]:
+        """Names of all of its files, as far as they are known before the work is done; none where they are not."""
+        return [encoding.file_key(output, each.format) for output in self.outputs(params) for each in encoding.each]
+
     def heard(self, params: P) -> dict[str, Any]:
         """The part of the params that the result depends on, as JSON."""
         return self.stored(params)
@@ -103,6 +132,11 @@ class Kind(ABC, Generic[P]):
     def mirrored(self, params: P) -> dict[str, Any]:
         """What processes of release 0.1 must find in a row's options, to read the row during a rolling upgrade."""
         return {"model": ""}
+
+    @property
+    def sourceless(self) -> bool:
+        """Whether its jobs may have no input at all."""
+        return all(role.least == 0 for role in self.roles)
 
     def lacking(self) -> list[str]:
         """Those of its packages that this installation lacks."""

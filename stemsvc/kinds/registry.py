@@ -7,17 +7,16 @@ import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
-
-import structlog
+from typing import TYPE_CHECKING, Any
 
 from stemsvc.errors import KindMissing, UnknownKind, UnknownPool
 from stemsvc.jobs.pools import Pool, find_pool, parse_pools
 from stemsvc.jobs.record import Job
 from stemsvc.kinds.base import Kind, Needs
-from stemsvc.models.catalog import Catalog
 
-log = structlog.get_logger()
+if TYPE_CHECKING:
+    from stemsvc.models.catalog import Catalog
+
 GROUP = "stemsvc.kinds"
 AnyKind = Kind[Any]
 
@@ -30,7 +29,9 @@ def installed() -> dict[str, AnyKind]:
         try:
             found[point.name] = _load(point)
         except Exception:
-            log.exception("a kind can't be loaded", kind=point.name, entry_point=point.value)
+            import structlog  # not at the top: commands that log nothing need not load it
+
+            structlog.get_logger().exception("a kind can't be loaded", kind=point.name, entry_point=point.value)
     return found
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from stemsvc.control.subscribers import Eraser, count_end
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage, open_storage
+from tests.schema import fresh_schema
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -34,7 +34,7 @@ def storage(settings: Settings) -> Storage:
 
 @pytest.fixture
 def store(url: str, storage: Storage) -> Iterator[JobStore]:
-    migrate(url)
+    fresh_schema(url)
     store = JobStore(url, (Eraser(storage), count_end))
     yield store
     store.close()

@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 from limits import parse_many
 
 from stemsvc.cli.main import main
-from stemsvc.environment import origin, read_env_file
 from stemsvc.errors import BadSetting
+from stemsvc.host.environment import origin, read_env_file
 from stemsvc.settings import Settings, unknown_settings
 
 
@@ -63,9 +63,13 @@ def test_a_bad_value_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str, val
 def test_no_secret_is_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "DATABASE_URL": "mysql://me:hunter2@host/db",
-        "BROKER_URL": "http://me:hunter2@host",
+        "BROKER_URL": "redis://:hunter2/x@host:6379",  # a slash ends the host, so that a password becomes a port
         "SECRET_KEY": "hunter2",
         "S3_ENDPOINT_URL": "ftp://me:hunter2@host",
+        "PUBLIC_URL": "https://me:hunter2/x@host",
+        "OTLP_ENDPOINT": "https://hunter2\u2100@host",
+        "FLOWER_PASSWORD_FILE": "/no/hunter",
+        "BOOTSTRAP_KEY": "hunter2",
     }.items():
         monkeypatch.setenv(f"STEMSVC_{name}", value)
         assert "hunter2" not in run("keys", "list").output

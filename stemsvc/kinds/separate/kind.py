@@ -12,11 +12,14 @@ from stemsvc.jobs.part import WHOLE, Part
 from stemsvc.jobs.spec import Envelope, JobSpec
 from stemsvc.kinds.base import Kind, Needs
 from stemsvc.kinds.separate import stems
+from stemsvc.kinds.separate.choose import Chosen, by_quality, by_stems
 from stemsvc.kinds.separate.cost import predict_seconds
 from stemsvc.kinds.separate.options import CHANNELS, SeparationOptions
 from stemsvc.models.catalog import Catalog
 
 _OPTIONS = tuple(each.name for each in fields(SeparationOptions))
+ANALYSIS_COST = 0.025  # seconds for each second of a track, as those of an analysis
+_CHOICE = ("quality", "chosen")
 _PART = tuple(each.name for each in fields(Part))
 
 
@@ -31,6 +34,9 @@ class SeparateParams:
     part: Part = WHOLE  # of the track; the job costs what this part costs
     channels: str = "stereo"  # or `source`: the files of a mono track are mono
     fallback: str = ""  # the model to take where the weights of `model` can't be had; empty: none
+    analyze: bool = False  # whether to tell tempo, key, chords and more of the track too
+    quality: str = ""  # a preset of the catalog, which chose the model
+    chosen: str = ""  # why the model is that one, where the client named none that has what it wants
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -61,13 +67,36 @@ class Separate(Kind[SeparateParams]):
             separation=SeparationOptions(**{name: options[name] for name in _OPTIONS if name in options}),
             part=Part(**{name: stored[name] for name in _PART if stored.get(name) is not None}),
             channels=stored.get("channels") or "stereo",
+            analyze=bool(stored.get("analyze", False)),
+            quality=stored.get("quality") or "",
+            chosen=stored.get("chosen") or "",
         )
 
     def stored(self, params: SeparateParams) -> dict[str, Any]:
         """See `Kind`."""
         own = {"model": params.model, "stems": list(params.stems), "residual": params.residual}
         open_model = {"fallback": params.fallback} if params.fallback else {}
-        return {**own, **open_model, **vars(params.separation), **vars(params.part), "channels": params.channels}
+        more = {"analyze": True} if params.analyze else {}
+        why = {name: said for name in _CHOICE if (said := getattr(params, name))}
+        shape = {**vars(params.separation), **vars(params.part), "channels": params.channels}
+        return {**own, **open_model, **shape, **more, **why}
+
+    def choose(self, params: SeparateParams, catalog: Catalog, device: str) -> SeparateParams:
+        """See `Kind`. Raises `UsageError` `unknown_preset`, `model_unserved`, `bad_options` (a model and a quality)."""
+        if params.chosen:  # an earlier job's
+            return params
+        if not params.quality and catalog.means_preset(params.model):
+            params = replace(params, model="", quality=params.model)
+        if params.quality and params.model:
+            raise BadOptions(f"the model {params.model} and the quality {params.quality}: name one of them")
+        if params.quality:
+            return _taking(by_quality(catalog, params.quality, params.stems, device), params)
+        chosen = None if params.model else by_stems(catalog, params.stems, device)
+        return _taking(chosen, params) if chosen else params
+
+    def chosen(self, params: SeparateParams) -> str:
+        """See `Kind`."""
+        return params.chosen
 
     def check(self, params: SeparateParams, inputs: Sequence[str], catalog: Catalog) -> SeparateParams:
         """See `Kind`. Raises `UsageError` `unknown_model`, `unknown_stem`, `overlapping_stems`, `bad_options`."""
@@ -78,7 +107,10 @@ class Separate(Kind[SeparateParams]):
             raise BadOptions(f"channels {params.channels!r} is not one of {', '.join(CHANNELS)}")
         chosen = stems.choose(params.stems, entry.stems, params.residual)
         fallback = params.fallback if params.model else catalog.fallback
-        return replace(params, model=entry.name, fallback=fallback, stems=chosen)
+        how = params.separation
+        if how.overlap is None and not entry.steps:  # each model of a chain has its own
+            how = replace(how, overlap=entry.overlap)
+        return replace(params, model=entry.name, fallback=fallback, stems=chosen, separation=how)
 
     def part(self, params: SeparateParams, seconds: float | None) -> float | None:
         """See `Kind`."""
@@ -86,7 +118,8 @@ class Separate(Kind[SeparateParams]):
 
     def cost(self, params: SeparateParams, seconds: float, catalog: Catalog) -> float:
         """See `Kind`."""
-        return predict_seconds(catalog.get(params.model), params.separation, seconds)
+        analysis = ANALYSIS_COST * seconds if params.analyze else 0.0
+        return predict_seconds(catalog.get(params.model), params.separation, seconds) + analysis
 
     def needs(self, params: SeparateParams, catalog: Catalog) -> Needs:
         """See `Kind`."""
@@ -107,8 +140,8 @@ class Separate(Kind[SeparateParams]):
         return replace(params, model=entry.name, fallback="", stems=chosen, separation=options)
 
     def heard(self, params: SeparateParams) -> dict[str, Any]:
-        """See `Kind`. What another model would have made does not matter."""
-        return self.stored(replace(params, fallback=""))
+        """See `Kind`. What another model would have made does not matter, nor why it is this one."""
+        return self.stored(replace(params, fallback="", quality="", chosen=""))
 
     def outputs(self, params: SeparateParams) -> Sequence[str]:
         """See `Kind`."""
@@ -123,16 +156,30 @@ class Separate(Kind[SeparateParams]):
     def shown(self, params: SeparateParams) -> dict[str, Any]:
         """See `Kind`."""
         own = {"model": params.model, "residual": params.residual}
-        return {**own, **vars(params.separation)}
+        how = dict(vars(params.separation))
+        if how["overlap"] is None:  # each model of a chain has its own
+            del how["overlap"]
+        return {**own, **how}
 
     def mirrored(self, params: SeparateParams) -> dict[str, Any]:
         """See `Kind`. What release 0.1 does not know is there only where it is asked for: the hash of a request, by
         which its idempotency key is compared, stays the same."""
         own = {"model": params.model, "stems": list(params.stems), "residual": params.residual}
-        newer = {**vars(params.part), "channels": params.channels}
-        usual = {**vars(WHOLE), "channels": CHANNELS[0]}
+        newer = {**vars(params.part), "channels": params.channels, "analyze": params.analyze, "quality": params.quality}
+        usual = {**vars(WHOLE), "channels": CHANNELS[0], "analyze": False, "quality": ""}
         asked = {name: value for name, value in newer.items() if value != usual[name]}
         return {**own, "separation": dict(vars(params.separation)), **asked}
+
+
+def _taking(chosen: Chosen, params: SeparateParams) -> SeparateParams:
+    """The params with that model, and with what its option says where they say nothing."""
+    option, how, asked = chosen.option, params.separation, params.stems
+    if option is not None:
+        overlap = option.overlap if how.overlap is None else how.overlap
+        precision = option.precision if how.precision == "auto" else how.precision
+        how = replace(how, overlap=overlap, shifts=how.shifts or option.shifts, precision=precision)
+        asked = asked or option.stems
+    return replace(params, model=chosen.entry.name, stems=asked, separation=how, chosen=chosen.why)
 
 
 KIND = Separate()

@@ -18,12 +18,12 @@ PRECISIONS = ("auto", "fp32", "mixed", "fast")
 class SeparationOptions:
     """The engine's options, under upstream's names. The defaults are upstream's, except for its one random shift.
 
-    `overlap` is the share of a segment that the next one covers. `shifts` is the number of passes that are averaged,
-    each at a random offset drawn from `seed`; 0 is one pass without an offset. `segment` is in seconds, None for the
-    model's own.
+    `overlap` is the share of a segment that the next one covers, None for the model's own: 0.25 for Demucs'. `shifts`
+    is the number of passes that are averaged, each at a random offset drawn from `seed`; 0 is one pass without an
+    offset. `segment` is in seconds, None for the model's own.
     """
 
-    overlap: float = 0.25
+    overlap: float | None = None
     shifts: int = 0
     seed: int = 0
     segment: float | None = None
@@ -34,7 +34,7 @@ class SeparationOptions:
 
         Memory grows with the segment and the model was trained on its own, so longer ones are refused.
         """
-        if not 0 <= self.overlap <= MAX_OVERLAP:
+        if self.overlap is not None and not 0 <= self.overlap <= MAX_OVERLAP:
             raise BadOptions(f"overlap is {self.overlap}; it may be from 0 to {MAX_OVERLAP}")
         if not 0 <= self.shifts <= MAX_SHIFTS:
             raise BadOptions(f"shifts is {self.shifts}; it may be from 0 to {MAX_SHIFTS}")

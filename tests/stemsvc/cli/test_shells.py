@@ -40,7 +40,7 @@ def complete(*words: str) -> set[str]:
 
 
 def test_commands_and_options_are_completed() -> None:
-    assert complete("st") == {"status"}
+    assert complete("st") == {"status", "storage"}
     assert complete("jobs", "re") == {"retry"}
     assert {"--state", "--json"} <= complete("jobs", "--")
     assert complete("jobs", "--state", "fa") == {"failed"}
@@ -122,6 +122,7 @@ def test_everything_that_lists_or_shows_has_json() -> None:
     listed = [
         *("config", "status", "pools", "jobs", "jobs show", "jobs stuck", "jobs retry", "keys list", "webhooks list"),
         *("models", "models list", "models verify", "models path", "report", "doctor", "submit", "separate"),
+        *("workers", "plan"),
     ]
     helps = {words: CliRunner().invoke(main, [*words.split(), "--help"]).output for words in listed}
     assert [words for words, said in helps.items() if "--json" not in said] == []

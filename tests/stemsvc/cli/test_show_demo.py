@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from stemsvc.demo import show
+from stemsvc.cli import show_demo
+from stemsvc.demo import SONG
 from tests.processes import plain_environment, stemsvc
 from tests.sounds import tone, write_sound
 
@@ -20,12 +21,12 @@ def test_the_bundled_song_gets_the_demo_model_and_any_other_the_best(
     own: bool, model: str | None, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(show, "_separate", lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr(show_demo, "_separate", lambda *arguments: asked.append(arguments))
     song = tmp_path / "song.flac"
 
-    show.run_demo(song if own else None, tmp_path, "http://127.0.0.1:1", model)
+    show_demo.run_demo(song if own else None, tmp_path, "http://127.0.0.1:1", model)
 
-    assert asked == [("http://127.0.0.1:1", song if own else show.SONG, tmp_path, expected, None)]
+    assert asked == [("http://127.0.0.1:1", song if own else SONG, tmp_path, expected, None)]
 
 
 @pytest.mark.long

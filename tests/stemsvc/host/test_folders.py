@@ -19,7 +19,7 @@ from stemsvc.cli.checks import examine
 from stemsvc.cli.main import main
 from stemsvc.embedded import background
 from stemsvc.embedded.redis_server import free_port
-from stemsvc.folders import (
+from stemsvc.host.folders import (
     for_the_caller,
     made_once,
     open_shared,

@@ -37,8 +37,15 @@ def names() -> list[str]:
     return [name for name in os.environ if name.upper().startswith(PREFIX)]
 
 
+def value(name: str) -> str:
+    """What the variable of that name has, in upper or lower case as settings are found; empty if it is not set."""
+    return os.environ.get(name) or next((text for each, text in os.environ.items() if each.upper() == name), "")
+
+
 def read_env_file(path: Path) -> None:
     """Take the settings of an `.env` file into this process's environment; what the environment has already, wins.
+
+    A secret of the environment wins over its file in the `.env`, and the file over the secret.
 
     Raises `FatalError` `bad_setting` for a file that can't be read.
     """
@@ -48,10 +55,16 @@ def read_env_file(path: Path) -> None:
         values = dotenv_values(path)
     except (OSError, UnicodeDecodeError) as error:
         raise BadSetting(f"{path.resolve()} can't be read: {error}") from error
-    for name, value in values.items():
-        if name.startswith(PREFIX) and value is not None and name not in os.environ:
-            os.environ[name] = value
+    before = set(os.environ)
+    for name, text in values.items():
+        if name.startswith(PREFIX) and text is not None and not {name, _other_way(name)} & before:
+            os.environ[name] = text
             _from_file.add(name)
+
+
+def _other_way(name: str) -> str:
+    """The variable that gives the same secret: by a file in place of its text, or by its text in place of a file."""
+    return name.removesuffix("_FILE") if name.endswith("_FILE") else f"{name}_FILE"
 
 
 def origin(name: str) -> str:

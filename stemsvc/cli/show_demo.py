@@ -13,15 +13,14 @@ from stemsvc_client import Client, Made
 
 from stemsvc.cli.submitting import Bars, translated
 from stemsvc.cli.terminal import Column, Listing
+from stemsvc.demo import SONG
 from stemsvc.demo.measure import loudness, read_sound, si_sdr
 from stemsvc.demo.picture import draw_waveforms
 from stemsvc.embedded import background
-from stemsvc.folders import for_the_caller
+from stemsvc.host.folders import for_the_caller
 from stemsvc.jobs.filenames import without_ending
 from stemsvc.settings import Settings
 
-HERE = Path(__file__).parent
-SONG = HERE / "song" / "mixture.flac"
 HEADINGS = ("stem", "seconds", "LUFS", "SI-SDR dB", "better by dB")
 
 
@@ -87,7 +86,7 @@ def _print_table(song: Path, made: Made, stems: dict[str, Any]) -> None:
     mixture = read_sound(song)[0] if song == SONG else None
     for name, (samples, rate) in stems.items():
         lufs = loudness(samples, rate)
-        truth = HERE / "song" / f"{name}.flac"
+        truth = SONG.with_name(f"{name}.flac")
         score = gain = "-"  # the true stems are known of the bundled song only
         if mixture is not None and truth.exists():
             true = read_sound(truth)[0]

@@ -1,0 +1,67 @@
+"""`stemsvc models add`: a checkpoint becomes an entry of the operator's catalog."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stemsvc.errors import BadArguments
+from stemsvc.host.folders import for_the_caller
+
+
+@click.command()
+@click.argument("source", metavar="URL|FILE")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="the YAML file that is published beside the checkpoint; demucs' need none",
+)
+@click.option("--name", help="the model's name; made from the file's name if not given")
+@click.option("--summary", help="a line about it")
+@click.option("--licence", help="the licence of the weights")
+@click.option(
+    "--catalog",
+    "catalog_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="the file to write into; default: STEMSVC_CATALOG",
+)
+def add(
+    source: str,
+    config_path: Path | None,
+    name: str | None,
+    summary: str | None,
+    licence: str | None,
+    catalog_path: Path | None,
+) -> None:
+    """Add the checkpoint URL|FILE to the catalog, with the hash that it has now.
+
+    Its family and stems are read from it and from the config. A process of its own reads a pickle, and refuses
+    everything but numbers and demucs' networks.
+    """
+    from stemsvc.models.add import DOUBT, entry_of, name_of, write_entry
+    from stemsvc.models.config import read_config
+    from stemsvc.models.pull import open_puller
+    from stemsvc.models.weights_show import progress
+    from stemsvc.observe.logs import configure_logs
+    from stemsvc.settings import Settings
+
+    settings = Settings()
+    configure_logs(settings.log_format, settings.log_level)
+    catalog = catalog_path or settings.catalog
+    if catalog is None:
+        raise BadArguments("set STEMSVC_CATALOG to the file of your models, or name it with --catalog")
+    name = name or name_of(source)
+    config = read_config(config_path) if config_path else None
+    with progress() as on_pull:
+        fields = entry_of(open_puller(settings), source, config, catalog, on_pull)
+    said = {"summary": summary} if summary else {}
+    doubt = {"licence": licence} if licence else {"licence": "unknown", "licence_doubt": DOUBT}
+    with for_the_caller():
+        write_entry(catalog, name, {**fields, **said, **doubt})
+    rest = f" ({fields['rest']} is what is left of the mixture)" if "rest" in fields else ""
+    click.echo(f"{name}: {fields['family']}, {', '.join(fields['stems'])}{rest}")
+    click.echo(f"  cost {fields['cost']:g} s a second, without overlap, on the reference CPU; {fields['memory_mb']} MB")
+    click.echo(f"  sha256 {fields['files'][0]['sha256']}, {fields['files'][0]['size']} bytes")
+    click.echo(f"written to {catalog}")

@@ -1,0 +1,1 @@
+"""Projects for audio workstations and players, made of stems."""

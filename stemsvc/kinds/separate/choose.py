@@ -1,0 +1,132 @@
+"""Chooses the model of a separation that names none: by the quality that is asked for, and by the stems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stemsvc.errors import ModelUnserved, UnknownStem
+from stemsvc.kinds.separate import stems
+from stemsvc.models.catalog import BUNDLED_MODEL, Catalog
+from stemsvc.models.entry import ModelEntry
+from stemsvc.models.presets import Option, Preset
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A model, the option of a preset that it came from (None: chosen by stems alone), and why it is that one."""
+
+    entry: ModelEntry
+    option: Option | None
+    why: str
+
+
+def by_quality(catalog: Catalog, quality: str, wanted: Sequence[str], device: str) -> Chosen:
+    """The model for that quality, which has the `wanted` outputs (none: all of its stems) and can be had on `device`.
+
+    The preset's first option that can be served is taken. Where no option has the outputs at all, it is the cheapest
+    model that has them. Raises `UsageError` `unknown_preset`, `unknown_stem`, `model_unserved`.
+    """
+    preset, unserved = catalog.preset(quality), catalog.unserved(device)
+    _check_known(catalog, wanted)
+    passed: dict[str, str] = {}
+    absent: dict[str, str] = {}
+    capable = False
+    for option in preset.options:
+        meant = [entry for entry in _by_cost(catalog.entries) if option.takes(entry)]
+        able = [entry for entry in meant if has(entry, wanted)]
+        capable = capable or bool(able)
+        for entry in able:
+            if entry.name not in unserved:
+                return Chosen(entry, option, f"quality {quality}: {entry.name}{_beside(passed)}")
+        passed |= {entry.name: _why_not(entry, wanted, unserved) for entry in meant}
+        absent |= {} if meant else {option.words: "the catalog has none"}
+    if wanted and not capable and (chosen := _cheapest(catalog, wanted, unserved)):
+        none = f"no model of quality {quality} has {', '.join(wanted)}"
+        return Chosen(chosen, None, f"{none}: {chosen.name} is the cheapest that has{_beside(passed)}")
+    raise ModelUnserved(_refusal(preset, wanted, {**passed, **absent}))
+
+
+def by_stems(catalog: Catalog, wanted: Sequence[str], device: str) -> Chosen | None:
+    """The cheapest model that has the `wanted` outputs and can be had; None where the default model has them, or no
+    model does. Raises `UsageError` `model_unserved` where those that do can't be had."""
+    usual = catalog.get("")
+    if has(usual, wanted):
+        return None
+    able = [entry for entry in _offered(catalog) if has(entry, wanted)]
+    if not able:
+        return None
+    unserved = catalog.unserved(device)
+    asked, lacks = ", ".join(wanted), f"{usual.name} lacks {', '.join(_lacking(usual, wanted))}"
+    chosen = _cheapest(catalog, wanted, unserved)
+    if chosen is None:
+        passed = {entry.name: unserved[entry.name] for entry in able}
+        raise ModelUnserved(
+            f"no model with the stems {asked} can be had here{_beside(passed)}. Add a pool that serves it"
+        )
+    passed = {entry.name: unserved[entry.name] for entry in able if entry.name in unserved and entry.cost < chosen.cost}
+    return Chosen(
+        chosen, None, f"stems {asked}: {chosen.name} is the cheapest model that has them, {lacks}{_beside(passed)}"
+    )
+
+
+def presets_now(catalog: Catalog) -> list[dict[str, Any]]:
+    """What each preset is now, on any device: `name`, `summary`, `model` (None: it can't be served), `stems`, `why`."""
+    told = []
+    for preset in catalog.presets:
+        fields: dict[str, Any] = {"name": preset.name, "summary": preset.summary, "model": None, "stems": []}
+        try:
+            chosen = by_quality(catalog, preset.name, (), "auto")
+        except ModelUnserved as error:
+            told.append({**fields, "why": error.detail})
+        else:
+            made = stems.choose(chosen.option.stems if chosen.option else (), chosen.entry.stems)
+            told.append({**fields, "model": chosen.entry.name, "stems": list(made), "why": chosen.why})
+    return told
+
+
+def has(entry: ModelEntry, wanted: Iterable[str]) -> bool:
+    """Whether the model has all of these outputs."""
+    return not _lacking(entry, wanted)
+
+
+def _check_known(catalog: Catalog, wanted: Iterable[str]) -> None:
+    for name in wanted:
+        if not any(has(entry, [name]) for entry in catalog.entries):
+            known = dict.fromkeys(stem for entry in catalog.entries for stem in entry.stems)
+            raise UnknownStem(f"no model of the catalog has {name!r}; together they have {', '.join(known)}")
+
+
+def _lacking(entry: ModelEntry, wanted: Iterable[str]) -> list[str]:
+    known = stems.names(entry.stems)
+    return [name for name in wanted if name not in known]
+
+
+def _by_cost(entries: Iterable[ModelEntry]) -> list[ModelEntry]:
+    return sorted(entries, key=lambda entry: entry.cost / (1 - entry.overlap))
+
+
+def _offered(catalog: Catalog) -> list[ModelEntry]:
+    """The models that may be chosen by their stems, the cheapest first: not those that nobody should take unasked."""
+    return [entry for entry in _by_cost(catalog.entries) if entry.name != BUNDLED_MODEL and not entry.deprecated]
+
+
+def _cheapest(catalog: Catalog, wanted: Sequence[str], unserved: Mapping[str, str]) -> ModelEntry | None:
+    able = (entry for entry in _offered(catalog) if entry.name not in unserved and has(entry, wanted))
+    return next(able, None)
+
+
+def _why_not(entry: ModelEntry, wanted: Sequence[str], unserved: Mapping[str, str]) -> str:
+    lacking = _lacking(entry, wanted)
+    return f"it lacks {', '.join(lacking)}" if lacking else unserved[entry.name]
+
+
+def _beside(passed: Mapping[str, str]) -> str:
+    return "".join(f"; not {name}: {why}" for name, why in passed.items())
+
+
+def _refusal(preset: Preset, wanted: Sequence[str], passed: Mapping[str, str]) -> str:
+    what = f" with the stems {', '.join(wanted)}" if wanted else ""
+    advice = preset.advice or "add a pool that serves one of these models (STEMSVC_POOLS), or their weights"
+    return f"nothing here can serve the quality {preset.name}{what}{_beside(passed)}. What it needs: {advice}"

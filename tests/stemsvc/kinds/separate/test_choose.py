@@ -1,0 +1,227 @@
+"""Which model a job gets that names none: by quality, by stems, by what can be served."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stemsvc.errors import BadOptions, ModelUnserved, UnknownPreset, UnknownStem
+from stemsvc.jobs.spec import Envelope, JobSpec
+from stemsvc.kinds.separate import stems as outputs
+from stemsvc.kinds.separate.choose import has, presets_now
+from stemsvc.kinds.separate.kind import KIND, SeparateParams
+from stemsvc.kinds.separate.options import SeparationOptions
+from stemsvc.kinds.specify import ASKED, specify
+from stemsvc.models.catalog import Catalog, load_catalog
+
+CATALOG = load_catalog()
+NAMES = CATALOG.names
+# a RoFormer of vocals, a model that tells voices apart and one against reverb, as `stemsvc models add` writes them
+ADDED = """
+models:
+  roformer:
+    summary: s
+    family: bs_roformer
+    stems: [vocals, other]
+    rest: other
+    sample_rate: 44100
+    segment_seconds: 8
+    cost: 6
+    licence: mine
+    files: [{path: x.safetensors}]
+    config: {model: {dim: 64, depth: 1, stereo: true}, audio: {chunk_size: 352800},
+             training: {instruments: [vocals, other], target_instrument: vocals}, inference: {num_overlap: 4}}
+  voices: {summary: s, family: htdemucs, stems: [lead, backing, band], sample_rate: 44100, segment_seconds: 8,
+           licence: mine, files: [{path: y.safetensors}]}
+  dry: {summary: s, family: htdemucs, stems: [noreverb, reverb], sample_rate: 44100, segment_seconds: 8,
+        licence: mine, files: [{path: z.safetensors}]}
+"""
+
+
+def without(*names: str, catalog: Catalog = CATALOG) -> Catalog:
+    return catalog.aware_of(lambda device: dict.fromkeys(names, "no pool serves it"))
+
+
+def chosen(params: SeparateParams, catalog: Catalog = CATALOG, device: str = "auto") -> SeparateParams:
+    return KIND.check(KIND.choose(params, catalog, device), ("source",), catalog)
+
+
+def own(folder: Path, text: str) -> Catalog:
+    path = folder / "catalog.yaml"
+    path.write_text(text)
+    return load_catalog(path)
+
+
+@pytest.mark.parametrize(
+    ("quality", "stems", "gone", "model", "made"),
+    [
+        ("fast", "", "", "htdemucs", "drums bass other vocals"),
+        ("fast", "vocals guitar", "", "htdemucs_6s", "vocals guitar"),
+        ("balanced", "minus_piano", "", "htdemucs_6s", "minus_piano"),
+        ("best", "", "", "htdemucs_ft", "drums bass other vocals"),
+        ("best", "", "htdemucs_ft", "htdemucs", "drums bass other vocals"),
+        ("best", "", "htdemucs_ft htdemucs", "htdemucs_6s", "drums bass other vocals guitar piano"),
+        ("vocals", "", "", "htdemucs_ft", "vocals"),
+        ("vocals", "drums", "", "htdemucs_ft", "drums"),
+        ("karaoke", "", "htdemucs_ft", "htdemucs", "vocals minus_vocals"),
+    ],
+)
+def test_a_quality_is_the_first_model_that_is_served_and_has_the_stems(
+    quality: str, stems: str, gone: str, model: str, made: str
+) -> None:
+    params = chosen(SeparateParams(quality=quality, stems=tuple(stems.split())), without(*gone.split()))
+
+    assert (params.model, params.stems, params.fallback) == (model, tuple(made.split()), "")
+    assert params.chosen.startswith(f"quality {quality}: {model}")
+    for name in gone.split():
+        assert f"not {name}: no pool serves it" in params.chosen
+
+
+def test_every_choice_is_served_and_has_what_is_wanted() -> None:
+    """Over all sets of served models: a choice is served, has the outputs, and is passed over by no better option."""
+    wanted = ((), ("vocals",), ("guitar",), ("vocals", "no_drums"), ("minus_piano", "bass"))
+    for served in itertools.chain.from_iterable(itertools.combinations(NAMES, size) for size in range(len(NAMES) + 1)):
+        catalog = without(*({*NAMES} - {*served}))
+        for preset, stems in itertools.product(catalog.presets, wanted):
+            fit = [
+                entry.name
+                for option in preset.options
+                for entry in catalog.entries
+                if option.takes(entry) and has(entry, stems)
+            ]
+            asked = SeparateParams(quality=preset.name, stems=stems)
+            others = () if fit or not stems else (name for name in served if has(CATALOG.get(name), stems))
+            if not {*fit, *others} & {*served} - ({"demo"} - {*fit}):
+                with pytest.raises(ModelUnserved) as caught:
+                    chosen(asked, catalog)
+                assert all(f"not {name}: no pool serves it" in caught.value.detail for name in fit)
+                continue
+            params = chosen(asked, catalog)
+            if fit:
+                assert params.model == next(name for name in fit if name in served)
+            else:  # such as the guitar of `vocals`
+                assert params.model in served
+                assert params.chosen.startswith(f"no model of quality {preset.name} has")
+            assert {*params.stems} <= {*outputs.names(catalog.get(params.model).stems)}
+            assert {*stems} <= {*params.stems}
+        assert {each["name"]: each["model"] in {*served, None} for each in presets_now(catalog)} == dict.fromkeys(
+            [preset.name for preset in catalog.presets], True
+        )
+
+
+def test_what_a_job_says_goes_before_what_its_quality_says() -> None:
+    assert chosen(SeparateParams(quality="fast")).separation.overlap == 0.1
+    assert chosen(SeparateParams(quality="balanced")).separation.overlap == 0.25
+    assert chosen(SeparateParams(quality="best"), without("htdemucs_ft")).separation.shifts == 2
+    asked = SeparationOptions(overlap=0.5, shifts=3, precision="fp32")
+    assert chosen(SeparateParams(quality="fast", separation=asked)).separation == asked
+
+
+def test_a_preset_s_name_as_the_model_is_the_quality() -> None:
+    assert chosen(SeparateParams("best")) == chosen(SeparateParams(quality="best"))
+
+
+def test_added_models_serve_the_presets_that_ask_for_their_stems(tmp_path: Path) -> None:
+    catalog = own(tmp_path, ADDED)
+    made = {each["name"]: (each["model"], each["stems"]) for each in presets_now(catalog)}
+
+    assert made["vocals"] == ("roformer", ["vocals"])
+    assert made["karaoke"] == ("voices", ["lead", "minus_lead"])
+    assert made["dereverb"] == ("dry", ["noreverb"])
+    assert made["best"][0] == "htdemucs_ft"
+    # a device may make another choice
+    gone = {"cpu": {"roformer": "no pool serves it on cpu"}}
+    catalog = catalog.aware_of(lambda device: gone.get(device, {}))
+    assert chosen(SeparateParams(quality="vocals"), catalog, "cpu").model == "htdemucs_ft"
+    assert chosen(SeparateParams(quality="vocals"), catalog, "cuda").model == "roformer"
+
+
+def test_stems_alone_choose_the_cheapest_model_that_has_them() -> None:
+    params = chosen(SeparateParams(stems=("vocals", "drums", "guitar")))
+
+    assert (params.model, params.stems, params.fallback) == ("htdemucs_6s", ("drums", "vocals", "guitar"), "")
+    assert params.chosen == (
+        "stems vocals, drums, guitar: htdemucs_6s is the cheapest model that has them, htdemucs lacks guitar"
+    )
+    with pytest.raises(ModelUnserved, match="not htdemucs_6s: no pool serves it"):
+        chosen(SeparateParams(stems=("guitar",)), without("htdemucs_6s"))
+
+
+def test_of_two_models_with_the_stems_the_cheaper_is_taken_and_a_quality_that_has_none_takes_it_too(
+    tmp_path: Path,
+) -> None:
+    same = "summary: s, family: htdemucs, sample_rate: 44100, segment_seconds: 8, licence: m"
+    dear, cheap = "stems: [flute, rest], cost: 2", "stems: [flute, oboe], cost: 1"
+    entries = (
+        f"  {name}: {{{same}, files: [{{path: x.safetensors}}], {more}}}"
+        for name, more in (("dear", dear), ("cheap", cheap))
+    )
+    catalog = own(tmp_path, "\n".join(["models:", *entries]))
+
+    assert chosen(SeparateParams(stems=("flute",)), catalog).model == "cheap"
+    assert chosen(SeparateParams(stems=("flute",)), without("cheap", catalog=catalog)).model == "dear"
+    params = chosen(SeparateParams(quality="best", stems=("flute",)), catalog)
+    assert (params.model, params.chosen.partition(": ")[0]) == ("cheap", "no model of quality best has flute")
+
+
+def test_a_chain_is_chosen_where_no_single_model_has_the_stems(tmp_path: Path) -> None:
+    chain = """  duo:
+    summary: the singing by a RoFormer, the guitar of what is left
+    family: chain
+    steps: [{models: [roformer], take: [vocals]}, {models: [htdemucs_6s], take: [guitar]}]
+    rest: band
+"""
+    catalog = own(tmp_path, ADDED + chain)
+    params = chosen(SeparateParams(stems=("vocals", "band", "guitar")), catalog)
+
+    assert (params.model, params.stems) == ("duo", ("vocals", "guitar", "band"))
+    assert "duo is the cheapest model that has them, htdemucs lacks band, guitar" in params.chosen
+    assert KIND.needs(params, catalog).memory_mb == catalog.get("duo").memory_mb
+    # a dearer chain does not go before one model that has them
+    assert chosen(SeparateParams(stems=("vocals", "guitar")), catalog).model == "htdemucs_6s"
+
+
+@pytest.mark.parametrize("stems", [(), ("vocals",), ("no_drums", "bass")])
+def test_a_job_that_the_default_model_can_do_is_not_changed(stems: tuple[str, ...]) -> None:
+    params = SeparateParams(stems=stems)
+
+    assert KIND.choose(params, without(*NAMES), "auto") is params
+    assert not {"quality", "chosen"} & {*KIND.stored(chosen(params))}
+    assert "quality" not in KIND.mirrored(chosen(params))
+
+
+def test_what_can_t_be_asked_for() -> None:
+    with pytest.raises(UnknownPreset, match="'great' is not one of fast, balanced, best, vocals, karaoke, dereverb"):
+        chosen(SeparateParams(quality="great"))
+    with pytest.raises(BadOptions, match="name one of them"):
+        chosen(SeparateParams("htdemucs", quality="best"))
+    with pytest.raises(UnknownStem):
+        chosen(SeparateParams(stems=("vocals", "kazoo")))
+    with pytest.raises(UnknownStem):  # a named model is taken at its word
+        chosen(SeparateParams("htdemucs", stems=("guitar",)))
+    with pytest.raises(ModelUnserved, match="with `stemsvc models add`"):
+        chosen(SeparateParams(quality="dereverb"))
+
+
+def test_the_same_separation_has_one_cache_key_however_its_model_was_named() -> None:
+    named = chosen(SeparateParams("htdemucs_ft"))
+    by_quality = chosen(SeparateParams(quality="best"))
+
+    assert KIND.heard(by_quality) == KIND.heard(named)
+    assert KIND.cost(by_quality, 60, CATALOG) == KIND.cost(named, 60, CATALOG)
+    assert KIND.needs(by_quality, CATALOG) == KIND.needs(named, CATALOG)
+    assert KIND.stored(by_quality)["model"] == "htdemucs_ft"
+
+
+def test_a_copy_of_a_job_keeps_its_model_and_what_was_asked_is_the_same_whatever_it_became() -> None:
+    spec = JobSpec("separate", {"quality": "best"}, Envelope())
+    first = specify(spec, ("source",), CATALOG)
+    later = specify(spec, ("source",), without("htdemucs_ft"))
+
+    assert (first.model, later.model) == ("htdemucs_ft", "htdemucs")
+    assert first.more[ASKED] == later.more[ASKED]
+    assert specify(first, ("source",), without("htdemucs_ft")) == first
+    assert replace(first, more={}) != replace(later, more={})
