@@ -11,29 +11,69 @@ from flask_smorest import Api
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from api import openapi
-from api.edge import auth, concurrency, headers, problems, rate_limits, request_id, telemetry
+from api.edge import auth, concurrency, headers, message_rates, problems, rate_limits, request_id, sign_ins, telemetry
 from api.edge.bodies import FIELDS_LIMIT
+from api.edge.proxies import BehindProxies, TrustedProxies
 from api.schemas import answers
 from api.views import (
     archives,
+    assistants,
+    audit,
     batch,
+    conversation_events,
+    conversations,
     errors,
     events,
+    failures,
+    feed,
     files,
     health,
     jobs,
+    keys,
     kinds,
+    limits,
     models,
+    pages,
     pools,
     root,
+    session,
+    shares,
     uploads,
     usage,
     webhooks,
+    workers,
+    workflow_events,
+    workflow_plans,
+    workflows,
 )
 from stemsvc.control.services import open_services
-from stemsvc.observe.traces import configure_traces
+from stemsvc.observe.collector import observe
 from stemsvc.settings import Settings
 
+RESOURCES = (
+    jobs,
+    batch,
+    events,
+    feed,
+    shares,
+    uploads,
+    webhooks,
+    usage,
+    failures,
+    models,
+    limits,
+    pools,
+    workers,
+    workflows,
+    workflow_events,
+    workflow_plans,
+    conversations,
+    conversation_events,
+    session,
+    keys,
+    audit,
+    health,
+)
 SPOOL_BYTES = 64 * 1024  # of an upload that stay in memory while it arrives; the rest goes to disk
 DESCRIPTION = (
     "Splits music into stems. Send a track with `POST /v1/separations`, follow it with `GET /v1/jobs/{id}`, "
@@ -74,16 +114,20 @@ def create_app(settings: Settings) -> Flask:
         OPENAPI_JSON_PATH="openapi.json",
         MAX_CONTENT_LENGTH=settings.max_upload_bytes + FIELDS_LIMIT,
         MAX_FORM_MEMORY_SIZE=FIELDS_LIMIT,
-        MAX_FORM_PARTS=50,
+        MAX_FORM_PARTS=300,  # a mix may have 100 tracks, each a part of its own
     )
+    app.url_map.converters["pool"] = pools.PoolName
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["stemsvc"] = open_services(settings)
-    configure_traces("api", settings.otlp_endpoint, settings.trace_share)
+    app.wsgi_app = BehindProxies(app.wsgi_app, TrustedProxies(settings.trusted_proxies))  # type: ignore[method-assign]
+    observe("api", settings)
     telemetry.install(app)
     request_id.install(app, settings.min_free_bytes)
     headers.install(app, settings.cors_origins)
     auth.install(app)
     rate_limits.install(app, settings.rate_limit, settings.broker_url)
+    message_rates.install(app, settings.messages_rate_limit, settings.broker_url)
+    sign_ins.install(app, settings.broker_url, settings.proxy_networks)
     concurrency.install(app, settings.api_threads, settings.api_streams)
     health.install(app)
     rest = _Rest(
@@ -95,11 +139,12 @@ def create_app(settings: Settings) -> Flask:
     )
     rest.spec.components.security_scheme("key", auth.SECURITY)
     problems.install(app)
-    for each in (jobs, batch, events, uploads, webhooks, usage, models, pools, health):
+    for each in RESOURCES:
         rest.register_blueprint(each.blueprint)
     for blueprint in kinds.blueprints():
         rest.register_blueprint(blueprint)
-    for page in (files, archives, root, errors):
+    for page in (files, archives, root, errors, assistants):
         app.register_blueprint(page.blueprint)
+    pages.install(app)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "stemsvc"}))
     return app

@@ -22,22 +22,26 @@ FILES = 1000  # that an api process may open beside its connections
 @click.option("--port", type=int, help="port to listen on")
 def api(host: str | None, port: int | None) -> None:
     """Serve the HTTP API with gunicorn. It first brings the job store's tables up to date."""
-    from api.edge.addresses import Addresses
+    from api.server import addresses
     from stemsvc.embedded.preflight import check_ports
-    from stemsvc.folders import private_folder, tighten
+    from stemsvc.host.folders import private_folder, tighten
     from stemsvc.jobstore.engine import migrate
     from stemsvc.observe.metrics import folder_for_children
     from stemsvc.settings import Settings
 
     changes = {"api_host": host, "api_port": port}
     settings = Settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
-    check_ports([(settings.api_host, settings.api_port, "--port or STEMSVC_API_PORT")], patience=PORT_SECONDS)
+    ports = [
+        (settings.api_host, settings.api_port, "--port or STEMSVC_API_PORT"),
+        (settings.metrics_host, settings.metrics_port, "STEMSVC_METRICS_PORT"),
+    ]
+    check_ports(ports, patience=PORT_SECONDS)
     if not settings.database_url:
         private_folder(settings.data_dir)
     tighten(settings.data_dir)
-    Addresses(settings.connections_per_address, settings.proxy_networks)  # before any process is started for nothing
+    addresses(settings)  # before any process is started for nothing
     migrate(settings.resolved_database_url)
-    _warn_of_no_keys(settings)
+    _set_up_keys(settings)
     bind = f"{settings.api_host}:{settings.api_port}"
     threads = settings.api_threads + settings.api_streams + SLOW
     connections = 2 * threads
@@ -64,6 +68,8 @@ def api(host: str | None, port: int | None) -> None:
         "--graceful-timeout",
         "20",
         "--no-control-socket",
+        "--forwarded-allow-ips",  # STEMSVC_TRUSTED_PROXIES says who is believed
+        "",
         "api.wsgi:make()",
     ]
     # gunicorn gets the final settings, because `api_host` decides whether requests need a key. It gets few of glibc's
@@ -80,15 +86,17 @@ def _allow_open_files(number: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _warn_of_no_keys(settings: Settings) -> None:
+def _set_up_keys(settings: Settings) -> None:
     import structlog
 
+    from stemsvc.accounts.bootstrap import install
     from stemsvc.jobstore import JobStore
     from stemsvc.observe.logs import configure_logs
 
+    configure_logs(settings.log_format, settings.log_level)
     store = JobStore(settings.resolved_database_url)
+    install(settings, store.keys.install)
     if not store.keys.any():
-        configure_logs(settings.log_format, settings.log_level)
         structlog.get_logger().warning(
             "no keys: anyone who reaches the loopback can use the service; `stemsvc keys create` makes one"
         )

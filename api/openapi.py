@@ -10,13 +10,14 @@ import re
 from copy import deepcopy
 from typing import Any
 
+from api.request_bodies import add_bodies, let_be_null, nested_forms, request_of
 from api.schemas import events
-from api.schemas.fields import NamesField
 from api.schemas.kinds.registry import forms
 from stemsvc.errors import TABLE
+from stemsvc.kinds import registry
 
 BY = ("", ":from-source")  # a kind's path: for a form with a file, and for JSON with a source
-METHODS = ("get", "post", "put", "delete")
+METHODS = ("get", "post", "put", "patch", "delete")
 PROBLEM = "application/problem+json"
 WRITTEN = ("Form", "Request")  # how the schemas of what clients send are named
 REQUEST_ID = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
@@ -37,26 +38,53 @@ COMMON = {
     "500": "a fault of the service; its log has the request's id",
     "503": "a part of the service does not answer; nothing was changed",
 }
-NEVER_REPLAYED = ("/v1/uploads", "/v1/webhooks/secrets")
-OPEN_CALLS = ("/healthz/live", "/healthz/ready")
+NEVER_REPLAYED = (
+    "/v1/uploads",
+    "/v1/workflows",
+    "/v1/workflows/{workflow_id}/retry",
+    "/v1/webhooks/secrets",
+    "/v1/keys",
+    "/v1/conversations",
+    "/v1/jobs/{job_id}/share",
+)
+OPEN_CALLS = ("/healthz/live", "/healthz/ready", "/v1/session", "/v1/shared/{token}")
 OF_SEPARATIONS = ("residual", "overlap", "shifts", "seed", "precision")
+OF_AUDIO = (
+    "duration_seconds",
+    "frames",
+    "sample_rate",
+    "channels",
+    "clipped_samples",
+    "clipped",
+    "silent",
+    "peak",
+    "stem",
+    "format",
+)
 OPTIONAL = {
     "Problem": ("errors",),
+    "Signed": ("bytes", "sha256"),
     "BatchItem": ("job", "error", "replayed"),
     "Job": OF_SEPARATIONS,
-    "Stem": (
-        "duration_seconds",
-        "frames",
-        "sample_rate",
-        "channels",
-        "clipped_samples",
-        "clipped",
-        "silent",
-        "peak",
-        "stem",
-        "format",
-    ),
+    "Stem": OF_AUDIO,
+    "WorkflowFile": OF_AUDIO,
 }
+# Forms that are sent as JSON alone. In them null means: left out.
+JSON_FORMS = (
+    "SourceForm",
+    "UploadForm",
+    "RotateForm",
+    "DrainForm",
+    "WorkflowForm",
+    "PlanForm",
+    "ShareForm",
+    "KeyForm",
+    "SessionForm",
+    "ConversationForm",
+    "ConversationPatchForm",
+    "MessageForm",
+    "ConfirmForm",
+)
 EXAMPLE_PROBLEM = {
     "type": "http://127.0.0.1:8080/docs/errors#unknown_stem",
     "title": "Unprocessable Entity",
@@ -141,12 +169,27 @@ POOL_NAME = {
 IN_PATHS = {
     "{job_id}": JOB_ID,
     "{upload_id}": {**JOB_ID, "name": "upload_id"},
+    "{workflow_id}": {**JOB_ID, "name": "workflow_id"},
+    "{conversation_id}": {**JOB_ID, "name": "conversation_id"},
     "{name}": POOL_NAME,
     "{delivery_id}": {
         **JOB_ID,
         "name": "delivery_id",
         "schema": {"type": "string", "pattern": "^msg_[0-9a-f]{32}$"},
         "example": "msg_0f8fad5bd9cb469fa16570867728950e",
+    },
+    "{key_id}": {
+        **JOB_ID,
+        "name": "key_id",
+        "schema": {"type": "string", "pattern": "^[a-z2-9]{10}$"},
+        "example": "abcdefghij",
+    },
+    "{token}": {
+        **JOB_ID,
+        "name": "token",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{60}$"},
+        "description": "the last part of a shared page's address",
+        "example": "D4-tW9nLRp-hZXCGcoldDgBqGx2AkJ5fV3m2sT0Yx1cQ8rN4uKo7LzWbEhAa",
     },
     "{secret_id}": {
         **JOB_ID,
@@ -209,6 +252,23 @@ def _name(path: str, method: str, operation: dict[str, Any]) -> str:
         ("/v1/webhooks/deliveries/{delivery_id}", "get"): "getWebhookDelivery",
         ("/v1/webhooks/deliveries/{delivery_id}/replay", "post"): "replayWebhookDelivery",
         ("/v1/webhooks:test", "post"): "testWebhook",
+        ("/v1/events", "get"): "followJobs",
+        ("/v1/jobs/{job_id}/share", "post"): "shareJob",
+        ("/v1/workflows", "get"): "listWorkflows",
+        ("/v1/workflows/{workflow_id}", "get"): "getWorkflow",
+        ("/v1/workflows/{workflow_id}", "delete"): "deleteWorkflow",
+        ("/v1/workflows/{workflow_id}/cancel", "post"): "cancelWorkflow",
+        ("/v1/workflows/{workflow_id}/retry", "post"): "retryWorkflow",
+        ("/v1/shared/{token}", "get"): "getSharedJob",
+        ("/v1/session", "post"): "signIn",
+        ("/v1/session", "get"): "getSession",
+        ("/v1/session", "delete"): "signOut",
+        ("/v1/keys", "get"): "listKeys",
+        ("/v1/keys", "post"): "createKey",
+        ("/v1/keys/{key_id}", "delete"): "revokeKey",
+        ("/v1/limits", "get"): "getLimits",
+        ("/v1/failures", "get"): "listFailures",
+        ("/v1/usage/series", "get"): "getUsageSeries",
         ("/v1/uploads", "post"): "createUpload",
         ("/v1/uploads/{upload_id}", "delete"): "deleteUpload",
         ("/v1/pools", "get"): "listPools",
@@ -227,78 +287,50 @@ def _job_bodies(document: dict[str, Any]) -> None:
     and typed values.
     """
     schemas = document["components"]["schemas"]
-    for form in forms().values():
-        _bodies(schemas, form.__name__)
-    schemas["SourceForm"]["description"] = "Where the track is: exactly one of the two fields."
-    for name in ("SourceForm", "UploadForm", "RotateForm"):
-        _let_be_null(schemas[name])
+    for kind, form in forms().items():
+        add_bodies(schemas, form)
+        if registry.get(kind).sourceless:
+            del schemas[form.__name__]  # nobody sends it as a form
+    schemas["SourceForm"]["description"] = "Where a track is: exactly one of `url`, `upload_id` and `job_id`."
+    del schemas["SourceForm"]["properties"]["file"]  # JSON has no parts
+    nested = nested_forms()
+    for name in (*JSON_FORMS, *nested):
+        let_be_null(schemas[name])
     # each job's own result has its errors, so the schema takes any object
     described = {
         "type": "object",
         "description": "a `JobRequest`, and perhaps an `idempotency_key`: what that header is in `POST /v1/jobs`",
     }
     schemas["BatchForm"]["properties"]["jobs"]["items"] = described
-    for path in ("/v1/uploads", "/v1/webhooks/secrets"):
+    bare = ("/v1/conversations", "/v1/conversations/{conversation_id}/confirm")
+    for path in ("/v1/uploads", "/v1/webhooks/secrets", "/v1/jobs/{job_id}/share", *bare):
         document["paths"][path]["post"]["requestBody"]["required"] = False
-    for name in ("BatchForm", "SourceForm", "UploadForm", "RotateForm", "TestForm"):
+    conversation = "/v1/conversations/{conversation_id}"
+    document["paths"][conversation]["patch"]["requestBody"]["required"] = False
+    exported = document["paths"][f"{conversation}/export"]["get"]["responses"]["200"]["content"]
+    exported["text/markdown"] = {"schema": {"type": "string"}}
+    for name in ("BatchForm", "TestForm", *JSON_FORMS, *nested):
         schemas[name]["additionalProperties"] = False
-    for path, form in (("jobs", forms()["separate"]), *((form.path, form) for form in forms().values())):
-        ref = f"#/components/schemas/{_request_of(form.__name__)}"
-        example = SUBMIT if form is forms()["separate"] else {"source": SUBMIT["source"]}
-        call = document["paths"][f"/v1/{path}:from-source"]["post"]
+    calls_of = {"jobs": (None, forms()["separate"]), **{form.path: (kind, form) for kind, form in forms().items()}}
+    for path, (named, form) in calls_of.items():
+        ref = f"#/components/schemas/{request_of(form.__name__)}"
+        example = SUBMIT if form is forms()["separate"] else form.example or {"source": SUBMIT["source"]}
+        calls = [document["paths"][f"/v1/{path}{by}"] for by in BY if f"/v1/{path}{by}" in document["paths"]]
+        call = calls[-1]["post"]  # of a kind that needs no source: its only one
         call["requestBody"]["content"] = {"application/json": {"schema": {"$ref": ref}, "example": example}}
-
-
-def _request_of(form: str) -> str:
-    return form.removesuffix("Form") + "Request"
-
-
-def _bodies(schemas: dict[str, Any], name: str) -> None:
-    form = schemas[name]
-    body = deepcopy(form)
-    if name == "JobForm":
-        body["description"] = "A track, named by its source, and what to make of it."
-    del form["properties"]["source"], body["properties"]["file"]
-    form["required"], body["required"] = ["file"], ["source"]
-    form["properties"]["metadata"]["description"] += ", as text"
-    body["properties"]["source"] = {"$ref": "#/components/schemas/SourceForm"}
-    body["properties"]["metadata"] |= {"type": "object", "example": {"album": 7}}
-    for listed in _lists(name):
-        form["properties"][listed]["default"] = ""
-        one = body["properties"][listed]
-        example = one.get("example", "").split(",") if one.get("example") else []
-        one |= {"type": "array", "items": {"type": "string"}, "default": [], "example": example}
-    form["additionalProperties"] = body["additionalProperties"] = False
-    schemas[_request_of(name)] = body
-    _let_be_null(body)
-
-
-def _lists(name: str) -> list[str]:
-    """Names of the fields that are a text with commas in a form and a list in JSON."""
-    form = next(form for form in forms().values() if form.__name__ == name)
-    return [each for each, of in form._declared_fields.items() if isinstance(of, NamesField)]
+        if named is not None:
+            call["x-kind"] = named  # for programs that offer every kind: this call takes all that a job of it may have
 
 
 def _nullable(of: dict[str, Any]) -> bool:
     return "null" in of.get("type", ()) or any(each.get("type") == "null" for each in of.get("anyOf", ()))
 
 
-def _let_be_null(schema: dict[str, Any]) -> None:
-    """Allow null for each optional field: generated clients send null for a field that was not given."""
-    for name, of in schema["properties"].items():
-        if name in schema.get("required", ()) or "type" not in of:
-            continue
-        types = of["type"] if isinstance(of["type"], list) else [of["type"]]
-        of["type"] = [*types, *([] if "null" in types else ["null"])]
-        if "enum" in of:
-            of["enum"] = [*of["enum"], None]
-
-
 def _link(document: dict[str, Any]) -> None:
     """Add OpenAPI links: which value of one call's answer is a parameter of another call."""
     paths = document["paths"]
     submits = [f"/v1/{path}{by}" for path in ("jobs", *(form.path for form in forms().values())) for by in BY]
-    for path in (*submits, "/v1/jobs/{job_id}/retry"):
+    for path in (*(path for path in submits if path in paths), "/v1/jobs/{job_id}/retry"):
         paths[path]["post"]["responses"]["201"]["links"] = {
             name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}}
             for name in ("getJob", "cancelJob", "deleteJob")

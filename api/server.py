@@ -10,11 +10,25 @@ from api.edge.addresses import Addresses
 from api.edge.headers import VARY, named
 from api.edge.problem_types import ProblemTypes
 from stemsvc.embedded.processes import die_with_parent
+from stemsvc.observe import port
+from stemsvc.settings import Settings
+
+
+def on_starting(server: Any) -> None:
+    """Listen on the port of metrics. The processes share its socket, for any of them can tell the metrics of all."""
+    settings = Settings()
+    server.metrics = port.listen(settings.metrics_host, settings.metrics_port) if settings.metrics_port else None
 
 
 def post_fork(server: Any, worker: Any) -> None:
     """Kill this api process with its master: it would keep the port for seconds, and the next master would give up."""
     die_with_parent(signal.SIGKILL)
+    worker.metrics = server.metrics
+
+
+def addresses(settings: Settings) -> Addresses:
+    """What counts the connections of each client. Raises `FatalError` `bad_setting`."""
+    return Addresses(settings.connections_per_address, settings.proxy_networks, settings.trusted_proxies)
 
 
 def post_worker_init(worker: Any) -> None:
@@ -23,12 +37,14 @@ def post_worker_init(worker: Any) -> None:
     It would wait for them; their clients reconnect.
     """
     settings = worker.wsgi.extensions["stemsvc"].settings
-    worker.limit(settings.head_seconds, Addresses(settings.connections_per_address, settings.proxy_networks))
+    worker.limit(settings.head_seconds, addresses(settings))
+    if worker.metrics is not None:
+        port.serve_on(worker.metrics, worker.wsgi.extensions["exposition"].registry)
     worker.answer_with(ProblemTypes.of(settings), VARY if named(settings.cors_origins) else {})
     stop = signal.getsignal(signal.SIGTERM)
 
     def end_streams(number: int, frame: Any) -> None:
-        threading.Thread(target=worker.wsgi.extensions["stemsvc"].watch.close, daemon=True).start()
+        threading.Thread(target=worker.wsgi.extensions["stemsvc"].end_streams, daemon=True).start()
         if callable(stop):
             stop(number, frame)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from flask import Request, current_app, request
@@ -10,7 +11,7 @@ from flask_smorest import Blueprint
 from marshmallow import Schema, ValidationError, missing
 from webargs.flaskparser import FlaskParser
 from webargs.multidictproxy import MultiDictProxy
-from werkzeug.datastructures import CombinedMultiDict
+from werkzeug.datastructures import CombinedMultiDict, MultiDict
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from api.edge.plain_json import NotPlain, read_json
@@ -31,11 +32,15 @@ class _Parser(FlaskParser):
             return self.load_source(req, schema)
         if req.mimetype not in FORMS and (req.mimetype or req.content_length):
             raise UnsupportedMediaType("send multipart/form-data with a file, or application/json with a source")
-        if "source" in req.form:
+        several = getattr(schema, "several", False)
+        if "source" in req.form and not several:
             raise ValidationError({"source": ["send a source in a JSON body"]})
         if sum(1 for _ in req.form.items(multi=True)) > current_app.config["MAX_FORM_PARTS"]:
             raise RequestEntityTooLarge("the form has too many fields")  # werkzeug counts those of multipart forms
-        return MultiDictProxy(CombinedMultiDict([req.form, req.files]), schema)
+        files: MultiDict[str, Any] = req.files
+        if several:  # sources name the parts that are no field; `check_parts` finds those that no source names
+            files = MultiDict((name, file) for name, file in files.items(multi=True) if name in schema.load_fields)
+        return MultiDictProxy(CombinedMultiDict([req.form, files]), schema)
 
     def load_source(self, req: Request, schema: Schema) -> Any:
         """The JSON body, which has no file."""
@@ -59,26 +64,34 @@ class _Parser(FlaskParser):
             raise BadRequest(f"the JSON can't be taken: {error}") from error
 
 
-_Parser.__location_map__ = {**FlaskParser.__location_map__, "job": "load_job", "source": "load_source"}
+_Parser.__location_map__ = {
+    **FlaskParser.__location_map__,
+    "job": "load_job",
+    "source": "load_source",
+    "workflow": "load_job",
+}
 
 
 class BodyBlueprint(Blueprint):
-    """A blueprint whose views can take `location="job"` or `"source"`."""
+    """A blueprint whose views can take `location="job"`, `"source"` or `"workflow"`: either body, described as JSON."""
 
     ARGUMENTS_PARSER = _Parser()
     DEFAULT_LOCATION_CONTENT_TYPE_MAPPING: ClassVar[dict[str, str]] = {
         **Blueprint.DEFAULT_LOCATION_CONTENT_TYPE_MAPPING,
         "job": "multipart/form-data",
         "source": "application/json",
+        "workflow": "application/json",
     }
 
 
-def the_file(max_bytes: int) -> SentFile:
-    """The request's one file.
+def the_file(max_bytes: int, part: str = "file", role: str = "source") -> SentFile:
+    """The file of that part of the request, for an input of that role.
 
     Raises `UsageError` `missing_file`, `too_many_files`, `empty_file` or `file_too_large`.
     """
-    files = request.files.getlist("file")
+    files = request.files.getlist(part)
+    if not files and part != "file":
+        raise MissingFile(f"the request has no file in a part named {part!r}")
     if not files:
         raise MissingFile("send the track as the multipart field `file`, or JSON with a `source`")
     if len(files) > 1:
@@ -90,4 +103,10 @@ def the_file(max_bytes: int) -> SentFile:
     if size > max_bytes:
         raise FileTooLarge(f"the file has {size} bytes; the limit is {max_bytes}")
     stream.seek(0)
-    return SentFile(stream, clean_filename(files[0].filename or ""))  # type: ignore[arg-type]
+    return SentFile(stream, clean_filename(files[0].filename or ""), role=role)  # type: ignore[arg-type]
+
+
+def check_parts(named: Collection[str]) -> None:
+    """Raise `UsageError` `too_many_files` for a file in a part that no source has named."""
+    if unnamed := set(request.files) - set(named):
+        raise TooManyFiles(f"no source names the file in the part {min(unnamed)!r}")

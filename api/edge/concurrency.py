@@ -17,8 +17,9 @@ from flask import Flask, current_app, g, request
 from werkzeug.exceptions import BadRequest, HTTPException, RequestTimeout
 
 from api.edge.bodies import FIELDS_LIMIT, FORMS
-from api.edge.telemetry import PROBES
+from api.edge.telemetry import PROBES, waiting_for_others
 from stemsvc.errors import ApiBusy, TooManyStreams
+from stemsvc.observe import metrics
 
 SILENCE_SECONDS = 30.0  # longest wait for the next bytes of a body
 PATIENCE_SECONDS = 60.0  # every body may take this long, and longer by its length over BYTES_PER_SECOND
@@ -53,10 +54,13 @@ class Gate:
             raise TooManyStreams("too many requests already wait for jobs", retry_after=10.0)
         worked = g.get("working", False)
         self.leave()
+        metrics.streams_opened(1)
         try:
-            yield
+            with waiting_for_others():
+                yield
         finally:
             self._waiting.release()
+            metrics.streams_opened(-1)
             if worked:
                 self.enter()
 
@@ -64,7 +68,8 @@ class Gate:
         """Take a place to wait, until an event stream ends. Raises `TransientError` `too_many_streams`."""
         if not self._open or not self._waiting.acquire(blocking=False):
             raise TooManyStreams("too many event streams are already open", retry_after=10.0)
-        return _Held(self._waiting)
+        metrics.streams_opened(1)
+        return _Held(self._waiting, lambda: metrics.streams_opened(-1))
 
     def hold_archive(self) -> _Held:
         """Take a place to send an archive, until it is sent. Raises `TransientError` `api_busy`."""
@@ -76,14 +81,17 @@ class Gate:
 class _Held:
     """A place to wait, which is given back once."""
 
-    def __init__(self, places: threading.BoundedSemaphore) -> None:
+    def __init__(self, places: threading.BoundedSemaphore, given_back: Callable[[], None] | None = None) -> None:
         self._places: threading.BoundedSemaphore | None = places
+        self._given_back = given_back
 
     def release(self) -> None:
         """Give the place back. A second call does nothing."""
         places, self._places = self._places, None
         if places is not None:
             places.release()
+            if self._given_back:
+                self._given_back()
 
 
 def gate() -> Gate:
@@ -149,7 +157,8 @@ class _Paced(io.RawIOBase):
         if time.monotonic() > self._until:
             raise RequestTimeout(TOO_SLOW)
         try:
-            return bytes(take())
+            with waiting_for_others():
+                return bytes(take())
         except TimeoutError as error:
             raise RequestTimeout(TOO_SLOW) from error
         except (HTTPException, MemoryError):

@@ -53,6 +53,7 @@ _READ, _WRITING = selectors.EVENT_READ, socket.SHUT_WR
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _PROBE = re.compile(rb"(?:GET|HEAD) /(?:healthz/(?:live|ready)|metrics)[ ?]")
 _BODY = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
+_FORWARDED = re.compile(rb"^x-forwarded-for[ \t]*:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _FILE = re.compile(rb"GET /v1/files/")
 
 
@@ -65,6 +66,7 @@ class Connection(TConn):
         self.drained = 0
         self.kept = False  # for its next request
         self.slow = False  # whether the client can keep the thread waiting that answers its request
+        self.behind: str | None = None  # the client for whom a trusted proxy has sent the request
         self.leave: Callable[[], None] = lambda: None  # called once, when it is closed
 
     def take(self, data: bytes) -> bool:
@@ -82,6 +84,12 @@ class Connection(TConn):
     def may_be_slow(self) -> bool:
         """Whether its next request has a body, which may come slowly, or asks for a file, which may be read slowly."""
         return _BODY.search(self.head) is not None or _FILE.match(self.head) is not None
+
+    @property
+    def forwarded(self) -> str:
+        """The `X-Forwarded-For` of its next request."""
+        head = self.head.partition(b"\r\n\r\n")[0]  # a body may have come with it
+        return ",".join(each.decode("latin-1") for each in _FORWARDED.findall(head))
 
     def close(self, graceful: bool = False) -> None:
         """Close it at once: the loop must not wait, as gunicorn's does, until the client has read its answer."""
@@ -177,10 +185,16 @@ class Worker(ThreadWorker):
 
     def enqueue_req(self, conn: Connection) -> None:
         """Have a thread answer the request."""
+        try:
+            conn.behind = self._addresses.enter_behind(conn.client, conn.forwarded)
+        except TooManyConnections as error:
+            self._refuse(conn, error)
+            return
         conn.slow = conn.may_be_slow
         if conn.slow:
             if self._slow >= self.cfg.threads - min(QUICK, self.cfg.threads // 4):
                 conn.slow = False
+                self._leave_behind(conn)
                 self._refuse(conn, ApiBusy("too many bodies and files are on their way", retry_after=10.0))
                 return
             self._slow += 1
@@ -200,6 +214,7 @@ class Worker(ThreadWorker):
     def finish_request(self, conn: Connection, fs: Future[Any]) -> None:
         """Keep the connection for the next request, or close it."""
         self._slow -= conn.slow
+        self._leave_behind(conn)
         try:
             keep = bool(not fs.cancelled() and fs.result())
             conn.sock.setblocking(False)
@@ -222,6 +237,10 @@ class Worker(ThreadWorker):
             conn.kept = True
             self.keepalived_conns.append(conn)
             self.poller.register(conn.sock, _READ, functools.partial(self.on_client_socket_readable, conn))
+
+    def _leave_behind(self, conn: Connection) -> None:
+        who, conn.behind = conn.behind, None
+        self._addresses.leave(who)
 
     def murder_pending(self) -> None:
         """End the connections whose time is over. gunicorn calls it every second."""

@@ -12,6 +12,7 @@ from flask import Flask, Response, g, request
 from flask_limiter import Limiter
 from flask_limiter.constants import HeaderNames
 
+from api.edge.addresses import counted_as
 from api.edge.auth import is_open
 from stemsvc.errors import BadSetting
 
@@ -43,7 +44,7 @@ def install(app: Flask, rate: str, broker_url: str) -> None:
         raise BadSetting(f"STEMSVC_RATE_LIMIT: {error}; write `600 per minute`") from error
     shared = broker_url.startswith(("redis://", "rediss://"))
     limiter = Limiter(
-        _who,
+        asker,
         application_limits=[rate],
         headers_enabled=True,
         header_name_mapping=HEADERS,
@@ -77,6 +78,7 @@ def _is_free() -> bool:
     return request.method == "OPTIONS" or is_open(path) or path == SCALED_BY or path.startswith(f"{SCALED_BY}/")
 
 
-def _who() -> str:
+def asker() -> str:
+    """Who calls, as limits count: the key, or the address where there is none."""
     key = g.caller.key
-    return f"key:{key.id}" if key else f"address:{request.remote_addr}"
+    return f"key:{key.id}" if key else f"address:{counted_as(request.remote_addr or '')}"

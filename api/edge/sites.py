@@ -1,4 +1,4 @@
-"""Keeps the pages of other sites out while no key is asked for.
+"""Keeps the pages of other sites out while no key is asked for, and from using a page's session.
 
 A browser sends requests for any page that its user opens, also to this machine. Two kinds of pages would get what they
 want. One has a name of its own lead to the loopback after it was loaded, so that the browser takes the api for its own
@@ -30,6 +30,7 @@ class Sites:
 
     def __init__(self, api_host: str, public_url: str, hosts: str, origins: str) -> None:
         public = urlsplit(public_url)
+        self._public = _parsed(public_url)
         self._hosts = {"localhost", api_host.lower(), (public.hostname or "").lower(), *_each(hosts)} - {""}
         self._origins = {found for each in (public_url, *_each(origins)) if (found := _parsed(each))}
         self._all = "*" in _each(origins)
@@ -40,11 +41,27 @@ class Sites:
         if method not in SAFE and self._foreign(host, headers.get("Origin"), headers.get("Sec-Fetch-Site")):
             raise CrossSite("this page's site is not the service's own")
 
+    def check_own(self, method: str, host: str, headers: Headers, *, told: bool) -> None:
+        """Raise `UsageError` `cross_site` for a request that may change something and comes from no page of ours.
+
+        Browsers say of every such request where it comes from. With `told`, one that does not say it is refused too: it
+        came with a cookie, which only browsers have. The sites of the settings may call with a key alone.
+        """
+        if method not in SAFE and not self._own(host, headers.get("Origin"), headers.get("Sec-Fetch-Site"), told):
+            raise CrossSite("only the service's own pages may call with its cookie")
+
     def check_host(self, host: str) -> None:
         """Raise `UsageError` `host_refused` unless a request's `Host` is this machine or a name from the settings."""
         name = _named(host)
         if name not in self._hosts and not _is_loopback(name):
             raise HostRefused(f"the host {name[:100]!r} is not one of this service")
+
+    def _own(self, host: str, origin: str | None, site: str | None, told: bool) -> bool:
+        if site is not None:
+            return site.lower() in OWN
+        if origin is None:
+            return not told
+        return _same(origin, host) or (self._public is not None and _parsed(origin) == self._public)
 
     def _foreign(self, host: str, origin: str | None, site: str | None) -> bool:
         if self._all or (origin is not None and _parsed(origin) in self._origins):

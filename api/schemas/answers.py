@@ -136,6 +136,31 @@ class ArchiveSchema(LinkSchema):
     bytes = fields.Integer(metadata={"description": "size of the zip with all files"})
 
 
+class SignedSchema(Schema):
+    """A file for the page's player."""
+
+    url = fields.Url(metadata={"description": "signed; anyone who has it can read until it expires"})
+    expires_at = fields.DateTime(metadata={"description": URL_ENDS})
+    bytes = fields.Integer()
+    sha256 = fields.String()
+
+
+class PreviewSchema(Schema):
+    """The stems in short pieces, which a player can play before it has all of them."""
+
+    pack = fields.Nested(SignedSchema, metadata={"description": "the pieces, all stems of a moment side by side"})
+    index = fields.Nested(SignedSchema, metadata={"description": "where in the pack each piece is, as JSON"})
+
+
+class JobInputSchema(Schema):
+    """What a job worked on."""
+
+    name = fields.String()
+    role = fields.String(metadata={"description": "such as `source`, or `reference` of a master"})
+    job_id = fields.String(allow_none=True, metadata={"description": "the job that made it; null: it was sent"})
+    output = fields.String(allow_none=True, metadata={"description": "its name in that job's `files`"})
+
+
 class JobSchema(Schema):
     """A job."""
 
@@ -170,6 +195,9 @@ class JobSchema(Schema):
     started_at = fields.DateTime(allow_none=True)
     finished_at = fields.DateTime(allow_none=True)
     source = fields.Nested(SourceSchema, allow_none=True)
+    inputs = fields.List(
+        fields.Nested(JobInputSchema), metadata={"description": "what it works on, in the order in which it was named"}
+    )
     sample_rate = fields.Integer(
         allow_none=True, metadata={"description": "Hz of the stems, as requested; null: the track's own"}
     )
@@ -186,6 +214,19 @@ class JobSchema(Schema):
     )
     archive = fields.Nested(
         ArchiveSchema, allow_none=True, metadata={"description": "one zip of all files; null while there are none"}
+    )
+    cover = fields.Nested(
+        SignedSchema,
+        allow_none=True,
+        metadata={"description": "the picture in the song's file, as JPEG or PNG; null where it has none"},
+    )
+    peaks = fields.Nested(
+        SignedSchema,
+        allow_none=True,
+        metadata={"description": "the stems' waveforms at several zooms; null where there are none"},
+    )
+    preview = fields.Nested(
+        PreviewSchema, allow_none=True, metadata={"description": "null where the service makes none"}
     )
     filename_template = fields.String()
     tags = fields.Boolean(metadata={"description": "whether the files carry the tags and the cover of the track"})
@@ -216,7 +257,15 @@ class JobSummarySchema(Schema):
     kind = fields.String()
     state = fields.String(metadata={"enum": [str(state) for state in JobState]})
     model = fields.String()
+    name = fields.String(metadata={"description": "the track's name without the ending of its file"})
     filename = fields.String()
+    format = fields.String()
+    stems = fields.List(
+        fields.String(),
+        metadata={"description": "what it made; before its end what was asked for, empty: all of the model's"},
+    )
+    duration_seconds = fields.Float(allow_none=True, metadata={"description": "of the track; null until it is known"})
+    stems_expire_at = fields.DateTime(allow_none=True, metadata={"description": FILE_ENDS})
     progress = fields.Nested(ProgressSchema)
     attempt = fields.Integer()
     created_at = fields.DateTime()
@@ -234,11 +283,20 @@ class JobPageSchema(Schema):
     )
 
 
+class PublishedSchema(Schema):
+    """How good a model is, as its makers say."""
+
+    db = fields.Float(metadata={"description": "signal-to-distortion ratio in dB, the mean of the stems'"})
+    data = fields.String(metadata={"description": "the songs it was measured on"})
+    source = fields.String(metadata={"description": "the address where it stands"})
+
+
 class ModelSchema(Schema):
     """A model that a job can name."""
 
     name = fields.String()
     summary = fields.String()
+    family = fields.String(metadata={"description": "the kind of its networks; `chain`: it is made of other models"})
     stems = fields.List(fields.String())
     sample_rate = fields.Integer()
     segment_seconds = fields.Float()
@@ -252,12 +310,31 @@ class ModelSchema(Schema):
     devices = fields.List(
         fields.String(), metadata={"description": "devices for which a pool of this model is configured"}
     )
+    sdr = fields.Nested(
+        PublishedSchema, allow_none=True, metadata={"description": "its published quality; null: none that we can cite"}
+    )
+    lacking = fields.String(
+        allow_none=True, metadata={"description": "why it is not taken for jobs that name no model; null: it is"}
+    )
+
+
+class PresetSchema(Schema):
+    """A name for what a person wants, which a job asks for as its `quality`."""
+
+    name = fields.String()
+    summary = fields.String()
+    model = fields.String(allow_none=True, metadata={"description": "the model it is now; null: none can do it here"})
+    stems = fields.List(
+        fields.String(), metadata={"description": "what a job gets that names no stems; empty where there is no model"}
+    )
+    why = fields.String(metadata={"description": "why it is this model; or what the operator has to add"})
 
 
 class ModelsSchema(Schema):
     """The catalog."""
 
     models = fields.List(fields.Nested(ModelSchema))
+    presets = fields.List(fields.Nested(PresetSchema))
 
 
 class LineSchema(Schema):
@@ -276,6 +353,10 @@ class WorkerSchema(Schema):
     free_memory_mb = fields.Integer(allow_none=True, metadata={"description": "free memory of the device"})
     models = fields.List(fields.String(), metadata={"description": "models whose weights are loaded"})
     busy = fields.Boolean()
+    jobs = fields.List(fields.String(), metadata={"description": "ids of the jobs that it works on"})
+    slots = fields.Integer(metadata={"description": "jobs that it runs at a time"})
+    kinds = fields.List(fields.String(), metadata={"description": "kinds of work that it can do"})
+    version = fields.String(metadata={"description": "its release of stemsvc"})
     started_at = fields.DateTime()
     seen_at = fields.DateTime()
 
@@ -291,7 +372,13 @@ class PoolSchema(Schema):
     slots = fields.Integer(metadata={"description": "jobs that its live workers run at a time"})
     queued = fields.Integer()
     running = fields.Integer()
-    jobs = fields.Integer(metadata={"description": "queued and running jobs: scale the workers by this number"})
+    jobs = fields.Integer(
+        metadata={"description": "running jobs, and queued ones unless it is drained: scale the workers by this number"}
+    )
+    drained_at = fields.DateTime(
+        allow_none=True, metadata={"description": "since when it takes no new work; null: it takes work"}
+    )
+    drained_why = fields.String(allow_none=True, metadata={"description": "what the admin said who drained it"})
     waiting = fields.Nested(LineSchema)
     workers = fields.List(
         fields.Nested(WorkerSchema), metadata={"description": "shown to keys with the scope `admin`, else empty"}
@@ -352,27 +439,3 @@ class BatchSchema(Schema):
     """The result of each job, in the order of the request."""
 
     results = fields.List(fields.Nested(BatchItemSchema))
-
-
-class AccountSchema(Schema):
-    """What a key used."""
-
-    key = fields.String(allow_none=True, metadata={"description": "the key's id; null: without a key"})
-    jobs = fields.Dict(
-        keys=fields.String(), values=fields.Integer(), metadata={"description": "number of jobs by state"}
-    )
-    cached = fields.Integer(metadata={"description": "jobs that got the stems of an earlier job"})
-    audio_minutes = fields.Float(metadata={"description": "minutes of audio of the jobs that succeeded"})
-    device_seconds = fields.Float(
-        metadata={"description": "seconds that devices computed, also for attempts that failed"}
-    )
-    cost = fields.Float(metadata={"description": "cost of the device seconds at the operator's price"})
-
-
-class UsageSchema(Schema):
-    """What the key used. With the scope `admin`: what everyone used."""
-
-    since = fields.DateTime()
-    until = fields.DateTime()
-    currency = fields.String()
-    accounts = fields.List(fields.Nested(AccountSchema))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from stemsvc.accounts.webhooks import TEST, EventType
+from stemsvc.accounts.webhooks import TEST, EventType, WorkflowEventType
 
 SIGNED = {
     "webhook-id": "the delivery's id, which is the same at each try",
@@ -33,6 +33,11 @@ SCHEMAS = {
         {"$ref": "#/components/schemas/Job"},
         "What happened to a job, and the job as it is when this is sent.",
     ),
+    "WorkflowEvent": _event(
+        [str(each) for each in WorkflowEventType],
+        {"$ref": "#/components/schemas/Workflow"},
+        "The end of a workflow, and the workflow as it is when this is sent.",
+    ),
     "TestEvent": _event(
         [TEST],
         {"type": "object", "required": ["url"], "properties": {"url": {"type": "string"}}},
@@ -44,6 +49,8 @@ SCHEMAS = {
 def webhooks() -> dict[str, Any]:
     """Each event's request, by the event's type."""
     events = {str(each): _webhook(str(each), "JobEvent", f"A job's webhook: `{each}`") for each in EventType}
+    for each in WorkflowEventType:
+        events[str(each)] = _webhook(str(each), "WorkflowEvent", f"A workflow's webhook: `{each}`")
     return {**events, TEST: _webhook(TEST, "TestEvent", "A test of a receiver")}
 
 

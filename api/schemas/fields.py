@@ -65,6 +65,46 @@ class MetadataField(fields.Field[dict[str, Any]]):
         return found
 
 
+class JsonNested(fields.Nested):
+    """An object of another schema, or a list of such with `many`. In forms its text is JSON."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, partial: Any = None, **kwargs: Any) -> Any:
+        if isinstance(value, str):
+            value = _from_text(value)
+        return super()._deserialize(value, attr, data, partial, **kwargs)
+
+
+class JsonObject(fields.Dict):
+    """An object. In forms its text is JSON."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        given = _from_text(value) if isinstance(value, str) else value
+        return super()._deserialize(given, attr, data, **kwargs)  # type: ignore[no-untyped-call]  # marshmallow's
+
+
+class JsonList(fields.List[Any]):
+    """A list of objects. In forms the text of a field is JSON: one of the objects, or a list of them."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        if isinstance(value, list) and all(isinstance(each, str) for each in value):
+            parts = [_from_text(each) for each in value]
+            value = [each for part in parts for each in (part if isinstance(part, list) else [part])]
+        found: list[Any] = super()._deserialize(value, attr, data, **kwargs)
+        return found
+
+
+def _from_text(text: str) -> Any:
+    try:
+        found = read_json(text)
+    except NotPlain as error:
+        raise ValidationError(str(error)) from error
+    except ValueError as error:
+        raise ValidationError("not JSON") from error
+    if not is_plain(found):
+        raise ValidationError(UNPLAIN)
+    return found
+
+
 class MomentField(fields.AwareDateTime):
     """A moment in ISO 8601, loaded as seconds since the epoch. It is in UTC if it names no zone.
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from flask_smorest.fields import Upload
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates, validates_schema
 
+from api.edge.plain_json import is_plain
 from api.schemas.fields import (
     MOST_METADATA,
+    UNPLAIN,
+    JsonNested,
     MetadataField,
     MomentField,
     NamesField,
@@ -21,22 +25,42 @@ from stemsvc.jobs.record import JobState, Priority
 
 DEFAULT_PRIORITY = Priority.NORMAL.word
 MOST_JOBS = 100  # in one batch
+MOST_SEARCHED = 200  # characters of a search
 MIN_RATE, MAX_RATE = 8000, 192000  # Hz; the decoder has the same limits
 
 
 class SourceForm(TypedSchema):
-    """Where the track is: exactly one of the two fields."""
+    """Where a track is: one of `url`, `upload_id` and `job_id`."""
 
     url = fields.String(
         validate=validate.Length(1),
         metadata={"description": "a link to a file, or to a page of YouTube or another site that yt-dlp knows"},
     )
     upload_id = fields.String(metadata={"description": "an id from `POST /v1/uploads`; send its file first"})
+    job_id = fields.String(
+        metadata={"description": "the id of a job that has succeeded: one of its files is the track"}
+    )
+    output = fields.String(
+        metadata={
+            "description": "with `job_id`: the name of the file in that job's `files`. Without it the job's only audio "
+            "file is taken, or all of them where several tracks may come",
+            "example": "vocals",
+        }
+    )
+    file = fields.String(metadata={"description": "in a multipart form: the name of the part that has the file"})
 
     @validates_schema
     def _one(self, data: dict[str, Any], **kwargs: Any) -> None:
-        if len(data) != 1:
-            raise ValidationError("name exactly one of url and upload_id")
+        if len({"url", "upload_id", "job_id", "file"} & set(data)) != 1:
+            raise ValidationError("name exactly one of url, upload_id and job_id")
+        if "output" in data and "job_id" not in data:
+            raise ValidationError("an output is that of a job: name its job_id")
+
+
+# What `SourceForm` makes of a source; None is the file in the request's part `file`.
+SourceFields = dict[str, str] | None
+# The audio outputs of a job of that id. Raises what `stemsvc.control.job_outputs.JobOutputs` raises.
+OutputsOf = Callable[[str], Sequence[str]]
 
 
 class KindForm(TypedSchema):
@@ -47,10 +71,12 @@ class KindForm(TypedSchema):
 
     path: ClassVar[str]
     operation: ClassVar[str]
+    example: ClassVar[dict[str, Any] | None] = None  # of a JSON body; None: one with a source
+    several: ClassVar[bool] = False  # whether more than one track comes: then files may be in parts of any name
 
     # `the_file` counts and checks the files, because its errors say more than "missing data"
     file = Upload(metadata={"description": "the track: wav, flac, mp3, ogg, opus, m4a, aac, aiff, webm and more"})
-    source = fields.Nested(SourceForm, load_default=None)
+    source = JsonNested(SourceForm, load_default=None)
 
     device = fields.String(load_default="auto", validate=validate.OneOf(("auto", *DEVICES)))
     priority = fields.String(
@@ -89,6 +115,17 @@ class KindForm(TypedSchema):
             "example": '{"album": 7}',
         },
     )
+
+    @classmethod
+    def spread(cls, form: dict[str, Any], outputs_of: OutputsOf) -> dict[str, Any]:
+        """The form's fields with an entry for each output of a job that was named as a whole, in forms whose entries
+        have more than a source. Elsewhere an entry stays one, and becomes several inputs of its role."""
+        return form
+
+    @classmethod
+    def sources(cls, form: dict[str, Any]) -> Sequence[tuple[str, SourceFields]]:
+        """The role and the source of each input, in the order in which the work gets them."""
+        return [("source", form["source"])]
 
     @validates("webhook_events")
     def _known(self, names: tuple[str, ...], **kwargs: Any) -> None:
@@ -151,13 +188,6 @@ def _matching(pattern: str) -> dict[str, Any]:
     return {"validate": validate.Regexp(rf"{pattern}\Z"), "metadata": {"pattern": f"^{pattern}$"}}
 
 
-class UsageQuery(Schema):
-    """The time of a usage report."""
-
-    since = MomentField(load_default=None, metadata={"description": "empty: 30 days before `until`"})
-    until = MomentField(load_default=None, metadata={"description": "empty: now"})
-
-
 class JobQuery(Schema):
     """Which jobs to list."""
 
@@ -167,12 +197,25 @@ class JobQuery(Schema):
         data_key="state",
         metadata={"description": "one or more states, each in its own parameter"},
     )
+    q = fields.String(
+        load_default="",
+        validate=validate.Length(0, MOST_SEARCHED),
+        metadata={"description": "words that the track's name has, all of them, in any order and case"},
+    )
+    mine = fields.Boolean(
+        load_default=False, metadata={"description": "true: a key with the scope `admin` gets its own jobs alone"}
+    )
     kind = fields.String(load_default=None, **_matching(r"[a-z][a-z0-9_-]{0,63}"))
     model = fields.String(load_default=None, **_matching(r"[\w/-]{1,200}"))
     created_after = MomentField(load_default=None)
     created_before = MomentField(load_default=None)
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
     cursor = fields.String(load_default=None, metadata={"description": "`next_cursor` of the previous page"})
+
+    @validates("q")
+    def _plain(self, text: str, **kwargs: Any) -> None:
+        if not is_plain(text):
+            raise ValidationError(UNPLAIN)
 
     @post_load
     def _states(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:

@@ -54,8 +54,8 @@ class _Asked:
 def submit(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Send several tracks
 
-    Each track is a link or an upload. `results` has one entry for each job, in order: the job, or the error that
-    refused it. An error in one job does not refuse the others. A batch that is sent again with the same
+    Each track is a link, an upload or another job's file. `results` has one entry for each job, in order: the job, or
+    the error that refused it. An error in one job does not refuse the others. A batch that is sent again with the same
     `Idempotency-Key` header gets the jobs that it made the first time, and makes only those that it did not make then.
     A job's own `idempotency_key` is what that header is in `POST /v1/jobs`. `replayed` says that an earlier request
     made the job; the header `Idempotent-Replayed: true` says so of all of them.
@@ -74,7 +74,7 @@ def _read(body: dict[str, Any], who: Caller, request: Request) -> _Asked | dict[
     """What one body asks for, or the result that says why it can't be done."""
     try:
         if not body.get("source") or "file" in body:
-            raise MissingFile("a job of a batch needs a `source`: a url or an upload_id")
+            raise MissingFile("a job of a batch needs a `source`: a url, an upload_id or a job_id")
         if (own := body.get(OWN_KEY)) is not None:
             request = replace(request, idempotency_key=checked_key(own), part_of=None)
         try:
@@ -83,7 +83,8 @@ def _read(body: dict[str, Any], who: Caller, request: Request) -> _Asked | dict[
             refused = UnprocessableEntity()
             refused.data = {"messages": {"json": error.messages}}  # type: ignore[attr-defined]
             raise refused from error
-        return _Asked(read_source(fields, who), read_spec("separate", fields), request)
+        (source,) = read_source(fields["source"], who)
+        return _Asked(source, read_spec("separate", fields), request)
     except (StemsvcError, HTTPException) as error:
         return _refused(error)
 

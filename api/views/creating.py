@@ -12,7 +12,8 @@ from api.edge.bodies import BodyBlueprint
 from api.edge.prefer_wait import PREFER, awaited
 from api.schemas.answers import JobSchema, ProblemSchema
 from api.schemas.forms import KindForm
-from api.schemas.read import asked_by, read_source, read_spec
+from api.schemas.kinds.registry import forms
+from api.schemas.read import asked_by, read_inputs, read_spec
 from api.services import services
 from stemsvc.accounts.keys import Scope
 from stemsvc.control.present import Links, job_body
@@ -29,8 +30,9 @@ IDEMPOTENCY_KEY = {
 }
 ERRORS = {
     403: "the key lacks a scope, or may not send this priority",
-    404: "no such upload, or it has expired",
-    409: "another request already used this `Idempotency-Key`",
+    404: "no such upload, or it has expired; no such job to take a file of",
+    409: "another request already used this `Idempotency-Key`; the job to take a file of has not succeeded",
+    410: "the file to take of a job has been erased",
     413: "the file is too large",
     415: "the body's media type is not supported",
     429: "too many jobs wait; try again after `Retry-After` seconds",
@@ -59,7 +61,9 @@ def creates(
 def accepted(kind: str, form: dict[str, Any]) -> Created:
     """Make the job, and wait for its end if the client sent `Prefer: wait`."""
     who = caller(Scope.SUBMIT)
-    return made(services().acceptance.accept([read_source(form, who)], read_spec(kind, form), asked_by(who)))
+    form, sources = read_inputs(kind, forms()[kind], form, who)
+    spec = read_spec(kind, form, [source.role for source in sources])
+    return made(services().acceptance.accept(sources, spec, asked_by(who)))
 
 
 def made(view: JobView) -> Created:
@@ -72,8 +76,12 @@ def made(view: JobView) -> Created:
 
 def shown(view: JobView) -> dict[str, Any]:
     """The job as this request's client sees it."""
+    return job_body(links(), view)
+
+
+def links() -> Links:
+    """Signs URLs for this request's client."""
     parts = services()
     settings = parts.settings
     base = settings.public_url or request.host_url
-    links = Links(parts.storage, settings.url_ttl_seconds, base, parts.signer, settings.stems_ttl_seconds)
-    return job_body(links, view)
+    return Links(parts.storage, settings.url_ttl_seconds, base, parts.signer, parts.retention)

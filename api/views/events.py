@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -11,18 +10,16 @@ from flask import Response, request
 from flask_smorest import Blueprint
 
 from api.edge.auth import caller
-from api.edge.concurrency import gate
+from api.edge.event_streams import ALIVE, BEGIN, HEARTBEAT_SECONDS, event_text, streamed
 from api.schemas.answers import ProblemSchema
 from api.services import services
 from stemsvc.accounts.keys import Scope
 from stemsvc.control.present import eta, timeline_entry
 from stemsvc.control.services import Services
 from stemsvc.errors import BadLastEventId, StemsvcError
-from stemsvc.jobs.record import LIVE, JobView
+from stemsvc.jobs.record import LIVE, Event, Job, JobView
 from stemsvc.jobstore.snapshots import Snapshot
 
-HEARTBEAT_SECONDS = 15.0
-RETRY_MILLISECONDS = 2000  # how soon a client that was cut off reconnects
 LAST = {
     "in": "header",
     "name": "Last-Event-ID",
@@ -61,12 +58,7 @@ def follow(job_id: str) -> Response:
     last = _last_event()
     if view.job.finished and view.timeline and last >= view.timeline[-1].id:
         return Response(status=204)  # keeps browsers from reconnecting
-    held = gate().hold_stream()
-    response = Response(_events(services(), job_id, last), mimetype="text/event-stream")
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
-    response.call_on_close(held.release)
-    return response
+    return streamed(_events(services(), job_id, last))
 
 
 def _last_event() -> int:
@@ -78,7 +70,7 @@ def _last_event() -> int:
 
 def _events(parts: Services, job_id: str, last: int) -> Iterator[str]:
     """All events after event `last`, up to the job's end. They come from the job store; a change only says when."""
-    yield f"retry: {RETRY_MILLISECONDS}\n\n"
+    yield BEGIN
     shown: dict[str, Any] = {}
     with parts.watch.follow(job_id) as follower:
         snapshot: Snapshot | None = None
@@ -90,14 +82,14 @@ def _events(parts: Services, job_id: str, last: int) -> Iterator[str]:
                         break
                     yield from _moves(view, last)
                     last = max([last, *(event.id for event in view.timeline)])
-                    progress, live = _progress(view.job), view.job.state in LIVE
+                    told, live = progress(view.job), view.job.state in LIVE
                 else:
-                    progress, live = _progress(snapshot), snapshot.state in LIVE
+                    told, live = progress(snapshot), snapshot.state in LIVE
             except StemsvcError:
-                progress, live = shown, True  # the job store does not answer: the stream stays open
-            if progress != shown:
-                shown = progress
-                yield f"event: progress\ndata: {json.dumps(progress)}\n\n"
+                told, live = shown, True  # the job store does not answer: the stream stays open
+            if told != shown:
+                shown = told
+                yield event_text("progress", told)
             if not live:
                 break
             try:
@@ -105,7 +97,7 @@ def _events(parts: Services, job_id: str, last: int) -> Iterator[str]:
             except LookupError:
                 break
             while snapshot is None:
-                yield ": here\n\n"
+                yield ALIVE
                 try:
                     snapshot = follower.wait(HEARTBEAT_SECONDS)
                 except LookupError:
@@ -115,20 +107,26 @@ def _events(parts: Services, job_id: str, last: int) -> Iterator[str]:
 def _moves(view: JobView, last: int) -> Iterator[str]:
     for event in view.timeline:
         if event.id > last:
-            facts = timeline_entry(event)
-            data = {
-                "job_id": view.job.id,
-                "from": facts["from_state"],
-                "to": facts["to_state"],
-                "why": facts["why"],
-                "worker": facts["worker"],
-                "at": facts["at"].isoformat(),
-                "attempt": view.job.attempt,
-            }
-            yield f"id: {event.id}\nevent: state\ndata: {json.dumps(data)}\n\n"
+            yield event_text("state", move(event, view.job), event.id)
 
 
-def _progress(job: Any) -> dict[str, Any]:
+def move(event: Event, job: Job) -> dict[str, Any]:
+    """What a `state` event says of an entry of a job's timeline."""
+    facts = timeline_entry(event)
+    of_workflow = {"workflow_id": job.workflow_id, "step": job.step} if job.workflow_id else {}
+    return {
+        "job_id": job.id,
+        "from": facts["from_state"],
+        "to": facts["to_state"],
+        "why": facts["why"],
+        "worker": facts["worker"],
+        "at": facts["at"].isoformat(),
+        "attempt": job.attempt,
+        **of_workflow,
+    }
+
+
+def progress(job: Job | Snapshot) -> dict[str, Any]:
     """The progress of a job, or of a snapshot of one."""
     left = eta(job.state, job.fraction, job.expected_at)
     return {"fraction": round(job.fraction, 4), "stage": job.stage, "eta_seconds": left}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from api.edge.acting import acting
 from api.edge.auth import caller
 from api.edge.bodies import BodyBlueprint
 from api.edge.prefer_wait import PREFER, awaited
@@ -39,7 +40,8 @@ def submit(form: dict[str, Any]) -> Created:
 def submit_from_source(form: dict[str, Any]) -> Created:
     """Name a track by its source
 
-    Send JSON with a `source`: a link, or an upload that was sent before. All else is as in `POST /v1/jobs`.
+    Send JSON with a `source`: a link, an upload that was sent before, or a file that another job made. All else is as
+    in `POST /v1/jobs`.
     """
     return accepted("separate", form)
 
@@ -52,10 +54,11 @@ def index(query: dict[str, Any]) -> dict[str, Any]:
 
     The newest job comes first. `next_cursor` leads to the next page, and stays valid while jobs come and go.
     """
-    limit, cursor = query.pop("limit"), query.pop("cursor")
-    which = Filter(owner=caller(Scope.READ).sees, **query)
+    limit, cursor, words, mine = (query.pop(name) for name in ("limit", "cursor", "q", "mine"))
+    who, kept = caller(Scope.READ), services().retention
+    which = Filter(owner=who.owner if mine else who.sees, words=words, **query)
     page = services().store.page(which, limit, cursor)
-    return {"jobs": [summary(job) for job in page.jobs], "next_cursor": page.cursor}
+    return {"jobs": [summary(job, kept) for job in page.jobs], "next_cursor": page.cursor}
 
 
 @blueprint.route("/jobs/<string:job_id>")
@@ -96,8 +99,9 @@ def retry(job_id: str) -> Created:
     """Try a job again
 
     A job that failed, was canceled or expired becomes a new job, with the same options. Its link is fetched again, or
-    its upload is taken again, as long as that is stored. Of a track that came with the job itself nothing is left then:
-    the answer is 410 `input_gone`. The new job's `retry_of` names the old one.
+    its upload is taken again, as long as that is stored. A track that came with the job itself is kept for a while
+    after the job failed or was canceled, unless the track was at fault. Once it is erased, the answer is 410
+    `input_gone`. The new job's `retry_of` names the old one.
     """
     who = caller(Scope.SUBMIT)
     sources, spec = services().acceptance.again(job_id, who.sees)
@@ -114,4 +118,5 @@ def erase(job_id: str) -> None:
 
     The track, the stems and the job's record are deleted. Its URLs stop working.
     """
-    services().acceptance.erase(job_id, caller(Scope.SUBMIT).sees)
+    who = caller(Scope.SUBMIT)
+    services().acceptance.erase(job_id, who.sees, acting(who))

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from api.edge.bodies import BodyBlueprint
 from api.schemas.forms import KindForm
 from api.schemas.kinds.registry import forms
 from api.views.creating import Created, accepted, creates
+from stemsvc.kinds import registry
 
 
-def blueprints() -> list[BodyBlueprint]:
-    """One blueprint for each kind. No list of kinds is kept anywhere: what is installed is served."""
-    return [_blueprint(kind, form) for kind, form in forms().items()]
+@functools.cache
+def blueprints() -> tuple[BodyBlueprint, ...]:
+    """One blueprint for each kind, made once. No list of kinds is kept anywhere: what is installed is served."""
+    return tuple(_blueprint(kind, form) for kind, form in forms().items())
 
 
 def _blueprint(kind: str, form: type[KindForm]) -> BodyBlueprint:
     words = " ".join((form.__doc__ or kind).split())
+    sending = "Send a multipart form with the `file`."
+    if form.several:
+        sending = 'Send a multipart form. In it, a source `{"file": "x"}` is the file in the part `x`.'
     blueprint = BodyBlueprint(kind, __name__, url_prefix="/v1", description=words)
+    if registry.get(kind).sourceless:
+        return _without_source(blueprint, kind, form, words)
 
     def submit(fields: dict[str, Any]) -> Created:
         return accepted(kind, fields)
 
     submit.__doc__ = f"""Make a job of the kind `{kind}`
 
-    {words} Send a multipart form with the `file`. This path takes JSON with a `source`, too: what
+    {words} {sending} This path takes JSON with a `source`, too: what
     `POST /v1/{form.path}:from-source` takes.
     """
     blueprint.route(f"/{form.path}", methods=["POST"])(creates(blueprint, form, form.operation)(submit))
@@ -34,8 +42,23 @@ def _blueprint(kind: str, form: type[KindForm]) -> BodyBlueprint:
 
     submit_from_source.__doc__ = f"""Make a job of the kind `{kind}` of a source
 
-    Send JSON with a `source`: a link, or an upload that was sent before. All else is as in `POST /v1/{form.path}`.
+    Send JSON. A source is a link, an upload that was sent before, or a file that another job made. All else is as in
+    `POST /v1/{form.path}`.
     """
     by_source = creates(blueprint, form, f"{form.operation}FromSource", "source")
     blueprint.route(f"/{form.path}:from-source", methods=["POST"])(by_source(submit_from_source))
+    return blueprint
+
+
+def _without_source(blueprint: BodyBlueprint, kind: str, form: type[KindForm], words: str) -> BodyBlueprint:
+    """One call alone, which takes JSON: there is no file to send."""
+
+    def submit(fields: dict[str, Any]) -> Created:
+        return accepted(kind, fields)
+
+    submit.__doc__ = f"""Make a job of the kind `{kind}`
+
+    {words}
+    """
+    blueprint.route(f"/{form.path}", methods=["POST"])(creates(blueprint, form, form.operation, "source")(submit))
     return blueprint

@@ -8,10 +8,12 @@ from flask_smorest import Blueprint
 
 from api.schemas.answers import ModelsSchema
 from api.services import services
+from stemsvc.kinds.separate.choose import presets_now
 
 SHOWN = {
     "name",
     "summary",
+    "family",
     "stems",
     "sample_rate",
     "segment_seconds",
@@ -19,6 +21,7 @@ SHOWN = {
     "licence_doubt",
     "deprecated",
     "fallback",
+    "sdr",
 }
 blueprint = Blueprint("models", __name__, url_prefix="/v1/models", description="The model catalog")
 
@@ -26,13 +29,16 @@ blueprint = Blueprint("models", __name__, url_prefix="/v1/models", description="
 @blueprint.route("")
 @blueprint.response(200, ModelsSchema)
 def catalog() -> dict[str, Any]:
-    """List the models
+    """List the models and presets
 
-    A job names one of them as its `model`.
+    A job names one of the models as its `model`, or one of the presets as its `quality`.
     """
+    known, pools = services().catalog, services().pools
+    lacking = known.unserved()
     models = []
-    for entry in services().catalog.entries:
+    for entry in known.entries:
         fields = entry.model_dump(include=SHOWN)
-        devices = sorted({pool.kind for pool in services().pools if entry.name in pool.models})
-        models.append({**fields, "default": entry.name == services().catalog.default, "devices": devices})
-    return {"models": models}
+        devices = sorted({pool.kind for pool in pools if entry.name in pool.models})
+        more = {"default": entry.name == known.default, "devices": devices, "lacking": lacking.get(entry.name)}
+        models.append({**fields, **more})
+    return {"models": models, "presets": presets_now(known.aware_of(lambda device: lacking))}

@@ -1,15 +1,16 @@
-"""`/`: a browser is sent to the page, a program gets links."""
+"""`/`: a browser gets the page, a program gets links."""
 
 from __future__ import annotations
 
 from importlib.metadata import version
 from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, redirect, request
+from flask import Blueprint, Response, jsonify, redirect, request
 
 from api.services import services
+from api.views import pages
 
-APP, DOCS = "/app/", "/docs/"
+DOCS = "/docs/"
 LINKS = {
     "docs": DOCS,
     "description": "/openapi.json",
@@ -26,16 +27,12 @@ blueprint = Blueprint("root", __name__)
 
 @blueprint.get("/")
 def index() -> Response:
-    """Send who prefers HTML to the page, or to the docs where the api serves no page. Others get links as JSON."""
+    """Give who prefers HTML the page, or lead it to the docs where there is no page. Others get links as JSON."""
     if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
-        answer: Any = redirect(APP if _serves(APP) else DOCS, 303)
+        answer: Any = pages.start() or redirect(DOCS, 303)
     else:
         base = (services().settings.public_url or request.host_url).rstrip("/")
         found = {name: base + path for name, path in LINKS.items()}
         answer = jsonify({"name": "stemsvc", "version": version("stemsvc"), "links": found})
     answer.vary.add("Accept")
     return answer  # type: ignore[no-any-return]
-
-
-def _serves(path: str) -> bool:
-    return current_app.url_map.bind("").test(path, "GET")

@@ -128,7 +128,7 @@ def test(form: dict[str, Any]) -> dict[str, Any]:
     owner = caller(Scope.SUBMIT).owner
     parts = services()
     secrets = parts.store.webhooks.secrets(owner)
-    poster = Poster(open_guard(parts.settings), parts.settings.fetch_proxy)
+    poster = Poster(open_guard(parts.settings), parts.settings.fresh().fetch_proxy)
     poster.guard.check_url(form["url"])
     webhook_id, now = f"msg_{uuid.uuid4().hex}", datetime.now(UTC)
     body = json.dumps({"type": TEST, "timestamp": now.isoformat(), "data": {"url": form["url"]}})

@@ -18,9 +18,9 @@ from api.app import create_app
 from api.schemas.kinds.registry import forms
 from stemsvc.control.services import Services
 from stemsvc.errors import TABLE
-from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
 from tests.api.views.test_jobs import finish, song, submit
+from tests.schema import fresh_schema
 
 BIG = "9" * 5000
 TOKENS = {  # in JSON, and the answer to a body that has it anywhere
@@ -46,7 +46,7 @@ def app_settings(request: pytest.FixtureRequest, settings: Settings) -> Settings
     settings.data_dir.mkdir()
     url = str(request.getfixturevalue("postgres_url")) if request.param == "postgresql" else None
     changed = settings.model_copy(update={"database_url": url} if url else {})
-    migrate(changed.resolved_database_url)
+    fresh_schema(changed.resolved_database_url)
     return changed
 
 
@@ -88,6 +88,28 @@ def test_no_json_body_is_too_much(client: FlaskClient) -> None:
         ):
             for path in ("/v1/jobs", "/v1/jobs:batch", "/v1/uploads"):
                 assert_refused(post(client, path, body), (path, body[:40]))
+
+
+def test_no_value_is_too_much_for_a_conversation(client: FlaskClient) -> None:
+    id = client.post("/v1/conversations", json={}).get_json()["id"]
+    own = f"/v1/conversations/{id}"
+    for token, status in TOKENS.items():
+        for path, field in (
+            ("/v1/conversations", "name"), ("/v1/conversations", "source"), ("/v1/conversations", "auto_run"),
+            (f"{own}/messages", "text"), (f"{own}/messages", "auto_run"), (f"{own}/confirm", "message"),
+        ):  # fmt: skip
+            said = '"text": "hi", ' if field == "auto_run" and "messages" in path else ""
+            answer = post(client, path, f'{{{said}"{field}": {token}}}')
+            assert_refused(answer, (path, field, token[:40]))
+            assert answer.status_code == status, (path, field, token[:40])
+    for text in TEXTS:
+        quoted = quote(text.encode(errors="surrogatepass"))
+        for query in ("q", "limit", "cursor"):
+            assert client.get(f"/v1/conversations?{query}={quoted}").status_code < 500, (query, text[:40])
+        assert client.get(f"{own}/messages?limit={quoted}").status_code < 500, text[:40]
+        assert_refused(client.get(f"{own}/messages?cursor={quoted}"), text[:40])
+        assert_refused(client.get(f"{own}/events?after={quoted}"), text[:40])
+        assert_refused(client.get(f"/v1/conversations/{quoted}"), text[:40])
 
 
 def test_one_body_of_a_batch_refuses_no_other(client: FlaskClient) -> None:

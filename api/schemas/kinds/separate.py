@@ -21,7 +21,20 @@ class JobForm(EncodedForm):
     operation = "createSeparation"
 
     model = fields.String(
-        load_default="", metadata={"description": "a name from `GET /v1/models`; empty: the default model"}
+        load_default="",
+        metadata={
+            "description": "a name from `GET /v1/models`; empty: the default model, or where that lacks one of the "
+            "`stems`, the cheapest that has them all. A preset's name counts as `quality`"
+        },
+    )
+    quality = fields.String(
+        load_default="",
+        metadata={
+            "description": "in place of `model`: a preset from `GET /v1/models`, which says what you want. The best "
+            "model that is served here and has the `stems` is taken, and the job's timeline says why it is that one. "
+            "The preset also says stems, overlap, shifts and precision that the request leaves at their defaults",
+            "example": "best",
+        },
     )
     stems = NamesField(
         load_default=(),
@@ -39,7 +52,13 @@ class JobForm(EncodedForm):
     )
     overlap = fields.Float(
         load_default=DEFAULTS.overlap,
-        metadata={"description": "share of a segment that the next one covers", "minimum": 0, "maximum": MAX_OVERLAP},
+        allow_none=False,  # as it was when clients were generated from release 0.1
+        metadata={
+            "description": "share of a segment that the next one covers; the model's own where it has one, which is "
+            "Demucs' by default 0.25",
+            "minimum": 0,
+            "maximum": MAX_OVERLAP,
+        },
     )
     shifts = fields.Integer(
         load_default=DEFAULTS.shifts,
@@ -110,6 +129,13 @@ class JobForm(EncodedForm):
         metadata={
             "description": "`source`: the stems of a mono track are mono; those of any other are stereo, into which "
             "more than two channels are mixed down"
+        },
+    )
+    analyze = fields.Boolean(
+        load_default=False,
+        metadata={
+            "description": "also analyse the track as `POST /v1/analyses` does: the job's `facts` have it as "
+            "`analysis`. Key and chords come from the stems without drums, if all of them or `minus_drums` are returned"
         },
     )
     tags = fields.Boolean(

@@ -45,15 +45,15 @@ class Api:
     def __init__(self, folder: Path, command: list[str] | None = None, **settings: str) -> None:
         self.port, self.data = free_port(), folder / "data"
         self.url = f"http://127.0.0.1:{self.port}"
-        environment = plain_environment(
-            STEMSVC_DATA_DIR=str(self.data),
-            STEMSVC_BROKER_URL=f"redis://127.0.0.1:{free_port()}/0",
-            STEMSVC_API_PROCESSES="1",
-            STEMSVC_API_THREADS="1",
-            STEMSVC_API_STREAMS="0",
-            STEMSVC_HEAD_SECONDS=str(HEAD_SECONDS),
-            **settings,
-        )
+        usual = {
+            "STEMSVC_DATA_DIR": str(self.data),
+            "STEMSVC_BROKER_URL": f"redis://127.0.0.1:{free_port()}/0",
+            "STEMSVC_API_PROCESSES": "1",
+            "STEMSVC_API_THREADS": "1",
+            "STEMSVC_API_STREAMS": "0",
+            "STEMSVC_HEAD_SECONDS": str(HEAD_SECONDS),
+        }
+        environment = plain_environment(**{**usual, **settings})
         run = [*(command or []), *stemsvc("api", "--port", str(self.port))]
         self.process = LocalProcess("api", run, environment, folder, lambda _: self.answers())
         self.process.ready()
@@ -232,6 +232,7 @@ def test_an_address_has_so_many_connections(tmp_path: Path) -> None:
         api.process.teardown()
 
 
+@pytest.mark.long
 def test_without_files_for_more_it_makes_do_with_those_it_has(tmp_path: Path) -> None:
     api = Api(tmp_path, ["prlimit", "--nofile=150:150"])
     try:

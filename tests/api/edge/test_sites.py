@@ -13,7 +13,7 @@ from werkzeug.datastructures import Headers
 from api.edge import auth
 from api.edge.sites import Sites
 from stemsvc.control.services import Services
-from stemsvc.errors import UsageError
+from stemsvc.errors import CrossSite, UsageError
 from tests.api.views.test_jobs import song
 from tests.api.views.test_keys import code, make, submit
 
@@ -97,6 +97,29 @@ def test_where_a_browser_says_that_a_request_comes_from(headers: dict[str, str],
 
     assert verdict(sites, **headers) == expected
     assert verdict(sites, "GET", **headers) == "ok"  # no page can read its answer
+
+
+def test_only_our_own_page_calls_with_our_cookie() -> None:
+    sites = Sites("0.0.0.0", "https://music.example", "", "https://band.example, *")
+
+    def own(host: str, told: bool = True, method: str = "POST", **headers: str) -> bool:
+        named = Headers({name.replace("_", "-"): value for name, value in headers.items()})
+        try:
+            sites.check_own(method, host, named, told=told)
+        except CrossSite:
+            return False
+        return True
+
+    assert own("192.168.1.5:8080", Origin="http://192.168.1.5:8080")  # by plain http browsers say no more
+    assert own("api:8080", Origin="https://music.example")  # behind a proxy that passes another name on
+    assert own("a.example", Sec_Fetch_Site="same-origin", Origin="null")
+    assert own("a.example", told=False)  # a program that signs in
+    assert own("a.example", method="GET")
+    assert not own("a.example")
+    for origin in ("https://band.example", "null", ""):
+        assert not own("a.example", Origin=origin), origin
+    assert not own("a.example", Sec_Fetch_Site="same-site", Origin="http://a.example")
+    assert not own("a.example", told=False, Origin="https://band.example")
 
 
 def test_sites_that_the_operator_named_may_call() -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-from werkzeug.serving import make_server
 
 from api.views import events
 from stemsvc.control.services import Services
@@ -20,17 +19,6 @@ from tests.api.views.test_jobs import song
 from tests.api.views.test_jobs import submit as post
 from tests.api.views.test_keys import code, make
 from tests.processes import wait_for
-
-
-@pytest.fixture
-def url(client: Any) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, client.application, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def test_probes_pass_by_the_requests_that_wait_for_the_store(narrow: Any, app_se
     assert statuses == [201]
 
 
-@pytest.mark.parametrize("with_key", [False, True])
+@pytest.mark.parametrize("with_key", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_a_store_that_can_not_be_read_is_not_ready_and_kills_nobody(app_settings: Settings, with_key: bool) -> None:
     app = create_app(app_settings)
     parts: Services = app.extensions["stemsvc"]

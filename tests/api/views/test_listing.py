@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
+from stemsvc.accounts.keys import Scope
 from stemsvc.control.services import Services
 from tests.api.views.test_jobs import song
+from tests.api.views.test_keys import make
 
 
 def submit(client: Any, **fields: str) -> str:
@@ -48,11 +51,63 @@ def test_filters(client: Any, parts: Services) -> None:
 
 
 def test_a_job_in_a_list_says_how_far_it_is(client: Any) -> None:
-    submit(client)
+    submit(client, stems="vocals,drums", format="mp3")
     (job,) = client.get("/v1/jobs").json["jobs"]
 
     assert (job["state"], job["filename"], job["progress"]["stage"]) == ("queued", "song.mp3", "queued")
-    assert "stems" not in job  # signed URLs are made where one job is asked for
+    assert (job["name"], job["format"], job["duration_seconds"], job["stems_expire_at"]) == ("song", "mp3", None, None)
+    assert sorted(job["stems"]) == ["drums", "vocals"]  # names: URLs are signed where one job is asked for
+
+
+def test_a_job_that_ended_says_in_a_list_what_it_made_and_until_when(client: Any, parts: Services) -> None:
+    job_id = submit(client)
+    taken = parts.store.leases.take(job_id, "worker", 60)
+    assert taken is not None
+    files = {name: {"key": f"jobs/{name}", "bytes": 1, "stem": name[:6]} for name in ("vocals.wav", "vocals.mp3")}
+    parts.store.leases.succeed(taken[1], {"duration_seconds": 12.5}, files)
+    (job,) = client.get("/v1/jobs").json["jobs"]
+
+    assert (job["stems"], job["duration_seconds"]) == (["vocals"], 12.5)
+    kept = datetime.fromisoformat(job["stems_expire_at"]) - datetime.fromisoformat(job["finished_at"])
+    assert kept.total_seconds() == pytest.approx(parts.settings.stems_ttl_seconds)
+
+
+def named(client: Any, name: str) -> str:
+    data = {"file": song(name)}
+    return str(client.post("/v1/jobs", data=data, content_type="multipart/form-data").json["id"])
+
+
+def test_words_find_names(client: Any) -> None:
+    first, second = named(client, "Über den Wolken [live] 100%.mp3"), named(client, "Live at Leeds_2.flac")
+
+    for words, found in {
+        "live": [second, first],
+        "LIVE wolken": [first],
+        "über": [first],
+        "ÜBER": [first],  # as macOS writes it
+        "leeds live": [second],
+        "_": [second],
+        "%": [first],
+        "[live]": [first],
+        "*": [],
+        "?": [],
+        "[a-z]": [],
+        "'": [],
+        "": [second, first],
+        "  ": [second, first],
+    }.items():
+        assert ids(client.get("/v1/jobs", query_string={"q": words})) == found, words
+    assert ids(client.get("/v1/jobs", query_string={"q": "live", "limit": 1})) == [second]
+
+
+def test_an_admin_may_list_its_own_jobs_alone(client: Any, parts: Services) -> None:
+    theirs, admin = make(parts), make(parts, Scope.ADMIN)
+    for key in (theirs, admin):
+        client.post("/v1/jobs", data={"file": song()}, content_type="multipart/form-data", headers=key)
+
+    assert len(client.get("/v1/jobs", headers=admin).json["jobs"]) == 2
+    assert len(client.get("/v1/jobs?mine=true", headers=admin).json["jobs"]) == 1
+    assert len(client.get("/v1/jobs?mine=true", headers=theirs).json["jobs"]) == 1
 
 
 @pytest.mark.parametrize(

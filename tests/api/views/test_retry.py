@@ -77,19 +77,75 @@ def test_an_expired_job_is_made_again(client: Any, parts: Services) -> None:
     assert retry(client, job).json["state"] == "queued"
 
 
-@pytest.mark.parametrize("how", ["sent with the job", "its upload was deleted"])
-def test_a_track_that_is_gone_can_not_be_taken_again(client: Any, parts: Services, how: str) -> None:
-    if how == "sent with the job":
-        job = client.post("/v1/jobs", data={"file": song()}, content_type="multipart/form-data").json["id"]
-    else:
-        place = upload(client)
-        job = by_json(client, source={"upload_id": place["upload_id"]}).json["id"]
-        client.delete(f"/v1/uploads/{place['upload_id']}")
+def sent(client: Any) -> str:
+    """A job whose track came with it."""
+    made: str = client.post("/v1/jobs", data={"file": song()}, content_type="multipart/form-data").json["id"]
+    return made
+
+
+def test_an_upload_that_was_deleted_can_not_be_taken_again(client: Any, parts: Services) -> None:
+    place = upload(client)
+    job = by_json(client, source={"upload_id": place["upload_id"]}).json["id"]
+    client.delete(f"/v1/uploads/{place['upload_id']}")
     failed(parts, job)
 
     assert code(retry(client, job)) == (410, "input_gone")
     assert parts.storage.keys("") == []
     assert len(parts.store.recent()) == 1
+
+
+@pytest.mark.parametrize("end", ["failed", "canceled"])
+def test_a_track_that_came_with_its_job_is_kept_for_another_try(client: Any, parts: Services, end: str) -> None:
+    job = sent(client)
+    bytes = parts.storage.size(f"jobs/{job}/input")
+    if end == "failed":
+        failed(parts, job)
+    else:
+        client.post(f"/v1/jobs/{job}/cancel")
+
+    again = retry(client, job).json
+
+    assert (again["state"], again["retry_of"]) == ("queued", job)
+    assert parts.storage.size(f"jobs/{again['id']}/input") == bytes
+    # and it goes at once with its job
+    client.delete(f"/v1/jobs/{job}")
+    assert parts.storage.keys("jobs/") == [f"jobs/{again['id']}/input"]
+
+
+def test_a_track_is_kept_for_its_time_only(client: Any, parts: Services) -> None:
+    job = sent(client)
+    failed(parts, job)
+    parts.janitor.sweep()
+    kept = parts.store.get(job)
+    assert kept is not None
+    assert kept.stored_bytes == parts.storage.size(f"jobs/{job}/input")  # it counts as what its owner stores
+
+    parts.janitor.retry_ttl = 0.0
+    parts.janitor.sweep()
+
+    assert parts.storage.keys("") == []
+    assert parts.store.get(job).stored_bytes == 0  # type: ignore[union-attr]
+    assert code(retry(client, job)) == (410, "input_gone")
+
+
+def test_a_track_that_was_at_fault_is_not_kept(client: Any, parts: Services) -> None:
+    job = sent(client)
+    taken = parts.store.leases.take(job, "worker", 60)
+    assert taken
+    parts.store.leases.fail(taken[1], "not_audio", "no track")
+
+    assert parts.storage.keys("") == []
+    assert code(retry(client, job)) == (410, "input_gone")
+
+
+def test_no_track_is_kept_where_the_operator_wants_none(app_with: Any) -> None:
+    client = app_with(retry_ttl_seconds=0.0)
+    parts = client.application.extensions["stemsvc"]
+    job = sent(client)
+    client.post(f"/v1/jobs/{job}/cancel")
+
+    assert parts.storage.keys("") == []
+    assert code(retry(client, job)) == (410, "input_gone")
 
 
 def test_a_job_that_goes_on_or_succeeded_is_not_retried(client: Any, parts: Services) -> None:

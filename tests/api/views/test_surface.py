@@ -8,14 +8,15 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.app import create_app
-from stemsvc.jobstore.engine import migrate
+from api.openapi import BY
 from stemsvc.settings import Settings
+from tests.schema import fresh_schema
 
 
 @pytest.fixture
 def client(settings: Settings) -> Iterator[FlaskClient]:
     settings.data_dir.mkdir()
-    migrate(settings.resolved_database_url)
+    fresh_schema(settings.resolved_database_url)
     app = create_app(settings.model_copy(update={"pools": "demo:cpu,htdemucs:cuda"}))
     with app.test_client() as client:
         yield client
@@ -52,7 +53,7 @@ def test_ready_without_a_broker_is_degraded_because_jobs_are_accepted_all_the_sa
 
 def test_ready_with_everything_is_ok(settings: Settings, redis_url: str) -> None:
     settings.data_dir.mkdir()
-    migrate(settings.resolved_database_url)
+    fresh_schema(settings.resolved_database_url)
     app = create_app(settings.model_copy(update={"broker_url": redis_url}))
 
     assert app.test_client().get("/healthz/ready").json["status"] == "ok"  # type: ignore[index]
@@ -78,6 +79,25 @@ def test_the_description_is_openapi_3_1_and_names_every_call(client: FlaskClient
         "/v1/jobs:from-source",
         "/v1/separations",
         "/v1/separations:from-source",
+        "/v1/generations",
+        *(f"/v1/{noun}{by}" for noun in ("analyses", "exports", "masters", "mixes", "transcriptions") for by in BY),
+        "/v1/audit",
+        "/v1/recipes",
+        "/v1/conversations",
+        "/v1/conversations/{conversation_id}",
+        "/v1/conversations/{conversation_id}/messages",
+        "/v1/conversations/{conversation_id}/confirm",
+        "/v1/conversations/{conversation_id}/undo",
+        "/v1/conversations/{conversation_id}/regenerate",
+        "/v1/conversations/{conversation_id}/export",
+        "/v1/conversations/{conversation_id}/events",
+        "/v1/workers",
+        "/v1/workflows",
+        "/v1/workflows:plan",
+        "/v1/workflows/{workflow_id}/events",
+        "/v1/workflows/{workflow_id}",
+        "/v1/workflows/{workflow_id}/cancel",
+        "/v1/workflows/{workflow_id}/retry",
         "/v1/jobs:batch",
         "/v1/jobs/{job_id}",
         "/v1/jobs/{job_id}/retry",
@@ -89,12 +109,23 @@ def test_the_description_is_openapi_3_1_and_names_every_call(client: FlaskClient
         "/v1/webhooks:test",
         "/v1/jobs/{job_id}/cancel",
         "/v1/jobs/{job_id}/events",
+        "/v1/jobs/{job_id}/share",
+        "/v1/shared/{token}",
+        "/v1/events",
+        "/v1/session",
+        "/v1/keys",
+        "/v1/keys/{key_id}",
+        "/v1/limits",
+        "/v1/failures",
+        "/v1/usage/series",
         "/v1/uploads",
         "/v1/uploads/{upload_id}",
         "/v1/usage",
         "/v1/models",
         "/v1/pools",
         "/v1/pools/{name}",
+        "/v1/pools/{name}:drain",
+        "/v1/pools/{name}:resume",
         "/healthz/live",
         "/healthz/ready",
     }
@@ -113,6 +144,7 @@ def test_the_description_is_openapi_3_1_and_names_every_call(client: FlaskClient
         "filename_template",
         "metadata",
         "overlap",
+        "quality",
         "shifts",
         "seed",
         "segment",
@@ -124,6 +156,7 @@ def test_the_description_is_openapi_3_1_and_names_every_call(client: FlaskClient
         "webhook_events",
         "start",
         "end",
+        "analyze",
         "audio_track",
         "trim_start",
         "channels",
