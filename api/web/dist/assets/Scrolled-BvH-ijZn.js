@@ -1,0 +1,1 @@
+import{f as e}from"./i18n-CzXFF3L2.js";var t={scrolled:`Scrolled-module_scrolled_yx8fV`},n=e();function r({label:e,children:r}){return(0,n.jsx)(`section`,{className:t.scrolled,tabIndex:0,"aria-label":e,children:r})}export{r as t};

@@ -1,0 +1,75 @@
+import { words } from "./words";
+
+/** Codes of the installation, which the operator's commands meet; the page shows them in Operations. */
+export const installation = {
+  bad_arguments: words(
+    "operator",
+    "A command was called with arguments that do not fit.",
+    "Ein Befehl wurde mit unpassenden Argumenten aufgerufen.",
+  ),
+  bad_name: words("change", "A name has 1 to 200 printable characters.", "Ein Name hat 1 bis 200 druckbare Zeichen."),
+  ambiguous_id: words("operator", "Several ids begin like this.", "Mehrere Kennungen beginnen so."),
+  not_loopback: words(
+    "operator",
+    "The service listens to other machines, so everyone needs a key.",
+    "Der Dienst ist von anderen Maschinen erreichbar, also braucht jeder einen Schlüssel.",
+  ),
+  not_running: words("refresh", "The job is not running.", "Der Auftrag läuft nicht."),
+  no_revision: words("operator", "The records have no such revision.", "Die Daten haben keine solche Revision."),
+  no_device: words("operator", "The machine has no such device.", "Die Maschine hat kein solches Gerät."),
+  bad_pools: words(
+    "operator",
+    "The settings do not name pools as they should.",
+    "Die Einstellungen nennen die Pools nicht richtig.",
+  ),
+  bad_catalog: words("operator", "The catalog of models has a mistake.", "Der Modellkatalog hat einen Fehler."),
+  bad_setting: words("operator", "A setting does not fit.", "Eine Einstellung passt nicht."),
+  missing_packages: words(
+    "operator",
+    "Packages that this needs are not installed.",
+    "Pakete, die es dafür braucht, sind nicht installiert.",
+  ),
+  file_forbidden: words(
+    "operator",
+    "The file is in no folder that is shared with assistants.",
+    "Die Datei liegt in keinem Ordner, der für Assistenten freigegeben ist.",
+  ),
+  store_not_empty: words("operator", "The records are not empty.", "Die Daten sind nicht leer."),
+  backup_broken: words("operator", "The backup is damaged, or is none.", "Die Sicherung ist beschädigt oder keine."),
+  backup_unknown: words(
+    "operator",
+    "A later release wrote this backup.",
+    "Eine spätere Version hat diese Sicherung geschrieben.",
+  ),
+  cors_missing: words("operator", "Pages can't use the bucket.", "Seiten können den Bucket nicht nutzen."),
+  bad_output: words("operator", "Files can't be written there.", "Dorthin lassen sich keine Dateien schreiben."),
+  folder_refused: words("operator", "A folder can't be used.", "Ein Ordner ist nicht verwendbar."),
+  folder_open: words(
+    "operator",
+    "Others on this machine can read a private folder.",
+    "Andere auf dieser Maschine können einen privaten Ordner lesen.",
+  ),
+  store_missing: words("operator", "No service was started here yet.", "Hier wurde noch kein Dienst gestartet."),
+  no_logs: words("operator", "There are no such logs.", "Solche Protokolle gibt es nicht."),
+  already_running: words("operator", "The service already runs here.", "Der Dienst läuft hier schon."),
+  no_stack: words("operator", "The service does not run here.", "Der Dienst läuft hier nicht."),
+  start_failed: words(
+    "operator",
+    "A process of the service did not start.",
+    "Ein Prozess des Dienstes startete nicht.",
+  ),
+  stop_failed: words("operator", "A process of the service does not end.", "Ein Prozess des Dienstes endet nicht."),
+  port_taken: words("operator", "Another program has the port.", "Ein anderes Programm belegt den Port."),
+  no_redis: words("operator", "There is no Redis for the queue.", "Für die Warteschlange fehlt Redis."),
+  no_flower: words("operator", "Flower is not installed.", "Flower ist nicht installiert."),
+  no_worker: words("operator", "A pool has no worker.", "Ein Pool hat keinen Worker."),
+  no_fetcher: words(
+    "operator",
+    "No process fetches links or delivers webhooks.",
+    "Kein Prozess holt Links oder stellt Webhooks zu.",
+  ),
+  tables_old: words("operator", "The records are of an older release.", "Die Daten stammen von einer älteren Version."),
+  clock_skew: words("operator", "The machines' clocks disagree.", "Die Uhren der Maschinen gehen auseinander."),
+  device_broken: words("operator", "A device does not work.", "Ein Gerät funktioniert nicht."),
+  disk_low: words("operator", "The disk is almost full.", "Die Platte ist fast voll."),
+};

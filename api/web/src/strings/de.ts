@@ -1,0 +1,27 @@
+import type { en } from "./en";
+
+export const de: Record<keyof typeof en, string> = {
+  "nav.main": "Hauptnavigation",
+  "nav.skip": "Zum Inhalt springen",
+  "nav.home": "stemsvc, zum Studio",
+  "nav.studio": "Studio",
+  "nav.jobs": "Aufträge",
+  "nav.recipes": "Rezepte",
+  "nav.ops": "Betrieb",
+  "nav.settings": "Einstellungen",
+  "nav.signin": "Anmelden",
+  "state.queued": "Wartet",
+  "state.running": "Läuft",
+  "state.succeeded": "Fertig",
+  "state.failed": "Fehlgeschlagen",
+  "state.canceled": "Abgebrochen",
+  "state.expired": "Abgelaufen",
+  "dialog.close": "Schließen",
+  offline: "Der Dienst ist nicht erreichbar. Was geladen ist, bleibt; alles andere wartet, bis er zurück ist.",
+  polling: "Gerade keine Live-Aktualisierungen: Die Seite fragt alle paar Sekunden.",
+  "missing.title": "Hier ist nichts",
+  "missing.words": "Diese Seite gibt es nicht. Vielleicht wurde ihre Adresse abgeschnitten.",
+  "missing.home": "Zum Studio",
+  "update.ready": "Eine neue Version dieser Seite ist da.",
+  "update.load": "Laden",
+};
