@@ -89,14 +89,14 @@ def test_a_large_song_goes_straight_to_storage(
     monkeypatch.setattr(running_module, "FORM_BYTES", 1000)
     place = {"upload_id": "u1", "url": f"{service.url}/put?signature=1", "headers": {"Content-Type": "x/y"}}
     service.on("POST /v1/uploads", DROPPED, Reply(201, place))
-    service.on("PUT /put", Reply(503), Reply(200))
+    service.on("PUT /put", Reply(503), Reply(500), Reply(200))
     service.on("DELETE /v1/uploads/u1", Reply(204, headers={"Content-Length": ""}))
     call("run", song, output_dir=tmp_path, name="other.flac", key="k")
 
     assert json.loads(service.calls("POST /v1/uploads")[0].body) == {"filename": "other.flac", "bytes": 4000}
     puts = service.calls("PUT /put")
-    assert [each.body for each in puts] == [song.read_bytes()] * 2
-    assert [each.headers["content-type"] for each in puts] == ["x/y"] * 2
+    assert [each.body for each in puts] == [song.read_bytes()] * 3
+    assert [each.headers["content-type"] for each in puts] == ["x/y"] * 3
     assert all("authorization" not in each.headers and "transfer-encoding" not in each.headers for each in puts)
     assert json.loads(service.calls("POST /v1/jobs")[0].body) == {"source": {"upload_id": "u1"}}
     assert len(service.calls("DELETE /v1/uploads/u1")) == 1

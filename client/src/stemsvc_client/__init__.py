@@ -10,6 +10,7 @@
 
 from stemsvc_client.async_client import AsyncClient
 from stemsvc_client.client import Client
+from stemsvc_client.conversation_results import Conversation, Exchange, Message, Version
 from stemsvc_client.errors import (
     DownloadCorrupt,
     FatalError,
@@ -36,30 +37,62 @@ from stemsvc_client.results import (
 )
 from stemsvc_client.retries import Retry
 from stemsvc_client.version import __version__
+from stemsvc_client.workflow_results import (
+    Decision,
+    MadeWorkflow,
+    Param,
+    Plan,
+    PlannedStep,
+    Recipe,
+    Share,
+    StepProblem,
+    Worker,
+    WorkerStep,
+    Workflow,
+    WorkflowStep,
+    WorkflowUpdate,
+)
 
 __all__ = [
     "Account",
     "AsyncClient",
     "BatchItem",
     "Client",
+    "Conversation",
+    "Decision",
     "DownloadCorrupt",
     "Event",
+    "Exchange",
     "FatalError",
     "File",
     "Job",
     "Link",
     "Made",
+    "MadeWorkflow",
+    "Message",
     "Model",
     "Move",
     "NoAnswer",
+    "Param",
+    "Plan",
+    "PlannedStep",
     "Problem",
     "Progress",
+    "Recipe",
     "Retry",
+    "Share",
     "StemsvcError",
+    "StepProblem",
     "Timeout",
     "TransientError",
     "Update",
     "Usage",
     "UsageError",
+    "Version",
+    "Worker",
+    "WorkerStep",
+    "Workflow",
+    "WorkflowStep",
+    "WorkflowUpdate",
     "__version__",
 ]

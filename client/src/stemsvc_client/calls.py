@@ -19,7 +19,7 @@ JOBS = "/v1/jobs"
 
 def submitted(song: Song, fields: Mapping[str, Any], key: str | None, path: str, retry: Retry) -> Flow[Job]:
     """Send a song as a form; returns the job."""
-    request = Request("POST", path, headers=_once(key), fields=form(fields), song=song)
+    request = Request("POST", path, headers=once(key), fields=form(fields), song=song)
     return _job((yield from sent(request, retry)))
 
 
@@ -27,15 +27,19 @@ def submitted_source(
     source: Mapping[str, str], fields: Mapping[str, Any], key: str | None, path: str, retry: Retry
 ) -> Flow[Job]:
     """Name the song's `source`; returns the job."""
-    request = Request("POST", path, headers=_once(key), json={"source": dict(source), **body(fields)})
-    return _job((yield from sent(request, retry)))
+    return (yield from submitted_body(path, {"source": dict(source), **body(fields)}, key, retry))
+
+
+def submitted_body(path: str, body: Mapping[str, Any], key: str | None, retry: Retry) -> Flow[Job]:
+    """Send a job's whole body; returns the job."""
+    return _job((yield from sent(Request("POST", path, headers=once(key), json=body), retry)))
 
 
 def batch(jobs: Sequence[Mapping[str, Any]], key: str | None, retry: Retry) -> Flow[list[BatchItem]]:
     """Send several jobs' bodies at once; returns the result of each, in order."""
-    request = Request("POST", f"{JOBS}:batch", headers=_once(key), json={"jobs": [body(each) for each in jobs]})
+    request = Request("POST", f"{JOBS}:batch", headers=once(key), json={"jobs": [body(each) for each in jobs]})
     answer: Answer = yield from sent(request, retry)
-    return [BatchItem.of(each) for each in _object(answer)["results"]]
+    return [BatchItem.of(each) for each in found_object(answer)["results"]]
 
 
 def job(job_id: str, retry: Retry, wait: float = 0.0) -> Flow[Job]:
@@ -50,7 +54,7 @@ def jobs(query: Mapping[str, Any], retry: Retry) -> Flow[None]:
     cursor: str | None = ""
     while cursor is not None:
         params = {**query, **({"cursor": cursor} if cursor else {})}
-        page = _object((yield from sent(Request("GET", JOBS, params=params), retry)))
+        page = found_object((yield from sent(Request("GET", JOBS, params=params), retry)))
         for each in page["jobs"]:
             yield Emit(Job.of(each))
         cursor = page["next_cursor"]
@@ -63,20 +67,21 @@ def canceled(job_id: str, retry: Retry) -> Flow[Job]:
 
 def retried(job_id: str, key: str | None, retry: Retry) -> Flow[Job]:
     """Send an ended job again; returns the new job."""
-    return _job((yield from sent(Request("POST", f"{_path(job_id)}/retry", headers=_once(key)), retry)))
+    return _job((yield from sent(Request("POST", f"{_path(job_id)}/retry", headers=once(key)), retry)))
 
 
 def deleted(job_id: str, retry: Retry) -> Flow[None]:
     """Stop the job, and erase its song, its files and its record."""
-    yield from _erased(_path(job_id), "job_not_found", retry)
+    yield from erased(_path(job_id), "job_not_found", retry)
 
 
 def upload_deleted(upload_id: str, retry: Retry) -> Flow[None]:
     """Delete an upload."""
-    yield from _erased(f"/v1/uploads/{quote(upload_id, safe='')}", "upload_not_found", retry)
+    yield from erased(f"/v1/uploads/{quote(upload_id, safe='')}", "upload_not_found", retry)
 
 
-def _erased(path: str, gone: str, retry: Retry) -> Flow[None]:
+def erased(path: str, gone: str, retry: Retry) -> Flow[None]:
+    """Delete what is there; `gone` is the code that says that an earlier try has done it."""
     try:
         yield from sent(Request("DELETE", path), retry)
     except StemsvcError as error:
@@ -88,7 +93,7 @@ def uploaded(path: Path, name: str, retry: Retry) -> Flow[str]:
     """Send a song straight to storage; returns the upload's id."""
     asked = {"filename": name, "bytes": path.stat().st_size}
     # a second announcement does no harm: one that gets no file expires
-    place = _object((yield from sent(Request("POST", "/v1/uploads", json=asked), retry)))
+    place = found_object((yield from sent(Request("POST", "/v1/uploads", json=asked), retry)))
     headers = {"Content-Length": str(asked["bytes"]), **place["headers"]}
     yield from sent(Request("PUT", place["url"], headers=headers, song=Song(path, name)), retry)
     return str(place["upload_id"])
@@ -96,15 +101,15 @@ def uploaded(path: Path, name: str, retry: Retry) -> Flow[str]:
 
 def usage(query: Mapping[str, str], retry: Retry) -> Flow[Usage]:
     """What was used; `since` and `until` are in ISO 8601."""
-    return Usage.of(_object((yield from sent(Request("GET", "/v1/usage", params=query), retry))))
+    return Usage.of(found_object((yield from sent(Request("GET", "/v1/usage", params=query), retry))))
 
 
 def models(retry: Retry) -> Flow[list[Model]]:
     """The models that a job can name."""
-    return [Model.of(each) for each in _object((yield from sent(Request("GET", "/v1/models"), retry)))["models"]]
+    return [Model.of(each) for each in found_object((yield from sent(Request("GET", "/v1/models"), retry)))["models"]]
 
 
-def _once(key: str | None) -> dict[str, str]:
+def once(key: str | None) -> dict[str, str]:
     """With this header a request that is sent again makes no second job."""
     return {"Idempotency-Key": key or uuid.uuid4().hex}
 
@@ -114,10 +119,11 @@ def _path(job_id: str) -> str:
 
 
 def _job(answer: Answer) -> Job:
-    return Job.of(_object(answer))
+    return Job.of(found_object(answer))
 
 
-def _object(answer: Answer) -> dict[str, Any]:
+def found_object(answer: Answer) -> dict[str, Any]:
+    """The answer's JSON object. Raises `NoAnswer` where it has none."""
     try:
         found = answer.json()
     except ValueError:

@@ -57,6 +57,38 @@ class UnsupportedMediaType(UsageError):
     """Send a multipart form with a `file`, or JSON with a `source`."""
 
 
+class BadWorkflow(UsageError):
+    """The workflow can't be done: the `detail` begins with the path of what is wrong, such as `steps[1].inputs`."""
+
+
+class UnknownRecipe(UsageError):
+    """No recipe has this name: `GET /v1/recipes` lists them."""
+
+
+class BadRecipeParams(UsageError):
+    """The recipe does not take these params: the `detail` names the one that is wrong."""
+
+
+class WorkflowNotFound(UsageError):
+    """No workflow has this id, or it is another key's."""
+
+
+class ConversationNotFound(UsageError):
+    """No conversation has this id, or it is another key's."""
+
+
+class MessageNotFound(UsageError):
+    """The conversation has no message of this number: `GET /v1/conversations/{id}/messages` lists them."""
+
+
+class PlanNotOpen(UsageError):
+    """Only the plan that was proposed last, and that nothing has replaced since, can be confirmed."""
+
+
+class WorkflowNotRetryable(UsageError):
+    """Only a workflow that failed or was canceled can be tried again."""
+
+
 class InvalidFields(UsageError):
     """`errors` says field by field what is wrong."""
 
@@ -125,6 +157,22 @@ class InputGone(UsageError):
     """The job's track is no longer stored: send it again, as a new job."""
 
 
+class SourceNotReady(UsageError):
+    """The job whose output is named as a source has not ended: wait until it has succeeded."""
+
+
+class SourceFailed(UsageError):
+    """The job whose output is named as a source failed or was canceled, so it has none: try it again first."""
+
+
+class SourceExpired(UsageError):
+    """The output named as a source has been erased: make it again, or send the file."""
+
+
+class UnknownOutput(UsageError):
+    """The job has no such output, or several where one is wanted; the `detail` names those that it has."""
+
+
 class SecretNotFound(UsageError):
     """`GET /v1/webhooks/secrets` lists the secrets that sign the key's webhooks."""
 
@@ -185,6 +233,14 @@ class UnknownModel(UsageError):
     """`GET /v1/models` lists the models."""
 
 
+class UnknownPreset(UsageError):
+    """`GET /v1/models` lists the presets that `quality` takes."""
+
+
+class ModelUnserved(UsageError):
+    """No model that can do this is served here: the `detail` says why, and what the operator would have to add."""
+
+
 class UnknownKind(UsageError):
     """This installation has no such kind of work; the `detail` names the kinds that it has."""
 
@@ -211,6 +267,10 @@ class TooManyOutputs(UsageError):
 
 class BadOptions(UsageError):
     """The `detail` names the range of the option."""
+
+
+class StemsMismatch(UsageError):
+    """Send the stems of this very track, all of them, from one separation of the whole track."""
 
 
 class BadTemplate(UsageError):
@@ -457,6 +517,10 @@ class TimeLimit(FatalError):
 
 class UnknownPool(FatalError):
     """The worker's settings do not know the job's pool: give it the api's `STEMSVC_POOLS`."""
+
+
+class UpstreamFailed(FatalError):
+    """A step before this one failed or was canceled; the `detail` names it. Mend that one, then retry the workflow."""
 
 
 class KindMissing(FatalError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from stemsvc_client.results import Job
+    from stemsvc_client.workflow_results import Workflow
 
 
 class StemsvcError(Exception):
@@ -18,7 +19,8 @@ class StemsvcError(Exception):
 
     `code` is stable, for programs; `detail` is for people. `status` is the HTTP status of the answer, None for an error
     that was no answer. `retry_after` is in seconds, None where the service named no time. `errors` says what is wrong
-    field by field. `job` is the job that failed with this error. `tries` counts how often the request was sent.
+    field by field. `job` is the job that failed with this error, `workflow` the workflow. `tries` counts how often the
+    request was sent.
     """
 
     code: str = "error"
@@ -39,6 +41,7 @@ class StemsvcError(Exception):
         self.retry_after: float | None = None
         self.errors: Mapping[str, Any] = {}
         self.job: Job | None = None
+        self.workflow: Workflow | None = None
         self.tries = 1
 
     def __str__(self) -> str:

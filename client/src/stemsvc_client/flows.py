@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from stemsvc_client import calls
+from stemsvc_client.conversation_flows import ConversationFlows
 from stemsvc_client.downloading import downloaded, place, saved
-from stemsvc_client.following import followed, waited
+from stemsvc_client.following import followed, of_job, waited
 from stemsvc_client.messages import Song
 from stemsvc_client.results import BatchItem, Event, Job, Made, Model, Update, Usage
 from stemsvc_client.retries import Retry
-from stemsvc_client.running import accepted, name_of, ran
+from stemsvc_client.running import accepted, check, name_of, ran
+from stemsvc_client.several import Source, analysed, generated, mastered, mixed, tracked
 from stemsvc_client.steps import Emit, Emitting, Flow
+from stemsvc_client.workflow_flows import WorkflowFlows
 
 PathLike = str | os.PathLike[str]
 
 
-class Flows:
+class Flows(WorkflowFlows, ConversationFlows):
     """The calls of a client with this patience. `path` is where jobs of a kind are sent, such as `/v1/separations`.
 
     `fields` are those of the service's form, such as `stems=["vocals"]`, `model` or `format`.
@@ -74,6 +77,115 @@ class Flows:
     ) -> Flow[Job]:
         """Send a song in the way that fits it (form, upload or link); returns its job at once."""
         return accepted(song, fields, self._retry, name or name_of(song), idempotency_key, path)
+
+    # --- jobs of several songs
+
+    def create_mix(self, /, tracks: Sequence[Any], *, idempotency_key: str | None = None, **fields: Any) -> Flow[Job]:
+        """Mix tracks into one file; returns the job at once.
+
+        A track is a source, or an object with a `source` and its settings, such as `{"source": "drums.wav",
+        "gain_db": -3}`. A source is a file's path, a link, a job, or what the service takes, such as `{"job_id": ...,
+        "output": "vocals"}`. `fields` are those of the form, such as `normalise=True`.
+        """
+        return mixed(tracks, fields, idempotency_key, self._retry)
+
+    def create_master(
+        self,
+        /,
+        song: Source,
+        *,
+        reference: Source | None = None,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> Flow[Job]:
+        """Master a song, perhaps after a `reference`; returns the job at once. Sources are those of `create_mix`."""
+        return mastered(song, reference, fields, idempotency_key, self._retry)
+
+    def create_transcription(
+        self,
+        /,
+        tracks: Sequence[Source],
+        *,
+        stems: Sequence[str] | None = None,
+        quantise: str | None = None,
+        strength: float | None = None,
+        bpm: float | None = None,
+        key: str | None = None,
+        sensitivity: float | None = None,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> Flow[Job]:
+        """Write down the notes of tracks; returns the job at once. Sources are those of `create_mix`.
+
+        `[job]` is all stems of a separation. `stems` says what each track is, such as `["drums", "bass"]`.
+        """
+        own = {"stems": stems, "quantise": quantise, "strength": strength, "bpm": bpm, "key": key}
+        asked = {**own, "sensitivity": sensitivity, **fields}
+        return tracked("/v1/transcriptions:from-source", tracks, {}, asked, idempotency_key, self._retry)
+
+    def create_export(
+        self,
+        /,
+        tracks: Sequence[Source],
+        targets: Sequence[str],
+        *,
+        mixture: Source | None = None,
+        analysis: Source | None = None,
+        title: str | None = None,
+        names: Sequence[str] | None = None,
+        colours: Sequence[str] | None = None,
+        bpm: float | None = None,
+        codec: str | None = None,
+        bars: int | None = None,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> Flow[Job]:
+        """Put tracks into projects; returns the job at once. Sources are those of `create_mix`.
+
+        `[job]` is all stems of a separation. `targets` are such as `["reaper", "stem.mp4"]`.
+        """
+        own = {"targets": targets, "title": title, "names": names, "colours": colours, "bpm": bpm, "codec": codec}
+        asked, named = {**own, "bars": bars, **fields}, {"mixture": mixture, "analysis": analysis}
+        return tracked("/v1/exports:from-source", tracks, named, asked, idempotency_key, self._retry)
+
+    def create_analysis(
+        self,
+        /,
+        song: Source,
+        *,
+        stems: Source | None = None,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> Flow[Job]:
+        """Analyse a song, perhaps by the `stems` of a job that has separated it; returns the job at once.
+
+        What is found is in the job's `facts`. Sources are those of `create_mix`.
+        """
+        return analysed(song, stems, fields, idempotency_key, self._retry)
+
+    def create_generation(
+        self,
+        /,
+        prompt: str = "",
+        *,
+        variation_of: Source | None = None,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> Flow[Job]:
+        """Make music by words, such as "a dark trap beat at 140"; returns the job at once.
+
+        `fields` are those of the form, such as `duration=20`, `stems=True` or `key="C minor"`. `variation_of` is an
+        earlier generation's job, or its file `score`.
+        """
+        return generated(prompt, variation_of, fields, idempotency_key, self._retry)
+
+    def finished(
+        self, job_id: str, timeout: float | None = None, on_change: Callable[[Job], Any] | None = None
+    ) -> Flow[Job]:
+        """As `wait`, and raises the error of a job that has not succeeded, by its code."""
+        job = yield from waited(job_id, timeout, on_change, self._retry)
+        check(job)
+        return job
 
     # --- single calls
 
@@ -135,7 +247,7 @@ class Flows:
 
     def events(self, job_id: str) -> Emitting[Event]:
         """The job's events as they happen, until it ends. A stream that breaks is opened again."""
-        return Emitting(followed(job_id, _emitted, self._retry))
+        return Emitting(followed(*of_job(job_id), _emitted, self._retry))
 
     def wait(
         self, job_id: str, timeout: float | None = None, on_change: Callable[[Job], Any] | None = None

@@ -1,4 +1,4 @@
-"""Follows a job to its end: by its stream of events, and by long polls where that does not work."""
+"""Follows a job or a workflow to its end: by its stream of events, and by long polls where that does not work."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ Listener = Callable[[Job], Any]
 
 
 def followed(
-    job_id: str, handle: Callable[[Event], Flow[None]], retry: Retry, until: float | None = None
+    path: str, what: str, handle: Callable[[Event], Flow[None]], retry: Retry, until: float | None = None
 ) -> Flow[None]:
-    """Handle each event of the job until it ends. A stream that breaks is opened again and misses no `state` event.
+    """Handle each event of the stream at `path` until it ends. One that breaks is opened again and misses no `state`.
 
-    `until` is a moment of the monotonic clock; raises `Timeout` then.
+    `what` names the job or the workflow. `until` is a moment of the monotonic clock; raises `Timeout` then.
     """
     patience, last = Patience(retry), ""
     while True:
         headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last} if last else {})}
-        request = Request("GET", f"/v1/jobs/{quote(job_id, safe='')}/events", headers=headers, timeout=_silence(until))
+        request = Request("GET", path, headers=headers, timeout=_silence(until))
         try:
             answer: Answer = yield Open(request)
             error = failure(answer)
@@ -43,16 +43,21 @@ def followed(
                     patience.reset()
                     last = event.id or last
                     yield from handle(event)
-                _check(job_id, until)
+                _check(what, until)
         except NoAnswer as silence:
             error = silence
         finally:
             yield Close()
-        _check(job_id, until)
+        _check(what, until)
         if error is not None:
             yield Pause(patience.pause(error, request))
         elif not last:  # the stream ended before it began
             yield Pause(patience.pause(NoAnswer("the stream of events is empty"), request))
+
+
+def of_job(job_id: str) -> tuple[str, str]:
+    """Where a job's events are, and what to call it."""
+    return f"/v1/jobs/{quote(job_id, safe='')}/events", f"job {job_id}"
 
 
 def waited(job_id: str, timeout: float | None, listener: Listener | None, retry: Retry) -> Flow[Job]:
@@ -81,7 +86,7 @@ def _shown(job_id: str, listener: Listener, retry: Retry, until: float | None) -
         yield Tell(listener, now)
 
     if not now.ended:
-        yield from followed(job_id, handle, Retry(min(retry.patience, 10.0), retry.base, retry.cap), until)
+        yield from followed(*of_job(job_id), handle, Retry(min(retry.patience, 10.0), retry.base, retry.cap), until)
 
 
 def _polled(job_id: str, listener: Listener | None, retry: Retry, until: float | None) -> Flow[Job]:
@@ -113,6 +118,6 @@ def _silence(until: float | None) -> float:
     return SILENCE_SECONDS if until is None else max(1.0, min(SILENCE_SECONDS, until - time.monotonic()))
 
 
-def _check(job_id: str, until: float | None) -> None:
+def _check(what: str, until: float | None) -> None:
     if until is not None and time.monotonic() >= until:
-        raise Timeout(f"job {job_id} has not ended")
+        raise Timeout(f"{what} has not ended")

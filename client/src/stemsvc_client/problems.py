@@ -26,7 +26,9 @@ def failure(answer: Answer) -> StemsvcError | None:
     if answer.status < 400:
         return None
     body = _problem(answer.body)
-    kind = "transient" if answer.status in AGAIN else "usage" if answer.status < 500 else "fatal"
+    # a 500 without a code is a storage's or a proxy's, and S3 wants it sent again (`InternalError`)
+    again = answer.status in AGAIN or (answer.status == 500 and "code" not in body)
+    kind = "transient" if again else "usage" if answer.status < 500 else "fatal"
     code = str(body.get("code") or f"http_{answer.status}")
     error = error_of(code, str(body.get("detail") or body.get("title") or f"the answer is {answer.status}"), kind)
     error.status = answer.status

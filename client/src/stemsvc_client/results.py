@@ -165,6 +165,7 @@ class Model(Part):
 
     name: str = ""
     summary: str = ""
+    family: str = ""
     stems: tuple[str, ...] = ()
     sample_rate: int | None = None
     licence: str = ""

@@ -71,7 +71,7 @@ def accepted(
     song: str | os.PathLike[str], fields: Mapping[str, Any], retry: Retry, name: str, key: str | None, path: str
 ) -> Flow[Job]:
     """The job of a song: sent as a form, or straight to storage where it is large, or named where it is a link."""
-    if _is_link(song):
+    if is_link(song):
         return (yield from calls.submitted_source({"url": str(song)}, fields, key, path, retry))
     file = Path(song)
     if file.stat().st_size <= FORM_BYTES:
@@ -93,13 +93,14 @@ def check(job: Job) -> None:
     raise error
 
 
-def _is_link(song: str | os.PathLike[str]) -> bool:
+def is_link(song: str | os.PathLike[str]) -> bool:
+    """Whether a song is named by an address."""
     return isinstance(song, str) and song.lower().startswith(("http://", "https://"))
 
 
 def name_of(song: str | os.PathLike[str]) -> str:
     """What a song is called if nobody says: its file's name, or its link."""
-    return str(song) if _is_link(song) else Path(song).name
+    return str(song) if is_link(song) else Path(song).name
 
 
 def _of_job(label: str, listener: Listener | None) -> Callable[[Job], Any] | None:
