@@ -8,7 +8,7 @@ install -Dm644 tmpfiles.conf "$root/etc/tmpfiles.d/stemsvc.conf"
 install -Dm644 hardening.conf "$root/etc/systemd/system/stemsvc-.service.d/hardening.conf"
 install -m644 ./*.service ./*.target "$root/etc/systemd/system"
 install -d "$root/etc/stemsvc"
-for each in stemsvc.env database.sql ../pools.yaml; do
+for each in *.env database.sql ../pools.yaml; do
   there="$root/etc/stemsvc/$(basename "$each")"
   test -e "$there" || install -m644 "$each" "$there"
 done

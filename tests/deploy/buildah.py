@@ -136,13 +136,14 @@ def context(target: Path) -> Path:
     """A copy of what `.dockerignore` lets through."""
     for line in Path(".dockerignore").read_text().splitlines():
         source = Path(line.removeprefix("!"))
-        if not line.startswith("!"):
+        if not line.startswith("!"):  # the last line that fits counts
+            for left_out in target.glob(line) if "/" in line and "**" not in line else ():
+                shutil.rmtree(left_out) if left_out.is_dir() else left_out.unlink()
             continue
         if source.is_dir():
-            shutil.copytree(
-                source, target / source, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "node_modules")
-            )
-        else:
+            ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "node_modules")
+            shutil.copytree(source, target / source, ignore=ignored, dirs_exist_ok=True)
+        elif source.exists():
             (target / source).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, target / source)
     shutil.copy(".dockerignore", target)

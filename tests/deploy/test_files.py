@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import textwrap
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import yaml
 from click.testing import CliRunner
 
 from stemsvc.cli.main import main
+from stemsvc.cli.processes import processes
+from stemsvc.embedded.redis_server import find_redis_server, free_port
 from stemsvc.jobs.pools import parse_pools
 from stemsvc.jobstore.engine import connect
 from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
+from tests.processes import plain_environment, wait_for
 
 COMPOSE = Path("deploy/compose.yaml")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
@@ -131,6 +138,56 @@ def test_compose_needs_no_more_connections_than_its_postgresql_has() -> None:
 def test_the_broker_refuses_messages_before_the_kernel_kills_it() -> None:
     valkey = SERVICES["valkey"]
     limit = int(valkey["deploy"]["resources"]["limits"]["memory"].removesuffix("m"))
-    said = re.search(r"--maxmemory (\d+)mb --maxmemory-policy noeviction", valkey["command"][-1])
+    said = re.search(r"^maxmemory (\d+)mb\nmaxmemory-policy noeviction$", valkey["command"][-1], re.MULTILINE)
     assert said
     assert 0.5 * limit < int(said[1]) <= 0.6 * limit
+
+
+@pytest.mark.parametrize("where", ["compose", pytest.param("chart", marks=pytest.mark.long)])
+def test_the_broker_s_password_is_not_in_its_arguments(where: str, tmp_path: Path) -> None:
+    """The real command, as the shell of the image runs it, with a real server."""
+    if where == "compose":
+        script = SERVICES["valkey"]["command"][-1].replace("$$", "$")
+    else:
+        text = Path("helm/stemsvc/templates/redis.yaml").read_text()
+        block = text.split("- |\n")[1].split("          env:")[0]
+        script = textwrap.dedent(block).replace("{{ $memory }}", "100")
+    port = free_port()
+    script = script.replace("valkey-server", find_redis_server()).replace("appendonly yes", f"port {port}")
+    environment = plain_environment(REDIS_PASSWORD="hunter2hunter2")
+    server = subprocess.Popen(["sh", "-c", script], env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL)
+    try:
+        with redis.Redis(port=port, password="hunter2hunter2") as client:
+            assert wait_for("the broker", lambda: _answers(client))
+            assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+        assert b"hunter2" not in b"".join(each.arguments for each in processes())
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
+
+
+def test_the_page_is_installed_and_its_files_reach_the_outside() -> None:
+    dist = Path("api/web/dist")
+    files = [each.relative_to(dist) for each in dist.rglob("*") if each.is_file()]
+    data = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["api"]
+    nginx, chart = (
+        Path("deploy/nginx/stemsvc.conf").read_text(),
+        Path("helm/stemsvc/templates/_helpers.tpl").read_text(),
+    )
+    named = re.findall(r"location ~ (\S+) \{", nginx)
+
+    assert {"web/dist/*", "web/dist/assets/*"} <= set(data)
+    for path in files:
+        assert len(path.parts) == 1 or (path.parts[0] == "assets" and len(path.parts) == 2), path
+        if len(path.parts) == 1 and path.suffix not in (".html", ".gz"):
+            assert any(re.match(pattern, f"/{path}") for pattern in named), path
+            assert f"\n/{path}: Exact\n" in chart, path

@@ -18,13 +18,16 @@ import yaml
 from werkzeug.serving import make_server
 
 from api.app import create_app
+from api.edge.proxies import TrustedProxies
+from stemsvc.accounts.keys import DEFAULT_SCOPES, new_key
 from stemsvc.embedded.redis_server import free_port
-from stemsvc.jobstore.engine import migrate
+from stemsvc.jobstore import JobStore
 from stemsvc.settings import Settings
 from stemsvc.storage.s3 import S3Storage
 from tests.conftest import ACCESS_KEY, SECRET_KEY
 from tests.processes import plain_environment, wait_for
 from tests.programs import need
+from tests.schema import fresh_schema
 
 FOLDER = Path("deploy/nginx")
 COMPOSE = yaml.safe_load(Path("deploy/compose.yaml").read_text())["services"]
@@ -38,6 +41,7 @@ class Front:
     url: str
     bucket: str
     health: str
+    store: JobStore
     seen: list[dict[str, Any]] = field(default_factory=list)
 
     def heard(self, path: str = "/openapi.json", **headers: str) -> dict[str, Any]:
@@ -51,13 +55,18 @@ class Front:
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory, rclone_endpoint: str) -> Iterator[Front]:
     nginx, folder = need("nginx"), tmp_path_factory.mktemp("nginx")
-    settings = Settings(data_dir=folder / "data", broker_url=f"redis://127.0.0.1:{free_port()}/0", api_host="0.0.0.0")
+    settings = Settings(
+        data_dir=folder / "data",
+        broker_url=f"redis://127.0.0.1:{free_port()}/0",
+        api_host="0.0.0.0",
+        trusted_proxies="127.0.0.0/8",
+    )
     settings.data_dir.mkdir()
-    migrate(settings.resolved_database_url)
+    fresh_schema(settings.resolved_database_url)
     app = create_app(settings)
     ports = {each: free_port() for each in ("8080", "8333", "127.0.0.1:8081")}
     url, bucket, health = (f"http://127.0.0.1:{port}" for port in ports.values())
-    found = Front(url, bucket, health)
+    found = Front(url, bucket, health, app.extensions["stemsvc"].store)
 
     def listening(environ: dict[str, Any], start: Any) -> Any:
         found.seen.append(environ)
@@ -121,10 +130,24 @@ def test_each_path_of_the_api_is_passed_on_but_for_probes_and_figures(front: Fro
     paths = {re.sub(r"<[^>]*>", "a", rule.rule) for rule in app.url_map.iter_rules()}
     app.extensions["stemsvc"].close()
     assert {"/metrics", "/healthz/live", "/v1/jobs", "/openapi.json"} <= paths
-    for path in {*paths, "/", "/app", "/app/jobs/1"}:
+    page = {"/", "/app", "/app/jobs/1", "/s/token", "/assets/index-1.js", "/sw.js", "/icon-192.png"}
+    for path in {*paths, *page, "/manifest.webmanifest"}:
         front.seen.clear()
         httpx.get(front.url + path, timeout=30)
         assert bool(front.seen) != path.startswith(INSIDE), path
+
+
+def test_events_come_through_as_they_happen(front: Front) -> None:
+    key, token = new_key("test", frozenset(DEFAULT_SCOPES))
+    front.store.keys.add(key)
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx.stream("GET", f"{front.url}/v1/events", headers=headers, timeout=60) as stream:
+        lines = stream.iter_lines()
+        assert next(lines) == "retry: 2000"
+        song = {"file": ("song.mp3", b"music")}
+        made = httpx.post(f"{front.url}/v1/jobs", files=song, headers=headers, timeout=60).json()
+        move = next(line for line in lines if line.startswith("data: "))
+        assert (made["id"] in move, '"to": "queued"' in move) == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +179,26 @@ def test_the_api_hears_of_the_client_and_of_the_scheme_that_it_called_by(front: 
     balanced = front.heard(x_forwarded_for="198.51.100.7", x_forwarded_proto="https", host="stems.example.org")
     assert (balanced["HTTP_X_FORWARDED_FOR"], balanced["HTTP_X_FORWARDED_PROTO"]) == ("198.51.100.7", "https")
     assert balanced["HTTP_HOST"] == balanced["HTTP_X_FORWARDED_HOST"] == "stems.example.org"
+
+
+def test_the_api_takes_the_client_and_its_scheme_for_its_own(front: Front) -> None:
+    # the balancer speaks TLS; the app has changed what it heard into what it goes by
+    heard = front.heard(x_forwarded_for="6.6.6.6, 198.51.100.7", x_forwarded_proto="https", host="stems.example.org")
+    assert (heard["REMOTE_ADDR"], heard["wsgi.url_scheme"]) == ("198.51.100.7", "https")
+    headers = {"X-Forwarded-For": "198.51.100.7", "X-Forwarded-Proto": "https", "Host": "stems.example.org"}
+    answer = httpx.get(f"{front.url}/openapi.json", headers=headers)
+    assert answer.json()["servers"][0]["url"].startswith("https://stems.example.org")
+
+
+def test_compose_has_the_api_believe_nginx() -> None:
+    given = re.fullmatch(r"\${TRUSTED_PROXIES:-(.+)}", COMPOSE["api"]["environment"]["STEMSVC_TRUSTED_PROXIES"])
+    assert given
+    trusted = TrustedProxies(given[1])
+    # of the pools of addresses that Docker gives its networks
+    for docker in ("172.18.0.3", "192.168.16.3", "10.5.0.3"):
+        assert trusted.trusts(docker)
+    assert not trusted.trusts("198.51.100.7")
+    assert "ports" not in COMPOSE["api"]  # nobody else calls it
 
 
 @pytest.mark.parametrize("scheme", ["", "javascript", "https, http", "httpss"])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import yaml
 from click.testing import CliRunner
 from sqlalchemy.engine import make_url
 
@@ -129,8 +130,29 @@ def test_settings_that_are_there_stay(root: Path) -> None:
 
 
 def test_the_settings_are_ours() -> None:
-    names = re.findall(r"^(STEMSVC_\w+)=", (FOLDER / "stemsvc.env").read_text(), re.MULTILINE)
+    text = "".join(path.read_text() for path in sorted(FOLDER.glob("*.env")))
+    names = re.findall(r"^(STEMSVC_\w+)=", text, re.MULTILINE)
     assert set(names) <= {f"STEMSVC_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_each_unit_shows_its_metrics_on_a_port_of_its_own_and_prometheus_asks_each(root: Path) -> None:
+    files = [*(each for each in OURS if "oneshot" not in each.read_text()), *FOLDER.glob("worker-*.env")]
+    ports = {
+        file.stem: int(found[1])
+        for file in files
+        if (found := re.search(r"^(?:Environment=)?STEMSVC_METRICS_PORT=(\d+)$", file.read_text(), re.MULTILINE))
+    }
+    pools = [pool.name for pool in parse_pools("deploy/pools.yaml", load_catalog().names)]
+    assert set(ports) == {f"stemsvc-{each}" for each in ("api", "dispatcher", "fetcher")} | {
+        f"worker-{pool}" for pool in pools
+    }
+    assert len(set(ports.values())) == len(ports)
+    jobs = yaml.safe_load(Path("deploy/prometheus/machine.yml").read_text())["scrape_configs"]
+    asked = [target for job in jobs for each in job["static_configs"] for target in each["targets"]]
+    assert sorted(asked) == sorted(f"127.0.0.1:{port}" for port in ports.values())
+    for pool in pools:
+        assert (root / f"etc/stemsvc/worker-{pool}.env").exists()
+    assert "STEMSVC_METRICS_PORT" not in (FOLDER / "stemsvc.env").read_text()  # it would count for all
 
 
 def test_postgresql_gets_the_role_and_the_database_once(postgres_server: str) -> None:

@@ -46,33 +46,14 @@
 {{- define "stemsvc.image" -}}
 {{- $image := index .root.Values.images .image -}}
 {{- $registry := required "images.registry is the registry that has stemsvc's images: build and push them first" .root.Values.images.registry -}}
-{{- printf "%s/%s:%s" (trimSuffix "/" $registry) $image.repository (default .root.Chart.AppVersion $image.tag) -}}
+{{- $named := printf "%s/%s:%s" (trimSuffix "/" $registry) $image.repository (default .root.Chart.AppVersion $image.tag) -}}
+{{- with $image.digest }}{{ $named = printf "%s@%s" $named . }}{{ end -}}
+{{- $named -}}
 {{- end }}
 
-{{/* What all our pods have: the user that they run as, and what they may not do. */}}
-{{- define "stemsvc.pod" -}}
-serviceAccountName: {{ include "stemsvc.serviceAccount" . | toYaml }}
-automountServiceAccountToken: false
-enableServiceLinks: false
-{{- with .Values.images.pullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ toYaml . }}
-  {{- end }}
-{{- end }}
-securityContext:
-  runAsNonRoot: true
-  runAsUser: 10001
-  runAsGroup: 10001
-  fsGroup: 10001
-  fsGroupChangePolicy: OnRootMismatch
-  seccompProfile: {type: RuntimeDefault}
-{{- end }}
-
-{{- define "stemsvc.container" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
+{{/* The name that a key of the Secret has there: `secrets.keys` may call it otherwise. */}}
+{{- define "stemsvc.key" -}}
+{{- default .key (get .root.Values.secrets.keys .key) -}}
 {{- end }}
 
 {{- define "stemsvc.secretEnv" -}}
@@ -80,7 +61,60 @@ capabilities: {drop: [ALL]}
   valueFrom:
     secretKeyRef:
       name: {{ .root.Values.secrets.existingSecret | toYaml }}
-      key: {{ .key }}
+      key: {{ include "stemsvc.key" . | toYaml }}
+{{- end }}
+
+{{/* Who puts secrets into the pods: the Secret, or, where a setting names a folder, something else such as Vault's agent. */}}
+{{- define "stemsvc.secretsDir" -}}
+{{- default "/run/secrets/stemsvc" (get .Values.settings "STEMSVC_SECRETS_DIR") -}}
+{{- end }}
+
+{{/* The keys of the Secret that a pod can't do without; empty where a folder has them. */}}
+{{- define "stemsvc.neededKeys" -}}
+{{- if not .Values.database.internal }}
+- database-url
+{{- end }}
+{{- if not .Values.broker.internal }}
+- broker-url
+{{- end }}
+{{- if .Values.secrets.s3Keys }}
+- s3-access-key-id
+- s3-secret-access-key
+{{- end }}
+{{- end }}
+
+{{/*
+The secrets as files, which our processes read again when they change: environment variables would need a restart. The
+fsGroup may read them, nobody else.
+*/}}
+{{- define "stemsvc.secretsVolume" -}}
+{{- if not (hasKey .Values.settings "STEMSVC_SECRETS_DIR") }}
+- name: secrets
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- with include "stemsvc.neededKeys" . | fromYamlArray }}
+      - secret:
+          name: {{ $.Values.secrets.existingSecret | toYaml }}
+          items:
+            {{- range . }}
+            - {key: {{ include "stemsvc.key" (dict "root" $ "key" .) }}, path: {{ . }}}
+            {{- end }}
+      {{- end }}
+      - secret:
+          name: {{ .Values.secrets.existingSecret | toYaml }}
+          optional: true
+          items:
+            {{- range list "secret-key" "bootstrap-key" "storage-secret" "fetch-proxy" "otlp-headers" }}
+            - {key: {{ include "stemsvc.key" (dict "root" $ "key" .) }}, path: {{ . }}}
+            {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "stemsvc.secretsMount" -}}
+{{- if not (hasKey .Values.settings "STEMSVC_SECRETS_DIR") }}
+- {name: secrets, mountPath: {{ include "stemsvc.secretsDir" . }}, readOnly: true}
+{{- end }}
 {{- end }}
 
 {{/* The broker's environment variables. */}}
@@ -89,8 +123,6 @@ capabilities: {drop: [ALL]}
 {{ include "stemsvc.secretEnv" (dict "root" . "name" "REDIS_PASSWORD" "key" "redis-password") }}
 - name: STEMSVC_BROKER_URL
   value: redis://:$(REDIS_PASSWORD)@{{ include "stemsvc.fullname" . }}-redis:6379/0
-{{- else }}
-{{ include "stemsvc.secretEnv" (dict "root" . "name" "STEMSVC_BROKER_URL" "key" "broker-url") }}
 {{- end }}
 {{- end }}
 
@@ -100,30 +132,22 @@ capabilities: {drop: [ALL]}
 {{ include "stemsvc.secretEnv" (dict "root" . "name" "POSTGRES_PASSWORD" "key" "postgres-password") }}
 - name: STEMSVC_DATABASE_URL
   value: postgresql://stemsvc:$(POSTGRES_PASSWORD)@{{ include "stemsvc.fullname" . }}-postgres:5432/stemsvc
-{{- else }}
-{{ include "stemsvc.secretEnv" (dict "root" . "name" "STEMSVC_DATABASE_URL" "key" "database-url") }}
 {{- end }}
-- name: STEMSVC_SECRET_KEY
-  valueFrom:
-    secretKeyRef:
-      name: {{ .Values.secrets.existingSecret | toYaml }}
-      key: secret-key
-      optional: true
+- {name: STEMSVC_SECRETS_DIR, value: {{ include "stemsvc.secretsDir" . | quote }}}
 {{- end }}
 
-{{/* What all our processes share: the ConfigMap and the secrets. */}}
+{{/* What all our processes share: the ConfigMap, the files of secrets, and what is not in them. */}}
 {{- define "stemsvc.env" -}}
 {{- include "stemsvc.brokerEnv" . }}
 {{- include "stemsvc.storeEnv" . }}
-{{- if .Values.secrets.s3Keys }}
-{{ include "stemsvc.secretEnv" (dict "root" . "name" "STEMSVC_S3_ACCESS_KEY_ID" "key" "s3-access-key-id") }}
-{{ include "stemsvc.secretEnv" (dict "root" . "name" "STEMSVC_S3_SECRET_ACCESS_KEY" "key" "s3-secret-access-key") }}
-{{- end }}
 {{- end }}
 
 {{- define "stemsvc.envFrom" -}}
 - configMapRef:
-    name: {{ include "stemsvc.fullname" . | toYaml }}
+    name: {{ include "stemsvc.fullname" .root | toYaml }}
+{{- with .given.extraEnvFrom }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{/*
@@ -138,28 +162,47 @@ a lock in the store; the first one does the work, the others find nothing to do.
   # a first install starts the database at the same time
   args: [migrate, --wait, "600"]
   envFrom:
-    {{- include "stemsvc.envFrom" .root | nindent 4 }}
+    {{- include "stemsvc.envFrom" . | nindent 4 }}
   env:
     {{- include "stemsvc.storeEnv" .root | trim | nindent 4 }}
+    {{- with include "stemsvc.moreEnv" . }}
+    {{- . | nindent 4 }}
+    {{- end }}
   securityContext:
-    {{- include "stemsvc.container" .root | nindent 4 }}
+    {{- include "stemsvc.container" .given | nindent 4 }}
   resources:
     {{- toYaml .root.Values.migration.resources | nindent 4 }}
   volumeMounts:
     - {name: tmp, mountPath: /tmp}
+    {{- include "stemsvc.secretsMount" .root | nindent 4 }}
+    {{- with include "stemsvc.moreMounts" . }}
+    {{- . | nindent 4 }}
+    {{- end }}
 {{- end }}
 
-{{/* Start the pods again when the settings change. */}}
+{{/*
+Start the pods again when the settings change, or `secrets.revision`, which is changed by hand: only Helm in a cluster sees
+the Secret, and the same values must render the same everywhere.
+*/}}
 {{- define "stemsvc.annotations" -}}
 {{- $own := dict "checksum/config" (include (print $.root.Template.BasePath "/configmap.yaml") .root | sha256sum) -}}
-{{- toYaml (merge $own (default dict .more) .root.Values.podAnnotations) -}}
+{{- with .root.Values.secrets.revision }}{{ $_ := set $own "stemsvc/host-revision" . }}{{ end -}}
+{{- toYaml (merge $own (default dict .more) (dig "annotations" dict (default dict .given)) .root.Values.podAnnotations) -}}
 {{- end }}
 
 {{/* The writable folders, and the pools. */}}
-{{- define "stemsvc.mounts" -}}
+{{- define "stemsvc.host.folders" -}}
 - {name: data, mountPath: /var/lib/stemsvc}
 - {name: tmp, mountPath: /tmp}
 - {name: config, mountPath: /etc/stemsvc, readOnly: true}
+{{- end }}
+
+{{- define "stemsvc.mounts" -}}
+{{- include "stemsvc.host.folders" .root }}
+{{- include "stemsvc.secretsMount" .root }}
+{{- with include "stemsvc.moreMounts" . }}
+{{ . }}
+{{- end }}
 {{- end }}
 
 {{- define "stemsvc.volumes" -}}
@@ -170,11 +213,18 @@ a lock in the store; the first one does the work, the others find nothing to do.
 - name: config
   configMap:
     name: {{ include "stemsvc.fullname" .root }}-pools
+{{- include "stemsvc.secretsVolume" .root }}
+{{- with include "stemsvc.moreVolumes" . }}
+{{ . }}
+{{- end }}
 {{- end }}
 
 {{/* The volume for a pool's weights: the pool's own, or that of all, or a folder of the node. A volume has one source. */}}
 {{- define "stemsvc.weightsVolume" -}}
 {{- $volume := dict "emptyDir" (dict "sizeLimit" "10Gi") -}}
+{{- if .root.Values.weights.claim.create -}}
+{{- $volume = dict "persistentVolumeClaim" (dict "claimName" (printf "%s-weights" (include "stemsvc.fullname" .root))) -}}
+{{- end -}}
 {{- range $given := list .root.Values.weights.volume (dig "weights" "volume" dict .pool) -}}
 {{- $sources := dict -}}
 {{- range $source, $fields := $given }}{{ if not (kindIs "invalid" $fields) }}{{ $_ := set $sources $source $fields }}{{ end }}{{ end -}}
@@ -195,19 +245,10 @@ a lock in the store; the first one does the work, the others find nothing to do.
 {{- range $pool := .Values.workerPools -}}
 {{- $pools = append $pools $pool.name -}}
 {{- $where := printf "workerPools: %s" $pool.name -}}
-{{- $env := list -}}
-{{- $own := concat (include "stemsvc.env" $ | fromYamlArray) (list (dict "name" "STEMSVC_CACHE_DIR") (dict "name" "STEMSVC_SHUTDOWN_GRACE_SECONDS")) -}}
-{{- range concat $own (default list $pool.extraEnv) }}{{ $env = append $env .name }}{{ end -}}
-{{- include "stemsvc.once" (dict "list" $env "what" (printf "%s: extraEnv" $where)) -}}
-{{- $volumes := list "data" "tmp" "config" "weights" -}}
-{{- range $pool.extraVolumes }}{{ $volumes = append $volumes .name }}{{ end -}}
-{{- include "stemsvc.once" (dict "list" $volumes "what" (printf "%s: extraVolumes" $where)) -}}
-{{- $paths := list "/var/lib/stemsvc" "/tmp" "/etc/stemsvc" "/var/cache/stemsvc" -}}
-{{- range $pool.extraVolumeMounts -}}
-{{- if not (has .name $volumes) }}{{ fail (printf "%s: extraVolumeMounts: no volume is called %s" $where .name) }}{{ end -}}
-{{- $paths = append $paths .mountPath -}}
-{{- end -}}
-{{- include "stemsvc.once" (dict "list" $paths "what" (printf "%s: extraVolumeMounts" $where)) -}}
+{{- $env := list "STEMSVC_CACHE_DIR" "STEMSVC_SHUTDOWN_GRACE_SECONDS" -}}
+{{- range include "stemsvc.env" $ | fromYamlArray }}{{ $env = append $env .name }}{{ end -}}
+{{- $given := include "stemsvc.poolGiven" (dict "root" $ "pool" $pool) | fromYaml -}}
+{{- include "stemsvc.checkGiven" (dict "root" $ "given" $given "where" $where "env" $env "volumes" (list "weights") "paths" (list "/var/cache/stemsvc")) -}}
 {{- with $pool.keda -}}
 {{- if gt (int (default 0 .min)) (int .max) }}{{ fail (printf "%s: keda.min is more than keda.max" $where) }}{{ end -}}
 {{- end -}}
@@ -232,6 +273,40 @@ livenessProbe:
 /openapi.json: Exact
 /: Exact
 /app: Prefix
+/s: Prefix
+/assets: Prefix
+{{- end }}
+
+{{/* The page's files beside its folders. They stand apart: a rule of a route has eight matches in older gateways. */}}
+{{- define "stemsvc.pageFiles" -}}
+/manifest.webmanifest: Exact
+/sw.js: Exact
+/icon.svg: Exact
+/icon-192.png: Exact
+/icon-512.png: Exact
+/icon-mask.png: Exact
+/demo.flac: Exact
+{{- end }}
+
+{{/*
+The rules of Prometheus. Without a fetcher that the values want there is no alert that none lives. The chapters of the
+alerts are where the docs are published.
+*/}}
+{{- define "stemsvc.alerts" -}}
+{{- $file := .Files.Get "files/alerts.yaml" | fromYaml -}}
+{{- $docs := trimSuffix "/" .Values.monitoring.rules.docsUrl -}}
+{{- range $group := $file.groups -}}
+{{- $rules := list -}}
+{{- range $rule := $group.rules -}}
+{{- if $docs -}}
+{{- $url := $rule.annotations.runbook_url | replace "docs/alerts.md" (printf "%s/alerts/" $docs) -}}
+{{- $_ := set $rule.annotations "runbook_url" $url -}}
+{{- end -}}
+{{- if or $.Values.fetcher.replicas (ne $rule.alert "StemsvcNoFetcher") }}{{ $rules = append $rules $rule }}{{ end -}}
+{{- end -}}
+{{- $_ := set $group "rules" $rules -}}
+{{- end -}}
+{{- toYaml $file -}}
 {{- end }}
 
 {{/* A number of the values as it was written: Helm reads 1073741824 as 1.073741824e+09. */}}

@@ -28,6 +28,7 @@ matchExpressions:
 {{- $rules := include "stemsvc.toFigures" . | fromYamlArray -}}
 {{- $callers := concat (include "stemsvc.outside" . | fromYamlArray) (include "stemsvc.namespaces" .Values.networkPolicy.monitoringNamespaces | fromYamlArray) | uniq -}}
 {{- with $callers }}{{ $rules = append $rules (dict "from" . "ports" (list (dict "port" 8080))) }}{{ end -}}
+{{- $rules = concat $rules (include "stemsvc.toOurs" (dict "root" . "components" (list "test") "port" 8080) | fromYamlArray) -}}
 {{- toYaml $rules -}}
 {{- end }}
 
@@ -130,11 +131,15 @@ namespace every port is open: a policy counts the port of a pod, which need not 
 {{- if has "store" .needs -}}
 {{- $rules = concat $rules (include "stemsvc.toPart" (dict "root" .root "internal" $values.database.internal "component" "postgres" "port" 5432 "outside" $egress.database) | fromYamlArray) -}}
 {{- end -}}
+{{- if has "api" .needs -}}
+{{- $rules = concat $rules (include "stemsvc.toPart" (dict "root" .root "internal" true "component" "api" "port" 8080 "outside" $egress.broker) | fromYamlArray) -}}
+{{- end -}}
 {{- if has "broker" .needs -}}
 {{- $rules = concat $rules (include "stemsvc.toPart" (dict "root" .root "internal" $values.broker.internal "component" "redis" "port" 6379 "outside" $egress.broker) | fromYamlArray) -}}
 {{- end -}}
 {{- if has "storage" .needs -}}
 {{- $rules = concat $rules (include "stemsvc.toUrl" (dict "root" .root "url" (default "https://s3.amazonaws.com" $values.storage.endpointUrl)) | fromYamlArray) $egress.more -}}
+{{- with $values.proxy.url }}{{ $rules = concat $rules (include "stemsvc.toUrl" (dict "root" $.root "url" .) | fromYamlArray) }}{{ end -}}
 {{- if not (or $values.secrets.s3Keys (has "internet" .needs)) -}}
 {{- with $egress.identity }}{{ $rules = append $rules (dict "to" .) }}{{ end -}}
 {{- end -}}

@@ -14,12 +14,14 @@ import pytest
 import yaml
 from chart import CHART, REGISTRY, SHAPES, Document, containers, merged, pods, render, shape_name, values
 from click.testing import CliRunner
+from readme import described, leaves, readme
 
 from api.app import create_app
 from stemsvc.cli.main import main
+from stemsvc.host.secret_files import setting_of
 from stemsvc.jobs.pools import parse_pools
 from stemsvc.models.catalog import load_catalog
-from stemsvc.settings import Settings
+from stemsvc.settings import SECRETS, Settings
 
 OURS = {"api", "dispatcher", "worker", "fetcher", "migrate", "flower", "weights"}
 FOREIGN = ("keda.sh", "monitoring.coreos.com", "external-secrets.io", "gateway.networking.k8s.io")
@@ -65,24 +67,61 @@ def test_what_must_never_be_rendered(documents: list[Document]) -> None:
         for kind in ("requests", "limits"):
             assert {"cpu", "memory"} <= set(container["resources"][kind]), where
         for variable in container.get("env", []):
-            if re.search(r"PASSWORD|SECRET|ACCESS_KEY|AUTH$", variable["name"]):
+            if variable["name"] == "STEMSVC_SECRETS_DIR":
+                assert variable["value"] in ("", "/run/secrets/stemsvc"), where
+            elif re.search(r"PASSWORD|SECRET|ACCESS_KEY|AUTH$", variable["name"]):
                 assert "secretKeyRef" in variable["valueFrom"], where
             elif "value" in variable:  # urls name secrets, and hold none
                 assert not re.search(r"://[^$]*:[^$/]+@", variable["value"])
         assert image
+        # every user of a node can read a process's arguments; Kubernetes fills in $(NAME), a shell fills in $NAME
+        assert not re.search(r"\$\(\w*(PASSWORD|SECRET|KEY|TOKEN)\w*\)", " ".join(container.get("args", []))), where
 
 
-def test_who_opens_the_store_gets_the_key_of_its_secrets_if_there_is_one(documents: list[Document]) -> None:
+OPENS_THE_STORE = {"api", "dispatcher", "fetcher", "worker", "migrate"}
+
+
+def test_who_opens_the_store_gets_the_secrets_as_files(documents: list[Document]) -> None:
     seen = 0
-    for where, _, container in containers(documents):
-        variables = {each["name"]: each for each in container.get("env", [])}
-        if "STEMSVC_DATABASE_URL" in variables:
-            reference = variables["STEMSVC_SECRET_KEY"]["valueFrom"]["secretKeyRef"]
-            assert (reference["key"], reference["optional"]) == ("secret-key", True), where
-            seen += 1
-        elif container.get("args", [""])[0] == "flower":
-            assert "STEMSVC_SECRET_KEY" not in variables, where
+    for where, pod, container in containers(documents):
+        variables = {each["name"]: each.get("value") for each in container.get("env", [])}
+        mounts = {each["name"]: each["mountPath"] for each in container.get("volumeMounts", [])}
+        if container["name"] not in OPENS_THE_STORE:
+            assert "secrets" not in mounts, where
+            continue
+        assert mounts["secrets"] == variables["STEMSVC_SECRETS_DIR"], where
+        (projected,) = [each["projected"] for each in pod["volumes"] if each["name"] == "secrets"]
+        assert projected["defaultMode"] == 0o440, where  # the fsGroup reads them, others do not
+        *_, last = sources = [each["secret"] for each in projected["sources"]]
+        assert last["optional"], where
+        assert {item["key"] for item in last["items"]} >= {"secret-key", "bootstrap-key"}
+        files = [item["path"] for source in sources for item in source["items"]]
+        assert {setting_of(file) for file in files} <= SECRETS.keys(), where  # our programs know each
+        urls = {"STEMSVC_DATABASE_URL", "STEMSVC_BROKER_URL"} - variables.keys()
+        if container["name"] != "migrate":  # which has no broker
+            assert {f"STEMSVC_{setting_of(file).upper()}" for file in files if file.endswith("-url")} == urls, where
+        seen += 1
     assert seen >= 3
+
+
+def test_a_folder_that_something_else_fills_takes_the_secret_s_place() -> None:
+    given = {"settings": {"STEMSVC_SECRETS_DIR": "/vault/secrets"}, "database": {"internal": False}}
+    for where, pod, container in containers(render(merged(REGISTRY, given))):
+        assert "secrets" not in {each["name"] for each in pod.get("volumes", [])}, where
+        variables = {each["name"]: each.get("value") for each in container.get("env", [])}
+        if container["name"] in OPENS_THE_STORE:
+            assert variables["STEMSVC_SECRETS_DIR"] == "/vault/secrets", where
+            assert "STEMSVC_DATABASE_URL" not in variables, where
+        elif container["name"] == "weights":  # it needs none, and runs before the agent of some clusters
+            assert variables["STEMSVC_SECRETS_DIR"] == "", where
+
+
+def test_keda_needs_no_key_that_somebody_makes_in_a_pod() -> None:
+    gpu = values(CHART / "ci/gpu-values.yaml")
+    for given, key in (({}, "bootstrap-key"), ({"keda": {"secretKey": "autoscaler-key"}}, "autoscaler-key")):
+        (found,) = [each for each in render(merged(gpu, given)) if each["kind"] == "TriggerAuthentication"]
+        (target,) = found["spec"]["secretTargetRef"]
+        assert (target["parameter"], target["name"], target["key"]) == ("token", "stemsvc", key)
 
 
 def test_what_is_named_is_there(documents: list[Document]) -> None:
@@ -186,6 +225,7 @@ def test_autoscaling_asks_what_the_api_answers(tmp_path: Path) -> None:
         ({"database": {"image": "postgres:latest"}}, "image"),
         ({"broker": {"image": "valkey"}}, "image"),
         ({"settings": {"STEMSVC_DATABASE_URL": "postgresql://user:password@host/db"}}, "STEMSVC_DATABASE_URL"),
+        ({"settings": {"STEMSVC_BOOTSTRAP_KEY": "0" * 64}}, "STEMSVC_BOOTSTRAP_KEY"),
         ({"settings": {"RATE_LIMIT": "1 per second"}}, "RATE_LIMIT"),
         ({"api": {"colour": "red"}}, "colour"),
         ({"api": {"ingress": {"enabled": True}}}, "api.ingress.host"),
@@ -207,15 +247,6 @@ def test_both_replicas_and_keda_are_refused() -> None:
 # --- values.yaml itself
 
 
-def leaves(tree: Document, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for name, value in tree.items():
-        if isinstance(value, dict) and value and (*path, name) not in WHOLE and name != "resources":
-            yield from leaves(value, (*path, name))
-        else:
-            yield (*path, name), value
-
-
-WHOLE = {("monitoring", "dashboard", "labels")}
 # Values that can't be just any other text or number.
 OTHER: dict[str, Any] = {
     "images.pullPolicy": "Always",
@@ -226,6 +257,21 @@ OTHER: dict[str, Any] = {
     "api.route.hostnames": ["other.example.org"],
     "api.tolerations": [{"key": "other"}],
     "settings": {"STEMSVC_X": "1"},
+    **{
+        ".".join(filter(None, (name, "pod"))): {"labels": {"other": "other"}}
+        for name in ("", "api", "dispatcher", "fetcher", "flower", "database", "broker")
+    },
+    **{f"images.{name}.digest": f"sha256:{'0' * 64}" for name in ("api", "workerCpu", "workerCuda")},
+    "proxy.url": "http://other:3128",
+    "proxy.without": ["other"],
+    "secrets.keys": {"bootstrap-key": "other"},
+    "api.service.more": {"externalTrafficPolicy": "Local"},
+    "api.autoscaling.metrics": [{"type": "Resource"}],
+    "api.autoscaling.behavior": {"scaleDown": {}},
+    "api.ingress.hosts": [{"host": "other.example.org"}],
+    "keda.fallback": {"failureThreshold": 1, "replicas": 1},
+    "weights.claim.size": "3Gi",
+    "weights.claim.accessMode": "ReadWriteOnce",
     "workerPools": [
         {
             "name": "other",
@@ -242,6 +288,8 @@ OTHER: dict[str, Any] = {
     "api.autoscaling.cpu": 50,
     "networkPolicy.monitoringNamespaces": ["other"],
     "networkPolicy.ingressRanges": ["192.0.2.0/24"],
+    "api.trustedProxies": ["192.0.2.0/24"],
+    "monitoring.rules.docsUrl": "https://other.example.org",
     "networkPolicy.egress.clusterRanges": ["192.0.2.0/24"],
     "networkPolicy.egress.more": [{"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}],
     **{
@@ -260,6 +308,12 @@ OTHER: dict[str, Any] = {
 # Values that count only beside others.
 BESIDE: Document = {
     "api.replicas": {"api": {"autoscaling": {"enabled": False}}},
+    "certificates.key": {"certificates": {"configMap": "roots"}},
+    "proxy.without": {"proxy": {"url": "http://proxy:3128"}},
+    **{
+        f"weights.claim.{name}": {"weights": {"claim": {"create": True}}}
+        for name in ("size", "storageClass", "accessMode")
+    },
     "networkPolicy.egress.identity": {"secrets": {"s3Keys": False}},
     **{f"networkPolicy.egress.database.{name}": {"database": {"internal": False}} for name in ("to", "ports")},
     **{f"networkPolicy.egress.broker.{name}": {"broker": {"internal": False}} for name in ("to", "ports")},
@@ -327,20 +381,9 @@ def _other(value: Any) -> Any:
 
 
 def test_every_value_is_described() -> None:
-    text = (CHART / "values.yaml").read_text()
-    lines = text.splitlines()
-    root = yaml.compose(text)
-    assert isinstance(root, yaml.MappingNode)
-    found = dict(_lines(root))
-    for path, _ in leaves(DEFAULTS):
-        above = found[path] - 1
-        while lines[above].lstrip().startswith("#") and "# --" not in lines[above]:
-            above -= 1
-        assert re.match(r"\s*# -- \S.{8,}", lines[above]), ".".join(path)
+    said = described((CHART / "values.yaml").read_text())
+    assert [".".join(path) for path, _ in leaves(DEFAULTS) if len(said[path]) < 8] == []
 
 
-def _lines(node: yaml.MappingNode, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], int]]:
-    for key, value in node.value:
-        yield (*path, key.value), key.start_mark.line
-        if isinstance(value, yaml.MappingNode):
-            yield from _lines(value, (*path, key.value))
+def test_the_readme_is_made_from_the_values() -> None:
+    assert (CHART / "README.md").read_text() == readme(), "python helm/stemsvc/tests/readme.py"
