@@ -36,6 +36,18 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return OUT_OF_DOCS.sub(lambda found: _place(found[1]), markdown)
 
 
+def on_post_build(config: MkDocsConfig) -> None:
+    """Put each page's Markdown beside it, and a list of them, `llms.txt`, for assistants that only read."""
+    docs, site = Path(config.docs_dir), Path(config.site_dir)
+    lines = [f"# {config.site_name}", "", f"> {config.site_description}", "", "## Docs", ""]
+    for path in sorted(docs.glob("*.md"), key=lambda path: (path.stem != "index", path.stem)):
+        text = path.read_text(encoding="utf-8")
+        (site / path.name).write_text(text, encoding="utf-8")
+        title = re.search(r"^# (.+)$", text, re.MULTILINE)
+        lines.append(f"- [{re.sub(r'[`*]', '', title[1]) if title else path.stem}]({path.name})")
+    (site / "llms.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 def _place(path: str) -> str:
     return f"{FOLDER}/{path}" if path.endswith(".md") else f"{FOLDER}/{path}.md"
 

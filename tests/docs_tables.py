@@ -11,9 +11,11 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from stemsvc import errors
+from stemsvc.host.secret_files import variable_of
 from stemsvc.jobs import warnings
+from stemsvc.kinds.separate.kind import KIND, SeparateParams
 from stemsvc.models.catalog import load_catalog
-from stemsvc.settings import Settings
+from stemsvc.settings import RESTART, SECRETS, Settings
 
 README = Path(__file__).parent.parent / "README.md"
 PAGES = (README, *sorted((README.parent / "docs").glob("*.md")))
@@ -33,11 +35,39 @@ def settings_table() -> str:
     return "\n".join(rows)
 
 
+def secrets_table() -> str:
+    rows = ["| file | when it changes |", "| --- | --- |"]
+    for name, effect in SECRETS.items():
+        words = "a restart is needed; the log and `stemsvc check secrets` say so" if effect == RESTART else effect
+        rows.append(f"| `{variable_of(name)}` | {words} |")
+    return "\n".join(rows)
+
+
 def models_table() -> str:
     rows = ["| model | stems | what it is | download | licence |", "| --- | --- | --- | ---: | --- |"]
     for entry in load_catalog().entries:
         size = "" if entry.files[0].path else f"{(entry.size or 0) / 1e6:.0f} MB"
         rows.append(f"| `{entry.name}` | {', '.join(entry.stems)} | {entry.summary} | {size} | {entry.licence_words} |")
+    return "\n".join(rows)
+
+
+def presets_table() -> str:
+    rows = ["| `quality` | what it gives | models, the first that is served | stems of a job that names none |"]
+    rows.append("| --- | --- | --- | --- |")
+    for preset in load_catalog().presets:
+        ways = [f"`{option.model}`" if option.model else option.words for option in preset.options]
+        stems = dict.fromkeys(", ".join(option.stems) or "all" for option in preset.options)
+        rows.append(f"| `{preset.name}` | {preset.summary} | {'; '.join(ways)} | {'; '.join(stems)} |")
+    return "\n".join(rows)
+
+
+def sizes_table() -> str:
+    """Memory and time of each model on the reference machine, for a track of four minutes."""
+    rows = ["| model | memory of a pool process | a track of 4 min | tracks a day |", "| --- | ---: | ---: | ---: |"]
+    catalog = load_catalog()
+    for entry in catalog.entries:
+        seconds = KIND.cost(SeparateParams(entry.name), 240.0, catalog)
+        rows.append(f"| `{entry.name}` | {entry.memory_mb} MB | {seconds:.0f} s | {86400 / seconds:,.0f} |")
     return "\n".join(rows)
 
 
@@ -66,12 +96,16 @@ def _results(*path: str) -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings_table,
+    "secrets": secrets_table,
     "models": models_table,
+    "presets": presets_table,
+    "sizes": sizes_table,
     "errors": errors_table,
     "warnings": warnings_table,
     "bench": lambda: _results("bench", "RESULTS.md"),
     "api": lambda: _results("bench", "API.md"),
     "queue": lambda: _results("bench", "QUEUE.md"),
+    "audio": lambda: _results("bench", "AUDIO.md"),
     "faults": lambda: _results("faults", "RESULTS.md"),
 }
 

@@ -18,20 +18,25 @@ import click
 import helm_python as helm
 import pytest
 import yaml
+from stemsvc_client.conversation_flows import ConversationFlows
 from stemsvc_client.flows import Flows
+from stemsvc_client.workflow_flows import WorkflowFlows
 
 from api.schemas.forms import KindForm
 from api.schemas.kinds.separate import JobForm
+from stemsvc.assistants.tools import TOOLS
 from stemsvc.cli.main import main
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.embedded.state import running
 from stemsvc.errors import TABLE
+from stemsvc.host.secret_files import variable_of
 from stemsvc.jobs import warnings
 from stemsvc.jobs.pools import Pool, parse_pools
 from stemsvc.kinds.base import Kind
-from stemsvc.models.catalog import ModelEntry, load_catalog
+from stemsvc.models.catalog import load_catalog
+from stemsvc.models.entry import ModelEntry
 from stemsvc.queue.celery import Tasks, celery_config
-from stemsvc.settings import Settings
+from stemsvc.settings import SECRETS, Settings
 from tests.conftest import ACCESS_KEY, SECRET_KEY
 from tests.docs_tables import PAGES, README, TABLES, fill, own_errors
 from tests.processes import plain_environment, stemsvc, wait_for
@@ -48,9 +53,20 @@ BUNDLED = {"STEMSVC_DEFAULT_MODEL": "demo"}  # what needs no network
 SHOWN = {
     "format=wav": '"state":"queued"', "upload_id": '"state":"queued"', "/events": '"to": "succeeded"',
     "Prefer: wait": '"cached":', "limit=10": '"next_cursor"', "/v1/usage": '"accounts"',
-    "stemsvc separate": "vocals.flac", "keys create": "stemsvc_", "--json": '"paths"',
+    "stemsvc separate": "vocals.flac", "keys create": "stemsvc_", "demo-output --json": '"paths"',
+    '"steps": [': '"waiting_for_inputs"', '"recipe": "karaoke"': '"recipe":"karaoke"',
     "--url http://127.0.0.1:8080 -o demo-output": "vocals.flac",
+    '"for_each": "split"': '"minus[bass]"', "-F recipe=remaster": '"recipe":"remaster"',
+    "recipes show practice": "sample-pack", "recipes check": "karaoke is right",
+    "stemsvc run remaster": "mixture - master.flac", "stemsvc run karaoke": "mixture - song analysis.json",
     "keys list": "laptop", "models pull": "demo", "webhooks secret": "whsec_", "webhooks list": "no deliveries",
+    "stemsvc transcribe": "all.mid", "stemsvc export": ".dawproject",
+    "stemsvc analyze": "mixture - analysis.json", "stemsvc plan": "s until it begins",
+    "stemsvc chat": "Version 2 is being made",
+    "stemsvc generate": "a dark trap beat at 140 - mix.flac",
+    "stemsvc audit": "no entries", "stemsvc backup": "every checksum fits", "report daily": "demo-output.html",
+    "check parity": "no process is alive", "stemsvc size": "workers:",
+    "stemsvc mix": "drums - mix.flac", "stemsvc master": "mixture - master.flac",
 }  # fmt: skip
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -179,11 +195,21 @@ def test_every_python_example_runs(block: str, service: str, tmp_path: Path, mon
 
 
 def test_the_example_of_an_own_catalog_is_one(tmp_path: Path) -> None:
-    (text,) = blocks("yaml", "models.md")
-    (tmp_path / "mine.yaml").write_text(text)
+    text, presets = blocks("yaml", "models.md")
+    (tmp_path / "mine.yaml").write_text(text + presets)
 
     (file,) = load_catalog(tmp_path / "mine.yaml").get("someone/mine").files
     assert file.sha256 is None  # which is why the text goes on with `models lock`
+    assert load_catalog(tmp_path / "mine.yaml").preset("vocals").options[0].shifts == 2
+
+
+def test_the_example_of_an_assistant_s_settings_is_a_command() -> None:
+    (text,) = blocks("json", "assistants.md")
+    server = json.loads(text)["mcpServers"]["stemsvc"]
+
+    assert server["command"] == "stemsvc"
+    assert _is_command(server["args"])
+    assert {name.removeprefix("STEMSVC_").lower() for name in server["env"]} <= set(Settings.model_fields)
 
 
 def test_the_example_of_pools_is_one(tmp_path: Path) -> None:
@@ -201,7 +227,13 @@ def test_the_cluster_s_values_render_and_ask_for_the_secret_that_is_made() -> No
     (text,) = (each for each in blocks("yaml", "cluster.md") if "workerPools" in each)
     with helm.Chart.load(str(ROOT / "helm" / "stemsvc")) as chart:
         manifests = chart.render(yaml.safe_load(text), name="stemsvc", namespace="music")
-    asked = set(re.findall(r"name: stemsvc\n\s+key: ([\w-]+)", "\n".join(manifests.values())))
+    rendered = "\n".join(manifests.values())
+    asked = set(re.findall(r"name: stemsvc\n\s+key: ([\w-]+)|\{key: ([\w-]+), path:", rendered))
+    asked = {name for found in asked for name in found if name} - {
+        "storage-secret",
+        "fetch-proxy",
+        "otlp-headers",
+    }  # rarely used
     commands = "\n".join(blocks("console", "cluster.md"))
     assert asked == set(re.findall(r"--from-literal=([\w-]+)=", commands))
     named = re.findall(r"deploy/([\w-]+)|svc/([\w-]+)", commands)
@@ -260,7 +292,7 @@ def test_every_field_of_a_separation_is_explained() -> None:
 
 SEAM = {
     Kind: public(Kind),
-    KindForm: set(KindForm.__annotations__),
+    KindForm: {*KindForm.__annotations__, "sources", "spread"},
     LocalInput: public(LocalInput),
     Attempt: public(Attempt),
     Made: public(Made) - {"seconds"},  # the service reads it
@@ -315,9 +347,8 @@ def _is_command(words: list[str]) -> bool:
 
 
 def test_every_setting_that_is_named_exists() -> None:
-    assert set(re.findall(r"(?<!_)STEMSVC_[A-Z0-9_]+", ALL)) <= {
-        f"STEMSVC_{name.upper()}" for name in Settings.model_fields
-    }
+    names = {f"STEMSVC_{name.upper()}" for name in Settings.model_fields}
+    assert set(re.findall(r"(?<!_)STEMSVC_[A-Z0-9_]+", ALL)) <= names | {*map(variable_of, SECRETS)}
 
 
 def test_every_snake_case_name_exists() -> None:
@@ -326,9 +357,17 @@ def test_every_snake_case_name_exists() -> None:
     known = {*own_errors(), *warnings.TABLE, *re.findall(r"[a-z0-9]+(?:_[a-z0-9]+)+", description)}
     known |= {*public(Kind, Attempt, Made, MadeFile), *Pool.model_fields, *ModelEntry.model_fields}
     known |= {*load_catalog().names, *celery_config(Settings())}
-    known |= {*public(Flows), *inspect.signature(Flows.run).parameters}  # the client's
+    known |= {*(tool.name for tool in TOOLS), "job_id"}  # an assistant's
+    known |= {
+        *public(Flows, WorkflowFlows, ConversationFlows),
+        *inspect.signature(Flows.run).parameters,
+    }  # the client's
     known |= {"mdx_q", "mdx_extra_q"}  # of which the page says that the catalog lacks them
     known |= {"consumer_timeout", "trace_id"}  # RabbitMQ's, and the logs'
+    known |= {"from_job", "from_output"}  # the manifest's
+    for part in (ROOT / "workers" / "audio" / "analysis").glob("*.py"):  # an analysis' facts
+        known |= set(re.findall(r"[a-z]+(?:_[a-z]+)+", part.read_text()))
+    known |= {"runbook_url", "max_connections", "pg_stat_activity"}  # Prometheus' and PostgreSQL's
     written = {each for page in TEXTS for each in in_code(page) if re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)+", each)}
 
     assert len(written) > 150
@@ -337,6 +376,7 @@ def test_every_snake_case_name_exists() -> None:
 
 def test_every_dotted_name_exists() -> None:
     names = {each for page in TEXTS for each in in_code(page) if re.fullmatch(r"(stemsvc|api|workers)(\.\w+)+", each)}
+    names -= {"api.trustedProxies"}  # a value of the chart
     tasks = {value for name, value in vars(Tasks).items() if name.isupper()}
 
     assert names & tasks >= {Tasks.RUN, Tasks.SEPARATE, Tasks.FETCH}
@@ -411,6 +451,13 @@ def test_the_site_asks_nothing_of_other_hosts(site: Path) -> None:
         assert [each for each in loaded if re.match(r"(https?:)?//", each)] == [], page
     for style in site.rglob("*.css"):
         assert re.findall(r"(?:url\(|@import\s+)[\"']?(?:https?:)?//", style.read_text()) == [], style
+
+
+def test_the_site_has_its_pages_as_markdown_too(site: Path) -> None:
+    listed = re.findall(r"^- \[.+\]\(([\w-]+\.md)\)$", (site / "llms.txt").read_text(), re.MULTILINE)
+
+    assert sorted(listed) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+    assert all((site / name).read_text() == (ROOT / "docs" / name).read_text() for name in listed)
 
 
 def test_files_of_the_repository_that_pages_link_to_are_on_the_site(site: Path) -> None:
