@@ -30,7 +30,9 @@ down: $(READY)  ## Stop what make up started
 # Where CI is set the short tests measure coverage, which takes half as long again.
 COVER := $(if $(CI),--cov --cov-report=term)
 test: $(READY)  ## Run the tests that a new user waits for
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long' $(COVER)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long' $(COVER) tests
+	# Helm is a library of Go: it gets processes of its own, beside no other one's threads and signals
+	$(BIN)/python -m pytest -n 2 --dist loadfile helm/stemsvc/tests
 
 test-long: $(READY)  ## Run the tests that `make test` leaves out, but for the single faults
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m long
@@ -64,6 +66,29 @@ lint: $(READY)  ## Check style, types, layers, known holes; chart, compose, imag
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 	$(BIN)/python -m pytest -q -p no:cacheprovider helm/stemsvc/tests tests/deploy -m 'not long'
 
+# The page is built and committed: only who changes it needs node. The bytes are the same on each machine.
+WEB := api/web
+NPM := npm --prefix $(WEB)
+CHROMIUM ?= /usr/bin/chromium
+web:  ## Build the page into api/web/dist (needs node 20 or newer)
+	$(NPM) ci
+	$(NPM) run build
+
+# Skipped with a note on a machine without node or a browser, except where CI is set.
+test-web: $(READY)  ## Test the page: its parts, and the whole in a real browser against a real service
+	@$(if $(CI),,command -v npm > /dev/null || { echo 'no node here: the page was not tested'; exit 0; };) \
+	  [ -d $(WEB)/node_modules ] || $(NPM) ci; \
+	  $(NPM) run check && $(NPM) test && \
+	  PYTHON=$(abspath $(BIN)/python) CHROMIUM=$(CHROMIUM) node --test tests/web/page.test.mjs
+
+web-bench: $(READY)  ## Print the page's sizes and speed against their bars; fails where one does not hold
+	$(NPM) run sizes
+	PYTHON=$(abspath $(BIN)/python) CHROMIUM=$(CHROMIUM) node tests/web/bench.mjs
+	PYTHON=$(abspath $(BIN)/python) CHROMIUM=$(CHROMIUM) node tests/web/player_bench.mjs
+
+web-shots: $(READY)  ## Take pictures of each screen of the page, from a running service, into docs/
+	PYTHON=$(abspath $(BIN)/python) CHROMIUM=$(CHROMIUM) node tests/web/shots.mjs
+
 docs: $(READY)  ## Build the docs' site into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
@@ -77,6 +102,9 @@ bench: $(READY)  ## Print the engine's figures against upstream's (20 min) and t
 	$(BIN)/python -m tests.bench.demo_model
 	$(BIN)/stemsvc bench engine --output tests/bench/RESULTS.md
 	$(BIN)/stemsvc bench api --output tests/bench/API.md
+
+bench-audio: $(READY)  ## Print the figures of analyses, mixes, masters, transcriptions and exports (an hour); fails below a bar
+	$(BIN)/stemsvc bench audio --output tests/bench/AUDIO.md
 
 train-demo: $(READY)  ## Render songs and train the demo model for MINUTES=180; goes on where the last run ended
 	# large tensors stay in the heap: handing them back to the system at each step costs half the speed
@@ -93,4 +121,4 @@ sbom: $(READY)  ## Write what is installed, with licences and hashes, as Cyclone
 clean:  ## Remove what make made
 	rm -rf $(VENV) demo-output site dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
-.PHONY: help setup demo up down test test-long lint load bench train-demo lock sbom clean faults faults-random soak fuzz docs
+.PHONY: web test-web web-bench web-shots help setup demo up down test test-long lint load bench bench-audio train-demo lock sbom clean faults faults-random soak fuzz docs

@@ -69,13 +69,18 @@ def _forgo_durability(administrator: str) -> None:
 @pytest.fixture
 def postgres_url(postgres_server: str) -> str:
     """A fresh database on the real PostgreSQL."""
+    return fresh_database(postgres_server)
+
+
+def fresh_database(server: str) -> str:
+    """The URL of a new database on the server with that administrator's URL."""
     import psycopg
     from sqlalchemy.engine import make_url
 
     name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
+    with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
-    return make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
 
 
 def s3_storage(endpoint: str, bucket: str, secret: str = SECRET_KEY) -> S3Storage:
@@ -118,7 +123,8 @@ def _serve(name: str, command: list[str], endpoint: str, folder: Path) -> Iterat
         except httpx.HTTPError:
             return False
 
-    process = LocalProcess(name, command, plain_environment(), folder, answers)
+    # moto lets pages of every site in unless it is told to ask the bucket's own rules, as S3 does
+    process = LocalProcess(name, command, plain_environment(MOTO_DISABLE_GLOBAL_CORS="1"), folder, answers)
     try:
         process.ready()
         yield endpoint

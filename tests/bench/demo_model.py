@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from stemsvc.demo import SONG
 from stemsvc.demo.measure import Sound, read_sound, si_sdr
 from stemsvc.demo.render import STEMS, render_song
-from stemsvc.demo.show import SONG
 from stemsvc.models.catalog import DEMO_WEIGHTS, load_catalog
 from training.held_out import OTHER_SEEDS, OWN_SEEDS, read_song
 from workers.engine.separate import Separator

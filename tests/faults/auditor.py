@@ -18,6 +18,8 @@ from tests.faults.reader import ENDED, Expectation, Reader
 from tests.faults.world import Told
 
 DRAFTS = (".part-", ".partial")  # of our folder of objects, and of rclone
+# what a killed rclone had received in part, in its own folder: no client of an S3 server that lives sees such a thing
+RCLONES = ".rclone_temp_put_"
 
 
 @dataclass
@@ -106,13 +108,14 @@ class Auditor:
         return account
 
     def _rows(self) -> dict[str, dict[str, Any]]:
-        names = ("id", "state", "options", "outputs", "manifest_key", "input_name", "cached", "error_code", "owner")
+        names = ["id", "state", "options", "inputs", "outputs", "previews", "manifest_key", "input_name"]
+        names += ["cached", "error_code", "owner"]
         with self.reader.tables() as ask:
             found = [dict(zip(names, row, strict=True)) for row in ask(f"SELECT {', '.join(names)} FROM jobs")]
             ends = ask("SELECT job_id, to_state FROM job_events")
         for row in found:
             row["ends"] = []
-            for name in ("options", "outputs"):
+            for name in ("options", "outputs", "inputs", "previews"):
                 row[name] = json.loads(row[name]) if isinstance(row[name], str) else row[name]
         rows = {str(row["id"]): row for row in found}
         for job_id, state in ends:
@@ -155,6 +158,8 @@ class Auditor:
         for path in sorted(each for each in root.rglob("*") if each.is_file()):
             key = str(path.relative_to(root))
             area, owner, *_ = (*key.split("/"), "")
+            if path.name.startswith(RCLONES):
+                continue
             if path.name.startswith(DRAFTS) or path.name.endswith(DRAFTS):
                 account.left.append(f"draft {key}")
             elif area == "uploads":
@@ -198,9 +203,16 @@ class Auditor:
 
 
 def _keys(row: dict[str, Any]) -> set[str]:
-    """The objects that an ended job's row names."""
+    """The objects that an ended job's row names. A canceled job keeps the track that came with it, for a retry."""
     manifest = {row["manifest_key"]} if row["manifest_key"] else set()
-    return {output["key"] for output in row["outputs"].values()} | manifest
+    files = [*row["outputs"].values(), *(row["previews"] or {}).values()]
+    return {each["key"] for each in files} | manifest | _kept(row)
+
+
+def _kept(row: dict[str, Any]) -> set[str]:
+    if row["state"] != "canceled":
+        return set()
+    return {each["key"] for each in row["inputs"] or [] if not each.get("url") and not each.get("upload_id")}
 
 
 def _read(told: Told, secrets: Sequence[str], complain: Callable[[str], None]) -> dict[str, Any] | None:

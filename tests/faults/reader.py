@@ -57,16 +57,21 @@ class Reader:
         findings = Findings()
         with self.tables() as ask:
             for job_id, expectation in expected.items():
-                columns = "state, outputs, manifest_key, error_code, error_detail"
+                columns = "state, outputs, manifest_key, inputs, previews, error_code, error_detail"
                 rows = ask(f"SELECT {columns} FROM jobs WHERE id = ?", job_id)
                 if not rows or rows[0][0] not in ENDED:
                     findings.lost.append(job_id)
                     continue
-                state, outputs, manifest, *error = rows[0]
+                state, outputs, manifest, inputs, previews, *error = rows[0]
                 states = [s for (s,) in ask("SELECT to_state FROM job_events WHERE job_id = ?", job_id)]
                 outputs = json.loads(outputs) if isinstance(outputs, str) else outputs
-                keys = {output["key"] for output in outputs.values()} | ({manifest} if manifest else set())
+                previews = json.loads(previews) if isinstance(previews, str) else previews
+                files = [*outputs.values(), *(previews or {}).values()]
+                keys = {each["key"] for each in files} | ({manifest} if manifest else set())
                 stored = self.stored(f"jobs/{job_id}")
+                if state in ("failed", "canceled"):  # it keeps what it may need to be tried again
+                    inputs = json.loads(inputs) if isinstance(inputs, str) else inputs
+                    stored -= {each["key"] for each in inputs}
                 if sum(s in ENDED for s in states) != 1 or stored - keys:
                     findings.doubled.append(job_id)
                 if state != expectation.state or keys - stored or not self.ended_well(job_id, state, expectation):
@@ -88,6 +93,15 @@ class Reader:
         with self.tables() as ask:
             live = {job_id for (job_id,) in ask("SELECT id FROM jobs WHERE state IN ('queued', 'running')")}
         return len(live & set(job_ids))
+
+    def workflow(self, workflow_id: str) -> tuple[str, int, int, int, int]:
+        """A workflow's state, its jobs that go on, failed and were canceled, and how many still wait for another."""
+        with self.tables() as ask:
+            columns = "state, live, failed, canceled"
+            ((state, *counts),) = ask(f"SELECT {columns} FROM workflows WHERE id = ?", workflow_id)
+            waits = "SELECT count(*) FROM job_waits w JOIN jobs j ON j.id = w.job_id WHERE j.workflow_id = ?"
+            live, failed, canceled = map(int, counts)
+            return str(state), live, failed, canceled, int(ask(waits, workflow_id)[0][0])
 
     def waiting(self) -> int:
         """How many jobs are queued."""

@@ -20,7 +20,7 @@ from tests.faults.world import Told
 
 SECRET = base64.b64encode(b"s" * 32).decode()
 TABLES = """
-CREATE TABLE jobs (id, state, options, outputs, manifest_key, input_name, cached, error_code, owner);
+CREATE TABLE jobs (id, state, options, outputs, manifest_key, input_name, cached, error_code, owner, inputs, previews);
 CREATE TABLE job_events (job_id, to_state);
 CREATE TABLE webhook_deliveries (state);
 CREATE TABLE webhook_secrets (secret);
@@ -59,7 +59,9 @@ class Scene:
         outputs = json.dumps({"vocals": {"key": KEY.format(job_id), **SAID}})
         if state == "succeeded":
             self.put(KEY.format(job_id))
-        values = (job_id, state, options, outputs if state == "succeeded" else "{}", None, "a.wav", 0, None, "")
+        inputs = json.dumps([{"name": "a.wav", "key": f"jobs/{job_id}/input"}])
+        stored = outputs if state == "succeeded" else "{}"
+        values = (job_id, state, options, stored, None, "a.wav", 0, None, "", inputs, None)
         self.sql(f"INSERT INTO jobs VALUES ({','.join('?' * len(values))})", *values)
         for each in ("queued", "running", state):
             self.sql("INSERT INTO job_events VALUES (?, ?)", job_id, each)
@@ -132,6 +134,17 @@ def _nobodys(scene: Scene) -> None:
     scene.row("two", "e9", "failed")
 
 
+def _canceled(scene: Scene, **source: str) -> None:
+    """Its job was canceled, and its input is still stored."""
+    scene.errand.canceled = True
+    (scene.objects / KEY.format("one")).unlink()
+    scene.put("jobs/one/input")
+    inputs = json.dumps([{"name": "a.wav", "key": "jobs/one/input", **source}])
+    scene.sql("UPDATE jobs SET state = 'canceled', outputs = '{}', inputs = ?", inputs)
+    scene.sql("UPDATE job_events SET to_state = 'canceled' WHERE to_state = 'succeeded'")
+    scene.told = [scene.webhook("job.canceled", state="canceled", stems={})]
+
+
 def _no_object(scene: Scene) -> None:
     (scene.objects / KEY.format("one")).unlink()
 
@@ -154,6 +167,7 @@ def _unsigned(scene: Scene) -> None:
         (_no_object, "wrong"),
         (lambda scene: scene.put("jobs/one/input"), "left"),
         (lambda scene: scene.put("jobs/gone/input"), "left"),
+        (lambda scene: _canceled(scene, url="http://a.test/b.mp3"), "left"),
         (lambda scene: scene.put("jobs/one/attempt-1/.part-x"), "left"),
         (lambda scene: scene.put("uploads/gone/file"), "left"),
         (lambda scene: (scene.scratch / "one-1-x").mkdir(), "left"),
@@ -180,6 +194,11 @@ def test_a_webhook_that_is_not_signed_does_not_count(scene: Scene) -> None:
 def test_a_webhook_that_comes_twice_and_one_of_progress_are_right(scene: Scene) -> None:
     scene.told += [scene.told[0], scene.webhook("job.progress", "msg_3", state="running")]
 
+    assert scene.found() == {}
+
+
+def test_a_canceled_job_keeps_the_track_that_came_with_it(scene: Scene) -> None:
+    _canceled(scene)
     assert scene.found() == {}
 
 

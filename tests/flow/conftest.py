@@ -39,10 +39,15 @@ def models() -> tuple[str, ...]:
 @pytest.fixture
 def production(postgres_url: str, rclone_endpoint: str) -> dict[str, str]:
     """PostgreSQL and S3."""
+    return production_on(postgres_url, rclone_endpoint)
+
+
+def production_on(database: str, endpoint: str) -> dict[str, str]:
+    """Settings of the store on that database and of the storage at that S3."""
     return {
-        "STEMSVC_DATABASE_URL": postgres_url,
+        "STEMSVC_DATABASE_URL": database,
         "STEMSVC_STORAGE": "s3",
-        "STEMSVC_S3_ENDPOINT_URL": rclone_endpoint,
+        "STEMSVC_S3_ENDPOINT_URL": endpoint,
         "STEMSVC_S3_BUCKET": "stems",
         "STEMSVC_S3_REGION": "us-east-1",
         "STEMSVC_S3_ACCESS_KEY_ID": ACCESS_KEY,
@@ -115,7 +120,9 @@ def service(tmp_path: Path, environment: dict[str, str]) -> Iterator[Service]:
         except httpx.HTTPError:
             return False
 
-    api = LocalProcess("api", stemsvc("api", "--port", port), environment, tmp_path, answers)
+    api = LocalProcess(
+        "api", stemsvc("api", "--port", port), {**environment, "STEMSVC_METRICS_PORT": "0"}, tmp_path, answers
+    )
     api.ready()
     dispatcher = LocalProcess(
         "dispatcher",

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from stemsvc.demo.show import SONG
+from stemsvc.demo import SONG
 from stemsvc.embedded.processes import StackProcess
 from stemsvc.embedded.redis_server import free_port
 from stemsvc.jobstore import JobStore

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import zipfile
 from pathlib import Path
 
 import httpx
@@ -95,7 +97,25 @@ def test_every_input_format_comes_back_as_its_stems(
             # raw AAC carries its encoder's padding: everything else has the exact length
             assert len(sound) == frames or (name == "song.aac" and 0 <= len(sound) - frames < 4096)
         _check_quality(name, running, job, stems, tmp_path)
+    _check_several_formats(running, tmp_path)
     assert not any((running.folder / "scratch").iterdir())
+
+
+def _check_several_formats(service: Service, folder: Path) -> None:
+    """One job in two formats: both have every stem, and its archive is a zip of exactly these files."""
+    queued, _ = send(service, folder, "song.flac", formats="flac,mp3")
+    job = service.client.wait(queued["id"], 180)
+    assert job["state"] == "succeeded", job["error"]
+    types = sorted(each["content_type"] for each in job["files"].values())
+    assert types == ["audio/flac"] * len(STEMS) + ["audio/mpeg"] * len(STEMS)
+
+    answer = httpx.get(job["archive"]["url"], timeout=60)
+
+    assert int(answer.headers["Content-Length"]) == len(answer.content)
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        packed = sorted(hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist())
+    assert packed == sorted(each["sha256"] for each in job["files"].values())
 
 
 def _check_quality(name: str, service: Service, job: Job, stems: dict[str, Sound], folder: Path) -> None:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from pytest_celery import CeleryTestSetup
 
-from stemsvc.demo.show import SONG
+from stemsvc.demo import SONG
 from stemsvc.embedded.redis_server import free_port
 from tests.flow.conftest import Service
 from tests.processes import wait_for

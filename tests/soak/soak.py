@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import re
 import sys
 import tempfile
 import time
@@ -37,6 +38,7 @@ SETTINGS = {
     "STEMSVC_RESULT_CACHE": "true",
     "STEMSVC_ALLOWED_NETWORKS": "127.0.0.0/8",
     "STEMSVC_STEMS_TTL_SECONDS": "30",
+    "STEMSVC_RETRY_TTL_SECONDS": "30",
     "STEMSVC_ROWS_TTL_SECONDS": "45",
     "STEMSVC_USAGE_TTL_SECONDS": "45",
     "STEMSVC_IDEMPOTENCY_TTL_SECONDS": "45",
@@ -69,6 +71,7 @@ class Soak:
     samples: int = 0
     grown: dict[str, tuple[Unit, Growth]] = field(default_factory=dict)
     complaints: list[str] = field(default_factory=list)
+    logged: list[str] = field(default_factory=list)  # errors in the logs, which say more of a complaint
 
     @property
     def broken(self) -> bool:
@@ -89,6 +92,7 @@ class Soak:
             "| --- | --- | ---: | ---: | ---: | ---: | --- |",
             *rows,
             *(f"wrong: {each}" for each in self.complaints),
+            *(self.logged if self.complaints else ()),
         ]
 
 
@@ -118,6 +122,7 @@ def soak(folder: Path, stack: str, minutes: float, seed: int, say: Callable[[str
             after = lasting(stage)
             result.complaints += [f"{name} died" for name in alive if after.get(name) != alive[name]]
         result.complaints += crowd.complaints
+        result.logged = [f"{each.name}: {line}" for each in stage.processes() for line in _errors(each.logs())]
         with suppress(AssertionError):  # what is left to do is counted, not waited for any longer
             wait_for("rest", Auditor(stage.reader, stage.scratch).at_rest, 120)
         auditor = Auditor(stage.reader, stage.scratch)
@@ -128,6 +133,13 @@ def soak(folder: Path, stack: str, minutes: float, seed: int, say: Callable[[str
     whole = {key: values for key, values in series.items() if len(values) == len(hours)}
     result.grown = {name: (unit, growth(hours, values, unit.floor)) for (name, unit), values in whole.items()}
     return result
+
+
+def _errors(log: str) -> list[str]:
+    """The last errors of a log, each with the lines after it."""
+    lines = log.splitlines()
+    places = [number for number, line in enumerate(lines) if re.search(r"Traceback|\[?(error|critical)\b", line)][-5:]
+    return [line for place in places for line in lines[place : place + 40]]
 
 
 def _until(moment: float) -> None:

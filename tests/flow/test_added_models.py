@@ -1,0 +1,57 @@
+"""A checkpoint with MSST's YAML is added by command and separates by HTTP, alone and in a chain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import stemsvc.demo
+from stemsvc.cli.main import main
+from stemsvc.demo.measure import read_sound
+from tests.flow.conftest import Service
+from tests.stemsvc.models.test_add import published
+
+SONG = Path(stemsvc.demo.__file__).parent / "song" / "mixture.flac"
+CHAIN = """  vocals_first:
+    summary: vocals by one, the rest by another
+    family: chain
+    steps:
+      - models: [tiny]
+        take: [vocals]
+      - models: {demo: 1}
+        take: [drums, bass, other]
+"""
+
+
+@pytest.fixture
+def models() -> tuple[str, ...]:
+    return ("tiny", "vocals_first")
+
+
+@pytest.fixture
+def backing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    catalog, cache = tmp_path / "models.yaml", tmp_path / "cache"
+    monkeypatch.setenv("STEMSVC_CACHE_DIR", str(cache))
+    weights, text = published(tmp_path, "bs_roformer of one target")
+    arguments = [str(weights), "--config", str(text), "--name", "tiny", "--catalog", str(catalog)]
+    added = CliRunner().invoke(main, ["models", "add", *arguments])
+    assert added.exit_code == 0, added.output
+    with catalog.open("a") as file:
+        file.write(CHAIN)
+    pools = "tiny:cpu,vocals_first:cpu"
+    return {"STEMSVC_CATALOG": str(catalog), "STEMSVC_CACHE_DIR": str(cache), "STEMSVC_POOLS": pools}
+
+
+@pytest.mark.long
+def test_an_added_model_separates_by_http(running: Service, tmp_path: Path) -> None:
+    client = running.client
+    done = client.finished(client.submit(SONG, model="tiny", end=4, format="wav", bit_depth="float32").id, timeout=300)
+    assert set(done.files) == {"vocals", "other"}
+    song = read_sound(SONG)[0][: 4 * 44100]
+    vocals, other = (read_sound(client.save(done, stem, tmp_path))[0] for stem in ("vocals", "other"))
+    assert abs(vocals + other - song).max() < 1e-6
+
+    chained = client.finished(client.submit(SONG, model="vocals_first", end=4).id, timeout=300)
+    assert set(chained.files) == {"vocals", "drums", "bass", "other"}
