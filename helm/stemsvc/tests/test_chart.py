@@ -212,7 +212,7 @@ def test_autoscaling_asks_what_the_api_answers(tmp_path: Path) -> None:
     (trigger,) = document["spec"]["triggers"]
     path = trigger["metadata"]["url"].split(".svc", 1)[1]
     assert path == "/v1/pools/gpu"
-    assert "/v1/pools/<path:name>" in routes
+    assert "/v1/pools/<pool:name>" in routes
     assert trigger["metadata"]["valueLocation"] == "jobs"
 
 
