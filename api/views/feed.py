@@ -173,7 +173,7 @@ class _Stream:
         """How these workflows stand. Who has got a job's entry has got this: the entries come after it."""
         store = self._parts.store.workflows
         for standing in store.standings(workflow_ids) if workflow_ids else ():
-            told = workflow_event(store, standing)
+            told = workflow_event(standing)
             if self._workflows.get(standing.workflow.id) != told:
                 self._workflows[standing.workflow.id] = told
                 yield event_text("workflow", told)

@@ -106,7 +106,7 @@ class _Stream:
             self._over = True
             yield event_text("deleted", {"workflow_id": self._id})
             return
-        told = workflow_event(store.workflows, found[0])
+        told = workflow_event(found[0])
         if told != self._whole:
             self._whole = told
             yield event_text("workflow", told)

@@ -102,7 +102,8 @@ def index(query: dict[str, Any]) -> dict[str, Any]:
     """
     store, sees = services().store, caller(Scope.READ).sees
     page = store.workflows.page(sees, tuple(query["states"]), query["limit"], query["cursor"])
-    found = [workflow_summary(each, store.workflows.jobs(each.id)) for each in page.workflows]
+    standings = {each.workflow.id: each for each in store.workflows.standings([each.id for each in page.workflows])}
+    found = [workflow_summary(standings[each.id]) for each in page.workflows if each.id in standings]
     return {"workflows": found, "next_cursor": page.cursor}
 
 

@@ -74,7 +74,7 @@ def message_body(message: Message, workflows: Mapping[str, Mapping[str, Any]]) -
 def standings(workflows: Workflows, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
     """How these workflows stand, by id; those that are gone are left out."""
     found = workflows.standings(set(ids))
-    return {each.workflow.id: workflow_event(workflows, each) for each in found}
+    return {each.workflow.id: workflow_event(each) for each in found}
 
 
 def as_markdown(conversation: Conversation, messages: Sequence[Message]) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 from stemsvc.control.present import Links, job_files, moment, summary, timeline_entry
 from stemsvc.jobs.record import Event, Job, JobState
-from stemsvc.jobstore.workflows import Standing, Workflows
+from stemsvc.jobstore.workflows import Standing
 from stemsvc.workflows.outputs import step_of, wanted_of
-from stemsvc.workflows.record import Workflow, WorkflowState
+from stemsvc.workflows.record import Workflow
 
 Logged = Sequence[tuple[str, Event]]  # entries of jobs' timelines, each with its job's id
 
@@ -18,7 +18,7 @@ def workflow_body(links: Links, workflow: Workflow, jobs: Sequence[Job], log: Lo
     """Everything of a workflow that its client may see; moments are datetimes."""
     names = {job.id: job.step or "" for job in jobs}
     return {
-        **workflow_summary(workflow, jobs),
+        **workflow_summary(Standing.of(workflow, jobs)),
         "metadata": workflow.options.get("metadata", {}),
         "webhook_url": workflow.options.get("webhook_url") or None,
         "webhook_events": list(workflow.options.get("webhook_events", ())),
@@ -32,47 +32,34 @@ def workflow_body(links: Links, workflow: Workflow, jobs: Sequence[Job], log: Lo
     }
 
 
-def workflow_summary(workflow: Workflow, jobs: Sequence[Job]) -> dict[str, Any]:
+def workflow_summary(standing: Standing) -> dict[str, Any]:
     """The fields of `WorkflowSummarySchema`."""
+    workflow, failure = standing.workflow, standing.failure
     return {
         "id": workflow.id,
         "name": workflow.name,
         "recipe": workflow.recipe,
         "state": str(workflow.state),
-        "progress": _progress(workflow, jobs),
+        "progress": {"fraction": round(standing.fraction, 4), "jobs": workflow.jobs, "ended": standing.ended},
         "created_at": moment(workflow.created_at),
         "finished_at": moment(workflow.ended_at),
-        "error": _error(jobs) if workflow.failed else None,
+        "error": _error(failure) if failure else None,
     }
 
 
-def workflow_event(workflows: Workflows, standing: Standing) -> dict[str, Any]:
+def workflow_event(standing: Standing) -> dict[str, Any]:
     """What a `workflow` event says, as JSON."""
-    workflow = standing.workflow
-    ended_at = moment(workflow.ended_at)
-    failure = workflows.first_failure(workflow.id) if workflow.state is WorkflowState.FAILED else None
+    told = workflow_summary(standing)
+    ended_at = told["finished_at"]
     return {
-        "workflow_id": workflow.id,
-        "name": workflow.name,
-        "recipe": workflow.recipe,
-        "state": str(workflow.state),
-        "progress": _share(workflow, standing.whole, standing.done, standing.ended),
+        "workflow_id": told["id"],
+        "name": told["name"],
+        "recipe": told["recipe"],
+        "state": told["state"],
+        "progress": told["progress"],
         "finished_at": ended_at.isoformat() if ended_at else None,
-        "error": _error([failure]) if failure else None,
+        "error": told["error"],
     }
-
-
-def _progress(workflow: Workflow, jobs: Sequence[Job]) -> dict[str, Any]:
-    """How far it has come: each job weighs what it is predicted to cost."""
-    whole = sum(job.cost for job in jobs)
-    done = sum(job.cost * (1.0 if job.finished else job.fraction) for job in jobs)
-    ended = sum(job.finished for job in jobs)
-    return _share(workflow, whole, done, ended if jobs else workflow.jobs)
-
-
-def _share(workflow: Workflow, whole: float, done: float, ended: int) -> dict[str, Any]:
-    fraction = 1.0 if not workflow.live else done / whole if whole else 0.0
-    return {"fraction": round(fraction, 4), "jobs": workflow.jobs, "ended": ended}
 
 
 def _step(workflow: Workflow, given: Mapping[str, Any], jobs: Sequence[Job]) -> dict[str, Any]:
@@ -114,11 +101,8 @@ def _outputs(links: Links, workflow: Workflow, jobs: Sequence[Job]) -> dict[str,
     }
 
 
-def _error(jobs: Sequence[Job]) -> dict[str, Any] | None:
-    """Why it failed: of its failed jobs, the one that failed first."""
-    failed = [job for job in jobs if job.state is JobState.FAILED and job.error_code]
-    first = min(failed, key=lambda job: (job.error_code == "upstream_failed", job.finished_at or 0.0), default=None)
-    return {"step": first.step, "code": first.error_code, "detail": first.error_detail} if first else None
+def _error(failure: Job) -> dict[str, Any]:
+    return {"step": failure.step, "code": failure.error_code, "detail": failure.error_detail}
 
 
 def _urls(links: Links, workflow: Workflow) -> dict[str, str]:

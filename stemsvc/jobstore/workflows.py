@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -32,13 +32,33 @@ class WorkflowPage:
 class Standing:
     """A workflow and how far its jobs have come. `whole` is their predicted cost, `done` the part of it that is done.
 
-    Both are in seconds. `ended` counts the jobs that have ended.
+    Both are in seconds. `ended` counts the jobs that have ended. `failure` is why it failed: of its failed jobs, the
+    one that failed first, and not for want of another.
     """
 
     workflow: Workflow
     whole: float
     done: float
     ended: int
+    failure: Job | None
+
+    @classmethod
+    def of(cls, workflow: Workflow, of: Sequence[Job]) -> Standing:
+        """The standing of a workflow whose jobs are at hand. Once they are erased, all have ended."""
+        whole = sum(job.cost for job in of)
+        done = sum(job.cost * (1.0 if job.finished else job.fraction) for job in of)
+        ended = sum(job.finished for job in of) if of else workflow.jobs
+        failed = [job for job in of if job.state is JobState.FAILED and job.error_code]
+        late = [(job.error_code == UpstreamFailed.code, job.finished_at or 0.0, job.id, job) for job in failed]
+        failure = min(late)[-1] if workflow.failed and late else None
+        return cls(workflow, whole, done, ended, failure)
+
+    @property
+    def fraction(self) -> float:
+        """How far it has come, 0 to 1: each job weighs what it is predicted to cost."""
+        if not self.workflow.live:
+            return 1.0
+        return self.done / self.whole if self.whole else 0.0
 
 
 class Workflows:
@@ -64,18 +84,12 @@ class Workflows:
         sums = sums.where(jobs.c.workflow_id.in_(list(workflow_ids))).group_by(jobs.c.workflow_id)
         with reading(self._engine) as connection:
             rows = connection.execute(sa.select(workflows).where(workflows.c.id.in_(list(workflow_ids)))).mappings()
-            found = {row["id"]: to_workflow(row) for row in rows}
+            found = [to_workflow(row) for row in rows]
             by_id = {workflow_id: (whole, part, ended) for workflow_id, whole, part, ended in connection.execute(sums)}
-        return [Standing(each, *by_id.get(each.id, (0.0, 0.0, each.jobs))) for each in found.values()]
-
-    def first_failure(self, workflow_id: str) -> Job | None:
-        """Why it failed: of its failed jobs, the one that failed first, and not for want of another."""
-        failed = sa.and_(jobs.c.workflow_id == workflow_id, jobs.c.state == "failed", jobs.c.error_code.is_not(None))
-        late = sa.case((jobs.c.error_code == UpstreamFailed.code, 1), else_=0)
-        with reading(self._engine) as connection:
-            query = sa.select(jobs).where(failed).order_by(late, jobs.c.finished_at).limit(1)
-            row = connection.execute(query).mappings().first()
-        return to_job(row) if row else None
+            failures = _failures(connection, [each.id for each in found if each.failed])
+        return [
+            Standing(each, *by_id.get(each.id, (0.0, 0.0, each.jobs)), failure=failures.get(each.id)) for each in found
+        ]
 
     def jobs(self, workflow_id: str) -> list[Job]:
         """Its jobs, in the order in which they were made."""
@@ -152,3 +166,19 @@ class Workflows:
                 prepare(moving.connection, jobs.c.id == job_id)
                 moving.serve(job_id, find(moving.connection, other), other)
         return len(found)
+
+
+def _failures(connection: sa.Connection, workflow_ids: Collection[str]) -> dict[str, Job]:
+    """Why each of these workflows failed; see `Standing.failure`."""
+    if not workflow_ids:
+        return {}
+    late = sa.case((jobs.c.error_code == UpstreamFailed.code, 1), else_=0)
+    order = (late, jobs.c.finished_at, jobs.c.id)
+    place = sa.func.row_number().over(partition_by=jobs.c.workflow_id, order_by=order).label("place")
+    failed = sa.select(jobs.c.id, place).where(
+        jobs.c.workflow_id.in_(workflow_ids), jobs.c.state == str(JobState.FAILED), jobs.c.error_code.is_not(None)
+    )
+    ranked = failed.subquery()
+    first = sa.select(ranked.c.id).where(ranked.c.place == 1)
+    rows = connection.execute(sa.select(jobs).where(jobs.c.id.in_(first))).mappings()
+    return {str(row["workflow_id"]): to_job(row) for row in rows}

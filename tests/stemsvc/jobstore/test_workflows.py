@@ -15,6 +15,7 @@ from stemsvc.jobs.spec import Input
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.bounds import Bounds
 from stemsvc.jobstore.intake import IdempotencyKey, NewStep
+from stemsvc.jobstore.workflows import Standing
 from stemsvc.workflows.record import Workflow, WorkflowState
 from tests.specs import spec_of
 from tests.stemsvc.jobstore.interleavings import run_on
@@ -167,6 +168,30 @@ def test_a_chain_of_many_steps_ends_at_once(store: JobStore) -> None:
     workflow, ids = put(store, graph)
     do(store, ids["s0"], "not_audio")
     assert workflow_of(store, workflow).failed == 300
+
+
+def test_the_store_sums_up_workflows_as_their_jobs_do(store: JobStore) -> None:
+    failed, ids = put(store, {**CHAIN, "beside": []})
+    going, others = put(store, CHAIN)
+    erased, _ = put(store, {"only": []})
+    do(store, ids["beside"], "not_audio")
+    do(store, ids["first"], "storage_denied")
+    do(store, others["first"])
+    for job in store.workflows.jobs(erased):
+        do(store, job.id)
+        store.delete(job.id)
+
+    found = {each.workflow.id: each for each in store.workflows.standings([failed, going, erased, "none"])}
+
+    assert found.keys() == {failed, going, erased}
+    for workflow_id, standing in found.items():
+        assert standing == Standing.of(workflow_of(store, workflow_id), store.workflows.jobs(workflow_id))
+    failure = found[failed].failure
+    assert failure is not None
+    assert (failure.step, failure.error_code) == ("beside", "not_audio")  # the first, and not for want of another
+    assert found[going].failure is None
+    assert 0 < found[going].fraction < 1
+    assert (found[failed].fraction, found[erased].fraction) == (1, 1)
 
 
 def test_what_waits_for_a_job_that_is_gone_is_mended(store: JobStore) -> None:
