@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 HIDDEN = "********"
 LEAST_CHARACTERS = 32
 LEAST_BITS = 80.0  # 32 random hexadecimal digits have fewer once in 10^9, and below 96 once in 10^4
-REPEATED = 0.75
+REPEATED = 0.75  # of a text; chance gives a random one less than half of that
 LEAST_SOUGHT = 8  # a shorter text is found everywhere by chance
 _KEY = re.compile(r"[A-Za-z0-9._~+/=-]+")  # RFC 6750, section 2.1: what follows `Bearer`
 _AUTHORITY = re.compile(r"(?<=://)[^/?#\s]*@")  # up to its last @: passwords that nobody encoded have some too
@@ -57,7 +57,7 @@ def weakness(key: str) -> str:
     counts = Counter(key).values()
     bits = -sum(count * math.log2(count / len(key)) for count in counts)
     steps = [ord(after) - ord(before) for before, after in pairwise(key)]
-    regular = sum(step in (-1, 0, 1) for step in steps) > len(steps) / 2
+    regular = sum(step in (-1, 0, 1) for step in steps) > REPEATED * len(steps)
     if bits < LEAST_BITS or regular or _repeats(key):
         return "it is too easy to guess"
     return ""

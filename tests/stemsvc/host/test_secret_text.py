@@ -33,7 +33,8 @@ def test_a_url_is_shown_without_its_password(url: str, shown: str, hidden: list[
     "key",
     [
         "hunter2", "0" * 64, "changeme" * 8, "a" * 31 + "b", "0123456789abcdefghijklmnopqrstuvwxyz",
-        "correct horse battery staple correct", "f3a9c1d47be8026a" * 2, "hunter2" * 4 + "hunt", "f3a9c1d47be8026" * 2 + "77", "ü" * 40, "f3a9c1d47be8026\n" * 3,
+        "correct horse battery staple correct", "f3a9c1d47be8026a" * 2,
+        "hunter2" * 4 + "hunt", "f3a9c1d47be8026" * 2 + "77", "ü" * 40, "f3a9c1d47be8026\n" * 3,
     ],
 )  # fmt: skip
 def test_a_key_that_could_be_guessed_or_not_sent_is_weak(key: str) -> None:
