@@ -60,11 +60,8 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-# `make test` has time only for these. `make faults` runs the others, and all of them on RabbitMQ.
-QUICK = (
-    killing.kill_a_pool_child,
-    crowding.send_one_request_fifty_times,
-)
+# `make test` has time only for this one. `make faults` runs the others, and all of them on RabbitMQ.
+QUICK = (crowding.send_one_request_fifty_times,)
 # Faults that only one stage can have. Each process runs SQLite itself: it has no answers to lose, no standby, and
 # the clock of whoever asks.
 ONLY: dict[Fault, str] = {

@@ -132,6 +132,7 @@ def _check_quality(name: str, service: Service, job: Job, stems: dict[str, Sound
     assert np.mean(gains) >= 8, (name, gains)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backing", ["production"], indirect=True)
 def test_progress_comes_segment_by_segment(running: Service, tmp_path: Path) -> None:
     queued, _ = send(running, tmp_path, "song.flac")

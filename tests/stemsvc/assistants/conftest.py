@@ -58,7 +58,7 @@ def served(url: str, tmp_path: Path) -> Iterator[str]:
     process.teardown()
 
 
-@pytest.fixture(params=["stdio", "http"])
+@pytest.fixture(params=["stdio", pytest.param("http", marks=pytest.mark.long)])
 def connect(request: pytest.FixtureRequest, url: str, folder: Path, tmp_path: Path) -> Connect:
     """Connect the SDK's client, with a key or without."""
     from mcp.client import Client

@@ -76,6 +76,7 @@ def test_models_are_listed_with_their_licences(tmp_path: Path) -> None:
     assert "licence in doubt" in text
 
 
+@pytest.mark.long
 def test_doctor_on_a_fresh_machine_is_content_and_says_how_to_start(tmp_path: Path) -> None:
     done = run(tmp_path, "doctor")
 

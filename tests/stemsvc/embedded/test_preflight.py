@@ -40,6 +40,7 @@ def up(folder: Path, *arguments: str, **changes: str) -> tuple[int, str]:
     return done.returncode, line
 
 
+@pytest.mark.long
 def test_a_port_in_use_is_told_and_nothing_is_started(tmp_path: Path, taken: int) -> None:
     for detach in ((), ("--detach",)):
         code, line = up(tmp_path, "--port", str(taken), *detach)

@@ -258,6 +258,7 @@ def umasks(pid: int) -> set[str]:
     return found
 
 
+@pytest.mark.long
 def test_every_server_keeps_what_it_writes_to_itself(redis_url: str, tmp_path: Path) -> None:
     # given a shell with the usual umask, and a data folder of release 0.2
     folder, port = old_folder(tmp_path / "data"), free_port()

@@ -90,6 +90,7 @@ def test_a_published_checkpoint_becomes_an_entry(
     assert (again.exit_code, "already has a model" in again.stderr) == (1, True)
 
 
+@pytest.mark.long
 def test_what_stands_in_the_catalog_stays(catalog: Path, tmp_path: Path) -> None:
     before = "# mine\nmodels:\n  # the first\n  other:\n    summary: s\n    family: hdemucs\n    stems: [a, b]\n"
     before += "    sample_rate: 44100\n    segment_seconds: 5\n    licence: mine\n    files: [{path: x.safetensors}]\n"
@@ -151,9 +152,9 @@ def broken(folder: Path, what: str) -> tuple[Path, Path]:
     ("what", "words"),
     [
         ("missing keys", "weights_mismatch.*1 are missing: layers.0.0.layers.0.0.to_qkv.weight"),
-        ("other shapes", "weights_mismatch.*have other shapes"),
-        ("another family", "weights_mismatch.*no family that is known here"),
-        ("a config of another family", "bad_arguments.*model"),
+        pytest.param("other shapes", "weights_mismatch.*have other shapes", marks=pytest.mark.long),
+        pytest.param("another family", "weights_mismatch.*no family that is known here", marks=pytest.mark.long),
+        pytest.param("a config of another family", "bad_arguments.*model", marks=pytest.mark.long),
         ("a program", "weights_refused.*system"),
     ],
 )

@@ -200,6 +200,7 @@ def test_a_deprecated_model_warns_and_works(served: Hub, catalog: Path) -> None:
     assert "there is a better one" in done.stderr
 
 
+@pytest.mark.long
 def test_a_worker_takes_no_job_before_its_weights_are_here(redis_url: str, served: Hub, tmp_path: Path) -> None:
     # given a hub that stops in the middle of the weights
     served.files["someone/songs/net.safetensors"] = DEMO_WEIGHTS.read_bytes()

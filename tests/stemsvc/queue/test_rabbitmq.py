@@ -40,6 +40,7 @@ def publisher(server: RabbitServer) -> Iterator[Publisher]:
     publisher.close()
 
 
+@pytest.mark.long
 def test_a_message_waits_in_a_quorum_queue(server: RabbitServer, publisher: Publisher) -> None:
     publisher.ping()
     publisher.publish(Claimed("a-job", POOL, 1))
@@ -51,6 +52,7 @@ def test_a_message_waits_in_a_quorum_queue(server: RabbitServer, publisher: Publ
     assert kinds[kinds.index(DEAD.name) + 1] == "quorum"
 
 
+@pytest.mark.long
 def test_a_message_that_comes_back_too_often_is_put_aside(server: RabbitServer) -> None:
     settings = Settings(broker_url=server.url)
     publisher = Publisher(settings)
