@@ -462,6 +462,8 @@ class Settings(BaseSettings):
                 )
         if len(set(named)) < len(named):
             raise ValueError("it names a provider with the same model twice")
+        if "rules" in named[1:-1]:
+            raise ValueError("`rules` stands first, for what they understand, or last, for what no model has answered")
         if not named:
             raise ValueError("it names nobody; write `rules`")
         return ",".join(named)

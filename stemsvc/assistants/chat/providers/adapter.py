@@ -55,7 +55,10 @@ class ModelTalk:
         self._model = model
         self._messages = _messages(question)
         self._tools = [
-            ToolDefinition(each.name, dict(each.schema), each.words, strict=False) for each in question.tools
+            ToolDefinition(
+                name=each.name, parameters_json_schema=dict(each.schema), description=each.words, strict=False
+            )
+            for each in question.tools
         ]
         self._calls: list[ToolCall] = []
         self.tokens = Tokens()
@@ -114,13 +117,13 @@ class ModelTalk:
             return Tokens()
         usage = stream.usage
         if not (usage.input_tokens or usage.output_tokens):
-            return Tokens(cost=None)  # it did not say
+            return Tokens(known=False)  # it did not say
         try:
             price = genai_prices.calc_price(usage, self._provider.model, provider_id=self._provider.name)
         except LookupError:
-            return Tokens(usage.input_tokens, usage.output_tokens, None)
-        whole = stream.get().finish_reason is not None
-        return Tokens(usage.input_tokens, usage.output_tokens, float(price.total_price) if whole else None)
+            return Tokens(usage.input_tokens, usage.output_tokens, known=False)
+        whole = stream.get().finish_reason is not None  # what was cut off may have cost more
+        return Tokens(usage.input_tokens, usage.output_tokens, float(price.total_price), whole)
 
 
 @asynccontextmanager

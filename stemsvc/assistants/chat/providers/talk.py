@@ -49,16 +49,21 @@ class Question:
 
 @dataclass(frozen=True)
 class Tokens:
-    """How many tokens a model has read and written, and what they cost in US dollars; None: that is not known."""
+    """How many tokens a model has read and written. `paid` is what is known of their cost in US dollars."""
 
     read: int = 0
     written: int = 0
-    cost: float | None = 0.0
+    paid: float = 0.0
+    known: bool = True  # whether `paid` is all of it
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars; None where a part of it is not known, which is never 0."""
+        return self.paid if self.known else None
 
     def __add__(self, more: Tokens) -> Tokens:
-        known = self.cost is not None and more.cost is not None
-        cost = (self.cost or 0.0) + (more.cost or 0.0) if known else None
-        return Tokens(self.read + more.read, self.written + more.written, cost)
+        read, written = self.read + more.read, self.written + more.written
+        return Tokens(read, written, self.paid + more.paid, self.known and more.known)
 
 
 class TalkError(Exception):
