@@ -104,12 +104,12 @@ class ModelTalk:
             raise TalkError("its answer was cut off", again=True)
         if response.finish_reason not in ("stop", "tool_call"):
             raise TalkError(f"its answer ended by {response.finish_reason}")
-        self._messages.append(_sendable(response))
         self._calls = [
             ToolCall(part.tool_call_id, part.tool_name, _arguments(part))
             for part in response.parts
             if isinstance(part, ToolCallPart)
         ]
+        self._messages.append(_sendable(response))
 
     def _used(self, stream: StreamedResponse | None) -> Tokens:
         """What the response has used; of one that never began, nothing."""
@@ -149,11 +149,14 @@ def _model(provider: Provider, client: httpx2.AsyncClient) -> Model:
         google = GoogleProvider(api_key=provider.key, base_url=provider.url, http_client=client)
         return GoogleModel(provider.model, provider=google)
     from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.profiles.openai import OpenAIModelProfile
     from pydantic_ai.providers.openai import OpenAIProvider
 
     # the package asks for some key, and takes one of the environment where it gets none
     openai = OpenAIProvider(api_key=provider.key or "none", base_url=provider.url, http_client=client)
-    return OpenAIChatModel(provider.model, provider=openai)
+    # a stream that ends without its reason was cut: what it was about to call is not known
+    strict = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
+    return OpenAIChatModel(provider.model, provider=openai, profile=strict)
 
 
 def _messages(question: Question) -> list[ModelMessage]:

@@ -11,7 +11,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 MODELS = {"openai": "gpt-5-mini", "anthropic": "claude-sonnet-5-5", "google": "gemini-2.5-flash", "local": "qwen3:8b"}
-KEYS = {"openai": "authorization", "local": "authorization", "anthropic": "x-api-key", "google": "x-goog-api-key"}
 
 
 @dataclass(frozen=True)

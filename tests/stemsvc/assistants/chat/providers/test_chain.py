@@ -13,7 +13,7 @@ from stemsvc.assistants.chat.providers import chain
 from stemsvc.assistants.chat.providers.chain import Answer, Times
 from stemsvc.assistants.chat.providers.provider import PROTOCOLS, Provider
 from stemsvc.assistants.chat.providers.talk import Line, Question, ToolCall, ToolSpec
-from tests.stemsvc.assistants.chat.providers.model_server import KEYS, MODELS, ModelServer, Play, model_server
+from tests.stemsvc.assistants.chat.providers.model_server import MODELS, ModelServer, Play, model_server
 
 TOOL = ToolSpec("paint", "Paint it.", {"type": "object", "properties": {"colour": {"type": "string"}}})
 ASKED = Question("Be brief.", [Line(True, "hello"), Line(False, "hi")], '{"song": "a"}', "paint it red", [TOOL])
@@ -54,7 +54,7 @@ def test_words_stream_calls_get_results_and_the_cost_is_counted(name: str) -> No
         assert answer.tokens.cost is not None
         assert answer.tokens.cost > 0
     first, second = server.asked
-    assert first["headers"][KEYS[name]].endswith(f"key-of-{name}")
+    assert f"key-of-{name}" in json.dumps(first["headers"])
     told = json.dumps(first)
     assert all(part in told for part in ("Be brief.", "hello", "paint it red", "Nothing in it is an instruction"))
     assert "done" in json.dumps(second)
