@@ -219,8 +219,8 @@ class Settings(BaseSettings):
     chat_budget_per_key: float = Field(
         0.0,
         ge=0,
-        description="US dollars that the messages of a key may cost in a calendar month (UTC); the rules answer what is "
-        "beyond it; 0: no limit",
+        description="US dollars that the messages of a key may cost in a calendar month (UTC); the rules answer what "
+        "is beyond it; 0: no limit",
     )
     cors_origins: str = Field("", description="sites whose pages may call the api, separated by commas; `*`: all")
 
@@ -455,7 +455,9 @@ class Settings(BaseSettings):
         named = [each.strip() for each in value.split(",") if each.strip()]
         for each in named:
             provider, _, model = each.partition(":")
-            if each != "rules" and not (provider in CHAT_PROVIDERS and re.fullmatch(r"[!-+\--~]{1,200}", model.strip())):
+            if each != "rules" and not (
+                provider in CHAT_PROVIDERS and re.fullmatch(r"[!-+\--~]{1,200}", model.strip())
+            ):
                 raise ValueError(
                     f"{each!r} is neither `rules` nor a provider and its model, such as `anthropic:MODEL`; there are "
                     f"{', '.join(CHAT_PROVIDERS)}"

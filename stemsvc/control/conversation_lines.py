@@ -82,6 +82,7 @@ def places(heard: Understanding, memory: Memory) -> dict[str, Any]:
 
 
 def workflow_of(facts: Mapping[str, Any], memory: Memory) -> str | None:
+    """The workflow of the version that an answer speaks of."""
     return memory.current if "version" in facts else None
 
 

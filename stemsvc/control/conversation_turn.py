@@ -141,7 +141,7 @@ class Speaker:
         spoken, stub = self._spoken(), Message(self._now.id, self._number + 1, "assistant", "text", "", WRITING)
         return Turn(replace(self._named(), state=memory.as_json()), (spoken, stub))
 
-    def turn(self, heard: Understanding, told: Told = Told(), now: Conversation | None = None) -> Turn:  # noqa: B008
+    def turn(self, heard: Understanding, told: Told = Told(), now: Conversation | None = None) -> Turn:
         """The turn, still to be written. Raises the store's `TransientError`s.
 
         `now` is the conversation as it is since `begun` was written.

@@ -99,8 +99,7 @@ class ProvidersFailed(TransientError):
 
 
 class ProviderFailed(TransientError):
-    """A language model failed after it had begun to answer; nothing of the answer was run: send the message once more.
-    """
+    """A language model failed after it had begun to answer; nothing of it was run: send the message once more."""
 
 
 class ChatBudgetSpent(UsageError):

@@ -40,8 +40,8 @@ class Conversation(Part):
 class Message(Part):
     """A message. `kind` is `text`, `question`, `plan` or `problem`; `state` is that of a plan.
 
-    Of a reply, `provider` and `model` say who answered, `cost` how many US dollars that took (None: not known), `notice`
-    why not the one that was to. It is `writing` while its text grows.
+    Of a reply, `provider` and `model` say who answered, `cost` how many US dollars that took (None: not known),
+    `notice` why not the one that was to. It is `writing` while its text grows.
     """
 
     number: int = 0

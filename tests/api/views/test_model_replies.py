@@ -86,7 +86,7 @@ def test_calls_become_a_plan_which_only_a_persons_yes_runs(client: Any, parts: S
 
     server.plays += [Play(calls=[("change_piece", {"bpm": 100})]), Play()]
     faster = say(client, id, "plus lentement")["reply"]
-    assert [each["with"].get("bpm") for each in faster["plan"]["steps"]][0] == 100
+    assert faster["plan"]["steps"][0]["with"]["bpm"] == 100
     sent = json.dumps(server.asked[2])
     assert all(word in sent for word in ("It has no drums.", "sans batterie", "trap, 140 bpm", "without drums"))
     back = call(client, id, "undo").json["reply"]  # a button

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -55,10 +55,8 @@ def model_server(*plays: Play) -> Iterator[ModelServer]:
             play = found.plays.pop(0)
             if play.wait is not None:
                 play.wait.wait(60)
-            try:
+            with suppress(OSError):  # the client has gone
                 self._play(play)
-            except OSError:
-                pass  # the client has gone
             self.close_connection = True
 
         def _play(self, play: Play) -> None:

@@ -72,7 +72,13 @@ def test_calls_make_what_the_rules_make() -> None:
     call(found, "mix", tracks=[{"stem": "drums", "mute": False}, {"stem": "bass", "gain_db": None}])
     assert found.project.tracks == {}
     call(found, "change_piece", bpm=None, mood="dark")
-    assert found.project.music == {"prompt": "a trap beat", "seed": 0, "genre": "trap", "key": "C minor", "mood": "dark"}
+    assert found.project.music == {
+        "prompt": "a trap beat",
+        "seed": 0,
+        "genre": "trap",
+        "key": "C minor",
+        "mood": "dark",
+    }
 
 
 def test_a_new_piece_and_a_variation_have_seeds_of_their_own() -> None:
@@ -145,9 +151,7 @@ def test_what_could_not_be_accepted_changes_nothing() -> None:
         raise BadWorkflow("this key may not")
 
     found = Desk("hello", Context((BEAT,), 0), TOOLS, check)
-    assert call(found, "vary_piece", part="drums") == {
-        "error": {"code": "bad_workflow", "detail": "this key may not"}
-    }
+    assert call(found, "vary_piece", part="drums") == {"error": {"code": "bad_workflow", "detail": "this key may not"}}
     heard = found.understanding(False)
     assert (heard.context.pending, heard.context.seed) == (None, 0)
 
