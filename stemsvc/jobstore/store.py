@@ -47,9 +47,9 @@ class JobStore:
 
     `intake` makes the rows of new jobs. `outbox` knows which of them have a message. `leases` is what workers write.
     `keys`, `sessions`, `uploads`, `usage`, `webhooks`, `workflows`, `conversations` and `chat_spending` belong to
-    clients; `feed` has what happens to their jobs. `workers` knows the live workers, `drains` the pools that take no new
-    work, `audit` what admins did, `processes` what live processes run with. `subscribers` are notified of each move after
-    its commit.
+    clients; `feed` has what happens to their jobs. `workers` knows the live workers, `drains` the pools that take no
+    new work, `audit` what admins did, `processes` what live processes run with. `subscribers` are notified of each move
+    after its commit.
     `progressed` is called with the id of a job that reported progress or changed its pool. `ahead` goes to `Outbox`.
     `max_stored_bytes` is what each owner may store whose key does not say it; 0: any number. `cipher` encrypts secrets;
     without it they are stored in clear. `url_now` goes to `connect`.
