@@ -183,7 +183,7 @@ class PlanNotOpen(UsageError, status=409):
     """Only the plan that was proposed last, and that nothing has replaced since, can be confirmed."""
 
 
-class ReplyInProgress(TransientError, status=503):
+class ReplyInProgress(TransientError, status=429):
     """A reply in this conversation is still being written: send the message again after `Retry-After`."""
 
 

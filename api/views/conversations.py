@@ -139,7 +139,6 @@ def messages(query: dict[str, Any], conversation_id: str) -> dict[str, Any]:
 @blueprint.response(201, ExchangeSchema)
 @blueprint.alt_response(404, schema=ProblemSchema, description=MISSING)
 @blueprint.alt_response(409, schema=ProblemSchema, description="another message already used this `Idempotency-Key`")
-@blueprint.alt_response(503, schema=ProblemSchema, description="a reply in this conversation is still being written")
 @blueprint.alt_response(410, schema=ProblemSchema, description="the file to take of a job has been erased")
 @blueprint.doc(operationId="sendMessage", parameters=[IDEMPOTENCY_KEY])
 def say(form: dict[str, Any], conversation_id: str) -> Created:

@@ -104,7 +104,7 @@ def test_words_grow_in_the_events_and_a_stream_can_be_resumed(client: Any, url: 
         first = until(events, seen, "message", number=2, writing=True, text="Which ")
         assert (first["provider"], first["kind"]) == (None, "text")
         busy = call(client, id, "messages", text="and more")
-        assert code(busy) == (503, "reply_in_progress")
+        assert code(busy) == (429, "reply_in_progress")
         assert busy.headers["Retry-After"] == "1"
         assert client.patch(f"/v1/conversations/{id}", json={"name": "renamed"}).status_code == 200
         more.set()

@@ -75,10 +75,10 @@ def model_server(*plays: Play) -> Iterator[ModelServer]:
             self.send_header("Connection", "close")
             self.end_headers()
             speak = _anthropic if "messages" in self.path else _google if "Generate" in self.path else _openai
-            for number, text in enumerate(speak(play)):
+            for number, event in enumerate(speak(play)):
                 if number == 2 and play.hold is not None:
                     play.hold.wait(60)
-                self.wfile.write(text.encode())
+                self.wfile.write(event.encode())
                 self.wfile.flush()
 
         def log_message(self, *args: object) -> None:
@@ -133,7 +133,7 @@ def _openai(play: Play) -> Iterator[str]:
 
 def _anthropic(play: Play) -> Iterator[str]:
     usage = {"input_tokens": 1000, "output_tokens": 1}
-    message = {"id": "m1", "type": "message", "role": "assistant", "model": "m", "content": [], "stop_reason": None,
+    message: dict[str, Any] = {"id": "m1", "type": "message", "role": "assistant", "model": "m", "content": [], "stop_reason": None,
                "stop_sequence": None, "usage": usage}  # fmt: skip
     yield _sse({"type": "message_start", "message": message}, "message_start")
     index = 0
