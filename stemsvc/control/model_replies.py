@@ -82,7 +82,8 @@ class ModelReplies:
         return Route(models, len(models) < len(every))
 
     def until(self) -> float:
-        """When a reply that begins now must be done."""
+        """When a reply that begins now must be done. What speaks with models is loaded before: that may take long."""
+        chain.loaded()
         return self._store.now() + self._settings.chat_seconds + GRACE_SECONDS
 
     def settled(self, now: Conversation) -> Conversation:

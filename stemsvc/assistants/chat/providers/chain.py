@@ -10,6 +10,7 @@ import asyncio
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 import structlog
@@ -53,9 +54,14 @@ def ask(providers: Sequence[Provider], times: Times, question: Question, act: Ac
 
     What a call does must have no effect yet: the answer may still fail. Raises what `act` and `words` raise.
     """
-    from stemsvc.assistants.chat.providers import adapter  # takes seconds, which are not the provider's
+    return asyncio.run(_Asking(loaded().opened, times, question, act, words).answer(providers))
 
-    return asyncio.run(_Asking(adapter.opened, times, question, act, words).answer(providers))
+
+def loaded() -> ModuleType:
+    """The adapter. It takes seconds to load, once: whoever counts an answer's time loads it before."""
+    from stemsvc.assistants.chat.providers import adapter
+
+    return adapter
 
 
 class _Asking:

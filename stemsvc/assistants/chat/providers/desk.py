@@ -22,7 +22,7 @@ from stemsvc.assistants.chat.questions import question
 from stemsvc.assistants.chat.replies import summary
 from stemsvc.assistants.chat.understand import Understanding, Understood, act
 from stemsvc.errors import UsageError
-from stemsvc.kinds.generate.params import MOST_PROMPT
+from stemsvc.kinds.generate.params import MOST_NAME, MOST_PROMPT
 from stemsvc.music.genres import STEMS
 
 Check = Callable[[Project], Mapping[str, Any]]  # what the project's workflow would take; raises `UsageError`
@@ -83,14 +83,19 @@ class Desk:
         return {"planned": clean(summary(project, False)), "seconds": forecast.get("total_seconds")}
 
     def generate(self, given: dict[str, Any]) -> Project:
-        """A new piece. The user's own words are its prompt where the model gives none."""
+        """A new piece. The user's own words are its prompt where the model gives none, and name its files anyway."""
         self._next_seed(bool(self.context.versions))
         self.context = replace(self.context, facts={})
-        return Project(music={"prompt": self._message.strip()[:MOST_PROMPT], "seed": self.context.seed, **_set(given)})
+        said = self._message.strip()
+        named = {"name": said[:MOST_NAME]} if given.get("prompt") else {}
+        return Project(music={"prompt": said[:MOST_PROMPT], "seed": self.context.seed, **_set(given), **named})
 
     def change(self, given: dict[str, Any]) -> Project:
         """The piece with other fields; null leaves one open again."""
-        return self._piece().remade(**given)
+        piece = self._piece()
+        before = (piece.music or {}).get("name") or str((piece.music or {}).get("prompt", ""))[:MOST_NAME]
+        named = {"name": before or None} if given.get("prompt") else {}
+        return piece.remade(**given, **named)
 
     def vary(self, given: dict[str, Any]) -> Project:
         """The piece with one part anew."""

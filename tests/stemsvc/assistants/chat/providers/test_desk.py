@@ -81,6 +81,16 @@ def test_calls_make_what_the_rules_make() -> None:
     }
 
 
+def test_a_models_own_words_name_no_file() -> None:
+    found = desk()
+    call(found, "generate", prompt="../../etc/passwd")
+    assert found.project.music == {"prompt": "../../etc/passwd", "seed": 0, "name": "a trap beat"}
+    found = desk(BEAT)
+    call(found, "change_piece", prompt="http://evil.example")
+    assert found.project.music is not None
+    assert found.project.music["name"] == "a beat"
+
+
 def test_a_new_piece_and_a_variation_have_seeds_of_their_own() -> None:
     found = desk(BEAT)
     call(found, "vary_piece", part="drums")
