@@ -181,10 +181,14 @@ def _arguments(part: ToolCallPart) -> dict[str, Any] | None:
     if isinstance(part.args, dict):
         return part.args
     try:
-        found = json.loads(part.args or "{}")
+        found = json.loads(part.args or "{}", parse_constant=_no_number)
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _translated(error: Exception) -> TalkError:

@@ -7,7 +7,6 @@ effect before the whole answer is there.
 from __future__ import annotations
 
 import asyncio
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -16,7 +15,7 @@ from typing import Any
 import structlog
 
 from stemsvc.assistants.chat.providers.provider import Provider
-from stemsvc.assistants.chat.providers.talk import Question, Talk, TalkError, Tokens, ToolCall
+from stemsvc.assistants.chat.providers.talk import Question, Talk, TalkError, Tokens, ToolCall, plain
 
 log = structlog.get_logger()
 MOST_ROUNDS = 6  # responses in one answer: each but the last one calls tools
@@ -139,11 +138,3 @@ class _Asking:
             answer.words = f"{answer.words}{gap}{text}"[:MOST_WORDS]
             self._words(answer.words)
         answer.provider = provider
-
-
-def plain(text: str) -> str:
-    """A model's words without what steers a terminal or turns the direction of writing; lines stay lines."""
-    return "".join(
-        each if each in "\n\t" or unicodedata.category(each) not in ("Cc", "Cf", "Zl", "Zp", "Cs", "Co") else " "
-        for each in text
-    )

@@ -17,7 +17,7 @@ from stemsvc.assistants.chat.entities import Entities
 from stemsvc.assistants.chat.intents import Intent
 from stemsvc.assistants.chat.project import Goal, Project
 from stemsvc.assistants.chat.providers import tools
-from stemsvc.assistants.chat.providers.talk import ToolCall, ToolSpec
+from stemsvc.assistants.chat.providers.talk import ToolCall, ToolSpec, plain
 from stemsvc.assistants.chat.questions import question
 from stemsvc.assistants.chat.replies import summary
 from stemsvc.assistants.chat.understand import Understanding, Understood, act
@@ -173,6 +173,15 @@ EDITS: dict[str, Edit] = {
 }
 
 
+def _plain(value: Any) -> bool:
+    """Whether its texts can be stored and shown: no control characters, nothing that turns the direction of writing."""
+    if isinstance(value, str):
+        return value == plain(value)
+    if isinstance(value, Mapping):
+        return all(_plain(each) for pair in value.items() for each in pair)
+    return all(map(_plain, value)) if isinstance(value, list) else True
+
+
 def _set(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
@@ -185,6 +194,8 @@ def _flaws(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[str]
     """What is wrong with arguments, in a few words each, without what was sent: that may be long."""
     from jsonschema import Draft202012Validator  # of the extra `chat`
 
+    if not _plain(arguments):
+        return ["a text has characters that are no text"]
     found = sorted(Draft202012Validator(schema).iter_errors(arguments), key=lambda each: list(map(str, each.path)))
     return [
         f"{clean('.'.join(map(str, each.path)) or 'the arguments')}: it breaks {clean(str(each.validator))} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -97,3 +98,11 @@ class Talk(Protocol):
 
     def give(self, results: Sequence[Mapping[str, Any]]) -> None:
         """The results of these calls, in their order."""
+
+
+def plain(text: str) -> str:
+    """A model's words without what steers a terminal or turns the direction of writing; lines stay lines."""
+    return "".join(
+        each if each in "\n\t" or unicodedata.category(each) not in ("Cc", "Cf", "Zl", "Zp", "Cs", "Co") else " "
+        for each in text
+    )

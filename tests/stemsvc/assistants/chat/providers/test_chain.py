@@ -124,7 +124,7 @@ def test_nobody_answers_where_nobody_can_be_reached() -> None:
 
 
 @pytest.mark.parametrize("name", ["openai", "anthropic"])
-@pytest.mark.parametrize("arguments", ['{"colour": ', "[1]", "null", "\u0000", '"red"'])
+@pytest.mark.parametrize("arguments", ['{"colour": ', "[1]", "null", '{"colour": NaN}', "\u0000", '"red"'])
 def test_arguments_that_are_no_object_are_told_to_the_model(name: str, arguments: str) -> None:
     refused = {"error": {"code": "bad_arguments"}}
     with model_server(Play(calls=[("paint", arguments)]), Play(words=["sorry"])) as server:
