@@ -133,8 +133,8 @@ def _openai(play: Play) -> Iterator[str]:
 
 def _anthropic(play: Play) -> Iterator[str]:
     usage = {"input_tokens": 1000, "output_tokens": 1}
-    message: dict[str, Any] = {"id": "m1", "type": "message", "role": "assistant", "model": "m", "content": [], "stop_reason": None,
-               "stop_sequence": None, "usage": usage}  # fmt: skip
+    own = {"id": "m1", "type": "message", "role": "assistant", "model": "m", "content": []}
+    message: dict[str, Any] = {**own, "stop_reason": None, "stop_sequence": None, "usage": usage}
     yield _sse({"type": "message_start", "message": message}, "message_start")
     index = 0
     if play.words:
