@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from importlib.metadata import version
 from tempfile import SpooledTemporaryFile
 from typing import IO, cast
@@ -46,6 +47,9 @@ from api.views import (
     workflow_plans,
     workflows,
 )
+from stemsvc.assistants.chat.providers.provider import configured
+from stemsvc.assistants.chat.providers.tools import tools_of
+from stemsvc.assistants.schemas import kind_tools
 from stemsvc.control.services import open_services
 from stemsvc.observe.collector import observe
 from stemsvc.settings import Settings
@@ -104,6 +108,7 @@ class _Rest(Api):
 
 def create_app(settings: Settings) -> Flask:
     """Make the WSGI app, and open the services that `settings` name."""
+    configured(settings)  # who answers messages: what they lack is said at once
     app = Flask("stemsvc")
     app.request_class = _Request
     app.config.update(
@@ -146,5 +151,9 @@ def create_app(settings: Settings) -> Flask:
     for page in (files, archives, root, errors, assistants):
         app.register_blueprint(page.blueprint)
     pages.install(app)
+    # what language models may call: the kinds' own forms
+    app.extensions["chat_tools"] = functools.cache(
+        lambda: tools_of(kind_tools(openapi.complete(rest.spec.to_dict(), "")))
+    )
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "stemsvc"}))
     return app

@@ -183,6 +183,28 @@ class PlanNotOpen(UsageError, status=409):
     """Only the plan that was proposed last, and that nothing has replaced since, can be confirmed."""
 
 
+class ReplyInProgress(TransientError, status=429):
+    """A reply in this conversation is still being written: send the message again after `Retry-After`."""
+
+
+class ReplyInterrupted(TransientError):
+    """The process that wrote this reply ended before it was done; nothing of it was run: send the message once more."""
+
+
+class ProvidersFailed(TransientError):
+    """No language model has answered, and `STEMSVC_CHAT_PROVIDERS` does not end with `rules`: send the message once
+    more later."""
+
+
+class ProviderFailed(TransientError):
+    """A language model failed after it had begun to answer; nothing of it was run: send the message once more."""
+
+
+class ChatBudgetSpent(UsageError):
+    """The messages of this key have cost what `STEMSVC_CHAT_BUDGET_PER_KEY` allows this month: until the next month
+    the rules answer."""
+
+
 class WorkflowNotRetryable(UsageError, status=409):
     """Only a workflow that failed or was canceled can be tried again."""
 

@@ -48,7 +48,12 @@ SECRETS = {
     "client_key": "the next command takes it",
     "flower_password": RESTART,
     "otlp_headers": RESTART,
+    "chat_anthropic_key": "the next message is sent with it",
+    "chat_openai_key": "the next message is sent with it",
+    "chat_google_key": "the next message is sent with it",
+    "chat_local_key": "the next message is sent with it",
 }
+CHAT_PROVIDERS = ("anthropic", "openai", "google", "local")
 
 
 class Settings(BaseSettings):
@@ -181,6 +186,41 @@ class Settings(BaseSettings):
     )
     messages_rate_limit: str = Field(
         "100 per minute", description="most messages of a key or address in conversations; empty: no limit"
+    )
+    chat_providers: str = Field(
+        "rules",
+        description="who answers messages in conversations, in this order, separated by commas: `anthropic:MODEL`, "
+        "`openai:MODEL`, `google:MODEL`, `local:MODEL` (a server of yours that speaks OpenAI's protocol), and `rules`, "
+        "which are in the service; nothing is sent to a provider that is not named here",
+    )
+    chat_anthropic_key: SecretStr = Field(SecretStr(""), description="the key that messages are sent to Anthropic with")
+    chat_openai_key: SecretStr = Field(SecretStr(""), description="the key that messages are sent to OpenAI with")
+    chat_google_key: SecretStr = Field(SecretStr(""), description="the key that messages are sent to Google with")
+    chat_local_key: SecretStr = Field(
+        SecretStr(""), description="the key of the server that `local` names; empty: it asks for none"
+    )
+    chat_anthropic_url: str = Field("https://api.anthropic.com", description="where Anthropic's protocol is spoken")
+    chat_openai_url: str = Field("https://api.openai.com/v1", description="where OpenAI's protocol is spoken")
+    chat_google_url: str = Field(
+        "https://generativelanguage.googleapis.com", description="where Google's protocol is spoken"
+    )
+    chat_local_url: str = Field(
+        "", description="the server that `local` names, such as `http://127.0.0.1:11434/v1`: llama.cpp, Ollama, vLLM"
+    )
+    chat_seconds: float = Field(
+        30.0, ge=1, le=120, description="longest time that language models may take for the answer to one message"
+    )
+    chat_first_seconds: float = Field(
+        10.0, gt=0, le=120, description="a provider that has said nothing after this long is left for the next one"
+    )
+    chat_retries: int = Field(
+        1, ge=0, le=5, description="how often a provider that is busy or fails is asked again before the next one is"
+    )
+    chat_budget_per_key: float = Field(
+        0.0,
+        ge=0,
+        description="US dollars that the messages of a key may cost in a calendar month (UTC); the rules answer what "
+        "is beyond it; 0: no limit",
     )
     cors_origins: str = Field("", description="sites whose pages may call the api, separated by commas; `*`: all")
 
@@ -409,6 +449,27 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} is no rate; write `600 per minute`")
         return value
 
+    @field_validator("chat_providers")
+    @classmethod
+    def _answering(cls, value: str) -> str:
+        named = [each.strip() for each in value.split(",") if each.strip()]
+        for each in named:
+            provider, _, model = each.partition(":")
+            if each != "rules" and not (
+                provider in CHAT_PROVIDERS and re.fullmatch(r"[!-+\--~]{1,200}", model.strip())
+            ):
+                raise ValueError(
+                    f"{each!r} is neither `rules` nor a provider and its model, such as `anthropic:MODEL`; there are "
+                    f"{', '.join(CHAT_PROVIDERS)}"
+                )
+        if len(set(named)) < len(named):
+            raise ValueError("it names a provider with the same model twice")
+        if "rules" in named[1:-1]:
+            raise ValueError("`rules` stands first, for what they understand, or last, for what no model has answered")
+        if not named:
+            raise ValueError("it names nobody; write `rules`")
+        return ",".join(named)
+
     @field_validator("allowed_networks", "proxy_networks", "trusted_proxies")
     @classmethod
     def _networks(cls, value: str) -> str:
@@ -416,7 +477,10 @@ class Settings(BaseSettings):
             ipaddress.ip_network(part)  # its error names the part
         return value
 
-    @field_validator("public_url", "client_url", "s3_endpoint_url", "s3_public_endpoint_url", "otlp_endpoint")
+    @field_validator(
+        *("public_url", "client_url", "s3_endpoint_url", "s3_public_endpoint_url", "otlp_endpoint"),
+        *(f"chat_{each}_url" for each in CHAT_PROVIDERS),
+    )
     @classmethod
     def _an_address(cls, value: str | None) -> str | None:
         if value:

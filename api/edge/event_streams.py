@@ -40,7 +40,7 @@ def follow_news(
     valid: Callable[[], bool],
     told: Callable[[News | None], Iterator[str]],
     over: Callable[[], bool],
-    seconds: float,
+    seconds: float | Callable[[], float],
 ) -> Iterator[str]:
     """A stream as text: what `told` says of news, at once and then of each, at least every `seconds`.
 
@@ -61,6 +61,7 @@ def follow_news(
                 spoke = time.monotonic()
                 yield ALIVE
             try:
-                news = follower.wait(min(seconds, HEARTBEAT_SECONDS))
+                pause = seconds() if callable(seconds) else seconds
+                news = follower.wait(min(pause, HEARTBEAT_SECONDS))
             except LookupError:
                 return

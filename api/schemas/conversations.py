@@ -12,6 +12,8 @@ from api.schemas.forms import MOST_SEARCHED, SourceForm
 from api.schemas.plans import PlanSchema
 from api.schemas.workflows import StepErrorSchema, WorkflowProgressSchema
 from stemsvc.assistants.chat.intents import Intent
+from stemsvc.assistants.chat.providers.provider import RULES
+from stemsvc.settings import CHAT_PROVIDERS
 from stemsvc.workflows.record import WorkflowState
 
 MOST_TEXT, MOST_NAME = 1000, 200
@@ -131,6 +133,12 @@ class ConversationSchema(ConversationSummarySchema):
     plan = fields.Integer(
         allow_none=True, metadata={"description": "the number of the message whose plan waits for a yes"}
     )
+    providers = fields.List(
+        fields.String(metadata={"enum": [RULES, *CHAT_PROVIDERS]}),
+        metadata={
+            "description": "who answers messages, in this order; where it is more than `rules`, they are sent to others"
+        },
+    )
     last_event_id = fields.String(metadata={"description": "from here its events go on after this answer"})
 
 
@@ -162,6 +170,13 @@ class MessageProblemSchema(Schema):
     detail = fields.String()
 
 
+class MessageNoticeSchema(Schema):
+    """Why not the one answers that was to."""
+
+    code = fields.String(metadata={"description": "stable, for programs, such as `chat_budget_spent`"})
+    detail = fields.String()
+
+
 class MessageSchema(Schema):
     """A message. Of a reply, `kind` says what it is; a plan is a card, which waits for a yes while it is `open`."""
 
@@ -189,6 +204,27 @@ class MessageSchema(Schema):
     )
     compared = fields.List(fields.Integer(), metadata={"description": "the two versions to compare"})
     problem = fields.Nested(MessageProblemSchema, allow_none=True)
+    writing = fields.Boolean(
+        metadata={"description": "a language model is still writing it: `text` grows until this is false"}
+    )
+    provider = fields.String(
+        allow_none=True,
+        metadata={
+            "enum": [RULES, *CHAT_PROVIDERS, None],
+            "description": "of a reply: who answered; null while it is written, and of what users say",
+        },
+    )
+    model = fields.String(allow_none=True, metadata={"description": "which language model answered"})
+    tokens = fields.List(
+        fields.Integer(), allow_none=True, metadata={"description": "how many it has read, and how many written"}
+    )
+    cost = fields.Float(
+        allow_none=True,
+        metadata={"description": "of a reply: US dollars; null where the price of the model is not known"},
+    )
+    notice = fields.Nested(
+        MessageNoticeSchema, allow_none=True, metadata={"description": "why the rules answered in a model's place"}
+    )
 
 
 class MessagePageSchema(Schema):

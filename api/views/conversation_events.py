@@ -19,6 +19,7 @@ from api.views.conversations import MISSING, body_of
 from api.views.events import progress
 from api.views.feed import validity
 from stemsvc.accounts.keys import Scope
+from stemsvc.assistants.chat.memory import remembered
 from stemsvc.control.feeds import News
 from stemsvc.control.present_conversation import message_bodies, standings
 from stemsvc.control.services import Services
@@ -26,6 +27,7 @@ from stemsvc.errors import BadLastEventId, StemsvcError
 from stemsvc.jobstore.conversations import LARGEST, Conversation
 
 LOOK_SECONDS = 1.0  # the most after which a message of another client is told
+WRITING_SECONDS = 0.2  # the same of words, while a reply is written
 LAST = {
     "in": "header",
     "name": "Last-Event-ID",
@@ -70,7 +72,8 @@ class ConversationEventsQuery(Schema):
 def follow(query: dict[str, Any], conversation_id: str) -> Response:
     """Follow a conversation by server-sent events
 
-    A `message` event is a new message, or one that has changed, such as a plan that was confirmed; each has an `id`.
+    A `message` event is a new message, or one that has changed, such as a plan that was confirmed, or a reply whose
+    words grow while it is `writing`; each has an `id`.
     The stream starts after `Last-Event-ID`, so that a client which reconnects misses none; without it, at the start. A
     `conversation` event says what its versions are and which plan waits. A `workflow` event says how what makes a
     version stands now: the last one has its end. `progress` events say how far a job has come. A comment every 15 s
@@ -106,26 +109,34 @@ class _Stream:
         self._live: dict[str, dict[str, str | None]] = {}  # the jobs of each that goes on, with their steps
         self._shown: dict[str, dict[str, Any]] = {}  # progress, by job
         self._over = False
+        self._conversation: dict[str, Any] = {}  # as it was told, without its place
+        self._writing = False  # whether a reply grows
 
     def lines(self) -> Iterator[str]:
         """The stream as text, until the conversation, the process, the key or the session ends."""
         parts = self._parts
-        return follow_news(parts.feeds, self._owner, self._valid, self._told, lambda: self._over, LOOK_SECONDS)
+        return follow_news(parts.feeds, self._owner, self._valid, self._told, lambda: self._over, self._pause)
+
+    def _pause(self) -> float:
+        return WRITING_SECONDS if self._writing else LOOK_SECONDS
 
     def _told(self, news: News | None) -> Iterator[str]:
         """The events of what is new. They come from the job store: news only say when."""
         try:
-            now = self._parts.store.conversations.get(self._id)
+            now = self._parts.conversations.current(self._id)
             if now is None:
                 self._over = True
                 yield event_text("deleted", {"conversation_id": self._id})
                 return
             if now.revision != self._revision:
                 yield from self._messages()
-                body = ConversationSchema().dump(body_of(now))
+                body = ConversationSchema().dump(body_of(now, self._parts))
                 self._standing = {each["workflow_id"]: {} for each in body["versions"]} | self._standing
                 self._revision = now.revision
-                yield event_text("conversation", body)
+                self._writing = remembered(now.state).writing is not None
+                if (told := {**body, "last_event_id": ""}) != self._conversation:  # not for each word
+                    self._conversation = told
+                    yield event_text("conversation", body)
             yield from self._workflows()
             if news is not None:
                 yield from self._progress(news)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from flask import Response, jsonify, url_for
+from flask import Response, current_app, jsonify, url_for
 from marshmallow import ValidationError
 
 from api.edge import message_rates
@@ -34,9 +34,11 @@ from api.services import services
 from api.views.creating import IDEMPOTENCY_KEY, REPLAYED
 from api.views.workflows import order_of, read_sources, spec_of
 from stemsvc.accounts.keys import Scope
+from stemsvc.assistants.chat.providers.talk import ToolSpec
 from stemsvc.control.conversation_turn import Said
 from stemsvc.control.conversations import Exchange
 from stemsvc.control.present_conversation import as_markdown, conversation_body, conversation_summary, message_bodies
+from stemsvc.control.services import Services
 from stemsvc.control.workflows import Order
 from stemsvc.errors import BadWorkflow
 from stemsvc.jobstore.conversations import Conversation
@@ -142,9 +144,11 @@ def messages(query: dict[str, Any], conversation_id: str) -> dict[str, Any]:
 def say(form: dict[str, Any], conversation_id: str) -> Created:
     """Send a message
 
-    It is understood by rules, over what was said before. Where it asks for work, the reply is a plan with what that
-    takes: `confirm`, or a message that says yes, runs it. What is not understood is asked back, and nothing is done.
-    With the same `Idempotency-Key` a message that comes again gets the reply that it got.
+    It is understood over what was said before: by rules, or by the language models that the operator has chosen, see
+    `providers`. Where it asks for work, the reply is a plan with what that takes: `confirm`, or a message that says
+    yes, runs it. What is not understood is asked back, and nothing is done. The answer comes when the reply is
+    whole; its words come by the conversation's events meanwhile. With the same `Idempotency-Key` a message that comes
+    again gets the reply that it got.
     """
     who = _speaker()
     said = Said(form["text"], idempotency_key(), form["auto_run"], _song(form["source"], who))
@@ -215,10 +219,10 @@ def export(query: dict[str, Any], conversation_id: str) -> Response | dict[str, 
     return body
 
 
-def body_of(conversation: Conversation) -> dict[str, Any]:
-    """The fields of `ConversationSchema`."""
+def body_of(conversation: Conversation, parts: Services | None = None) -> dict[str, Any]:
+    """The fields of `ConversationSchema`; a stream, which outlives its request, brings its `parts`."""
     last = f"{conversation.revision}.{conversation.messages}"
-    return {**conversation_body(conversation), "last_event_id": last}
+    return {**conversation_body(conversation, (parts or services()).conversations.providers), "last_event_id": last}
 
 
 def _speaker() -> Caller:
@@ -247,6 +251,10 @@ class _Making:
 
     def __init__(self, who: Caller) -> None:
         self._who = who
+
+    def tools(self) -> Sequence[ToolSpec]:
+        found: Sequence[ToolSpec] = current_app.extensions["chat_tools"]()
+        return found
 
     def plan(self, body: Mapping[str, Any]) -> dict[str, Any]:
         form, order = self._read(body)

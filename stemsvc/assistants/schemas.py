@@ -10,7 +10,7 @@ from typing import Any
 KIND = "x-kind"  # names the kind whose jobs a call makes, of JSON
 # An assistant has no use for them, and a song's title must not talk it into sending events elsewhere.
 KEPT_BACK = ("file", "webhook_url", "webhook_events")
-DEEPEST = 12
+DEEPEST = 6  # schemas that refer to each other
 MOST_NAME = 64
 ID = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 SOURCE = {
@@ -67,15 +67,18 @@ def _closed(form: dict[str, Any]) -> dict[str, Any]:
 
 
 def _inlined(value: Any, description: Mapping[str, Any], depth: int) -> Any:
-    """A schema with what it refers to in its place, and without examples: the description's are whole requests."""
-    if depth <= 0:
-        return {}
+    """A schema with what it refers to in its place, and without examples: the description's are whole requests.
+
+    `depth` is how many references may stand within each other: a schema may refer to itself.
+    """
     if isinstance(value, list):
         return [_inlined(each, description, depth) for each in value]
     if not isinstance(value, dict):
         return value
     if (ref := value.get("$ref")) is not None:
+        if depth <= 0:
+            return {}
         target = description.get("components", {}).get("schemas", {}).get(str(ref).rsplit("/", 1)[-1], {})
         beside = {name: each for name, each in value.items() if name != "$ref"}
         return {**_inlined(target, description, depth - 1), **beside}
-    return {name: _inlined(each, description, depth - 1) for name, each in value.items() if name != "example"}
+    return {name: _inlined(each, description, depth) for name, each in value.items() if name != "example"}

@@ -115,6 +115,8 @@ def _show(reply: Mapping[str, Any], as_json: bool) -> None:
     if reply["kind"] == "plan":
         for line in _card(reply["forecast"]):
             click.echo(printable(line))
+    if reply.get("notice"):
+        click.echo(printable(f"the rules answered: {reply['notice']['detail']}"), err=True)
 
 
 def _card(forecast: Mapping[str, Any]) -> Iterator[str]:

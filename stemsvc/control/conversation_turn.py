@@ -10,22 +10,29 @@ from stemsvc.assistants.chat.context import Context
 from stemsvc.assistants.chat.intents import Intent
 from stemsvc.assistants.chat.memory import Memory, remembered
 from stemsvc.assistants.chat.project import Project, plan
-from stemsvc.assistants.chat.replies import reply, state_word, summary
+from stemsvc.assistants.chat.providers.provider import RULES
+from stemsvc.assistants.chat.providers.talk import ToolSpec
+from stemsvc.assistants.chat.replies import reply, summary
 from stemsvc.assistants.chat.understand import Understanding, understand
+from stemsvc.control.conversation_lines import Lines, places, workflow_of
 from stemsvc.control.workflows import WorkflowAcceptance
 from stemsvc.errors import PlanNotOpen, UsageError
 from stemsvc.jobs.record import JobState
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.conversations import Conversation, Message
 from stemsvc.kinds.generate.kind import KIND as GENERATE
-from stemsvc.workflows.record import Workflow, WorkflowState
+from stemsvc.workflows.record import Workflow
 
 MOST_NAME, MOST_WORKFLOW_NAME = 80, 200
+WRITING: Mapping[str, Any] = {"writing": True}  # of a reply that is still being written
 OPEN, CONFIRMED, REJECTED, REPLACED = "open", "confirmed", "rejected", "replaced"  # states of a card
 
 
 class Making(Protocol):
     """How bodies of `POST /v1/workflows` become forecasts and workflows, by the limits of who speaks."""
+
+    def tools(self) -> Sequence[ToolSpec]:
+        """What a language model may call on who speaks' behalf, by the forms of the kinds."""
 
     def plan(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """What the workflow would take: the fields of `PlanSchema`. Raises `UsageError` for a body that can't be."""
@@ -43,6 +50,29 @@ class Said:
     auto_run: bool | None = None  # None: as the conversation has it
     source: Mapping[str, Any] | None = None
     card: int | None = None
+    button: bool = False  # no words of a person's: a button's, which only the rules answer
+
+
+@dataclass(frozen=True)
+class Told:
+    """Who answers a message, and how. `words` are a language model's own, `tokens` what it has read and written.
+
+    `cost` is in US dollars, None where that is not known. `notice` says why the one that was to answer did not;
+    `problem` says why there is no whole answer, and then nothing of the message is done.
+    """
+
+    provider: str = RULES
+    model: str | None = None
+    words: str = ""
+    tokens: tuple[int, int] | None = None
+    cost: float | None = 0.0
+    notice: Mapping[str, str] | None = None
+    problem: Mapping[str, str] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """It as a part of a message's body."""
+        own = {"provider": self.provider, "model": self.model, "cost": self.cost, "notice": self.notice}
+        return {**own, "tokens": list(self.tokens) if self.tokens else None}
 
 
 @dataclass(frozen=True)
@@ -68,38 +98,72 @@ class Speaker:
     """Answers one message over a conversation as it was read. `token` names what it starts, in each try the same."""
 
     def __init__(
-        self, store: JobStore, workflows: WorkflowAcceptance, now: Conversation, making: Making, token: str
+        self, store: JobStore, workflows: WorkflowAcceptance, now: Conversation, making: Making, token: str, said: Said
     ) -> None:
+        """Raises `UsageError` `plan_not_open` where `said.card` no longer waits for a yes."""
         self._store = store
-        self._workflows = workflows
         self._now = now
         self._making = making
         self._token = token
-        self._before = remembered(now.state)
-
-    def turn(self, said: Said) -> Turn:
-        """The turn, still to be written. Raises `UsageError` `plan_not_open`, and the store's `TransientError`s."""
-        before = self._before
+        self._said = said
+        self._lines = Lines(store, workflows, now.owner)
+        self._number = now.messages + 1  # of the message; its reply has the next one
+        self._began = False
+        before = self._before = remembered(now.state)
         if said.card is not None and before.card != said.card:
             raise PlanNotOpen("this plan is not the one that waits for a yes")
         if said.source is not None:
             before = Memory(Context(song=said.source, seed=before.context.seed), german=before.german)
-        context = replace(before.context, facts=self._facts(before))
-        heard = understand(said.text, context, before.german)
-        auto_run = self._now.auto_run if said.auto_run is None else said.auto_run
-        answer = self._answer(heard, replace(before, context=context, german=heard.german), auto_run)
-        return self._written(said, answer)
+        self._memory = replace(before, context=replace(before.context, facts=self._facts(before)))
 
-    def _answer(self, heard: Understanding, before: Memory, auto_run: bool) -> _Answer:
+    @property
+    def memory(self) -> Memory:
+        """What the message is said over."""
+        return self._memory
+
+    @property
+    def reply_number(self) -> int:
+        """The number of the reply."""
+        return self._number + 1
+
+    def understood(self) -> Understanding:
+        """What the rules understand."""
+        return understand(self._said.text, self._memory.context, self._memory.german)
+
+    def forecast(self, project: Project) -> dict[str, Any]:
+        """What the project's workflow would take. Raises `UsageError` where it can't be."""
+        return self._making.plan(self._body(project))
+
+    def begun(self, until: float) -> Turn:
+        """The message with the place of its reply, which is written `until` then; `turn` completes it."""
+        self._began = True
+        memory = replace(self._before, writing=self._number + 1, until=until)
+        spoken, stub = self._spoken(), Message(self._now.id, self._number + 1, "assistant", "text", "", WRITING)
+        return Turn(replace(self._named(), state=memory.as_json()), (spoken, stub))
+
+    def turn(self, heard: Understanding, told: Told = Told(), now: Conversation | None = None) -> Turn:
+        """The turn, still to be written. Raises the store's `TransientError`s.
+
+        `now` is the conversation as it is since `begun` was written.
+        """
+        self._now = self._now if now is None else now
+        auto_run = self._now.auto_run if self._said.auto_run is None else self._said.auto_run
+        return self._written(told, self._answer(heard, replace(self._memory, german=heard.german), auto_run, told))
+
+    def _answer(self, heard: Understanding, before: Memory, auto_run: bool, told: Told) -> _Answer:
+        if told.problem is not None:
+            lines = [told.words, reply("problem", heard.german, told.problem["detail"])]
+            return _Answer(before, "problem", "\n\n".join(filter(None, lines)), {"problem": dict(told.problem)})
         if heard.question is not None:
             return _Answer(before, "question", heard.question)
         try:
-            return self._followed(heard, before, auto_run)
+            return self._followed(heard, before, auto_run, told.words)
         except UsageError as error:
             problem = {"problem": {"code": error.code, "detail": error.detail}}
-            return _Answer(before, "problem", reply("problem", heard.german, error.detail), problem)
+            lines = [reply("problem", heard.german, error.detail)]
+            return _Answer(before, "problem", _text(told.words, lines), problem)
 
-    def _followed(self, heard: Understanding, before: Memory, auto_run: bool) -> _Answer:
+    def _followed(self, heard: Understanding, before: Memory, auto_run: bool, words: str) -> _Answer:
         context, old = heard.context, before.context
         proposed = context.pending if context.pending is not old.pending else None
         forecast = self._making.plan(self._body(proposed)) if proposed is not None else None
@@ -108,10 +172,10 @@ class Speaker:
         memory = replace(before, context=context, workflows=self._made(before, context))
         memory = replace(memory, card=before.card if context.pending is not None else None)
         confirmed = Intent.CONFIRM in heard.actions
-        lines = [self._line(action, memory, before) for action in heard.actions]
-        facts = {"actions": [str(each) for each in heard.actions], **_places(heard, memory)}
+        lines = [self._lines.line(action, memory, before) for action in heard.actions]
+        facts = {"actions": [str(each) for each in heard.actions], **places(heard, memory)}
         if proposed is None or forecast is None:
-            return _Answer(memory, "text", "\n".join(lines), facts, _workflow(facts, memory), confirmed)
+            return _Answer(memory, "text", _text(words, lines), facts, workflow_of(facts, memory), confirmed)
         told = summary(proposed, heard.german)
         if auto_run:
             lines.append(reply("runs", heard.german, context.at + 1, told))
@@ -119,10 +183,10 @@ class Speaker:
         else:
             lines.append(reply("plan", heard.german, told, forecast["total_seconds"]))
             facts |= {"state": OPEN, "version": None}
-            memory = replace(memory, card=self._now.messages + 2)
+            memory = replace(memory, card=self._number + 1)
         facts |= {"plan": self._body(proposed), "forecast": forecast, "summary": told}
         workflow_id = memory.current if auto_run else None
-        return _Answer(memory, "plan", "\n".join(lines), facts, workflow_id, confirmed)
+        return _Answer(memory, "plan", _text(words, lines), facts, workflow_id, confirmed)
 
     def _made(self, before: Memory, context: Context) -> tuple[str, ...]:
         """The workflow of each version; that of a new version is made now."""
@@ -147,60 +211,20 @@ class Speaker:
         made = [job for job in jobs if job.kind == GENERATE.name and job.state is JobState.SUCCEEDED]
         return dict(made[-1].facts or {}) if made else {}
 
-    def _line(self, action: Intent, memory: Memory, before: Memory) -> str:
-        """What is told of an intent that changes no sound."""
-        german, at, versions = memory.german, memory.context.at, memory.context.versions
-        number = at + 1
-        if action is Intent.CONFIRM:
-            return reply("runs", german, number, summary(versions[at], german))
-        if action in (Intent.UNDO, Intent.REDO, Intent.USE):
-            told = (number, summary(versions[at], german)) if versions else ()
-            return reply("back" if told else "nothing_left", german, *told)
-        if action is Intent.STOP:
-            return self._stop(before)
-        if action is Intent.STATUS:
-            return self._status(memory)
-        if action is Intent.SHOW:
-            return _list(memory)
-        if action in (Intent.PLAY, Intent.DOWNLOAD):
-            name = "play" if action is Intent.PLAY else "download"
-            return reply(name, german, number) if versions else reply("no_versions", german)
-        if action is Intent.COMPARE:
-            pair = _pair(memory)
-            return reply("compare", german, *pair) if pair else reply("nothing_to_compare", german)
-        names = {
-            Intent.RESET: "reset", Intent.REJECT: "rejected", Intent.DELETE: "delete", Intent.HELP: "help",
-            Intent.GREET: "greet", Intent.THANK: "thank",
-        }  # fmt: skip
-        return reply(names.get(action, "no_versions"), german)
+    def _named(self) -> Conversation:
+        return replace(self._now, name=self._now.name or " ".join(self._said.text.split())[:MOST_NAME])
 
-    def _stop(self, memory: Memory) -> str:
-        """Stop what is at work for this conversation."""
-        stopped = []
-        for standing in self._store.workflows.standings(set(memory.workflows)):
-            if standing.workflow.state is WorkflowState.RUNNING:
-                stopped.append(self._workflows.cancel(standing.workflow.id, self._now.owner).name)
-        return reply("stopped", memory.german, "; ".join(stopped)) if stopped else reply("nothing_runs", memory.german)
+    def _spoken(self) -> Message:
+        return Message(self._now.id, self._number, "user", "text", self._said.text, client_key=self._said.client_key)
 
-    def _status(self, memory: Memory) -> str:
-        if memory.current is None:
-            return reply("no_versions", memory.german)
-        number, found = memory.context.at + 1, self._store.workflows.standings([memory.current])
-        if not found:
-            return reply("status_gone", memory.german, number)
-        (standing,) = found
-        share = 1.0 if not standing.workflow.live else standing.done / standing.whole if standing.whole else 0.0
-        return reply(
-            "status", memory.german, number, state_word(str(standing.workflow.state), memory.german), round(share * 100)
+    def _written(self, told: Told, answer: _Answer) -> Turn:
+        body = {**answer.body, **told.as_json()}
+        reply_to = Message(
+            self._now.id, self._number + 1, "assistant", answer.kind, answer.text, body, answer.workflow_id
         )
-
-    def _written(self, said: Said, answer: _Answer) -> Turn:
-        now, number = self._now, self._now.messages + 1
-        name = now.name or " ".join(said.text.split())[:MOST_NAME]
-        after = replace(now, name=name, state=answer.memory.as_json())
-        spoken = Message(now.id, number, "user", "text", said.text, client_key=said.client_key)
-        told = Message(now.id, number + 1, "assistant", answer.kind, answer.text, answer.body, answer.workflow_id)
-        return Turn(after, (spoken, told), self._card(answer, number))
+        after = replace(self._named(), state=answer.memory.as_json())
+        cards = self._card(answer, self._number)
+        return Turn(after, (), (reply_to, *cards)) if self._began else Turn(after, (self._spoken(), reply_to), cards)
 
     def _card(self, answer: _Answer, number: int) -> list[Message]:
         """The card that waited for a yes, if it does so no more."""
@@ -217,33 +241,6 @@ class Speaker:
         return [replace(card, body={**card.body, **made}, workflow_id=answer.memory.workflows[place])]
 
 
-def _places(heard: Understanding, memory: Memory) -> dict[str, Any]:
-    """Which versions the answer speaks of."""
-    about = (Intent.UNDO, Intent.REDO, Intent.USE, Intent.PLAY, Intent.DOWNLOAD, Intent.CONFIRM, Intent.STATUS)
-    found: dict[str, Any] = {}
-    if memory.context.at >= 0 and any(action in about for action in heard.actions):
-        found["version"] = memory.context.at + 1
-    if Intent.COMPARE in heard.actions and (pair := _pair(memory)):
-        found["compared"] = list(pair)
-    return found
-
-
-def _workflow(facts: Mapping[str, Any], memory: Memory) -> str | None:
-    return memory.current if "version" in facts else None
-
-
-def _pair(memory: Memory) -> tuple[int, int] | None:
-    """The current version and the one before it; where it is the first, the one after it."""
-    number = memory.context.at + 1
-    if len(memory.context.versions) < 2:
-        return None
-    return (number - 1, number) if number > 1 else (number, number + 1)
-
-
-def _list(memory: Memory) -> str:
-    german = memory.german
-    lines = [
-        reply("current" if place == memory.context.at else "version", german, place + 1, summary(each, german))
-        for place, each in enumerate(memory.context.versions)
-    ]
-    return "\n".join(lines) or reply("no_versions", german)
+def _text(words: str, lines: Sequence[str]) -> str:
+    """A reply: what a language model says, if one answers, and what the service says of what it does."""
+    return "\n\n".join(filter(None, (words, "\n".join(lines))))

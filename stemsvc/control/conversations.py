@@ -11,12 +11,24 @@ from typing import Any
 from stemsvc.assistants.chat.context import Context
 from stemsvc.assistants.chat.memory import Memory, remembered
 from stemsvc.assistants.chat.replies import spoken
-from stemsvc.control.conversation_turn import CONFIRMED, Making, Said, Speaker
+from stemsvc.assistants.chat.understand import Understanding
+from stemsvc.control.conversation_turn import CONFIRMED, Making, Said, Speaker, Told, Turn
+from stemsvc.control.model_replies import ModelReplies, Route
 from stemsvc.control.workflows import WorkflowAcceptance
-from stemsvc.errors import ConversationNotFound, IdempotencyConflict, MessageNotFound, PlanNotOpen, StoreBusy
+from stemsvc.errors import (
+    ConversationNotFound,
+    IdempotencyConflict,
+    MessageNotFound,
+    PlanNotOpen,
+    ProviderFailed,
+    ReplyInProgress,
+    StemsvcError,
+    StoreBusy,
+)
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.conversations import Conversation, Message
 
+_FAULT: Mapping[str, str] = {"code": ProviderFailed.code, "detail": "the service failed: its log says why"}
 MOST_TRIES = 20  # of a message where others speak in the same conversation at once
 
 
@@ -33,9 +45,20 @@ class Exchange:
 class Conversations:
     """Makes conversations, answers their messages, follows what they confirm. An owner sees its own alone."""
 
-    def __init__(self, store: JobStore, workflows: WorkflowAcceptance) -> None:
+    def __init__(self, store: JobStore, workflows: WorkflowAcceptance, models: ModelReplies) -> None:
         self._store = store
         self._workflows = workflows
+        self._models = models
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """Who answers messages, in this order."""
+        return self._models.providers
+
+    def current(self, conversation_id: str) -> Conversation | None:
+        """The conversation as it is shown, whoever owns it; None where there is none."""
+        found = self._store.conversations.get(conversation_id)
+        return self._models.current(found) if found is not None else None
 
     def create(self, owner: str, name: str, auto_run: bool, source: Mapping[str, Any] | None) -> Conversation:
         """A new conversation; `source` is the song that it is about, as `POST /v1/workflows` takes one."""
@@ -47,7 +70,7 @@ class Conversations:
         found = self._store.conversations.get(conversation_id) if conversation_id.isalnum() else None
         if found is None or found.owner != owner:
             raise ConversationNotFound("no such conversation")
-        return found
+        return self._models.current(found)
 
     def change(self, conversation_id: str, owner: str, name: str | None, auto_run: bool | None) -> Conversation:
         """Rename a conversation, or have it run plans at once or not; None leaves it."""
@@ -72,7 +95,8 @@ class Conversations:
 
         A message that comes again with its `client_key` gets the answer that it got. Raises `UsageError`
         `conversation_not_found`; `idempotency_conflict` for the key of another message; `plan_not_open` where
-        `said.card` no longer waits for a yes; and `TransientError`s of stores and queues: then nothing was said.
+        `said.card` no longer waits for a yes; `TransientError` `reply_in_progress` while a language model writes, and
+        those of stores and queues: then nothing was said.
         """
         token = _token(said.client_key)
         started: set[str] = set()
@@ -81,17 +105,62 @@ class Conversations:
             if (earlier := self._earlier(now, said)) is not None:
                 self._drop(started, earlier.conversation)
                 return earlier
+            now = self._models.settled(now)
             try:
-                turn = Speaker(self._store, self._workflows, now, making, token).turn(said)
+                speaker = Speaker(self._store, self._workflows, now, making, token, said)
             except PlanNotOpen:
                 self._drop(started, now)
                 raise
+            heard = speaker.understood()
+            route = self._models.route(said, heard, owner)
+            if route.models:
+                begun = speaker.begun(self._models.until())
+                if self._store.conversations.write(begun.after, begun.new):
+                    return self._by_model(route, said, speaker, making, owner, begun)
+                continue
+            turn = speaker.turn(heard, Told(notice=route.notice))
             started |= set(remembered(turn.after.state).workflows) - set(remembered(now.state).workflows)
             if self._store.conversations.write(turn.after, turn.new, turn.changed):
                 after = self.view(conversation_id, owner)
                 self._drop(started, turn.after)
                 spoken, told = (self._message(after, each.number) for each in turn.new)
                 return Exchange(after, spoken, told)
+        raise _busy()
+
+    def _by_model(
+        self, route: Route, said: Said, speaker: Speaker, making: Making, owner: str, begun: Turn
+    ) -> Exchange:
+        """Answer a message whose place is written, by language models; its end is written whatever happens."""
+        spoken, stub = begun.new
+        heard, told = speaker.understood(), Told(route.models[0].name, problem=_FAULT)
+        try:
+            now = self.view(begun.after.id, owner)
+            heard, told = self._models.answer(route, said, speaker, making.tools(), now)
+        except StemsvcError as error:
+            told = replace(told, problem={"code": error.code, "detail": error.detail})
+        finally:
+            after = self._ended(begun.after.id, owner, speaker, heard, told)
+        return Exchange(after, self._message(after, spoken.number), self._message(after, stub.number))
+
+    def _ended(
+        self, conversation_id: str, owner: str, speaker: Speaker, heard: Understanding, told: Told
+    ) -> Conversation:
+        """Do what the answer asks for, and write its end. Others may have renamed the conversation meanwhile."""
+        started: set[str] = set()
+        try:
+            for _ in range(MOST_TRIES):
+                now = self.view(conversation_id, owner)
+                if remembered(now.state).writing != speaker.reply_number:
+                    return now  # it took so long that the reply counted as lost
+                known = set(remembered(now.state).workflows)
+                turn = speaker.turn(heard, told, now)
+                started |= set(remembered(turn.after.state).workflows) - known
+                if self._store.conversations.write(turn.after, turn.new, turn.changed):
+                    return self.view(conversation_id, owner)
+        except ConversationNotFound:
+            for workflow_id in started:  # what was erased asks for nothing
+                self._workflows.cancel(workflow_id, owner)
+            raise
         raise _busy()
 
     def confirm(self, conversation_id: str, owner: str, number: int | None, making: Making) -> Exchange:
@@ -105,7 +174,7 @@ class Conversations:
         if number is None:
             raise PlanNotOpen("no plan waits for a yes")
         self._message(now, number)
-        return self.say(conversation_id, owner, Said(spoken("yes", memory.german), card=number), making)
+        return self.say(conversation_id, owner, Said(spoken("yes", memory.german), card=number, button=True), making)
 
     def undo(self, conversation_id: str, owner: str, key: str | None, making: Making) -> Exchange:
         """A step back: drop the plan that waits, else go to the version before."""
@@ -117,7 +186,7 @@ class Conversations:
 
     def _spoken(self, name: str, conversation_id: str, owner: str, key: str | None, making: Making) -> Exchange:
         german = remembered(self.view(conversation_id, owner).state).german
-        return self.say(conversation_id, owner, Said(spoken(name, german), key), making)
+        return self.say(conversation_id, owner, Said(spoken(name, german), key, button=True), making)
 
     def _earlier(self, now: Conversation, said: Said) -> Exchange | None:
         """What was answered to the same message, or to the same confirmation."""
@@ -132,7 +201,10 @@ class Conversations:
             return None
         if found.text != said.text:
             raise IdempotencyConflict("this Idempotency-Key came before with another message")
-        return Exchange(now, found, self._message(now, found.number + 1), replayed=True)
+        told = self._message(now, found.number + 1)
+        if told.body.get("writing"):
+            raise ReplyInProgress("the reply to this message is still being written", retry_after=1.0)
+        return Exchange(now, found, told, replayed=True)
 
     def _message(self, now: Conversation, number: int) -> Message:
         found = self._store.conversations.message(now.id, number)

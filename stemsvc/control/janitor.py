@@ -58,6 +58,7 @@ class Janitor:
         self.store.tidy()
         if self.usage_ttl:
             self.store.usage.forget(self.usage_ttl)
+            self.store.chat_spending.forget(self.usage_ttl)
         if self.audit_ttl:
             self.store.audit.forget(self.audit_ttl)
         if self.conversations_ttl and (count := self.store.conversations.forget(self.conversations_ttl)):

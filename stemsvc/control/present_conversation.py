@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stemsvc.assistants.chat.memory import remembered
+from stemsvc.assistants.chat.providers.provider import RULES
 from stemsvc.assistants.chat.replies import summary
 from stemsvc.control.present import moment
 from stemsvc.control.present_workflow import workflow_event
@@ -27,8 +28,8 @@ def conversation_summary(conversation: Conversation) -> dict[str, Any]:
     }
 
 
-def conversation_body(conversation: Conversation) -> dict[str, Any]:
-    """The fields of `ConversationSchema`."""
+def conversation_body(conversation: Conversation, providers: Sequence[str]) -> dict[str, Any]:
+    """The fields of `ConversationSchema`; `providers` answer its messages."""
     memory = remembered(conversation.state)
     versions = [
         {"version": place + 1, "summary": summary(project, memory.german), "workflow_id": memory.workflows[place]}
@@ -40,6 +41,7 @@ def conversation_body(conversation: Conversation) -> dict[str, Any]:
         "versions": versions,
         "version": memory.context.at + 1 if memory.context.at >= 0 else None,
         "plan": memory.card,
+        "providers": list(providers),
     }
 
 
@@ -68,6 +70,12 @@ def message_body(message: Message, workflows: Mapping[str, Mapping[str, Any]]) -
         "actions": body.get("actions", []),
         "compared": body.get("compared", []),
         "problem": body.get("problem"),
+        "writing": bool(body.get("writing")),
+        "provider": body.get("provider", RULES) if message.role == "assistant" and not body.get("writing") else None,
+        "model": body.get("model"),
+        "tokens": body.get("tokens"),
+        "cost": body.get("cost"),
+        "notice": body.get("notice"),
     }
 
 

@@ -14,6 +14,7 @@ from stemsvc.control.follow import Watch
 from stemsvc.control.guard import Guard
 from stemsvc.control.janitor import Janitor
 from stemsvc.control.job_outputs import JobOutputs
+from stemsvc.control.model_replies import ModelReplies
 from stemsvc.control.plan import Planner
 from stemsvc.control.publish import Sender
 from stemsvc.control.route import Router
@@ -116,6 +117,7 @@ def open_services(settings: Settings) -> Services:
         settings.conversations_ttl_seconds,
     )
     watch = Watch(store, changes)
+    model_replies = ModelReplies(store, settings)
     return Services(
         settings,
         catalog,
@@ -129,7 +131,7 @@ def open_services(settings: Settings) -> Services:
         uploads,
         outputs,
         workflows,
-        Conversations(store, workflows),
+        Conversations(store, workflows, model_replies),
         Planner(store, storage, workflows, settings.price_per_device_hour),
         load_recipes(settings.recipes),
         dispatcher,

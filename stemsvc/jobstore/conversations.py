@@ -145,9 +145,19 @@ class Conversations:
                 connection.execute(messages.insert().values(row))
             for each in changed:
                 this = sa.and_(messages.c.conversation_id == after.id, messages.c.number == each.number)
-                now = {"body": dict(each.body), "workflow_id": each.workflow_id, "revision": revision}
+                own = {name: getattr(each, name) for name in ("kind", "text", "workflow_id")}
+                now = {**own, "body": dict(each.body), "revision": revision}
                 connection.execute(messages.update().where(this).values(now))
         return True
+
+    def grow(self, conversation_id: str, number: int, text: str) -> None:
+        """Replace the text of a reply that is being written; only its writer does."""
+        this = conversations.c.id == conversation_id
+        newer = sa.select(conversations.c.revision).where(this).scalar_subquery()
+        which = sa.and_(messages.c.conversation_id == conversation_id, messages.c.number == number)
+        with translated(), self._engine.begin() as connection:
+            connection.execute(conversations.update().where(this).values(revision=conversations.c.revision + 1))
+            connection.execute(messages.update().where(which).values(text=text, revision=newer))
 
     def delete(self, conversation_id: str) -> bool:
         """Erase a conversation with its messages; False where there is none."""

@@ -13,6 +13,7 @@ from stemsvc.jobs.pools import INPUTS
 from stemsvc.jobs.record import LIVE, WAITING_FOR_POOL, WITHOUT_FILES, Job, JobState, JobView
 from stemsvc.jobstore import audit, fair_queue
 from stemsvc.jobstore.audit import Act, Audit, By
+from stemsvc.jobstore.chat_spending import ChatSpending
 from stemsvc.jobstore.conversations import Conversations
 from stemsvc.jobstore.drains import Drains
 from stemsvc.jobstore.engine import connect, missing_revisions, reading, translated
@@ -45,9 +46,10 @@ class JobStore:
     """Jobs and their timelines in SQL. Safe to share between threads; make one per process, after any fork.
 
     `intake` makes the rows of new jobs. `outbox` knows which of them have a message. `leases` is what workers write.
-    `keys`, `sessions`, `uploads`, `usage`, `webhooks`, `workflows` and `conversations` belong to clients; `feed` has
-    what happens to their jobs. `workers` knows the live workers, `drains` the pools that take no new work, `audit`
-    what admins did, `processes` what live processes run with. `subscribers` are notified of each move after its commit.
+    `keys`, `sessions`, `uploads`, `usage`, `webhooks`, `workflows`, `conversations` and `chat_spending` belong to
+    clients; `feed` has what happens to their jobs. `workers` knows the live workers, `drains` the pools that take no
+    new work, `audit` what admins did, `processes` what live processes run with. `subscribers` are notified of each move
+    after its commit.
     `progressed` is called with the id of a job that reported progress or changed its pool. `ahead` goes to `Outbox`.
     `max_stored_bytes` is what each owner may store whose key does not say it; 0: any number. `cipher` encrypts secrets;
     without it they are stored in clear. `url_now` goes to `connect`.
@@ -81,6 +83,7 @@ class JobStore:
         self.workflows = Workflows(self._engine, self._moves)
         self.forecasts = Forecasts(self._engine)
         self.conversations = Conversations(self._engine)
+        self.chat_spending = ChatSpending(self._engine)
         self.webhooks = Webhooks(self._engine, cipher or Cipher())
 
     def close(self) -> None:

@@ -365,6 +365,17 @@ messages = sa.Table(
     sa.Index("messages_by_revision", "conversation_id", "revision", "number"),
 )
 
+# What the messages of an owner have cost in a month, such as `2026-11` (UTC). It stays when conversations are erased.
+chat_spending = sa.Table(
+    "chat_spending",
+    metadata,
+    sa.Column("owner", sa.String(64), primary_key=True),
+    sa.Column("month", sa.String(7), primary_key=True),
+    sa.Column("dollars", sa.Double, nullable=False),
+    sa.Column("tokens_read", sa.BigInteger, nullable=False),
+    sa.Column("tokens_written", sa.BigInteger, nullable=False),
+)
+
 
 class db_now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
     """Seconds since the epoch by the database's own clock, so that hosts with wrong clocks agree on leases."""

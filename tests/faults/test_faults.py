@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults import clocks, crowding, failing_over, filling, handing_over, killing, severing, starving
+from tests.faults import clocks, conversing, crowding, failing_over, filling, handing_over, killing, severing, starving
 from tests.faults.conftest import Row
 from tests.faults.stage import DISKS, Stage
 
@@ -56,6 +56,7 @@ FAULTS: dict[str, Fault] = {
         (24, failing_over.fail_over_to_a_standby_of_the_database),
         (25, killing.freeze_a_process_that_holds_the_device),
         (26, handing_over.kill_each_process_while_steps_hand_over),
+        (27, conversing.kill_the_api_while_messages_are_said),
     )
 }
 

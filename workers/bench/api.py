@@ -20,6 +20,7 @@ from stemsvc.embedded.processes import StackProcess, wait_until
 from stemsvc.embedded.redis_server import RedisServer, free_port
 from stemsvc.settings import Settings
 from workers.bench.load import Answer, burst, percentile, request, submission
+from workers.bench.messages import message_figures
 from workers.bench.table import Figure, Say
 
 CLIENTS = 100
@@ -62,6 +63,7 @@ def running_api(folder: Path, processes: int) -> Iterator[Api]:
         max_waiting_per_pool=100_000,
         max_waiting_per_key=100_000,
         max_uploads_per_key=100_000,
+        messages_rate_limit="",
     )
     command = [sys.executable, "-m", "stemsvc", "api"]
     child = StackProcess("api", command, settings.environment(), folder / "api.log")
@@ -84,6 +86,7 @@ def api_figures(rounds: int, say: Say) -> list[Figure]:
         with running_api(Path(folder) / "submits", 2) as api:
             figures += _submits(api, rounds, say)
             figures.append(_same(api, say))
+            figures += message_figures(api.url, rounds, say)
         with running_api(Path(folder) / "streams", 1) as api:
             figures += _streams(api, say)
     return figures

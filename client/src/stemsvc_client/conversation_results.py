@@ -33,11 +33,16 @@ class Conversation(Part):
     versions: tuple[Version, ...] = ()
     version: int | None = None
     plan: int | None = None
+    providers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Message(Part):
-    """A message. `kind` is `text`, `question`, `plan` or `problem`; `state` is that of a plan."""
+    """A message. `kind` is `text`, `question`, `plan` or `problem`; `state` is that of a plan.
+
+    Of a reply, `provider` and `model` say who answered, `cost` how many US dollars that took (None: not known),
+    `notice` why not the one that was to. It is `writing` while its text grows.
+    """
 
     number: int = 0
     role: str = ""
@@ -50,6 +55,12 @@ class Message(Part):
     plan: Mapping[str, Any] | None = None
     forecast: Plan | None = None
     problem: Problem | None = None
+    writing: bool = False
+    provider: str | None = None
+    model: str | None = None
+    tokens: list[int] | None = None
+    cost: float | None = None
+    notice: Problem | None = None
 
 
 @dataclass(frozen=True)

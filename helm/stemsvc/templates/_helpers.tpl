@@ -105,7 +105,7 @@ fsGroup may read them, nobody else.
           name: {{ .Values.secrets.existingSecret | toYaml }}
           optional: true
           items:
-            {{- range list "secret-key" "bootstrap-key" "storage-secret" "fetch-proxy" "otlp-headers" }}
+            {{- range list "secret-key" "bootstrap-key" "storage-secret" "fetch-proxy" "otlp-headers" "chat-anthropic-key" "chat-openai-key" "chat-google-key" "chat-local-key" }}
             - {key: {{ include "stemsvc.key" (dict "root" $ "key" .) }}, path: {{ . }}}
             {{- end }}
 {{- end }}

@@ -15,12 +15,16 @@ class Memory:
     """A conversation's state. `workflows` has the id of the one that makes each of the context's versions.
 
     `card` is the number of the message that shows the plan that waits for a yes. `german` is the language so far.
+    `writing` is the number of a reply that a language model is still writing, `until` when it must be done: until then
+    nobody else is answered.
     """
 
     context: Context = field(default_factory=Context)
     workflows: tuple[str, ...] = ()
     card: int | None = None
     german: bool = False
+    writing: int | None = None
+    until: float = 0.0
 
     @property
     def current(self) -> str | None:
@@ -39,6 +43,8 @@ class Memory:
             "workflows": list(self.workflows),
             "card": self.card,
             "german": self.german,
+            "writing": self.writing,
+            "until": self.until,
         }
 
 
@@ -53,7 +59,8 @@ def remembered(state: Mapping[str, Any]) -> Memory:
         pending=_project(state["pending"]) if state["pending"] is not None else None,
         seed=state["seed"],
     )
-    return Memory(context, tuple(state["workflows"]), state["card"], state["german"])
+    writing = (state.get("writing"), float(state.get("until") or 0.0))  # earlier releases have neither
+    return Memory(context, tuple(state["workflows"]), state["card"], state["german"], *writing)
 
 
 def _project(told: Mapping[str, Any]) -> Project:

@@ -108,7 +108,7 @@ def _follow(parts: list[Understood], context: Context) -> Understanding:
             project, now = _edited(part, project, now)
             changed = True
         else:
-            project, now = _acted(part, project, now)
+            project, now = act(part, project, now)
             actions.append(part.intent)
             changed = changed or (part.intent is Intent.RENAME and not project.empty)
     if not changed:
@@ -147,7 +147,7 @@ def _picked(number: int, now: Context) -> tuple[Project, Context]:
     return now.versions[place], now.moved(place)
 
 
-def _acted(part: Understood, project: Project, now: Context) -> tuple[Project, Context]:
+def act(part: Understood, project: Project, now: Context) -> tuple[Project, Context]:
     """The state after an intent that makes nothing new."""
     if part.intent is Intent.USE:
         return _picked(part.found.version or 0, now)

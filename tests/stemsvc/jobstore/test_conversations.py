@@ -118,3 +118,14 @@ def test_a_thousand_messages_page_in_no_time(store: JobStore) -> None:
         assert len(store.conversations.messages("a", 50, cursor).messages) == 50
         times.append(time.perf_counter() - began)
     assert sorted(times)[len(times) // 2] < 0.05
+
+
+def test_a_reply_grows_and_each_growth_is_a_change(store: JobStore) -> None:
+    now = say(store, new(store), "a question", "")
+    store.conversations.grow("a", 2, "It")
+    store.conversations.grow("a", 2, "It is")
+    found = store.conversations.get("a")
+    assert found is not None
+    assert (found.revision, found.messages) == (3, 2)
+    assert [(each.number, each.text) for each in store.conversations.changes("a", 1, 2)] == [(2, "It is")]
+    assert not store.conversations.write(now)  # what was read before is old

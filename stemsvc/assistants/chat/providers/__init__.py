@@ -1,0 +1,1 @@
+"""Language models as an option of conversations. Only `adapter` knows the library that speaks to them."""
