@@ -85,7 +85,7 @@ def ran(
     """Do the work of a kind on files, each with its role. `params` are checked. Raises what the work does."""
     inputs = [LocalInput(path, clean_filename(path.name), role, _digest(path)) for role, path in files]
     with tempfile.TemporaryDirectory(prefix="stemsvc-") as folder:
-        catalog = load_catalog(settings.catalog, settings.default_model)
+        catalog = load_catalog(settings.catalog, settings.default_model, accepted=settings.licences)
         limits = Limits(settings.max_duration_seconds)
         attempt = LocalAttempt(Path(folder), encoding, catalog, limits, settings, show)
         yield Ran(do_work(kind, params, inputs, attempt), tuple(attempt.warnings))
