@@ -616,7 +616,7 @@ class SeparationNotFinite(FatalError):
 
 
 class GeneratorFailed(FatalError):
-    """The network that makes music failed: its weights are damaged or are another network's, or its libraries do not fit."""
+    """The network that makes music failed: its weights are another network's or damaged, or a library does not fit."""
 
 
 class EncodeFailed(FatalError):

@@ -114,8 +114,8 @@ def load_catalog(
     """The bundled catalog, with the models and presets of the file `extra` added; they replace those of the same name.
 
     `default` is the model of jobs that name none. With `locked`, the lock file beside `extra` fills in what the files
-    lack. `accepted` are the licences that the operator accepts. Raises `FatalError` `bad_catalog`, which names the file,
-    the line, the model and the key.
+    lack. `accepted` are the licences that the operator accepts. Raises `FatalError` `bad_catalog`, which names the
+    file, the line, the model and the key.
     """
     entries: dict[str, ModelEntry] = {}
     presets: dict[str, Preset] = {}

@@ -21,7 +21,7 @@ class GeneratorEntry(BaseModel):
     """One generator: what it is, where it is published, its licence, and its files, each pinned by hash.
 
     `files` is empty while nobody has pinned them: `stemsvc models add` does, by the repository `hub`. `cost` is in
-    seconds of computing for each second of music, on two cores of an AMD EPYC; `memory_mb` is what an accelerator needs.
+    seconds of computing for each second of music, on two cores of an AMD EPYC; `memory_mb` is an accelerator's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -115,6 +115,6 @@ class Generators:
 def not_accepted(entry: GeneratorEntry) -> str:
     """What to do about the licence of an entry."""
     return (
-        f"the weights of {entry.name} are under {entry.licence}, which forbids commercial use: whoever runs this service "
-        f"accepts that with STEMSVC_ACCEPT_LICENCES={entry.licence}"
+        f"the weights of {entry.name} are under {entry.licence}, which forbids commercial use: whoever runs this "
+        f"service accepts that with STEMSVC_ACCEPT_LICENCES={entry.licence}"
     )

@@ -21,10 +21,8 @@ def lacking_here(catalog: Catalog, settings: Settings) -> dict[str, str]:
     """The models whose weights are not on this machine and can't be fetched, as far as it is known, and why."""
     known = Availability(open_puller(settings))
     refused = {entry.name: why for entry in catalog.entries if (why := known.refused(entry))}
-    return {
-        **refused,
-        **{entry.name: why for entry in catalog.generators.entries if (why := _lacking(entry, catalog, known))},
-    }
+    generators = {entry.name: _lacking(entry, catalog, known) for entry in catalog.generators.entries}
+    return {**refused, **{name: why for name, why in generators.items() if why}}
 
 
 def _lacking(entry: GeneratorEntry, catalog: Catalog, known: Availability) -> str | None:

@@ -28,7 +28,7 @@ from stemsvc.models import transfer
 from stemsvc.models.convert import convert
 from stemsvc.models.hub import GONE, HubMetadata
 from stemsvc.models.lock import Locked
-from stemsvc.models.source import Weighed, WeightFile
+from stemsvc.models.source import F, Weighed, WeightFile
 from stemsvc.models.store import State, WeightStore, sha256_of
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Puller:
             finally:
                 part.unlink(missing_ok=True)
 
-    def adopt(self, file: WeightFile, on_pull: OnPull = silent) -> tuple[WeightFile, Path]:
+    def adopt(self, file: F, on_pull: OnPull = silent) -> tuple[F, Path]:
         """The file with the hash and size that it has now, and its safetensors file, which is here from then on.
 
         Raises what `ensure` raises.
@@ -272,8 +272,8 @@ def _advised(entry: Weighed, error: FatalError | TransientError) -> str:
 def nothing_pinned(entry: Weighed) -> str:
     """What to do about an entry that names no files yet."""
     return (
-        f"nothing says what the files of {entry.name} must be: `stemsvc models add` asks its repository and writes their "
-        "hashes into STEMSVC_CATALOG, for review"
+        f"nothing says what the files of {entry.name} must be: `stemsvc models add` asks its repository, and writes "
+        "their hashes into STEMSVC_CATALOG for review"
     )
 
 

@@ -77,7 +77,7 @@ def described(config: Mapping[str, Any]) -> Described:
         family, decoder, codec = config["model_type"], config["decoder"], config["audio_encoder"]
         if family not in FAMILIES:
             raise WeightsMismatch(f"its model_type is {str(family)[:60]!r}; a generator is {' or '.join(FAMILIES)}")
-        # of each layer: attention to itself, to the text where that is no prefix, and two layers of four times the width
+        # of a layer: attention to itself, to the text where that is no prefix, and two layers of four times the width
         squares = 12 if family == "musicgen_melody" else 16
         size = squares * int(decoder["hidden_size"]) ** 2 * int(decoder["num_hidden_layers"])
         fields = {
