@@ -70,6 +70,12 @@ class GeneratorEntry(BaseModel):
         return None if not sizes or None in sizes else sum(size or 0 for size in sizes)
 
     @property
+    def digests(self) -> list[str] | None:
+        """The sha256 of each of its files; None where that of one is not known."""
+        found = [file.sha256 for file in self.files if file.sha256]
+        return found if found and len(found) == len(self.files) else None
+
+    @property
     def licence_words(self) -> str:
         """The licence, with what is unsettled about it in brackets."""
         return f"{self.licence} ({self.licence_doubt})" if self.licence_doubt else self.licence
