@@ -43,7 +43,7 @@ def catalog_file(folder: Path, name: str = "tiny", channels: int = 1, melody: bo
             "hub": f"someone/{name}",
             "file": file,
             "revision": COMMIT,
-            "sha256": hashlib.sha256(data).hexdigest(),
+            "sha256": _sha256(data),
             "size": len(data),
         }
         for file, data in tiny(channels, melody).items()
@@ -62,6 +62,20 @@ def catalog_file(folder: Path, name: str = "tiny", channels: int = 1, melody: bo
     path = folder / "generators.yaml"
     path.write_text(yaml.safe_dump({"generators": {name: entry}}))
     return path
+
+
+def files_in(folder: Path, **fields: Any) -> Path:
+    """A catalog with that generator, whose files lie beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in tiny().items():
+        (folder / name).write_bytes(data)
+    return catalog_file(
+        folder, files=[{"path": name, "sha256": _sha256(data)} for name, data in tiny().items()], **fields
+    )
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _parts(channels: int) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
