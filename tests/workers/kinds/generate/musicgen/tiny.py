@@ -23,8 +23,7 @@ def tiny(channels: int = 1, melody: bool = False) -> dict[str, bytes]:
     """The files of a repository that publishes one."""
     torch.manual_seed(7)
     network = _melodic(channels) if melody else _plain(channels)
-    for parameter in network.parameters():  # as initialised it would say the same token for ever
-        parameter.data = torch.randn_like(parameter) * 0.4
+    _stir(network)
     with tempfile.TemporaryDirectory() as folder:
         network.save_pretrained(folder)
         _tokenizer().save(str(Path(folder) / "tokenizer.json"))
@@ -76,6 +75,16 @@ def files_in(folder: Path, **fields: Any) -> Path:
 
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _stir(network: Any) -> None:
+    """Give it weights with which one token follows from those before, and each code has a sound of its own."""
+    for parameter in network.decoder.parameters():
+        if parameter.dim() > 1:
+            parameter.data = torch.randn_like(parameter) / parameter.shape[-1] ** 0.5
+    for name, buffer in network.audio_encoder.named_buffers():
+        if name.endswith(".embed"):  # as initialised all codes are silent
+            buffer.copy_(torch.randn_like(buffer))
 
 
 def _parts(channels: int) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
