@@ -83,7 +83,8 @@ def _add_generator(settings: Settings, catalog: Path, hub: str, name: str | None
     from stemsvc.models.repository import entry_of_repository
     from stemsvc.models.weights_show import progress
 
-    known = load_catalog(settings.catalog, locked=False).generators
+    own = settings.catalog if settings.catalog and settings.catalog.exists() else None
+    known = load_catalog(own, locked=False).generators
     with progress() as on_pull:
         found, fields = entry_of_repository(open_puller(settings), hub, known, on_pull)
     fields |= {each: words for each, words in said.items() if words}

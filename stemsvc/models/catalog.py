@@ -138,7 +138,7 @@ def _opened(path: Path) -> Marked:
     text = read_marked(path)
     whole = isinstance(text.value, dict) and text.value and set(text.value) <= SECTIONS
     if not whole or not all(isinstance(section, dict) for section in text.value.values()):
-        raise _bad(text, (), "a catalog is a mapping with `models`, `presets` or `generators`, each a mapping of names")
+        raise _bad(text, (), "a catalog is a mapping with the key `models`, `presets` or `generators`, each with names")
     return text
 
 
