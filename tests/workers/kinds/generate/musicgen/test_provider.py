@@ -122,7 +122,7 @@ def test_a_melody_changes_what_a_model_that_follows_one_makes(
     ("fields", "why"),
     [
         ({"files": []}, "models add"),
-        ({"channels": 2}, "has 1 channels"),
+        ({"sample_rate": 24000}, "at 32000 Hz"),
         ({"family": "musicgen_melody"}, ""),
     ],
 )

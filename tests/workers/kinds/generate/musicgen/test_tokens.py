@@ -52,8 +52,7 @@ def theirs(of: Loaded, prompt: Tensor, frames: int, **more: Any) -> Tensor:
         attention_mask=torch.ones_like(ids),
         do_sample=False,
         guidance_scale=GUIDANCE,
-        # transformers counts the token that begins a prompt
-        max_new_tokens=of.pattern.steps(frames) + max(of.pattern.delays) * (of.pattern.channels - 1),
+        max_new_tokens=of.pattern.steps(frames),
         stopping_criteria=StoppingCriteriaList([watch]),
         **given,
         **more,
