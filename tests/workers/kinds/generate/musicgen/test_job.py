@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,12 +22,26 @@ from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
 from tests.hub import Hub
-from tests.processes import wait_for
+from tests.processes import plain_environment, wait_for
 from tests.schema import fresh_schema
 from tests.workers.kinds.generate.musicgen.tiny import LICENCE
 from workers.attempt.runner import Runner
 from workers.kinds.separate.models import Models
 
+RUN = """
+import sys
+from stemsvc.jobstore import JobStore
+from stemsvc.models.catalog import load_catalog
+from stemsvc.settings import Settings
+from stemsvc.storage import open_storage
+from workers.attempt.runner import Runner
+from workers.kinds.separate.models import Models
+
+settings = Settings()
+catalog = load_catalog(settings.catalog, accepted=settings.licences)
+store = JobStore(settings.resolved_database_url)
+Runner.of(settings, catalog, store, open_storage(settings), Models.of(settings)).run(sys.argv[1], "doomed")
+"""
 ASKED = {"prompt": "a dark tune", "duration": 5, "model": "tiny"}
 
 
@@ -86,21 +103,48 @@ def test_a_worker_whose_operator_did_not_accept_the_licence_fails_the_job(opened
     assert (job.state, job.error_code) == (JobState.FAILED, "licence_not_accepted")
 
 
+@pytest.mark.long
+def test_a_job_whose_worker_is_killed_amid_its_tokens_is_made_by_another_one_with_the_same_bytes(
+    served: Hub, opened: Callable[..., Runner], settings: Settings, catalog: Path
+) -> None:
+    runner = opened(result_cache=False)
+    whole = done(runner, queued(runner, duration=30))
+    job = queued(runner, duration=30)
+    environment = plain_environment(
+        STEMSVC_DATA_DIR=str(settings.data_dir),
+        STEMSVC_CACHE_DIR=os.environ["STEMSVC_CACHE_DIR"],
+        STEMSVC_CATALOG=str(catalog),
+        STEMSVC_ACCEPT_LICENCES=LICENCE,
+        STEMSVC_OFFLINE="true",
+        STEMSVC_RESULT_CACHE="false",
+    )
+    doomed = subprocess.Popen([sys.executable, "-c", RUN, job.id], env=environment)
+    try:
+        wait_for("tokens", lambda: generating(runner, job), 300)
+    finally:
+        doomed.kill()
+        doomed.wait()
+    wait_for("the lease's end", lambda: [each for each in runner.store.leases.reap() if each.id == job.id], 60)
+    again = done(runner, job)
+    assert (again.state, again.attempt, again.facts["model"]) == (JobState.SUCCEEDED, 2, "tiny")
+    assert again.outputs["mix"]["sha256"] == whole.outputs["mix"]["sha256"]
+
+
+def generating(runner: Runner, job: Job) -> bool:
+    found = runner.store.get(job.id)
+    return found is not None and found.stage == "generating" and 0 < found.fraction < 0.9
+
+
 def test_a_canceled_job_stops_while_tokens_are_made(served: Hub, opened: Callable[..., Runner]) -> None:
     runner = opened()
     job = queued(runner, duration=60)
     thread = threading.Thread(target=runner.run, args=(job.id, "worker"))
     thread.start()
-
-    def generating() -> bool:
-        found = runner.store.get(job.id)
-        return found is not None and found.stage == "generating" and 0 < found.fraction < 0.9
-
     try:
-        wait_for("tokens", generating, 120)
+        wait_for("tokens", lambda: generating(runner, job), 300)
         runner.store.cancel(job.id, "asked")
     finally:
-        thread.join(60)
+        thread.join(120)
     found = runner.store.get(job.id)
     assert found is not None
     assert (thread.is_alive(), found.state, found.outputs) == (False, JobState.CANCELED, {})

@@ -63,16 +63,6 @@ def catalog_file(folder: Path, name: str = "tiny", channels: int = 1, melody: bo
     return path
 
 
-def files_in(folder: Path, **fields: Any) -> Path:
-    """A catalog with that generator, whose files lie beside it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, data in tiny().items():
-        (folder / name).write_bytes(data)
-    return catalog_file(
-        folder, files=[{"path": name, "sha256": _sha256(data)} for name, data in tiny().items()], **fields
-    )
-
-
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
