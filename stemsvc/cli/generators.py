@@ -75,7 +75,6 @@ def generator_facts(catalog: Catalog, entry: GeneratorEntry, state: str) -> dict
         "licence_doubt": entry.licence_doubt,
         "accepted": catalog.generators.accepts(entry),
         "deprecated": entry.deprecated,
-        "fallback": entry.fallback,
         "channels": entry.channels,
         "follows_melody": entry.follows_melody,
     }

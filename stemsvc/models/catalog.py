@@ -125,7 +125,7 @@ def load_catalog(
             text = _opened(path)
             entries.update(_models(text, entries, locked))
             presets.update(_presets(text, entries))
-            generators.update(_generators(text, generators, locked))
+            generators.update(_generators(text, locked))
     return Catalog(entries, default, presets, generators=Generators(generators, accepted))
 
 
@@ -169,7 +169,7 @@ def _presets(text: Marked, models: Mapping[str, ModelEntry]) -> dict[str, Preset
     return presets
 
 
-def _generators(text: Marked, known: Mapping[str, GeneratorEntry], locked: bool) -> dict[str, GeneratorEntry]:
+def _generators(text: Marked, locked: bool) -> dict[str, GeneratorEntry]:
     seen = read_lock(lock_path(text.path)) if locked else {}
     entries: dict[str, GeneratorEntry] = {}
     for name, fields in text.value.get("generators", {}).items():
@@ -179,9 +179,6 @@ def _generators(text: Marked, known: Mapping[str, GeneratorEntry], locked: bool)
         entry = _validated(text, where, GeneratorEntry, fields)
         files = tuple(filled_in(file, seen) for file in from_folder(entry.files, text.path.parent))
         entries[str(name)] = entry.model_copy(update={"files": files})
-    for name, entry in entries.items():
-        if entry.fallback is not None and entry.fallback not in {*known, *entries} - {name}:
-            raise _bad(text, ("generators", name, "fallback"), f"{entry.fallback!r} is no other generator")
     return entries
 
 

@@ -39,7 +39,6 @@ class GeneratorEntry(BaseModel):
     licence: str
     licence_doubt: str | None = Field(None, description="what is unsettled about the licence")
     deprecated: str | None = Field(None, description="why it should no longer be used")
-    fallback: str | None = Field(None, description="the generator to take where this one fails; none: `sketch`")
     files: tuple[DataFile, ...] = ()
 
     @model_validator(mode="after")
@@ -52,6 +51,11 @@ class GeneratorEntry(BaseModel):
         if len({*names}) < len(names):
             raise ValueError("two files have one name")
         return self
+
+    @property
+    def fallback(self) -> str | None:
+        """No other entry: `sketch`, which needs no weights, takes its place."""
+        return None
 
     @property
     def follows_melody(self) -> bool:

@@ -108,8 +108,7 @@ class Generate(Kind[GenerateParams]):
 
     def fallback(self, params: GenerateParams, catalog: Catalog) -> GenerateParams | None:
         """See `Kind`: the next provider, which its work takes where one fails."""
-        entry = catalog.generators.find(params.model)
-        return None if entry is None else replace(params, model=entry.fallback or SKETCH)
+        return None if params.model in ("", SKETCH) else replace(params, model=SKETCH)
 
     def outputs(self, params: GenerateParams) -> Sequence[str]:
         """See `Kind`: those of each candidate. The score comes beside them."""

@@ -138,7 +138,6 @@ def test_a_licence_says_whether_it_forbids_commerce(licence: str, forbids: bool)
         ({"family": "bert"}, "family"),
         ({"files": [{"path": "model.safetensors"}]}, "files"),
         ({"files": [{"path": "model.bin"}]}, "files"),
-        ({"fallback": "b"}, "no other generator"),
         ({"odd": 1}, "odd"),
     ],
 )
