@@ -243,6 +243,11 @@ class Settings(BaseSettings):
         "on this machine and can't be fetched",
     )
     catalog: Path | None = Field(None, description="a YAML file that adds models and presets to the bundled catalog")
+    accept_licences: str = Field(
+        "",
+        description="licences that forbid commercial use and that you accept, separated by commas, such as "
+        "`CC-BY-NC-4.0`: generators under others make nothing",
+    )
     pools: str = Field(
         "*:cpu",
         description="worker pools: a YAML file, or a list of `model:device` or `model:device:8G` (memory of a job), "
@@ -547,6 +552,11 @@ class Settings(BaseSettings):
         if level not in LEVELS:
             raise ValueError(f"{value!r} is not one of {', '.join(LEVELS)}")
         return level
+
+    @property
+    def licences(self) -> list[str]:
+        """The licences that are accepted."""
+        return [each for each in map(str.strip, self.accept_licences.split(",")) if each]
 
     @property
     def resolved_database_url(self) -> str:

@@ -61,6 +61,18 @@ def presets_table() -> str:
     return "\n".join(rows)
 
 
+def generators_table() -> str:
+    rows = [
+        "| model | what it makes | decoder | memory | licence |",
+        "| --- | --- | ---: | ---: | --- |",
+    ]
+    for entry in load_catalog().generators.entries:
+        size = f"{entry.parameters / 1e9:g} G" if entry.parameters else ""
+        words = f"| `{entry.name}` | {entry.summary} | {size} | {entry.memory_mb} MB | {entry.licence_words} |"
+        rows.append(words)
+    return "\n".join(rows)
+
+
 def sizes_table() -> str:
     """Memory and time of each model on the reference machine, for a track of four minutes."""
     rows = ["| model | memory of a pool process | a track of 4 min | tracks a day |", "| --- | ---: | ---: | ---: |"]
@@ -99,6 +111,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "secrets": secrets_table,
     "models": models_table,
     "presets": presets_table,
+    "generators": generators_table,
     "sizes": sizes_table,
     "errors": errors_table,
     "warnings": warnings_table,

@@ -8,6 +8,7 @@ missing is a 404 with X-Error-Code. The CDN, and `/plain/{name}`, know ranges.
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -73,6 +74,8 @@ def _handler(served: Hub) -> type[BaseHTTPRequestHandler]:
             first, _, rest = self.path.lstrip("/").partition("/")
             if first == "plain":
                 self._body(served.files.get(rest))
+            elif first == "api":
+                self._listing(rest.partition("?")[0].removeprefix("models/"))
             elif first == "cdn":
                 wanted = rest.partition("?")[0]
                 self._body(next(data for data in served.files.values() if _sha256(data) == wanted))
@@ -98,6 +101,15 @@ def _handler(served: Hub) -> type[BaseHTTPRequestHandler]:
                 location = f"{served.endpoint.replace('127.0.0.1', 'localhost')}/cdn/{_sha256(data)}?X-Amz-Expires=3600"
                 linked = {"X-Linked-Size": str(len(data)), "X-Linked-ETag": f'"{_sha256(data)}"'}
                 self._answer(302, {"X-Repo-Commit": COMMIT, "Location": location, "ETag": '"other"', **linked})
+
+        def _listing(self, repository: str) -> None:
+            files = {path.removeprefix(f"{repository}/"): data for path, data in served.files.items()}
+            siblings = [
+                {"rfilename": name, "size": len(data), "blobId": "0" * 40, "lfs": _pointer(data)}
+                for name, data in files.items()
+            ]
+            told = {"id": repository, "modelId": repository, "sha": COMMIT, "siblings": siblings}
+            self._answer(200, {"Content-Type": "application/json"}, json.dumps(told).encode())
 
         def _body(self, data: bytes | None) -> None:
             spoilt = served.moods and self.command == "GET"
@@ -160,6 +172,11 @@ def _handler(served: Hub) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
 
     return Handler
+
+
+def _pointer(data: bytes) -> dict[str, object] | None:
+    """What Git LFS says of a file; small ones are in the repository itself."""
+    return {"sha256": _sha256(data), "size": len(data), "pointerSize": 134} if len(data) > SMALL else None
 
 
 def _sha256(data: bytes) -> str:

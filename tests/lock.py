@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 EVERYTHING = "requirements.lock"
 # Each lock file and the extras whose packages it lists. The others take their versions from the first one.
 LOCKS = {
-    EVERYTHING: ("api", "worker", "embedded", "flower", "mcp", "chat", "train", "dev"),
+    EVERYTHING: ("api", "worker", "embedded", "flower", "mcp", "chat", "musicgen", "train", "dev"),
     "deploy/api.lock": ("api", "chat", "flower"),
     "deploy/worker.lock": ("worker",),
 }

@@ -83,7 +83,7 @@ def worker(
 
     settings = Settings()
     _not_ready(settings.ready_file)
-    catalog = load_catalog(settings.catalog, settings.default_model)
+    catalog = load_catalog(settings.catalog, settings.default_model, accepted=settings.licences)
     if names and (models or kinds):
         raise BadPools("give either --pool, or --model and --kind")
     if names:

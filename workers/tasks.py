@@ -60,7 +60,7 @@ def runner() -> Runner:
         import torch
 
         torch.set_num_threads(settings.threads)
-    catalog = load_catalog(settings.catalog, settings.default_model)
+    catalog = load_catalog(settings.catalog, settings.default_model, accepted=settings.licences)
     storage = open_storage(settings)
     store = open_store(settings, storage, Changes(settings.broker_url))
     pools = configured_pools(settings.pools, catalog)

@@ -330,11 +330,31 @@ class PresetSchema(Schema):
     why = fields.String(metadata={"description": "why it is this model; or what the operator has to add"})
 
 
+class GeneratorSchema(Schema):
+    """A network that makes music from words, which a generation names as its `model`."""
+
+    name = fields.String()
+    summary = fields.String()
+    family = fields.String(metadata={"description": "the kind of its network"})
+    hub = fields.String(allow_none=True, metadata={"description": "the repository that publishes it"})
+    parameters = fields.Integer(allow_none=True, metadata={"description": "of its decoder"})
+    channels = fields.Integer(metadata={"description": "1: mono, 2: stereo"})
+    window_seconds = fields.Float(metadata={"description": "the most that it makes at once; longer pieces go on"})
+    follows_melody = fields.Boolean()
+    licence = fields.String(metadata={"description": "of its weights"})
+    licence_doubt = fields.String(allow_none=True, metadata={"description": "what is unsettled about the licence"})
+    forbids_commerce = fields.Boolean(metadata={"description": "whether the licence forbids commercial use"})
+    accepted = fields.Boolean(metadata={"description": "whether whoever runs the service accepts that"})
+    pinned = fields.Boolean(metadata={"description": "whether its files' hashes are known; else it makes nothing"})
+    deprecated = fields.String(allow_none=True, metadata={"description": "why it should not be used any more"})
+
+
 class ModelsSchema(Schema):
     """The catalog."""
 
     models = fields.List(fields.Nested(ModelSchema))
     presets = fields.List(fields.Nested(PresetSchema))
+    generators = fields.List(fields.Nested(GeneratorSchema), metadata={"description": "beside `sketch`"})
 
 
 class LineSchema(Schema):

@@ -9,6 +9,7 @@ from flask_smorest import Blueprint
 from api.schemas.answers import ModelsSchema
 from api.services import services
 from stemsvc.kinds.separate.choose import presets_now
+from stemsvc.models.generators import GeneratorEntry
 
 SHOWN = {
     "name",
@@ -23,15 +24,28 @@ SHOWN = {
     "fallback",
     "sdr",
 }
+SHOWN_OF_GENERATORS = {
+    "name",
+    "summary",
+    "family",
+    "hub",
+    "parameters",
+    "channels",
+    "window_seconds",
+    "licence",
+    "licence_doubt",
+    "deprecated",
+}
 blueprint = Blueprint("models", __name__, url_prefix="/v1/models", description="The model catalog")
 
 
 @blueprint.route("")
 @blueprint.response(200, ModelsSchema)
 def catalog() -> dict[str, Any]:
-    """List the models and presets
+    """List the models, presets and generators
 
-    A job names one of the models as its `model`, or one of the presets as its `quality`.
+    A job names one of the models as its `model`, or one of the presets as its `quality`. A generation names one of the
+    generators as its `model`.
     """
     known, pools = services().catalog, services().pools
     lacking = known.unserved()
@@ -41,4 +55,16 @@ def catalog() -> dict[str, Any]:
         devices = sorted({pool.kind for pool in pools if entry.name in pool.models})
         more = {"default": entry.name == known.default, "devices": devices, "lacking": lacking.get(entry.name)}
         models.append({**fields, **more})
-    return {"models": models, "presets": presets_now(known.aware_of(lambda device: lacking))}
+    presets = presets_now(known.aware_of(lambda device: lacking))
+    generators = [_generator(each, known.generators.accepts(each)) for each in known.generators.entries]
+    return {"models": models, "presets": presets, "generators": generators}
+
+
+def _generator(entry: GeneratorEntry, accepted: bool) -> dict[str, Any]:
+    more = {
+        "follows_melody": entry.follows_melody,
+        "forbids_commerce": entry.forbids_commerce,
+        "accepted": accepted,
+        "pinned": bool(entry.files),
+    }
+    return {**entry.model_dump(include=SHOWN_OF_GENERATORS), **more}

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from stemsvc.errors import BadArguments
 from stemsvc.host.folders import for_the_caller
 
+if TYPE_CHECKING:
+    from stemsvc.settings import Settings
+
 
 @click.command()
-@click.argument("source", metavar="URL|FILE")
+@click.argument("source", metavar="URL|FILE|REPOSITORY")
 @click.option(
     "--config",
     "config_path",
@@ -35,14 +39,16 @@ def add(
     licence: str | None,
     catalog_path: Path | None,
 ) -> None:
-    """Add the checkpoint URL|FILE to the catalog, with the hash that it has now.
+    """Add the checkpoint URL|FILE, or the generator REPOSITORY, to the catalog, with the hashes that it has now.
 
-    Its family and stems are read from it and from the config. A process of its own reads a pickle, and refuses
-    everything but numbers and demucs' networks.
+    A checkpoint's family and stems are read from it and from the config. A process of its own reads a pickle, and
+    refuses everything but numbers and demucs' networks. REPOSITORY is a generator's, such as facebook/musicgen-small on
+    the Hugging Face hub; its weights are not downloaded yet.
     """
     from stemsvc.models.add import DOUBT, entry_of, name_of, write_entry
     from stemsvc.models.config import read_config
     from stemsvc.models.pull import open_puller
+    from stemsvc.models.repository import is_repository
     from stemsvc.models.weights_show import progress
     from stemsvc.observe.logs import configure_logs
     from stemsvc.settings import Settings
@@ -52,6 +58,9 @@ def add(
     catalog = catalog_path or settings.catalog
     if catalog is None:
         raise BadArguments("set STEMSVC_CATALOG to the file of your models, or name it with --catalog")
+    if is_repository(source):
+        _add_generator(settings, catalog, source, name, {"summary": summary, "licence": licence})
+        return
     name = name or name_of(source)
     config = read_config(config_path) if config_path else None
     with progress() as on_pull:
@@ -65,3 +74,26 @@ def add(
     click.echo(f"  cost {fields['cost']:g} s a second, without overlap, on the reference CPU; {fields['memory_mb']} MB")
     click.echo(f"  sha256 {fields['files'][0]['sha256']}, {fields['files'][0]['size']} bytes")
     click.echo(f"written to {catalog}")
+
+
+def _add_generator(settings: Settings, catalog: Path, hub: str, name: str | None, said: dict[str, str | None]) -> None:
+    from stemsvc.models.add import DOUBT, write_entry
+    from stemsvc.models.catalog import load_catalog
+    from stemsvc.models.pull import open_puller
+    from stemsvc.models.repository import entry_of_repository
+    from stemsvc.models.weights_show import progress
+
+    own = settings.catalog if settings.catalog and settings.catalog.exists() else None
+    known = load_catalog(own, locked=False).generators
+    with progress() as on_pull:
+        found, fields = entry_of_repository(open_puller(settings), hub, known, on_pull)
+    fields |= {each: words for each, words in said.items() if words}
+    if "licence" not in fields:
+        fields |= {"licence": "unknown", "licence_doubt": DOUBT}
+    name = name or found
+    with for_the_caller():
+        write_entry(catalog, name, fields, "generators")
+    click.echo(f"{name}: {fields['family']}, {fields['licence']}, about {fields['memory_mb']} MB on an accelerator")
+    for file in fields["files"]:
+        click.echo(f"  {file['file']}: sha256 {file['sha256']}, {file['size']} bytes")
+    click.echo(f"written to {catalog}: review it, then `stemsvc models pull {name}`")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stemsvc.cli.add_model import add
+from stemsvc.cli.generators import generator_facts, meant, show_generators, to_pull, weights_of
 from stemsvc.cli.terminal import AS_JSON, Column, Listing, print_json
 from stemsvc.errors import (
     BadArguments,
@@ -72,9 +73,9 @@ def pull(names: tuple[str, ...], everything: bool) -> None:
 
     _, catalog, puller = _open()
     if everything == bool(names):
-        raise BadArguments(f"name models to pull, or --all: {', '.join(catalog.names)}")
-    entries = catalog.entries if everything else [catalog.get(name) for name in dict.fromkeys(names)]
-    failed = pull_all(puller, entries)
+        known = [*catalog.names, *catalog.generators.names]
+        raise BadArguments(f"name models to pull, or --all: {', '.join(known)}")
+    failed = pull_all(puller, to_pull(catalog, names))
     if failed:
         sys.exit(1)
 
@@ -91,7 +92,7 @@ def verify(names: tuple[str, ...], as_json: bool) -> None:
 
     _, catalog, puller = _open()
     bad, seen = False, []
-    for entry in [catalog.get(name) for name in names] or catalog.entries:
+    for entry in meant(catalog, names):
         for file in entry.files:
             state = puller.store.check(file)
             if state is State.MISSING and not names:
@@ -112,7 +113,7 @@ def verify(names: tuple[str, ...], as_json: bool) -> None:
 def prune() -> None:
     """Delete weights that no model of the catalog needs, broken downloads, and conversions unused for 30 days."""
     settings, catalog, puller = _open()
-    files = [file for entry in catalog.entries for file in entry.files]
+    files = [file for entry in meant(catalog, ()) for file in entry.files]
     gone = puller.store.prune(files, settings.resolved_cache_dir)
     for path in gone:
         click.echo(f"deleted {path}")
@@ -125,7 +126,8 @@ def prune() -> None:
 def path(name: str | None, as_json: bool) -> None:
     """Print the folder of weights, or the files of NAME."""
     _, catalog, puller = _open()
-    places = [puller.store.folder] if name is None else [puller.store.place(file) for file in catalog.get(name).files]
+    files = [file for entry in meant(catalog, [name]) for file in entry.files] if name else []
+    places = [puller.store.folder] if name is None else [puller.store.place(file) for file in files]
     if as_json:
         print_json([*map(str, places)])
         return
@@ -150,7 +152,7 @@ def lock(names: tuple[str, ...], output: Path | None) -> None:
     target = output or (lock_path(settings.catalog) if settings.catalog else Path("catalog.lock.yaml"))
     files: dict[str, Locked] = read_lock(target) if target.exists() else {}
     changed = False
-    for entry in [catalog.get(name) for name in names] or catalog.entries:
+    for entry in meant(catalog, names):
         for file in entry.files:
             seen = observe(puller, file)
             files[file.address] = seen
@@ -203,7 +205,8 @@ def _open(*, locked: bool = True) -> tuple[Settings, Catalog, Puller]:
 
     settings = Settings()
     configure_logs(settings.log_format, settings.log_level)
-    return settings, load_catalog(settings.catalog, locked=locked), open_puller(settings)
+    catalog = load_catalog(settings.catalog, locked=locked, accepted=settings.licences)
+    return settings, catalog, open_puller(settings)
 
 
 def _presets(catalog: Catalog, settings: Settings) -> list[dict[str, Any]]:
@@ -215,12 +218,13 @@ def _presets(catalog: Catalog, settings: Settings) -> list[dict[str, Any]]:
 
 def _list(online: bool, as_json: bool) -> None:
     settings, catalog, puller = _open()
-    states = {entry.name: _state(puller, entry) for entry in catalog.entries}
+    states = {entry.name: weights_of(puller, entry) for entry in meant(catalog, ())}
     if online:
         missing = (entry for entry in catalog.entries if states[entry.name] == "missing")
         states |= {entry.name: _availability(puller, entry) for entry in missing}
     if as_json:
-        print_json([_facts(entry, states[entry.name]) for entry in catalog.entries])
+        generators = [generator_facts(catalog, each, states[each.name]) for each in catalog.generators.entries]
+        print_json([*(_facts(entry, states[entry.name]) for entry in catalog.entries), *generators])
         return
     listing = Listing(
         "name", "weights", Column("size", right=True), "licence", "family", Column("SDR", right=True), "stems"
@@ -242,6 +246,7 @@ def _list(online: bool, as_json: bool) -> None:
         if entry.deprecated:
             instead = f"; take {entry.fallback}" if entry.fallback else ""
             click.echo(f"{entry.name} is deprecated: {entry.deprecated}{instead}")
+    show_generators(catalog, puller)
 
 
 def _facts(entry: ModelEntry, state: str) -> dict[str, Any]:
@@ -258,14 +263,6 @@ def _facts(entry: ModelEntry, state: str) -> dict[str, Any]:
         "fallback": entry.fallback,
         "stems": list(entry.stems),
     }
-
-
-def _state(puller: Puller, entry: ModelEntry) -> str:
-    """The worst state of the model's files, by their names and sizes only."""
-    from stemsvc.models.store import State
-
-    states = [puller.store.snapshot(file) for file in entry.files]
-    return next((state.value for state in (State.CORRUPT, State.MISSING) if state in states), State.HERE.value)
 
 
 def _availability(puller: Puller, entry: ModelEntry) -> str:

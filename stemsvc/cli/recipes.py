@@ -71,7 +71,7 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
     from stemsvc.workflows.recipes import check_recipe, recipe_files
 
     settings = plain_settings()
-    specify = specifier(load_catalog(settings.catalog, settings.default_model))
+    specify = specifier(load_catalog(settings.catalog, settings.default_model, accepted=settings.licences))
     results: list[dict[str, Any]] = []
     for path in files or recipe_files(settings.recipes):
         try:

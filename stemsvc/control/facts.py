@@ -37,7 +37,7 @@ class Facts:
     def __init__(self, settings: Settings) -> None:
         """Raises what reading pools and the catalog raises."""
         self._settings = settings
-        self._catalog = load_catalog(settings.catalog, settings.default_model)
+        self._catalog = load_catalog(settings.catalog, settings.default_model, accepted=settings.licences)
         self._pools = configured_pools(settings.pools, self._catalog)
 
     def now(self) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class Services:
 
 def open_services(settings: Settings) -> Services:
     """Make the services; no connection is opened yet."""
-    models = load_catalog(settings.catalog, settings.default_model)
+    models = load_catalog(settings.catalog, settings.default_model, accepted=settings.licences)
     changes = Changes(settings.broker_url)
     storage = open_storage(settings)
     store = open_store(settings, storage, changes)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 DEMO_MODEL = "demo_model"
+MODEL_REPLACED = "model_replaced"
+SLOW_ON_CPU = "slow_on_cpu"
 TABLE = {
     "audio_truncated": "The file breaks off: a frame, a chunk or an atom ends beyond the file's last byte. The job has "
     "what was left of the track. Send the file whole.",
@@ -17,6 +19,10 @@ TABLE = {
     "`gain_db`, set `normalise`, or ask for wav with the bit depth float32.",
     "loudness_unmeasured": "The song is silent or shorter than 0.4 s, so it has no loudness: it was brought to none.",
     "target_not_reached": "The song can't be made so loud under its ceiling. The `detail` has the loudness it got.",
+    MODEL_REPLACED: "The generator that the job named failed, or its weights can't be had, so another model made the "
+    "piece. The `detail` says which one and why. Add what is missing, and send the job again.",
+    SLOW_ON_CPU: "A generator ran on a CPU, where it is many times slower than the music plays. Let a pool with a GPU "
+    "serve the kind `generate`, or ask for `sketch`.",
     DEMO_MODEL: "The job named no model, and the weights of the usual one are not here and can't be fetched, so the "
     "bundled demo model made the stems. It is for trying stemsvc out. Connect the workers to the network, or fill "
     "their folder of weights with `stemsvc models pull`, and send the job again.",

@@ -45,18 +45,18 @@ def entry_of(
     return {"summary": f"added from {file.filename}", **fields, "files": [pinned]}
 
 
-def write_entry(catalog: Path, name: str, fields: Mapping[str, Any]) -> None:
-    """Add an entry to a catalog file, which is made where there is none. What stands in the file stays as it is.
+def write_entry(catalog: Path, name: str, fields: Mapping[str, Any], section: str = "models") -> None:
+    """Add an entry to a section of a catalog file, which is made where there is none. What stands in the file stays.
 
     Raises `UsageError` `bad_arguments` where the name is taken there, `FatalError` `bad_catalog`, `bad_output`.
     """
-    text = catalog.read_text(encoding="utf-8") if catalog.exists() else "models:\n"
-    if catalog.exists() and name in ((yaml.safe_load(text) or {}).get("models") or {}):
+    text = catalog.read_text(encoding="utf-8") if catalog.exists() else f"{section}:\n"
+    if catalog.exists() and name in ((yaml.safe_load(text) or {}).get(section) or {}):
         raise BadArguments(f"{catalog} already has a model {name}: choose another --name")
     block = yaml.safe_dump(
         {name: dict(fields)}, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None
     )
-    added = _inserted(text, "".join(f"  {line}" for line in block.splitlines(keepends=True)))
+    added = _inserted(text, "".join(f"  {line}" for line in block.splitlines(keepends=True)), section)
     draft = catalog.with_name(f".{catalog.name}.{os.getpid()}.draft")
     try:
         catalog.parent.mkdir(parents=True, exist_ok=True)
@@ -69,13 +69,13 @@ def write_entry(catalog: Path, name: str, fields: Mapping[str, Any]) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _inserted(text: str, block: str) -> str:
-    """The catalog's text with the block at the end of its models, before what else it has."""
+def _inserted(text: str, block: str, section: str) -> str:
+    """The catalog's text with the block at the end of a section, before what else it has."""
     root = yaml.compose(text, yaml.SafeLoader)
     starts = {key.value: key.start_mark.line for key, _ in root.value} if isinstance(root, yaml.MappingNode) else {}
-    if "models" not in starts:
-        return f"{text.rstrip()}\nmodels:\n{block}".lstrip()
-    later = [line for line in starts.values() if line > starts["models"]]
+    if section not in starts:
+        return f"{text.rstrip()}\n{section}:\n{block}".lstrip()
+    later = [line for line in starts.values() if line > starts[section]]
     if not later:
         return f"{text.rstrip()}\n{block}"
     lines, at = text.splitlines(keepends=True), min(later)

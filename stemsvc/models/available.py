@@ -13,17 +13,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from stemsvc.errors import FatalError, TransientError, WeightsUnavailable
 from stemsvc.host.folders import share, shared_folder
 from stemsvc.models import transfer
-from stemsvc.models.pull import OnPull, Puller, silent
-from stemsvc.models.source import WeightFile
+from stemsvc.models.pull import OnPull, Puller, nothing_pinned, silent
+from stemsvc.models.source import Weighed, WeightFile
 from stemsvc.models.store import State
-
-if TYPE_CHECKING:
-    from stemsvc.models.entry import ModelEntry
 
 REMEMBERED_SECONDS = 300.0
 PROBE_SECONDS = 8.0  # for names, connections and the hub's answer together
@@ -39,11 +35,13 @@ class Availability:
         self._remembered = remembered
         self._probe = probe
 
-    def lacking(self, entry: ModelEntry, on_pull: OnPull = silent) -> str | None:
+    def lacking(self, entry: Weighed, on_pull: OnPull = silent) -> str | None:
         """Why the model's weights can't be had; None once all of them are here, every byte checked.
 
         Those that are missing are fetched: by one process, while others wait for it. What `on_pull` raises passes.
         """
+        if not entry.files:
+            return nothing_pinned(entry)
         asked = time.time()
         missing = [file for file in entry.files if self._puller.store.snapshot(file) is not State.HERE]
         try:
@@ -57,9 +55,11 @@ class Availability:
             return error.detail
         return None
 
-    def refused(self, entry: ModelEntry) -> str | None:
+    def refused(self, entry: Weighed) -> str | None:
         """Why the model's weights can't be had, as far as it is known without asking anybody: they are missing, and may
         not or could not be fetched. None where they are here or may come."""
+        if not entry.files:
+            return nothing_pinned(entry)
         missing = [file for file in entry.files if self._puller.store.snapshot(file) is not State.HERE]
         for file in missing:
             if file.path is not None:
@@ -71,7 +71,7 @@ class Availability:
                 return f"nothing says what {file.label} must be"
         return self._failure(entry, time.time() - self._remembered) if missing else None
 
-    def _unless_failed(self, entry: ModelEntry, since: float, on_pull: OnPull) -> OnPull:
+    def _unless_failed(self, entry: Weighed, since: float, on_pull: OnPull) -> OnPull:
         """Give up where the process that this one waits for gave up."""
 
         def watch(file: WeightFile, done: int, total: int | None) -> None:
@@ -104,7 +104,7 @@ class Availability:
         if error is not None:
             raise error
 
-    def _failure(self, entry: ModelEntry, since: float) -> str | None:
+    def _failure(self, entry: Weighed, since: float) -> str | None:
         """Why the model could not be had, where that was found out after `since`."""
         at, why = self._read().get(entry.name) or self._known.get(entry.name) or (0.0, "")
         return why if since <= at <= time.time() else None
@@ -115,7 +115,7 @@ class Availability:
         except (OSError, ValueError, TypeError, AttributeError):
             return {}
 
-    def remember(self, entry: ModelEntry, why: str) -> None:
+    def remember(self, entry: Weighed, why: str) -> None:
         """Keep in mind that the model could not be fetched. Without a network nobody has tried."""
         if self._puller.offline:
             return

@@ -13,22 +13,25 @@ from stemsvc.models.architectures import ARCHITECTURES
 from stemsvc.models.chains import chained
 from stemsvc.models.config import hyperparameters, read_config
 from stemsvc.models.entry import CHAIN, ModelEntry
+from stemsvc.models.generators import GeneratorEntry, Generators
 from stemsvc.models.lock import Locked, filled_in, read_lock
 from stemsvc.models.marked_yaml import Marked, read_marked
 from stemsvc.models.presets import Preset
+from stemsvc.models.source import from_folder
 
 BUNDLED = Path(__file__).parent / "catalog.yaml"
 AUTO = "auto"  # as the default model: `BEST`, or `BUNDLED_MODEL` where the weights of that can't be had
 BEST, BUNDLED_MODEL = "htdemucs", "demo"
 CONFIGURED = ("stems", "sample_rate", "segment_seconds")  # what an entry need not say where its config does
 Named = TypeVar("Named", bound=BaseModel)
-SECTIONS = {"models", "presets"}
+SECTIONS = {"models", "presets", "generators"}
+NONE = Generators()
 Unserved = Callable[[str], Mapping[str, str]]  # device -> {model: why it can't be had there now}
 DEMO_WEIGHTS = Path(__file__).parent.parent / "demo" / "demo.safetensors"
 
 
 class Catalog:
-    """The models and presets by name. `default` is the model of jobs that name none: a name, or `auto`.
+    """The models, presets and generators by name. `default` is the model of jobs that name none: a name, or `auto`.
 
     `unserved` tells which models can't be had on a device now, and why; it is asked only where a model is chosen.
     """
@@ -39,11 +42,13 @@ class Catalog:
         default: str = AUTO,
         presets: Mapping[str, Preset] | None = None,
         unserved: Unserved = lambda device: {},
+        generators: Generators = NONE,
     ) -> None:
         self._entries = entries
         self._default = default
         self._presets = dict(presets or {})
         self._unserved = unserved
+        self.generators = generators
 
     @property
     def default(self) -> str:
@@ -58,11 +63,13 @@ class Catalog:
     def limited_to(self, served: Collection[str]) -> Catalog:
         """The same models, with a default that is among `served`, where that is left to us and possible."""
         limited = self._default == AUTO and BEST not in served and BUNDLED_MODEL in served
-        return Catalog(self._entries, BUNDLED_MODEL, self._presets, self._unserved) if limited else self
+        if not limited:
+            return self
+        return Catalog(self._entries, BUNDLED_MODEL, self._presets, self._unserved, self.generators)
 
     def aware_of(self, unserved: Unserved) -> Catalog:
         """The same, where the models that `unserved` tells are not chosen for a job."""
-        return Catalog(self._entries, self._default, self._presets, unserved)
+        return Catalog(self._entries, self._default, self._presets, unserved, self.generators)
 
     def unserved(self, device: str = "auto") -> Mapping[str, str]:
         """The models that can't be had on that device now, and why. Any other may be there, or may come."""
@@ -101,20 +108,25 @@ class Catalog:
         return name in self._presets and name not in self._entries
 
 
-def load_catalog(extra: Path | None = None, default: str = AUTO, *, locked: bool = True) -> Catalog:
+def load_catalog(
+    extra: Path | None = None, default: str = AUTO, *, locked: bool = True, accepted: Collection[str] = ()
+) -> Catalog:
     """The bundled catalog, with the models and presets of the file `extra` added; they replace those of the same name.
 
     `default` is the model of jobs that name none. With `locked`, the lock file beside `extra` fills in what the files
-    lack. Raises `FatalError` `bad_catalog`, which names the file, the line, the model and the key.
+    lack. `accepted` are the licences that the operator accepts. Raises `FatalError` `bad_catalog`, which names the
+    file, the line, the model and the key.
     """
     entries: dict[str, ModelEntry] = {}
     presets: dict[str, Preset] = {}
+    generators: dict[str, GeneratorEntry] = {}
     for path in (BUNDLED, extra):
         if path is not None:
             text = _opened(path)
             entries.update(_models(text, entries, locked))
             presets.update(_presets(text, entries))
-    return Catalog(entries, default, presets)
+            generators.update(_generators(text, locked))
+    return Catalog(entries, default, presets, generators=Generators(generators, accepted))
 
 
 def lock_path(catalog: Path) -> Path:
@@ -126,8 +138,7 @@ def _opened(path: Path) -> Marked:
     text = read_marked(path)
     whole = isinstance(text.value, dict) and text.value and set(text.value) <= SECTIONS
     if not whole or not all(isinstance(section, dict) for section in text.value.values()):
-        what = "the key `models`, a mapping of names to models, and `presets`, one of names to presets"
-        raise _bad(text, (), f"a catalog is a mapping with {what}")
+        raise _bad(text, (), "a catalog is a mapping with the key `models`, `presets` or `generators`, each with names")
     return text
 
 
@@ -158,6 +169,19 @@ def _presets(text: Marked, models: Mapping[str, ModelEntry]) -> dict[str, Preset
     return presets
 
 
+def _generators(text: Marked, locked: bool) -> dict[str, GeneratorEntry]:
+    seen = read_lock(lock_path(text.path)) if locked else {}
+    entries: dict[str, GeneratorEntry] = {}
+    for name, fields in text.value.get("generators", {}).items():
+        where = ("generators", str(name))
+        if not isinstance(fields, dict):
+            raise _bad(text, where, "a generator is a mapping")
+        entry = _validated(text, where, GeneratorEntry, fields)
+        files = tuple(filled_in(file, seen) for file in from_folder(entry.files, text.path.parent))
+        entries[str(name)] = entry.model_copy(update={"files": files})
+    return entries
+
+
 def _made_of_others(fields: Any) -> bool:
     return isinstance(fields, dict) and fields.get("family") == CHAIN
 
@@ -177,9 +201,7 @@ def _entry(text: Marked, name: str, fields: Any, locked: dict[str, Locked], know
             raise _bad(text, ("models", name, "steps"), str(error)) from error
     fields = _configured(text, name, fields) if "config" in fields else fields
     entry = _validated(text, ("models", name), ModelEntry, fields)
-    files = (
-        file.model_copy(update={"path": text.path.parent / file.path}) if file.path else file for file in entry.files
-    )
+    files = from_folder(entry.files, text.path.parent)
     return entry.model_copy(update={"files": tuple(filled_in(file, locked) for file in files)})
 
 

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 from stemsvc.models.available import Availability
 from stemsvc.models.catalog import Catalog, load_catalog
+from stemsvc.models.generators import LIBRARY, GeneratorEntry, not_accepted
 from stemsvc.models.pull import open_puller
 from stemsvc.settings import Settings
 
 
 def catalog_here(settings: Settings) -> Catalog:
     """The settings' catalog. Raises `FatalError` `bad_catalog`."""
-    catalog = load_catalog(settings.catalog, settings.default_model)
+    catalog = load_catalog(settings.catalog, settings.default_model, accepted=settings.licences)
     return catalog.aware_of(lambda device: lacking_here(catalog, settings))
 
 
 def lacking_here(catalog: Catalog, settings: Settings) -> dict[str, str]:
     """The models whose weights are not on this machine and can't be fetched, as far as it is known, and why."""
     known = Availability(open_puller(settings))
-    return {entry.name: why for entry in catalog.entries if (why := known.refused(entry))}
+    refused = {entry.name: why for entry in catalog.entries if (why := known.refused(entry))}
+    generators = {entry.name: _lacking(entry, catalog, known) for entry in catalog.generators.entries}
+    return {**refused, **{name: why for name, why in generators.items() if why}}
+
+
+def _lacking(entry: GeneratorEntry, catalog: Catalog, known: Availability) -> str | None:
+    if not catalog.generators.accepts(entry):
+        return not_accepted(entry)
+    if importlib.util.find_spec(LIBRARY) is None:
+        return f"{LIBRARY} is not installed here: install stemsvc[musicgen]"
+    return known.refused(entry)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stemsvc.errors import BadCatalog, BadOutput
 from stemsvc.models.marked_yaml import read_marked
-from stemsvc.models.source import WeightFile
+from stemsvc.models.source import F
 
 HEAD = """# What `stemsvc models lock` saw at {when}. Review it: from now on nothing else is loaded.
 # A file is named as in the catalog; `commit` is what its revision meant then.
@@ -52,7 +52,7 @@ def write_lock(path: Path, files: dict[str, Locked]) -> None:
         raise BadOutput(f"{path} can't be written: {error.strerror}") from error
 
 
-def filled_in(file: WeightFile, locked: dict[str, Locked]) -> WeightFile:
+def filled_in(file: F, locked: dict[str, Locked]) -> F:
     """The file, with what it lacks taken from the lock. A hash in the catalog goes before the lock."""
     seen = locked.get(file.address)
     if seen is None or file.sha256 is not None:

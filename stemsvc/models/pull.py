@@ -28,11 +28,10 @@ from stemsvc.models import transfer
 from stemsvc.models.convert import convert
 from stemsvc.models.hub import GONE, HubMetadata
 from stemsvc.models.lock import Locked
-from stemsvc.models.source import WeightFile
+from stemsvc.models.source import F, Weighed, WeightFile
 from stemsvc.models.store import State, WeightStore, sha256_of
 
 if TYPE_CHECKING:
-    from stemsvc.models.entry import ModelEntry
     from stemsvc.settings import Settings
 
 log = structlog.get_logger()
@@ -59,7 +58,7 @@ class Puller:
         self.offline = offline
         self._pauses = pauses
 
-    def ensure(self, entry: ModelEntry, on_pull: OnPull = silent) -> list[Path]:
+    def ensure(self, entry: Weighed, on_pull: OnPull = silent) -> list[Path]:
         """The paths of the model's safetensors files, every byte checked; missing and damaged files are fetched.
 
         Raises `FatalError` `weights_missing` (offline), `weights_corrupt`, `weights_changed`, `weights_unpinned`,
@@ -68,6 +67,8 @@ class Puller:
         """
         if entry.deprecated:
             log.warning("deprecated model", model=entry.name, why=entry.deprecated, instead=entry.fallback)
+        if not entry.files:
+            raise WeightsUnpinned(nothing_pinned(entry))
         try:
             return [self._file(file, on_pull) for file in entry.files]
         except (FatalError, TransientError) as error:
@@ -91,7 +92,7 @@ class Puller:
             finally:
                 part.unlink(missing_ok=True)
 
-    def adopt(self, file: WeightFile, on_pull: OnPull = silent) -> tuple[WeightFile, Path]:
+    def adopt(self, file: F, on_pull: OnPull = silent) -> tuple[F, Path]:
         """The file with the hash and size that it has now, and its safetensors file, which is here from then on.
 
         Raises what `ensure` raises.
@@ -255,7 +256,7 @@ def _refusal(file: WeightFile, code: str) -> StemsvcError:
     return WeightsDenied(f"{file.label} is refused: {transfer.HUB_TOKEN_ADVICE}")
 
 
-def _advised(entry: ModelEntry, error: FatalError | TransientError) -> str:
+def _advised(entry: Weighed, error: FatalError | TransientError) -> str:
     """The error's detail, and what to do where the model can't be had."""
     detail = error.detail
     if entry.fallback and isinstance(error, (*GONE, WeightsChanged)):
@@ -266,6 +267,14 @@ def _advised(entry: ModelEntry, error: FatalError | TransientError) -> str:
             f"holds {entry.name}; the model `demo` needs no network"
         )
     return f"{entry.name}: {detail}"
+
+
+def nothing_pinned(entry: Weighed) -> str:
+    """What to do about an entry that names no files yet."""
+    return (
+        f"nothing says what the files of {entry.name} must be: `stemsvc models add` asks its repository, and writes "
+        "their hashes into STEMSVC_CATALOG for review"
+    )
 
 
 def open_puller(settings: Settings) -> Puller:

@@ -6,6 +6,7 @@ from typing import Any
 
 from stemsvc.models.catalog import CONFIGURED, SECTIONS
 from stemsvc.models.entry import ModelEntry
+from stemsvc.models.generators import GeneratorEntry
 from stemsvc.models.presets import Preset
 
 
@@ -24,6 +25,10 @@ def schema() -> dict[str, Any]:
     kinds |= preset.pop("$defs")
     del preset["properties"]["name"]
     preset["required"].remove("name")
+    generator = GeneratorEntry.model_json_schema()
+    kinds |= generator.pop("$defs")
+    del generator["properties"]["name"]
+    generator["required"].remove("name")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "stemsvc's model catalog",
@@ -33,6 +38,7 @@ def schema() -> dict[str, Any]:
         "properties": {
             "models": {"type": "object", "additionalProperties": {"$ref": "#/$defs/ModelEntry"}},
             "presets": {"type": "object", "additionalProperties": {"$ref": "#/$defs/Preset"}},
+            "generators": {"type": "object", "additionalProperties": {"$ref": "#/$defs/GeneratorEntry"}},
         },
-        "$defs": {**kinds, "ModelEntry": entry, "Preset": preset},
+        "$defs": {**kinds, "ModelEntry": entry, "Preset": preset, "GeneratorEntry": generator},
     }

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import ClassVar, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SAFE = ".safetensors"
 PICKLED = (".th", ".ckpt", ".pth", ".pt")
+JSON = ".json"
+F = TypeVar("F", bound="WeightFile")
 
 
 class WeightFile(BaseModel):
@@ -21,6 +25,10 @@ class WeightFile(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    endings: ClassVar[tuple[str, ...]] = (SAFE, *PICKLED)
+    endings_words: ClassVar[str] = (
+        f"weights are {SAFE} files, or checkpoints ({', '.join(PICKLED)}), which are converted"
+    )
 
     hub: str | None = Field(
         None, pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$", description="`someone/repository`"
@@ -42,8 +50,8 @@ class WeightFile(BaseModel):
             raise ValueError("revision goes with hub")
         if self.file is not None and any(part in ("", ".", "..") for part in self.file.split("/")):
             raise ValueError("file is a path within the repository")
-        if PurePosixPath(self.filename).suffix not in (SAFE, *PICKLED):
-            raise ValueError(f"weights are {SAFE} files, or checkpoints ({', '.join(PICKLED)}), which are converted")
+        if PurePosixPath(self.filename).suffix not in self.endings:
+            raise ValueError(self.endings_words)
         return self
 
     @property
@@ -74,3 +82,41 @@ class WeightFile(BaseModel):
         """A name that no other file has."""
         mark = self.sha256 or hashlib.sha256(self.address.encode()).hexdigest()
         return f"{PurePosixPath(self.filename).stem}-{mark[:16]}"
+
+    @property
+    def kept_as(self) -> str:
+        """The name under which the folder of weights keeps it, once it is converted."""
+        ending = PurePosixPath(self.filename).suffix
+        return f"{self.key}{SAFE if ending in PICKLED else ending}"
+
+
+class DataFile(WeightFile):
+    """A file of a model that has more than weights: also its configuration and its tokenizer, never a pickle."""
+
+    endings: ClassVar[tuple[str, ...]] = (SAFE, JSON)
+    endings_words: ClassVar[str] = f"a generator's files are {SAFE} and {JSON}"
+
+
+def from_folder(files: Sequence[F], folder: Path) -> list[F]:
+    """The files of a catalog in that folder, where their paths begin."""
+    return [file.model_copy(update={"path": folder / file.path}) if file.path else file for file in files]
+
+
+class Weighed(Protocol):
+    """An entry of the catalog that has files to fetch."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def files(self) -> Sequence[WeightFile]:
+        """Its files, whichever catalog they are of."""
+
+    @property
+    def deprecated(self) -> str | None:
+        """Why it should no longer be used."""
+
+    @property
+    def fallback(self) -> str | None:
+        """The model to take where it can't be had."""

@@ -20,7 +20,7 @@ from stemsvc.errors import (
     WeightsUnavailable,
 )
 from stemsvc.host.folders import share
-from stemsvc.models.source import WeightFile
+from stemsvc.models.source import DataFile, WeightFile
 
 CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 30.0
 CHUNK = 1 << 16  # the most bytes that are lost where a connection breaks
@@ -97,6 +97,20 @@ def look(file: WeightFile) -> Seen:
         found = get_hf_file_metadata(_hub_url(file), timeout=CONNECT_SECONDS)
     etag = found.etag or ""
     return Seen(found.commit_hash, etag if len(etag) == 64 else None, found.size)
+
+
+def published(hub: str) -> tuple[str, dict[str, Seen]]:
+    """Ask the hub for a repository's newest commit, and for its files by their names. Raises as `download` does."""
+    from huggingface_hub import HfApi
+
+    _tame_hub()
+    with _hub_errors(DataFile(hub=hub, file="config.json")):
+        found = HfApi().model_info(hub, files_metadata=True, timeout=CONNECT_SECONDS)
+    commit = found.sha or "main"
+    files = {
+        each.rfilename: Seen(commit, each.lfs.sha256 if each.lfs else None, each.size) for each in found.siblings or ()
+    }
+    return commit, files
 
 
 def download(file: WeightFile, part: Path, size: int | None, on_bytes: OnBytes) -> None:

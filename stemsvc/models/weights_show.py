@@ -12,17 +12,16 @@ import click
 
 from stemsvc.errors import StemsvcError
 from stemsvc.models.pull import OnPull, Puller
-from stemsvc.models.source import WeightFile
+from stemsvc.models.source import Weighed, WeightFile
 
 if TYPE_CHECKING:
     from stemsvc.jobs.pools import Pool
     from stemsvc.models.catalog import Catalog
-    from stemsvc.models.entry import ModelEntry
 
 LINE_SECONDS = 10.0  # between two lines of progress where there is no terminal
 
 
-def pull_all(puller: Puller, entries: Sequence[ModelEntry]) -> list[StemsvcError]:
+def pull_all(puller: Puller, entries: Sequence[Weighed]) -> list[StemsvcError]:
     """Pull one model after the other; the others go on where one fails. Returns the failures."""
     failed = []
     for entry in entries:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from stemsvc.jobs.encoding import Encoding
 from stemsvc.jobs.record import Job, Lease
@@ -55,11 +56,21 @@ class Attempt:
     find_earlier: FindEarlier = none_earlier
     preview: str = "off"
     warnings: list[JobWarning] = field(default_factory=list)  # of this attempt
+    taken: list[Settled] = field(default_factory=list)  # what the work took instead, one after the other
 
     @property
     def of(self) -> Resolved:
         """The kind, the params and the pool."""
-        return self.settled.of
+        return self._now.of
+
+    @property
+    def params_taken(self) -> dict[str, Any] | None:
+        """The params that the row gets, where they are not those that it has."""
+        return self._now.params
+
+    @property
+    def _now(self) -> Settled:
+        return self.taken[-1] if self.taken else self.settled
 
     @property
     def number(self) -> int:
@@ -76,10 +87,17 @@ class Attempt:
         """See the protocol."""
         return self.of.pool.device
 
+    @property
+    def model(self) -> str:
+        """The model or generator that it takes; empty where it takes none."""
+        return self.of.needs.model or self.of.needs.generator or ""
+
     def weights(self) -> list[str] | None:
         """The sha256 of each of its model's files; None while that of one can't be told."""
-        model = self.of.needs.model
-        return self.models.digests(self.catalog.get(model)) if model else []
+        needs = self.of.needs
+        if needs.generator:
+            return self.catalog.generators.get(needs.generator).digests
+        return self.models.digests(self.catalog.get(needs.model)) if needs.model else []
 
     def origin(self, inputs: Sequence[LocalInput], named: bool = False) -> Origin:
         """What the result is made from; without a cache key where the weights' hashes are not known yet.
@@ -102,6 +120,13 @@ class Attempt:
             raise KeyError(f"{code} is no warning of `stemsvc.jobs.warnings`")
         self.warnings.append(JobWarning(code, detail))
 
+    def take_instead(self, params: Any, code: str, detail: str) -> None:
+        """See the protocol."""
+        now, kind = self.of, self.of.kind
+        needs = kind.needs(params, self.catalog)
+        self.taken.append(Settled(replace(now, params=params, needs=needs), kind.stored(params)))
+        self.warn(code, detail)
+
     def earlier(self, kind: str, source: LocalInput, choose: ChooseOutputs) -> list[LocalInput]:
         """See the protocol."""
         return self.find_earlier(kind, source.sha256, choose) if self.job.envelope.cache else []
@@ -110,7 +135,7 @@ class Attempt:
     def computing(self, seconds: float) -> Iterator[None]:
         """See the protocol."""
         predicted = self.of.cost(seconds, self.catalog)
-        self.job_limits.check(self.of.needs.model or self.of.kind.name, self.of.kind.advice, predicted, seconds)
+        self.job_limits.check(self.model or self.of.kind.name, self.of.kind.advice, predicted, seconds)
         self.charge(seconds)
         self.keeper.limit(None)  # waiting for others is no fault of this job
         with self.turns.turn(self.lease, self._waiting, self.keeper.is_held) as turn, self.keeper.showing(turn.beat):
@@ -130,4 +155,4 @@ class Attempt:
 
     @property
     def _work(self) -> tuple[str, str, str]:
-        return self.of.kind.name, self.of.needs.model or "", self.device
+        return self.of.kind.name, self.model, self.device

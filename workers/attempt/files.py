@@ -16,7 +16,7 @@ import structlog
 from stemsvc.errors import InputGone, ObjectMissing, StemsvcError
 from stemsvc.jobs.record import Job
 from stemsvc.jobs.spec import Input
-from stemsvc.jobs.warnings import DEMO_MODEL, JobWarning
+from stemsvc.jobs.warnings import DEMO_MODEL, MODEL_REPLACED, JobWarning
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.leases import Origin
 from stemsvc.storage import Storage
@@ -59,7 +59,6 @@ def _result(
     warnings: tuple[JobWarning, ...],
     previews: dict[str, dict[str, Any]],
 ) -> Result:
-    model = attempt.of.needs.model or ""
     return Result(
         dict(source),
         outputs,
@@ -67,9 +66,9 @@ def _result(
         dict(facts),
         attempt.of.kind.noun,
         attempt.device,
-        model,
+        attempt.model,
         warnings,
-        attempt.settled.params,
+        attempt.params_taken,
         previews,
     )
 
@@ -156,7 +155,7 @@ class Files:
             return None
         log.info("taken from an earlier job", earlier=found.id)
         taken = replace(origin, cached=True, manifest_key=key)
-        of_the_track = tuple(each for each in found.warnings if each.code != DEMO_MODEL)
+        of_the_track = tuple(each for each in found.warnings if each.code not in (DEMO_MODEL, MODEL_REPLACED))
         warnings = (*warnings_of(attempt), *of_the_track)
         return _result(attempt, found.source, outputs, taken, found.facts, warnings, previews)
 

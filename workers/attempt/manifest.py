@@ -64,9 +64,10 @@ def versions(more: Sequence[str] = ()) -> dict[str, str]:
 
 
 def _model(attempt: Attempt) -> dict[str, Any] | None:
-    if attempt.of.needs.model is None:
+    needs, catalog = attempt.of.needs, attempt.catalog
+    if needs.generator is None and needs.model is None:
         return None
-    entry = attempt.catalog.get(attempt.of.needs.model)
+    entry = catalog.generators.get(needs.generator) if needs.generator else catalog.get(needs.model or "")
     return {"name": entry.name, "licence": entry.licence, "weights_sha256": attempt.weights() or []}
 
 

@@ -15,7 +15,7 @@ from stemsvc.kinds.registry import installed
 from stemsvc.observe.harmless import harmless
 
 LIBRARIES = ("torch", "demucs", "openvino", "av", "numpy", "scipy", "soxr", "celery")
-EXTRAS = ("api", "worker", "embedded", "flower", "mcp")  # of this package
+EXTRAS = ("api", "worker", "embedded", "flower", "mcp", "musicgen")  # of this package
 
 
 def lasting(device: str) -> dict[str, Any]:

@@ -130,6 +130,10 @@ class Attempt(Protocol):
     def warn(self, code: str, detail: str) -> None:
         """Give the job a warning, if this attempt succeeds. Codes are those of `stemsvc.jobs.warnings`."""
 
+    def take_instead(self, params: Any, code: str, detail: str) -> None:
+        """Go on with other params: those of another model, where the job's can't be had or fails. The job has them from
+        then on, as what its result depends on, and a warning if this attempt succeeds."""
+
     def earlier(self, kind: str, source: LocalInput, choose: ChooseOutputs) -> list[LocalInput]:
         """Outputs of the newest job of that kind that the job's owner has made of the same `source`, as files here.
 

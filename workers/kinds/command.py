@@ -97,7 +97,8 @@ def work_here(
 
     settings = Settings()
     try:
-        params = kind.check(kind.read(asked), [role for role, _ in files], load_catalog(settings.catalog))
+        catalog = load_catalog(settings.catalog, accepted=settings.licences)
+        params = kind.check(kind.read(asked), [role for role, _ in files], catalog)
     except (TypeError, AttributeError) as error:  # a number that is a text, a list in place of an object
         raise BadArguments(f"a value has the wrong type: {error}") from error
     if names is None:

@@ -40,6 +40,7 @@ class LocalAttempt:
     number: int = 1
     preview: str = "off"  # nobody plays them
     warnings: list[JobWarning] = field(default_factory=list)
+    taken: list[Any] = field(default_factory=list)  # params that the work took instead of those it got
 
     @property
     def models(self) -> Models:
@@ -55,6 +56,11 @@ class LocalAttempt:
     def warn(self, code: str, detail: str) -> None:
         """See the protocol."""
         self.warnings.append(JobWarning(code, detail))
+
+    def take_instead(self, params: Any, code: str, detail: str) -> None:
+        """See the protocol."""
+        self.taken.append(params)
+        self.warn(code, detail)
 
     def earlier(self, kind: str, source: LocalInput, choose: ChooseOutputs) -> list[LocalInput]:
         """See the protocol: a command knows no jobs."""
@@ -85,7 +91,7 @@ def ran(
     """Do the work of a kind on files, each with its role. `params` are checked. Raises what the work does."""
     inputs = [LocalInput(path, clean_filename(path.name), role, _digest(path)) for role, path in files]
     with tempfile.TemporaryDirectory(prefix="stemsvc-") as folder:
-        catalog = load_catalog(settings.catalog, settings.default_model)
+        catalog = load_catalog(settings.catalog, settings.default_model, accepted=settings.licences)
         limits = Limits(settings.max_duration_seconds)
         attempt = LocalAttempt(Path(folder), encoding, catalog, limits, settings, show)
         yield Ran(do_work(kind, params, inputs, attempt), tuple(attempt.warnings))

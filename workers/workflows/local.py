@@ -143,16 +143,20 @@ class LocalRun:
                 networks=self._models,
             )
             made = do_work(kind, params, inputs, attempt)
-            return self._kept.keep(key, made, tuple(attempt.warnings))
+            kept = self._key(job, attempt.taken[-1]) if attempt.taken else key
+            return self._kept.keep(kept, made, tuple(attempt.warnings))
 
     def _key(self, job: Job, params: Any) -> str:
         """A hash of all that the job's result depends on."""
         kind = registry.get(job.kind)
-        model = kind.needs(params, self._catalog).model
-        weights = (self._models.digests(self._catalog.get(model)) if model else None) or []
+        needs, weights = kind.needs(params, self._catalog), None
+        if needs.generator:
+            weights = self._catalog.generators.get(needs.generator).digests
+        elif needs.model:
+            weights = self._models.digests(self._catalog.get(needs.model))
         digests = [each.sha256 or _digest(Path(each.key)) for each in job.inputs]
         names = [f"{each.role} {each.name}" for each in job.inputs]
-        return cache_key(kind, params, job.encoding, digests, self._device, weights, names)
+        return cache_key(kind, params, job.encoding, digests, self._device, weights or [], names)
 
 
 @contextmanager

@@ -9,13 +9,13 @@ from marshmallow import fields, validate
 
 from api.schemas.fields import JsonNested, NamesField, names_pattern
 from api.schemas.forms import EncodedForm, SourceFields, SourceForm
-from stemsvc.kinds.generate.kind import MODELS
 from stemsvc.kinds.generate.params import (
     CHANGES,
     DEFAULT_SECONDS,
     MAX_BPM,
     MAX_SECONDS,
     MAX_SEED,
+    MELODY,
     MIN_BPM,
     MIN_SECONDS,
     MOST_CANDIDATES,
@@ -126,7 +126,17 @@ class GenerateForm(EncodedForm):
     )
     model = fields.String(
         load_default=DEFAULTS.model,
-        metadata={"enum": ["", *MODELS], "description": "what makes it; empty: the best that is here"},
+        validate=validate.Length(max=100),
+        metadata={
+            "description": "what makes it; empty: `sketch`. The `generators` of `GET /v1/models` are the others. Where "
+            "one fails or its weights can't be had, `sketch` takes its place, with the warning `model_replaced`",
+            "example": "musicgen-small",
+        },
+    )
+    melody = JsonNested(
+        SourceForm,
+        load_default=None,
+        metadata={"description": "a track whose melody is followed, by a model that can: `musicgen-melody`"},
     )
     candidates = fields.Integer(
         load_default=DEFAULTS.candidates,
@@ -144,8 +154,11 @@ class GenerateForm(EncodedForm):
 
     @classmethod
     def sources(cls, form: dict[str, Any]) -> Sequence[tuple[str, SourceFields]]:
-        """See `KindForm`: nothing, or the score of the original."""
-        original = form["variation_of"]
-        if original is None:
-            return []
-        return [(ORIGINAL, {"output": SCORE, **original} if "job_id" in original else original)]
+        """See `KindForm`: the score of the original, and the track with the melody, where they are named."""
+        original, melody = form["variation_of"], form["melody"]
+        found: list[tuple[str, SourceFields]] = []
+        if original is not None:
+            found.append((ORIGINAL, {"output": SCORE, **original} if "job_id" in original else original))
+        if melody is not None:
+            found.append((MELODY, melody))
+        return found

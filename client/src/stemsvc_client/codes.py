@@ -263,6 +263,12 @@ class ModelUnserved(UsageError):
     """No model that can do this is served here: the `detail` says why, and what the operator would have to add."""
 
 
+class LicenceNotAccepted(UsageError):
+    """The licence of the model's weights forbids commercial use, and whoever runs the service has not accepted it: the
+    `detail` says what `STEMSVC_ACCEPT_LICENCES` must have. Name another model, or `sketch`.
+    """
+
+
 class UnknownKind(UsageError):
     """This installation has no such kind of work; the `detail` names the kinds that it has."""
 
@@ -519,6 +525,10 @@ class DeviceOutOfMemory(TransientError):
 
 class SeparationNotFinite(FatalError):
     """The network returned samples that are not finite numbers: the weights are damaged."""
+
+
+class GeneratorFailed(FatalError):
+    """The network that makes music failed: its weights are another network's or damaged, or a library does not fit."""
 
 
 class EncodeFailed(FatalError):

@@ -169,15 +169,17 @@ class Flows(WorkflowFlows, ConversationFlows):
         prompt: str = "",
         *,
         variation_of: Source | None = None,
+        melody: Source | None = None,
         idempotency_key: str | None = None,
         **fields: Any,
     ) -> Flow[Job]:
         """Make music by words, such as "a dark trap beat at 140"; returns the job at once.
 
         `fields` are those of the form, such as `duration=20`, `stems=True` or `key="C minor"`. `variation_of` is an
-        earlier generation's job, or its file `score`.
+        earlier generation's job, or its file `score`; `melody` a track to follow, by a model that can.
         """
-        return generated(prompt, variation_of, fields, idempotency_key, self._retry)
+        sources = {"variation_of": variation_of, "melody": melody}
+        return generated(prompt, sources, fields, idempotency_key, self._retry)
 
     def finished(
         self, job_id: str, timeout: float | None = None, on_change: Callable[[Job], Any] | None = None

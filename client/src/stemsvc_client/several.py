@@ -71,13 +71,14 @@ def analysed(song: Source, stems: Source | None, fields: Mapping[str, Any], key:
 
 
 def generated(
-    prompt: str, original: Source | None, fields: Mapping[str, Any], key: str | None, retry: Retry
+    prompt: str, sources: Mapping[str, Source | None], fields: Mapping[str, Any], key: str | None, retry: Retry
 ) -> Flow[Job]:
-    """The job of a generation."""
+    """The job of a generation. `sources` are tracks and scores by the fields that name them."""
     sending = Sending(retry)
     found: dict[str, Any] = {"prompt": prompt}
-    if original is not None:
-        found["variation_of"] = yield from sending.named(original)
+    for field, source in sources.items():
+        if source is not None:
+            found[field] = yield from sending.named(source)
     return (yield from sending.submitted("/v1/generations", {**found, **body(fields)}, key))
 
 

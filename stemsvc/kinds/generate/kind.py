@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from stemsvc.errors import BadOptions
 from stemsvc.jobs.filenames import visible
-from stemsvc.kinds.base import Kind, Role
+from stemsvc.kinds.base import Kind, Needs, Role
 from stemsvc.kinds.generate.brief import Brief, check_change, settle
 from stemsvc.kinds.generate.params import (
     DEFAULT_SECONDS,
     MAX_BPM,
     MAX_SECONDS,
     MAX_SEED,
+    MELODY,
     MIN_BPM,
     MIN_SECONDS,
     MOST_CANDIDATES,
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
     from stemsvc.jobs.encoding import Encoding
     from stemsvc.models.catalog import Catalog
 
-MODELS = (SKETCH,)
 MIX = "mix"
 TRIES = 3  # of a candidate that is not good enough
 # Measured on two cores of an AMD EPYC: starting, and writing, levelling, judging and encoding a second of music.
 BASE_SECONDS, COST = 1.0, 0.06
+STEMS_COST = 0.2  # splitting what a generator made
 
 
 class Generate(Kind[GenerateParams]):
@@ -46,7 +47,7 @@ class Generate(Kind[GenerateParams]):
     name = "generate"
     form = "api.schemas.kinds.generate:GenerateForm"
     work = "workers.kinds.generate.work:generate"
-    roles = (Role(ORIGINAL, 0, 1),)
+    roles = (Role(ORIGINAL, 0, 1), Role(MELODY, 0, 1))
     packages = ("av", "numpy", "scipy", "soxr")
     noun = "music"
     advice = "ask for a shorter piece, or for fewer candidates"
@@ -61,9 +62,8 @@ class Generate(Kind[GenerateParams]):
         return {**asdict(params), "form": list(params.form)}
 
     def check(self, params: GenerateParams, inputs: Sequence[str], catalog: Catalog) -> GenerateParams:
-        """See `Kind`. Raises `UsageError` `bad_options`."""
-        if params.model and params.model not in MODELS:
-            raise BadOptions(f"model {params.model!r} is not one of {', '.join(MODELS)}")
+        """See `Kind`. Raises `UsageError` `bad_options`, `licence_not_accepted`."""
+        _check_model(params, inputs, catalog)
         if not 1 <= params.candidates <= MOST_CANDIDATES:
             raise BadOptions(f"candidates is {params.candidates}; it may be from 1 to {MOST_CANDIDATES}")
         if not 0 <= params.seed <= MAX_SEED:
@@ -95,7 +95,20 @@ class Generate(Kind[GenerateParams]):
 
     def cost(self, params: GenerateParams, seconds: float, catalog: Catalog) -> float:
         """See `Kind`. `seconds` are those that `part` tells; one in ten pieces is tried again."""
-        return BASE_SECONDS + 1.1 * COST * params.candidates * _seconds(params)
+        entry = catalog.generators.find(params.model)
+        own = 0.0 if entry is None else entry.cost + (STEMS_COST if params.stems else 0.0)
+        return BASE_SECONDS + (1.1 * COST + own) * params.candidates * _seconds(params)
+
+    def needs(self, params: GenerateParams, catalog: Catalog) -> Needs:
+        """See `Kind`. Raises `UsageError` `unknown_model`."""
+        if params.model in ("", SKETCH):
+            return Needs()
+        entry = catalog.generators.get(params.model)
+        return Needs(memory_mb=entry.memory_mb, generator=entry.name, accelerated=True)
+
+    def fallback(self, params: GenerateParams, catalog: Catalog) -> GenerateParams | None:
+        """See `Kind`: the next provider, which its work takes where one fails."""
+        return None if params.model in ("", SKETCH) else replace(params, model=SKETCH)
 
     def outputs(self, params: GenerateParams) -> Sequence[str]:
         """See `Kind`: those of each candidate. The score comes beside them."""
@@ -114,6 +127,21 @@ class Generate(Kind[GenerateParams]):
 def suffix(candidate: int) -> str:
     """What the names of a candidate's files end with; the first one's with nothing."""
     return f"-{candidate + 1}" if candidate else ""
+
+
+def _check_model(params: GenerateParams, inputs: Sequence[str], catalog: Catalog) -> None:
+    if params.model in ("", SKETCH):
+        if MELODY in inputs:
+            raise BadOptions(f"{SKETCH} follows no melody: name a model that does, such as musicgen-melody")
+        return
+    entry = catalog.generators.find(params.model)
+    if entry is None:
+        raise BadOptions(f"model {params.model!r} is not one of {', '.join([SKETCH, *catalog.generators.names])}")
+    catalog.generators.check_licence(entry)
+    if ORIGINAL in inputs or params.form:
+        raise BadOptions(f"{entry.name} knows no form, and varies no piece: leave `model` out, or name {SKETCH}")
+    if MELODY in inputs and not entry.follows_melody:
+        raise BadOptions(f"{entry.name} follows no melody: name a model that does, such as musicgen-melody")
 
 
 def _seconds(params: GenerateParams) -> float:

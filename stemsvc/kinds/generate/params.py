@@ -19,6 +19,7 @@ SECTIONS = {"intro": 1.0, "verse": 2.0, "chorus": 2.0, "bridge": 1.0, "break": 1
 CHANGES = (*STEMS, *SECTIONS)
 SKETCH = "sketch"  # the model that needs no weights
 ORIGINAL = "original"  # the role of the piece that a variation is made of
+MELODY = "melody"  # the role of a track whose melody is followed
 SCORE = "score"  # the output that tells it
 
 

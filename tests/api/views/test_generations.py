@@ -88,3 +88,21 @@ def test_a_workflow_may_begin_with_words_in_place_of_a_source(client: Any, parts
 
     steps[1]["inputs"] = {"source": "make.flute"}
     assert client.post("/v1/workflows", json={"steps": steps}).json["code"] == "bad_workflow"
+
+
+def test_a_generator_whose_licence_nobody_accepted_is_refused_and_shown(client: Any) -> None:
+    answer = generate(client, prompt="jazz", model="musicgen-small")
+    assert (answer.status_code, answer.json["code"]) == (422, "licence_not_accepted")
+    assert "STEMSVC_ACCEPT_LICENCES=CC-BY-NC-4.0" in answer.json["detail"]
+
+    told = {each["name"]: each for each in client.get("/v1/models").json["generators"]}
+    small = told["musicgen-small"]
+    assert (small["licence"], small["forbids_commerce"], small["accepted"]) == ("CC-BY-NC-4.0", True, False)
+    assert (small["hub"], small["pinned"], small["follows_melody"]) == ("facebook/musicgen-small", False, False)
+    assert told["musicgen-melody"]["follows_melody"]
+
+
+@pytest.mark.parametrize("model", ["", "sketch", "no_such_model"])
+def test_a_melody_needs_a_model_that_follows_one(client: Any, model: str) -> None:
+    answer = generate(client, model=model, melody={"url": "https://example.com/a.mp3"})
+    assert (answer.status_code, answer.json["code"]) == (422, "bad_options")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stemsvc.kinds.generate.kind import KIND, MODELS
-from stemsvc.kinds.generate.params import CHANGES, MOST_CANDIDATES, ORIGINAL, SCORE
+from stemsvc.kinds.generate.kind import KIND
+from stemsvc.kinds.generate.params import CHANGES, MELODY, MOST_CANDIDATES, ORIGINAL, SCORE
 from workers.kinds.command import encoded, encoding_of, work_here, work_there
 
 if TYPE_CHECKING:
@@ -30,13 +30,15 @@ PATH = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--variation-of", "original", type=PATH, help="the score of an earlier piece: keeps harmony and tempo")
 @click.option("--change", type=click.Choice(CHANGES), help="what a variation changes")
 @click.option("--candidates", type=click.IntRange(1, MOST_CANDIDATES), default=1, show_default=True)
-@click.option("--model", type=click.Choice(MODELS))
+@click.option("--melody", type=PATH, help="a track whose melody is followed, by a model that can")
+@click.option("--model", help="default: sketch; `stemsvc models` lists the generators")
 @encoded
 def generate(
     prompt: str,
     music_key: str | None,
     sections: str,
     original: Path | None,
+    melody: Path | None,
     output: Path,
     format_: str,
     bit_depth: str | None,
@@ -54,12 +56,12 @@ def generate(
         sent = {**fields, "format": format_, "bit_depth": bit_depth, "sample_rate": sample_rate}
 
         def create(client: Client) -> Job:
-            return client.create_generation(variation_of=original, **sent)
+            return client.create_generation(variation_of=original, melody=melody, **sent)
 
         work_there(create, prompt or "generate", output, url, key, as_json)
         return
     encoding = encoding_of(format_, bit_depth, sample_rate)
-    inputs = [(ORIGINAL, original)] if original else []
+    inputs = [(role, path) for role, path in ((ORIGINAL, original), (MELODY, melody)) if path]
     params = KIND.read(fields)
     names = {name: (name, f".{encoding.extension}") for name in KIND.outputs(params)}
     work_here(KIND, fields, inputs, output, encoding, as_json, {**names, SCORE: (SCORE, ".json")})

@@ -15,6 +15,7 @@ from workers.audio.track import Track
 from workers.kinds.base import Attempt
 
 Sound = NDArray[np.float32]
+RATE = 44100  # Hz, of every piece
 BLOCK = 1 << 16  # frames; a multiple of the limiter's hop
 
 
@@ -46,6 +47,10 @@ class Piece:
             yield start, np.concatenate(read, axis=1)
 
 
+class Unable(Exception):
+    """Raised when a provider can't make a piece, here or at all: the next one takes its place, and the job says why."""
+
+
 class Provider(Protocol):
     """Makes pieces by briefs."""
 
@@ -53,8 +58,19 @@ class Provider(Protocol):
     def name(self) -> str:
         """The model that it is."""
 
+    @property
+    def tries(self) -> int:
+        """How often it may make a piece until one is good enough."""
+
+    @property
+    def composes(self) -> bool:
+        """Whether it follows a brief's form and the parts that a variation changes."""
+
+    def prepare(self, attempt: Attempt) -> None:
+        """Fetch what it needs, before it has the device. Raises `Unable`, and what `attempt.report` raises."""
+
     def make(self, brief: Brief, folder: Path, attempt: Attempt) -> Piece:
-        """The piece of a brief, in an empty folder. Raises what `attempt.report` raises."""
+        """The piece of a brief, in an empty folder. Raises `Unable`, and what `attempt.report` raises."""
 
 
 def total(samples: Sound) -> Sound:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stemsvc.jobs.encoding import Encoding
+from stemsvc.jobs.warnings import MODEL_REPLACED
 from stemsvc.kinds.generate.brief import Brief, settle
-from stemsvc.kinds.generate.kind import MIX, TRIES, suffix
-from stemsvc.kinds.generate.params import MAX_SEED, SCORE, GenerateParams
+from stemsvc.kinds.generate.kind import KIND, MIX, suffix
+from stemsvc.kinds.generate.params import MAX_SEED, MELODY, SCORE, GenerateParams
 from stemsvc.music.genres import STEMS
 from workers.audio.encode import CODECS, Encoded, Encoder, carried_rate
 from workers.audio.rate import RateConverter
@@ -21,10 +23,9 @@ from workers.host.scratch import check_room
 from workers.kinds.base import Attempt, LocalInput, Made, MadeFile
 from workers.kinds.generate.finish import Finished, finish
 from workers.kinds.generate.original import read_original, score
-from workers.kinds.generate.pieces import BLOCK, Provider
+from workers.kinds.generate.pieces import BLOCK, RATE, Provider, Unable
 from workers.kinds.generate.quality import Quality, judge
 from workers.kinds.generate.sketch.provider import Sketch
-from workers.kinds.generate.sketch.voices import RATE
 
 FURTHER = 104729  # between the seeds of candidates, FURTHER_TRY between those of tries: both are prime
 FURTHER_TRY = 7919
@@ -47,9 +48,38 @@ class Candidate:
 
 
 def generate(params: GenerateParams, inputs: Sequence[LocalInput], attempt: Attempt) -> Made:
-    """The pieces. Raises `UsageError` `bad_options` and `bad_inputs`, and what the encoders raise."""
+    """The pieces, by the job's model, or by the next one where that can't make them. Raises `UsageError` `bad_options`,
+    `bad_inputs` and `licence_not_accepted`, and what the encoders raise."""
     brief = settle(params, read_original(inputs))
-    provider = Sketch()
+    while True:
+        provider = _provider(params, inputs, attempt)
+        try:
+            provider.prepare(attempt)
+            return _pieces(provider, params, brief, attempt)
+        except Unable as error:
+            params = _instead(params, inputs, str(error), attempt)
+
+
+def _provider(params: GenerateParams, inputs: Sequence[LocalInput], attempt: Attempt) -> Provider:
+    entry = attempt.catalog.generators.find(params.model)
+    if entry is None:
+        return Sketch()
+    from workers.kinds.generate.musicgen.provider import MusicGen  # torch, which sketch does not need
+
+    return MusicGen.of(entry, params, inputs, attempt)
+
+
+def _instead(params: GenerateParams, inputs: Sequence[LocalInput], why: str, attempt: Attempt) -> GenerateParams:
+    """The params with the next provider, which the job has from now on."""
+    instead = KIND.fallback(params, attempt.catalog)
+    assert instead is not None, "sketch is able to make every piece"
+    unheard = ", and it follows no melody" if any(each.role == MELODY for each in inputs) else ""
+    detail = f"{instead.model} made this in place of {params.model}{unheard}, because {why}"
+    attempt.take_instead(instead, MODEL_REPLACED, detail)
+    return instead
+
+
+def _pieces(provider: Provider, params: GenerateParams, brief: Brief, attempt: Attempt) -> Made:
     room = round(params.candidates * brief.duration * RATE) * FRAME_BYTES
     check_room(attempt.folder, room * (SPOOLS + len(_outputs(params))) + attempt.limits.min_free_bytes)
     files: dict[str, MadeFile] = {}
@@ -66,10 +96,10 @@ def generate(params: GenerateParams, inputs: Sequence[LocalInput], attempt: Atte
     with scratch_errors():
         path.write_text(score(best), encoding="utf-8")
     files[SCORE] = MadeFile(path, "application/json")
-    facts = {**best, "model": provider.name}
+    facts = {**_shown(provider, best), "model": provider.name}
     if params.candidates > 1:
         facts["candidates"] = [
-            {"files": [f"{name}{suffix(place)}" for name in _outputs(params)], **each.facts}
+            {"files": [f"{name}{suffix(place)}" for name in _outputs(params)], **_shown(provider, each.facts)}
             for place, each in enumerate(ranked)
         ]
     return Made(files, {"duration_seconds": params.candidates * brief.duration}, facts)
@@ -77,6 +107,14 @@ def generate(params: GenerateParams, inputs: Sequence[LocalInput], attempt: Atte
 
 def _outputs(params: GenerateParams) -> tuple[str, ...]:
     return (MIX, *(STEMS if params.stems else ()))
+
+
+def _shown(provider: Provider, facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts without the form, where the provider follows none."""
+    if provider.composes:
+        return facts
+    told = {name: value for name, value in facts.items() if name not in ("form", "changes")}
+    return {**told, "filled": [name for name in facts["filled"] if name != "form"]}
 
 
 def _base(brief: Brief) -> int:
@@ -87,10 +125,9 @@ def _base(brief: Brief) -> int:
 def _best(provider: Provider, brief: Brief, number: int, attempt: Attempt) -> Candidate:
     """A candidate that is good enough, or the best of those that were tried."""
     best: Candidate | None = None
-    for turn in range(TRIES):
+    for turn in range(provider.tries):
         own = brief if turn == 0 else brief.again((_base(brief) + FURTHER_TRY * turn) % MAX_SEED)
-        folder = attempt.folder / f"piece-{number}-{turn}"
-        folder.mkdir()
+        folder = Path(tempfile.mkdtemp(prefix=f"piece-{number}-{turn}-", dir=attempt.folder))
         finished = finish(provider.make(own, folder, attempt), folder, attempt)
         tried = Candidate(own, finished, judge(finished, own, attempt), turn + 1)
         if best is None or tried.quality.score > best.quality.score:

@@ -19,7 +19,7 @@ from stemsvc.host.folders import shared_folder
 from stemsvc.models.available import Availability
 from stemsvc.models.entry import ModelEntry
 from stemsvc.models.pull import OnPull, Puller, open_puller
-from stemsvc.models.source import WeightFile
+from stemsvc.models.source import Weighed, WeightFile
 from stemsvc.models.store import WeightStore, sha256_of
 from stemsvc.observe import metrics
 from stemsvc.settings import Settings
@@ -82,7 +82,7 @@ class Models:
             self._digests[known] = sha256_of(place)
         return self._digests[known]
 
-    def lacking(self, entry: ModelEntry, on_download: OnDownload = quiet) -> str | None:
+    def lacking(self, entry: Weighed, on_download: OnDownload = quiet) -> str | None:
         """Why the entry's weights can't be had; None where its networks are loaded, or the weights here or fetched now.
 
         `on_download` is called with bytes done and bytes in all; what it raises passes.

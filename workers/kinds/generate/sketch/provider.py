@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stemsvc.kinds.generate.brief import Brief
+from stemsvc.kinds.generate.kind import TRIES
 from stemsvc.kinds.generate.params import SKETCH
 from workers.kinds.base import Attempt
 from workers.kinds.generate.pieces import Piece
@@ -19,6 +20,11 @@ class Sketch:
     """Composes by templates and plays by synthesis. It has no state and no weights."""
 
     name = SKETCH
+    tries = TRIES
+    composes = True
+
+    def prepare(self, attempt: Attempt) -> None:
+        """See `Provider`: it needs nothing."""
 
     def make(self, brief: Brief, folder: Path, attempt: Attempt) -> Piece:
         """See `Provider`."""

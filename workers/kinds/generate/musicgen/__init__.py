@@ -1,0 +1,1 @@
+"""MusicGen, by the library transformers, which no other package imports."""
