@@ -17,7 +17,7 @@ from stemsvc.errors import NoDevice
 if TYPE_CHECKING:
     from workers.bench.table import Figure
 
-PARTS = ("engine", "roformers", "files", "job", "memory")
+PARTS = ("engine", "roformers", "files", "job", "short", "memory")
 AUDIO = ("analyze", "mix", "master", "transcribe", "export")
 
 
@@ -117,18 +117,36 @@ def engine(
             from workers.bench.roformers import roformer_figures
 
             figures += roformer_figures(size, repeats, say)
-        if {*parts} & {"files", "job", "memory"}:
-            from workers.bench.files import file_figures, job_figures, memory_figures
-
-            if "files" in parts:
-                figures += file_figures(networks, seconds, repeats, cache, say)
-            if "job" in parts:
-                figures += job_figures(networks, track, repeats, cache, say)
-            if "memory" in parts:
-                figures += memory_figures(min(180.0, long / 2), long, say)
+        figures += _job_figures(parts, size, seconds, track, long, repeats, cache)
     else:
         raise NoDevice(f"the device is cpu or cuda, not {device!r}")
     _show(f"{machine(device)}; networks: {size}", figures, output)
+
+
+def _job_figures(
+    parts: tuple[str, ...], size: str, seconds: float, track: float, long: float, repeats: int, cache: Path | None
+) -> list[Figure]:
+    """The figures that need more than torch, numpy and demucs."""
+    from workers.bench.engine import SIZES
+
+    figures: list[Figure] = []
+    if "files" in parts:
+        from workers.bench.files import file_figures
+
+        figures += file_figures(SIZES[size], seconds, repeats, cache, say)
+    if "job" in parts:
+        from workers.bench.jobs import job_figures
+
+        figures += job_figures(SIZES[size], track, repeats, cache, say)
+    if "short" in parts:
+        from workers.bench.jobs import short_figures
+
+        figures += short_figures(size, repeats, cache, say)
+    if "memory" in parts:
+        from workers.bench.files import memory_figures
+
+        figures += memory_figures(min(180.0, long / 2), long, say)
+    return figures
 
 
 @bench.command()
