@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -43,6 +44,6 @@ def roformer_figures(size: str, repeats: int, say: Say) -> Iterator[Figure]:
         network, peak = roformer(name, size), Peak()
         separator = Separator(Bag([Chunked(network, RATE, chunk)], ["vocals"]))
         say(f"{name}, {chunk / RATE:g} s of music")
-        took = in_turn(repeats, say, ours=lambda run=separator: run.separate_array(mixture), sgemm=peak.sample)
+        took = in_turn(repeats, say, ours=partial(separator.separate_array, mixture), sgemm=peak.sample)
         passes = separator.count_segments(len(mixture), ("vocals",))
         yield from fractions(name, work_of(network, chunk), passes, took["ours"], peak)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import random
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from werkzeug.datastructures import FileStorage, MultiDict
@@ -24,11 +24,11 @@ def form(boundary: bytes, parts: list[tuple[bytes, bytes]], line: bytes = b"\r\n
     return line.join([*lines, b"--" + boundary + b"--", b""])
 
 
-def in_memory(**_: object) -> io.BytesIO:
+def in_memory(*_: object, **__: object) -> IO[bytes]:
     return io.BytesIO()
 
 
-def read(parser: type[FormDataParser], body: bytes, boundary: str, **limits: int) -> Any:
+def read(parser: type[FormDataParser], body: bytes, boundary: str, **limits: Any) -> Any:
     _, fields, files = parser(in_memory, **limits).parse(
         io.BytesIO(body), "multipart/form-data", len(body), {"boundary": boundary}
     )

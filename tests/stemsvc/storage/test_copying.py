@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import pytest
 
-from stemsvc.storage import copying
 from stemsvc.storage.copying import SMALL, copy
 
 SIZES = (0, 1, SMALL - 1, SMALL, SMALL + 1, 2 * SMALL, 5 * SMALL + 7)
@@ -65,7 +64,7 @@ def test_where_the_kernel_can_t_it_is_copied_all_the_same(tmp_path: Path, monkey
     def refuse(*_: object) -> int:
         raise OSError(22, "Invalid argument")
 
-    monkeypatch.setattr(copying.os, "sendfile", refuse)
+    monkeypatch.setattr(os, "sendfile", refuse)
     data = os.urandom(4 * SMALL)
     (tmp_path / "sent").write_bytes(data)
     with (tmp_path / "sent").open("rb") as file:
