@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from importlib.metadata import version
 from tempfile import SpooledTemporaryFile
-from typing import IO, cast
+from typing import IO, ParamSpec, TypeVar, cast
 
 from flask import Flask, Request, Response, current_app, jsonify, request
 from flask_smorest import Api
@@ -14,6 +15,7 @@ from flask_swagger_ui import get_swaggerui_blueprint
 from api import openapi
 from api.edge import auth, concurrency, headers, message_rates, problems, rate_limits, request_id, sign_ins, telemetry
 from api.edge.bodies import FIELDS_LIMIT
+from api.edge.multipart import FormParser
 from api.edge.proxies import BehindProxies, TrustedProxies
 from api.schemas import answers
 from api.views import (
@@ -78,6 +80,8 @@ RESOURCES = (
     audit,
     health,
 )
+P = ParamSpec("P")
+R = TypeVar("R")
 SPOOL_BYTES = 64 * 1024  # of an upload that stay in memory while it arrives; the rest goes to disk
 DESCRIPTION = (
     "Splits music into stems. Send a track with `POST /v1/separations`, follow it with `GET /v1/jobs/{id}`, "
@@ -88,6 +92,8 @@ DESCRIPTION = (
 class _Request(Request):
     """A request that writes its files to disk early, so that a hundred uploads at once do not fill the memory."""
 
+    form_data_parser_class = FormParser
+
     def _get_file_stream(
         self,
         total_content_length: int | None,
@@ -96,6 +102,17 @@ class _Request(Request):
         content_length: int | None = None,
     ) -> IO[bytes]:
         return cast(IO[bytes], SpooledTemporaryFile(max_size=SPOOL_BYTES))
+
+
+class _App(Flask):
+    """Flask without a look at each function whether it is a coroutine: no view and no hook of ours is one.
+
+    A view has a decorator for each answer that its description names, and each of them would look.
+    """
+
+    def ensure_sync(self, func: Callable[P, R]) -> Callable[P, R]:
+        """The function itself."""
+        return func
 
 
 class _Rest(Api):
@@ -109,7 +126,7 @@ class _Rest(Api):
 def create_app(settings: Settings) -> Flask:
     """Make the WSGI app, and open the services that `settings` name."""
     configured(settings)  # who answers messages: what they lack is said at once
-    app = Flask("stemsvc")
+    app = _App("stemsvc")
     app.request_class = _Request
     app.config.update(
         API_TITLE="stemsvc",

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 SLOW = 100  # threads of each api process for bodies that arrive slowly, beside those that work and those that wait
 PORT_SECONDS = 5.0  # for so long the processes of an api that was killed may keep its port
 FILES = 1000  # that an api process may open beside its connections
+# For glibc. A thousand threads with an arena each would all leave memory in theirs. Large blocks go back to the system
+# when they are freed: by default glibc soon keeps blocks of many megabytes, so that each burst of uploads left some.
+MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
 
 
 @click.command()
@@ -72,9 +75,8 @@ def api(host: str | None, port: int | None) -> None:
         "",
         "api.wsgi:make()",
     ]
-    # gunicorn gets the final settings, because `api_host` decides whether requests need a key. It gets few of glibc's
-    # arenas, because a thousand threads with an arena each would all leave memory in theirs.
-    environment = {"MALLOC_ARENA_MAX": "2", **settings.environment(), **folder_for_children(settings.data_dir)}
+    # gunicorn gets the final settings, because `api_host` decides whether requests need a key
+    environment = {**MEMORY, **settings.environment(), **folder_for_children(settings.data_dir)}
     os.execve(sys.executable, arguments, environment)
 
 

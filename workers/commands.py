@@ -5,9 +5,11 @@ What a command needs is imported when it is called: `stemsvc --help` reads all o
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -278,6 +280,7 @@ def separate(
         def show(stage: str, done: int, total: int) -> None:
             bar.update(task, description=stage, completed=done / total if total else 0.0)
 
+        _load_engine_beside()
         limits, networks, name = Limits(settings.max_duration_seconds), Models.of(settings), clean_filename(file.name)
         params, warning = settle_here(KIND, params, catalog, networks, show)
         entry = catalog.get(params.model)
@@ -295,9 +298,22 @@ def separate(
         print_json(made)
 
 
+def _load_engine_beside() -> None:
+    """Load torch and the engine in a thread: a child process decodes meanwhile, and this one would only wait."""
+    import importlib
+
+    def load() -> None:
+        with contextlib.suppress(ImportError):  # who needs it says what is missing
+            importlib.import_module("workers.engine.separate")
+
+    threading.Thread(target=load, name="engine").start()
+
+
 def _check_device(pool: Pool) -> None:
+    if pool.kind == "cpu":
+        return
     import torch
 
-    ready = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    ready = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not ready[pool.kind]:
         raise NoDevice(f"this machine has no {pool.device} device that torch can use")

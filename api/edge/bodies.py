@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar
 
 from flask import Request, current_app, request
@@ -11,7 +11,7 @@ from flask_smorest import Blueprint
 from marshmallow import Schema, ValidationError, missing
 from webargs.flaskparser import FlaskParser
 from webargs.multidictproxy import MultiDictProxy
-from werkzeug.datastructures import CombinedMultiDict, MultiDict
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from api.edge.plain_json import NotPlain, read_json
@@ -40,7 +40,9 @@ class _Parser(FlaskParser):
         files: MultiDict[str, Any] = req.files
         if several:  # sources name the parts that are no field; `check_parts` finds those that no source names
             files = MultiDict((name, file) for name, file in files.items(multi=True) if name in schema.load_fields)
-        return MultiDictProxy(CombinedMultiDict([req.form, files]), schema)
+        # one mapping, not a view of two: the schema asks for each of its fields, and a form has few of them
+        both: MultiDict[str, Any] = MultiDict([*req.form.items(multi=True), *files.items(multi=True)])
+        return MultiDictProxy(both, schema)
 
     def load_source(self, req: Request, schema: Schema) -> Any:
         """The JSON body, which has no file."""
@@ -82,6 +84,11 @@ class BodyBlueprint(Blueprint):
         "source": "application/json",
         "workflow": "application/json",
     }
+
+    def arguments(self, schema: type[Schema], **kwargs: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """smorest's decorator, with one schema for all requests: to make one copies each of its fields."""
+        made: Callable[[Callable[..., Any]], Callable[..., Any]] = super().arguments(schema(), **kwargs)
+        return made
 
 
 def the_file(max_bytes: int, part: str = "file", role: str = "source") -> SentFile:

@@ -152,9 +152,17 @@ class Worker(ThreadWorker):
             self._refuse(connection, error)
             return
         connection.leave = functools.partial(self._addresses.leave, who)
+        if self._has_come(connection):  # mostly it has, and then the poller need not hear of it
+            self.enqueue_req(connection)
+            return
         connection.timeout = time.monotonic() + self._head_seconds
         self._reading[connection] = None
         self.poller.register(sock, _READ, functools.partial(self._read_head, connection))
+
+    def _has_come(self, conn: Connection) -> bool:
+        """Whether a new connection's first head is whole already. An end is found when the poller says so."""
+        data = _received(conn.sock)
+        return data is not None and data != b"" and conn.take(data)
 
     def on_client_socket_readable(self, conn: Connection, client: Any) -> None:
         """A kept connection begins its next request."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from collections.abc import Iterator
@@ -79,7 +80,12 @@ def _route() -> str:
 
 def _template() -> str | None:
     """The route as OpenTelemetry writes it, `/v1/jobs/{job_id}`; None where no route was found."""
-    return PARAMETER.sub(r"{\1}", request.url_rule.rule) if request.url_rule else None
+    return _written(request.url_rule.rule) if request.url_rule else None
+
+
+@functools.cache
+def _written(rule: str) -> str:
+    return PARAMETER.sub(r"{\1}", rule)
 
 
 def _span_name() -> str:

@@ -14,7 +14,15 @@ URL_ENDS = "when the URL ends: read the job again for another one"
 FILE_ENDS = "when the file is erased; null: never"
 
 
-class ProgressSchema(Schema):
+class AnswerSchema(Schema):
+    """A schema of answers. Those of jobs are dicts: their values are had at once, not looked for in four ways."""
+
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        """See marshmallow."""
+        return obj.get(attr, default) if type(obj) is dict else super().get_attribute(obj, attr, default)
+
+
+class ProgressSchema(AnswerSchema):
     """How far a job has come."""
 
     fraction = fields.Float(metadata={"description": "finished segments over all segments of this attempt, 0 to 1"})
@@ -32,7 +40,7 @@ class ProgressSchema(Schema):
     )
 
 
-class StemSchema(Schema):
+class StemSchema(AnswerSchema):
     """One finished file. Only audio has a length, a sample rate and the like."""
 
     url = fields.Url(metadata={"description": "signed; anyone who has it can download until it expires"})
@@ -75,7 +83,7 @@ class StemSchema(Schema):
         return {**{name: value for name, value in original.items() if name not in data}, **data}
 
 
-class JobUrlsSchema(Schema):
+class JobUrlsSchema(AnswerSchema):
     """Where to ask what of a job."""
 
     self = fields.Url()
@@ -84,7 +92,7 @@ class JobUrlsSchema(Schema):
     archive = fields.Url(allow_none=True, metadata={"description": "all files in one; null while there are none"})
 
 
-class MoveSchema(Schema):
+class MoveSchema(AnswerSchema):
     """One entry of a job's timeline."""
 
     at = fields.DateTime()
@@ -94,21 +102,21 @@ class MoveSchema(Schema):
     worker = fields.String(allow_none=True)
 
 
-class JobErrorSchema(Schema):
+class JobErrorSchema(AnswerSchema):
     """Why a job failed."""
 
     code = fields.String(metadata={"description": "stable, for programs"})
     detail = fields.String(metadata={"description": "for people"})
 
 
-class WarningSchema(Schema):
+class WarningSchema(AnswerSchema):
     """What is wrong with the track or the work although the job could be done."""
 
     code = fields.String(metadata={"description": "stable, for programs"})
     detail = fields.String(metadata={"description": "for people"})
 
 
-class SourceSchema(Schema):
+class SourceSchema(AnswerSchema):
     """What was found out about the track, or about the part of it that the job worked on."""
 
     codec = fields.String()
@@ -121,7 +129,7 @@ class SourceSchema(Schema):
     broken_packets = fields.Integer(metadata={"description": "packets of the file that can't be decoded"})
 
 
-class LinkSchema(Schema):
+class LinkSchema(AnswerSchema):
     """A file that can be downloaded."""
 
     url = fields.Url(metadata={"description": "signed; anyone who has it can download until it expires"})
@@ -136,7 +144,7 @@ class ArchiveSchema(LinkSchema):
     bytes = fields.Integer(metadata={"description": "size of the zip with all files"})
 
 
-class SignedSchema(Schema):
+class SignedSchema(AnswerSchema):
     """A file for the page's player."""
 
     url = fields.Url(metadata={"description": "signed; anyone who has it can read until it expires"})
@@ -145,14 +153,14 @@ class SignedSchema(Schema):
     sha256 = fields.String()
 
 
-class PreviewSchema(Schema):
+class PreviewSchema(AnswerSchema):
     """The stems in short pieces, which a player can play before it has all of them."""
 
     pack = fields.Nested(SignedSchema, metadata={"description": "the pieces, all stems of a moment side by side"})
     index = fields.Nested(SignedSchema, metadata={"description": "where in the pack each piece is, as JSON"})
 
 
-class JobInputSchema(Schema):
+class JobInputSchema(AnswerSchema):
     """What a job worked on."""
 
     name = fields.String()
@@ -161,7 +169,7 @@ class JobInputSchema(Schema):
     output = fields.String(allow_none=True, metadata={"description": "its name in that job's `files`"})
 
 
-class JobSchema(Schema):
+class JobSchema(AnswerSchema):
     """A job."""
 
     id = fields.String()
@@ -250,7 +258,7 @@ class JobSchema(Schema):
     timeline = fields.List(fields.Nested(MoveSchema))
 
 
-class JobSummarySchema(Schema):
+class JobSummarySchema(AnswerSchema):
     """A job in a list."""
 
     id = fields.String()
@@ -274,7 +282,7 @@ class JobSummarySchema(Schema):
     error = fields.Nested(JobErrorSchema, allow_none=True)
 
 
-class JobPageSchema(Schema):
+class JobPageSchema(AnswerSchema):
     """Some jobs, newest first."""
 
     jobs = fields.List(fields.Nested(JobSummarySchema))
@@ -283,7 +291,7 @@ class JobPageSchema(Schema):
     )
 
 
-class PublishedSchema(Schema):
+class PublishedSchema(AnswerSchema):
     """How good a model is, as its makers say."""
 
     db = fields.Float(metadata={"description": "signal-to-distortion ratio in dB, the mean of the stems'"})
@@ -291,7 +299,7 @@ class PublishedSchema(Schema):
     source = fields.String(metadata={"description": "the address where it stands"})
 
 
-class ModelSchema(Schema):
+class ModelSchema(AnswerSchema):
     """A model that a job can name."""
 
     name = fields.String()
@@ -318,7 +326,7 @@ class ModelSchema(Schema):
     )
 
 
-class PresetSchema(Schema):
+class PresetSchema(AnswerSchema):
     """A name for what a person wants, which a job asks for as its `quality`."""
 
     name = fields.String()
@@ -330,7 +338,7 @@ class PresetSchema(Schema):
     why = fields.String(metadata={"description": "why it is this model; or what the operator has to add"})
 
 
-class GeneratorSchema(Schema):
+class GeneratorSchema(AnswerSchema):
     """A network that makes music from words, which a generation names as its `model`."""
 
     name = fields.String()
@@ -349,7 +357,7 @@ class GeneratorSchema(Schema):
     deprecated = fields.String(allow_none=True, metadata={"description": "why it should not be used any more"})
 
 
-class ModelsSchema(Schema):
+class ModelsSchema(AnswerSchema):
     """The catalog."""
 
     models = fields.List(fields.Nested(ModelSchema))
@@ -357,7 +365,7 @@ class ModelsSchema(Schema):
     generators = fields.List(fields.Nested(GeneratorSchema), metadata={"description": "beside `sketch`"})
 
 
-class LineSchema(Schema):
+class LineSchema(AnswerSchema):
     """How many jobs wait in a pool, by priority."""
 
     high = fields.Integer()
@@ -365,7 +373,7 @@ class LineSchema(Schema):
     low = fields.Integer()
 
 
-class WorkerSchema(Schema):
+class WorkerSchema(AnswerSchema):
     """A worker that is alive."""
 
     id = fields.String()
@@ -381,7 +389,7 @@ class WorkerSchema(Schema):
     seen_at = fields.DateTime()
 
 
-class PoolSchema(Schema):
+class PoolSchema(AnswerSchema):
     """Workers that run some models on one device."""
 
     name = fields.String()
@@ -405,20 +413,20 @@ class PoolSchema(Schema):
     )
 
 
-class PoolsSchema(Schema):
+class PoolsSchema(AnswerSchema):
     """All pools."""
 
     pools = fields.List(fields.Nested(PoolSchema))
 
 
-class HealthSchema(Schema):
+class HealthSchema(AnswerSchema):
     """Whether the service can do its work."""
 
     status = fields.String(metadata={"enum": ["ok", "degraded", "unavailable"]})
     parts = fields.Dict(keys=fields.String(), values=fields.String(), metadata={"description": "`ok` or an error code"})
 
 
-class UploadSchema(Schema):
+class UploadSchema(AnswerSchema):
     """Where and how to send one file straight to storage."""
 
     upload_id = fields.String(metadata={"description": "the id that a job names as its source"})
@@ -434,7 +442,7 @@ class UploadSchema(Schema):
     max_bytes = fields.Integer()
 
 
-class ProblemSchema(Schema):
+class ProblemSchema(AnswerSchema):
     """The body of every error."""
 
     type = fields.String(metadata={"description": "the address of the code's chapter in the docs"})
@@ -446,7 +454,7 @@ class ProblemSchema(Schema):
     errors = fields.Dict(metadata={"description": "what is wrong, field by field, for `invalid_fields`"})
 
 
-class BatchItemSchema(Schema):
+class BatchItemSchema(AnswerSchema):
     """The result of one job of a batch: a job or an error."""
 
     status = fields.Integer(metadata={"description": "the HTTP status that the job alone would have had"})
@@ -455,7 +463,7 @@ class BatchItemSchema(Schema):
     replayed = fields.Boolean(metadata={"description": "whether an earlier request, with the same key, made the job"})
 
 
-class BatchSchema(Schema):
+class BatchSchema(AnswerSchema):
     """The result of each job, in the order of the request."""
 
     results = fields.List(fields.Nested(BatchItemSchema))

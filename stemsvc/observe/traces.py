@@ -6,6 +6,7 @@ carry it too. Without an endpoint no span is kept, but every request and job sti
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
@@ -125,7 +126,12 @@ def span(
 
 
 def _tracer() -> trace.Tracer:
-    return (_provider or trace.get_tracer_provider()).get_tracer("stemsvc")
+    return trace.get_tracer("stemsvc") if _provider is None else _tracer_of(_provider)
+
+
+@functools.cache
+def _tracer_of(provider: TracerProvider) -> trace.Tracer:
+    return provider.get_tracer("stemsvc")
 
 
 @harmless()

@@ -16,9 +16,9 @@ from stemsvc.errors import ObjectMissing, StorageDenied, StorageFull, StorageUna
 from stemsvc.observe.metrics import timed
 from stemsvc.storage import drafts
 from stemsvc.storage.base import FULL, SignedPut, scratch_errors
+from stemsvc.storage.copying import CHUNK, copy
 from stemsvc.storage.signing import SignedQuery, SignedUpload, Signer
 
-CHUNK = 1 << 20
 DRAFT_SECONDS = 600.0  # without a write, before a dead writer's draft goes
 
 
@@ -79,7 +79,7 @@ class LocalStorage:
 
     def _write(self, key: str, data: BinaryIO, length: int | None) -> int:
         with translated(), drafts.drafted(self._path(key)) as file:
-            shutil.copyfileobj(data, file, CHUNK)
+            copy(data, file)
             size = file.tell()
             if length not in (None, size):
                 raise UploadIncomplete(f"{size} of {length} bytes came; send the file again")

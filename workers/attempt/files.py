@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextvars
 import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +29,7 @@ from workers.kinds.base import ChooseOutputs, LocalInput, Made, MadeFile
 
 log = structlog.get_logger()
 MANIFEST = "manifest.json"
+UPLOADS = 4  # files of one job at a time
 
 
 @dataclass(frozen=True)
@@ -118,10 +121,8 @@ class Files:
 
     def keep(self, attempt: Attempt, made: Made, told: dict[str, Any], origin: Origin) -> Result:
         """Upload the files, and what is `told` of them as the manifest."""
-        outputs: dict[str, dict[str, Any]] = {}
-        for name, file in made.files.items():
-            outputs[name] = {**file.facts, **self._kept(file, attempt), "crc32": file.crc32}
-            attempt.report("uploading")
+        kept = self._all_kept(made.files, attempt)
+        outputs = {name: {**file.facts, **kept[name], "crc32": file.crc32} for name, file in made.files.items()}
         previews = self._kept_previews(made, attempt)
         told = told if previews else {**told, "previews": {}}
         filled = replace(origin, manifest_key=self._put_manifest(told, attempt))
@@ -130,10 +131,30 @@ class Files:
     def _kept_previews(self, made: Made, attempt: Attempt) -> dict[str, dict[str, Any]]:
         """The previews, all or none: no job fails for what only a player needs."""
         try:
-            return {name: self._kept(file, attempt) for name, file in made.previews.items()}
+            return self._all_kept(made.previews, attempt)
         except StemsvcError as error:
             log.warning("no previews", why=error.detail)
             return {}
+
+    def _all_kept(self, files: Mapping[str, MadeFile], attempt: Attempt) -> dict[str, dict[str, Any]]:
+        """Upload files, some at a time: of a short track's many small files each would wait for the storage's answer.
+
+        Where one fails, no other begins, and those that have begun end first: then the attempt may be erased.
+        """
+        kept: dict[str, dict[str, Any]] = {}
+        with ThreadPoolExecutor(UPLOADS, "upload") as pool:
+            begun = {
+                name: pool.submit(contextvars.copy_context().run, self._kept, file, attempt)
+                for name, file in files.items()
+            }
+            try:
+                for name, each in begun.items():
+                    kept[name] = each.result()
+                    attempt.report("uploading")
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        return kept
 
     def _kept(self, file: MadeFile, attempt: Attempt) -> dict[str, Any]:
         key = f"{attempt.lease.prefix}/{file.path.name}"

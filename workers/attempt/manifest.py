@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import platform
 from collections.abc import Sequence
@@ -56,11 +57,18 @@ def versions(more: Sequence[str] = ()) -> dict[str, str]:
     """Of the packages whose code the samples went through."""
     found: dict[str, str] = {}
     for name in dict.fromkeys((*PACKAGES, *more)):
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+        if version := _version(name):
+            found[name] = version
     return found
+
+
+@functools.cache
+def _version(name: str) -> str | None:
+    """Of a package; None where it is not installed. To read it from its file takes some milliseconds."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _model(attempt: Attempt) -> dict[str, Any] | None:

@@ -37,7 +37,7 @@ from workers.attempt.files import Result
 from workers.attempt.lease import LeaseKeeper, LeaseLost
 from workers.attempt.retry import Retries
 from workers.attempt.working import Working
-from workers.host import presence
+from workers.host import activity
 from workers.host.scratch import Scratch
 from workers.kinds.separate.models import Models
 
@@ -106,7 +106,7 @@ class Runner:
             "stemsvc.model": job.spec.model,
         }
         with (
-            presence.at_work(job.id),
+            activity.at_work(job.id),
             structlog.contextvars.bound_contextvars(job_id=job.id, attempt=job.attempt, request_id=job.request_id),
             span("job", facts, parent=parent or job.trace, kind=SpanKind.CONSUMER, start=job.started_at),
         ):

@@ -10,15 +10,11 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-from stemsvc.embedded.processes import StackProcess, wait_until
-from stemsvc.embedded.redis_server import RedisServer, free_port
-from stemsvc.settings import Settings
+from workers.bench.api_process import Api, running_api
 from workers.bench.load import Answer, burst, percentile, request, submission
 from workers.bench.messages import message_figures
 from workers.bench.table import Figure, Say
@@ -29,54 +25,8 @@ STREAMS = 1000
 SAME = 50
 STEADY_SECONDS = 20.0
 THINK_SECONDS = 10.0  # between two jobs of one client
-
-
-@dataclass(frozen=True)
-class Api:
-    """A running api."""
-
-    host: str
-    port: int
-    pid: int
-
-    @property
-    def url(self) -> str:
-        """The api's base URL."""
-        return f"http://{self.host}:{self.port}"
-
-    def memory(self) -> int:
-        """Bytes of memory that the api's processes hold together."""
-        return sum(_held(pid) for pid in _family(self.pid))
-
-
-@contextlib.contextmanager
-def running_api(folder: Path, processes: int) -> Iterator[Api]:
-    """Run an api with its own Redis, job store and folder of objects, while the context lasts."""
-    import sys
-
-    redis = RedisServer(folder / "redis")
-    settings = Settings(
-        data_dir=folder / "data",
-        api_port=free_port(),
-        api_processes=processes,
-        broker_url=redis.url,
-        max_waiting_per_pool=100_000,
-        max_waiting_per_key=100_000,
-        max_uploads_per_key=100_000,
-        messages_rate_limit="",
-    )
-    command = [sys.executable, "-m", "stemsvc", "api"]
-    child = StackProcess("api", command, settings.environment(), folder / "api.log")
-    redis.child.start()
-    try:
-        wait_until("redis", redis.answers, [redis.child], 20)
-        child.start()
-        api = Api("127.0.0.1", settings.api_port, child.pid)
-        wait_until("the api", lambda: _answers(api), [child], 60)
-        yield api
-    finally:
-        child.stop(30)
-        redis.child.stop(10)
+SETTLE_SECONDS = 1.0  # after a burst
+_HOW_CPU = "both processes, with all that follows the answer; 100 at the same moment"
 
 
 def api_figures(rounds: int, say: Say) -> list[Figure]:
@@ -95,20 +45,23 @@ def api_figures(rounds: int, say: Say) -> list[Figure]:
 def _submits(api: Api, rounds: int, say: Say) -> list[Figure]:
     song = bytes(FILE_BYTES)
     whole = submission(api.host, song)
-    small = submission(api.host, bytes(1000))
-    burst(api.host, api.port, [small] * 20)  # warm up: what happens only once is not measured
+    small = [submission(api.host, bytes(1000)) for _ in range(CLIENTS)]
+    burst(api.host, api.port, small[:20])  # warm up: what happens only once is not measured
     before = api.memory()
     at_once: list[float] = []
     put: list[float] = []
     small_ones: list[float] = []
     steady: list[float] = []
+    cpu: list[float] = []
     errors, peaks = 0, []
     for _ in range(max(2, rounds)):
         peaks.append(0)
+        cpu.append(_cpu_of_each(api, small))
+        say(f"  small files: {cpu[-1] * 1e3:.1f} ms of CPU each")
         for name, found, requests, at in (
             ("5 MB at once", at_once, [whole] * CLIENTS, None),
             ("5 MB by presigned upload, then jobs at once", put, _uploaded(api, song), None),
-            ("small files at once", small_ones, [small] * CLIENTS, None),
+            ("small files at once", small_ones, small, None),
             ("5 MB, each client every 10 s", steady, *_paced(whole)),
         ):
             with _Watched(api) as watched:
@@ -125,10 +78,24 @@ def _submits(api: Api, rounds: int, say: Say) -> list[Figure]:
         Figure("submit p99, 5 MB, 100 at the same moment", how, statistics.median(at_once), " ms"),
         Figure("submit p99, 100 uploads of 5 MB named at once", how, statistics.median(put), " ms", 200.0, 50.0),
         Figure("submit p99, 1 kB, 100 at the same moment", how, statistics.median(small_ones), " ms", 200.0, 50.0),
+        Figure("CPU of a submit, 1 kB", _HOW_CPU, statistics.median(cpu) * 1e3, " ms", 2.5),
         Figure("submit errors", "of all of these", errors, "", 0.0),
         Figure("api memory: peak less idle, half a gigabyte in flight", idle, (peaks[0] - before) / 1e6, " MB"),
         Figure("api memory: last round's peak less the first's", "flat", (peaks[-1] - peaks[0]) / 1e6, " MB", 20.0),
     ]
+
+
+def _cpu_of_each(api: Api, requests: list[bytes]) -> float:
+    """Seconds of CPU that the api takes for each of these requests, until all it does for them is done.
+
+    It depends less than a clock on what else runs on the machine.
+    """
+    before = api.cpu()
+    answers = burst(api.host, api.port, requests)
+    time.sleep(SETTLE_SECONDS)  # messages are sent after the answers
+    if any(answer.status != 201 for answer in answers):
+        raise RuntimeError("the api refused a submit")
+    return (api.cpu() - before) / len(requests)
 
 
 def _paced(whole: bytes) -> tuple[list[bytes], list[float]]:
@@ -233,27 +200,3 @@ class _Watched(threading.Thread):
         """Read the memory ten times a second."""
         while not self._over.wait(0.1):
             self.peak = max(self.peak, self._api.memory())
-
-
-def _answers(api: Api) -> bool:
-    with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(f"{api.url}/healthz/live", timeout=5).status_code == 200
-    return False
-
-
-def _family(pid: int) -> list[int]:
-    """Pids of a process and its children."""
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += [int(child) for child in task.read_text().split()]
-    return found
-
-
-def _held(pid: int) -> int:
-    """Bytes that a process holds by its Pss: the kernel divides a shared page among those who share it."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        private = [line.split() for line in text.splitlines() if line.startswith("Pss:")]
-        return int(private[0][1]) * 1024
-    return 0

@@ -17,7 +17,7 @@ from stemsvc.errors import NoDevice
 if TYPE_CHECKING:
     from workers.bench.table import Figure
 
-PARTS = ("engine", "files", "job", "memory")
+PARTS = ("engine", "roformers", "files", "job", "short", "memory")
 AUDIO = ("analyze", "mix", "master", "transcribe", "export")
 
 
@@ -74,6 +74,9 @@ def bench() -> None:
 )
 @click.option("--compile", "compiled", is_flag=True, help="also measure torch.compile on CUDA")
 @click.option("--cache", type=click.Path(file_okay=False, path_type=Path), help="folder for converted networks")
+@click.option(
+    "--instructions", type=click.Choice(["avx2", "avx512"]), help="limit the CPU's libraries to these, to compare them"
+)
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="write the table here too")
 def engine(
     device: str,
@@ -85,15 +88,22 @@ def engine(
     repeats: int,
     compiled: bool,
     cache: Path | None,
+    instructions: str | None,
     output: Path | None,
 ) -> None:
     """Time the engine against upstream's demucs on the same random weights. Exits with 1 if a bar is missed."""
+    from workers.bench.instructions import NOT_OPENVINO, limit
+
+    parts = only or PARTS
+    if instructions in NOT_OPENVINO and set(parts) != {"roformers"}:
+        raise click.UsageError(f"OpenVINO can't be limited to {instructions}: add `--only roformers`, which torch runs")
+    if instructions is not None:
+        limit(instructions)
     import torch
 
     from workers.bench.engine import SIZES, cpu_figures, cuda_figures
     from workers.bench.table import machine
 
-    parts = only or PARTS
     figures: list[Figure] = []
     networks = SIZES[size]
     if device.startswith("cuda"):
@@ -103,18 +113,40 @@ def engine(
     elif device == "cpu":
         if "engine" in parts:
             figures += cpu_figures(networks, seconds, repeats, cache, say)
-        if {*parts} & {"files", "job", "memory"}:
-            from workers.bench.files import file_figures, job_figures, memory_figures
+        if "roformers" in parts:
+            from workers.bench.roformers import roformer_figures
 
-            if "files" in parts:
-                figures += file_figures(networks, seconds, repeats, cache, say)
-            if "job" in parts:
-                figures += job_figures(networks, track, repeats, cache, say)
-            if "memory" in parts:
-                figures += memory_figures(min(180.0, long / 2), long, say)
+            figures += roformer_figures(size, repeats, say)
+        figures += _job_figures(parts, size, seconds, track, long, repeats, cache)
     else:
         raise NoDevice(f"the device is cpu or cuda, not {device!r}")
     _show(f"{machine(device)}; networks: {size}", figures, output)
+
+
+def _job_figures(
+    parts: tuple[str, ...], size: str, seconds: float, track: float, long: float, repeats: int, cache: Path | None
+) -> list[Figure]:
+    """The figures that need more than torch, numpy and demucs."""
+    from workers.bench.engine import SIZES
+
+    figures: list[Figure] = []
+    if "files" in parts:
+        from workers.bench.files import file_figures
+
+        figures += file_figures(SIZES[size], seconds, repeats, cache, say)
+    if "job" in parts:
+        from workers.bench.jobs import job_figures
+
+        figures += job_figures(SIZES[size], track, repeats, cache, say)
+    if "short" in parts:
+        from workers.bench.jobs import short_figures
+
+        figures += short_figures(size, repeats, cache, say)
+    if "memory" in parts:
+        from workers.bench.files import memory_figures
+
+        figures += memory_figures(min(180.0, long / 2), long, say)
+    return figures
 
 
 @bench.command()
@@ -179,7 +211,8 @@ def audio(only: tuple[str, ...], songs: int | None, no_memory: bool, output: Pat
     """
     import pkgutil
 
-    from workers.bench.table import instruction_set, processor, render
+    from workers.bench.instructions import instruction_set
+    from workers.bench.table import processor, render
 
     figures: list[Figure] = []
     for kind in only or AUDIO:

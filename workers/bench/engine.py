@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from workers.bench.arithmetic import Peak, fractions, work_of
 from workers.bench.table import Figure, Say, in_turn
 from workers.engine.separate import Separator
 
@@ -100,7 +101,7 @@ def cpu_figures(size: Size, seconds: float, repeats: int, cache: Path | None, sa
     """Speed and fidelity of one network on a CPU, and of a bag of four asked for one stem."""
     one = bag(network(size))
     mixture = music(seconds)
-    ours, fast = Separator(one, cache=cache), Separator(one, precision="fast", cache=cache)
+    ours, fast, peak = Separator(one, cache=cache), Separator(one, precision="fast", cache=cache), Peak()
     say(f"one network, {seconds:g} s of music: ours and upstream in turn")
     took = in_turn(
         repeats,
@@ -108,7 +109,10 @@ def cpu_figures(size: Size, seconds: float, repeats: int, cache: Path | None, sa
         ours=lambda: ours.separate_array(mixture),
         upstream=lambda: upstream(one, mixture),
         fast=lambda: fast.separate_array(mixture),
+        sgemm=peak.sample,
     )
+    passes = ours.count_segments(len(mixture), STEMS)
+    yield from fractions("HTDemucs", work_of(one.models[0], int(size.segment * RATE)), passes, took["ours"], peak)
     wanted = upstream(one, mixture)
     detail = f"{seconds / took['ours']:.2f} times real time, upstream {seconds / took['upstream']:.2f}"
     yield Figure("CPU: ours / upstream", detail, took["ours"] / took["upstream"], bar=0.75, aim=0.5)
@@ -178,25 +182,15 @@ def _floor(network: Any, device: str) -> tuple[float, str]:
 
     Half of the work, linears and attention, counts at the rate of fp16 products; the rest counts at that of fp32.
     """
-    from torch.utils.flop_counter import FlopCounterMode
-
-    length = int(network.segment * network.samplerate)
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # the counter does not count the fused attention layer
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network(torch.zeros(1, 2, length, device=device))
-    torch.backends.mha.set_fastpath_enabled(fast)
-    counts = {str(name): count for name, count in counter.get_flop_counts()["Global"].items()}
-    convolutions = sum(count for name, count in counts.items() if "conv" in name)
-    products = counter.get_total_flops() - convolutions
+    work = work_of(network, int(network.segment * network.samplerate), device)
     half, single = _product_rate(device, torch.float16), _product_rate(device, torch.float32)
     copied = torch.empty(1 << 28, dtype=torch.float32, device=device)
     target = torch.empty_like(copied)
     bandwidth = 2 * 4 * (1 << 28) / _seconds(device, lambda: target.copy_(copied))
-    arithmetic = products / half + convolutions / single
+    arithmetic = work.products / half + work.convolutions / single
     floor = max(arithmetic, SEGMENT_BYTES / bandwidth)
     detail = (
-        f"{(products + convolutions) / 1e9:.0f} GFLOP a segment; measured {half / 1e12:.0f} fp16 and "
+        f"{work.total / 1e9:.0f} GFLOP a segment; measured {half / 1e12:.0f} fp16 and "
         f"{single / 1e12:.0f} fp32 TFLOP/s, {bandwidth / 1e12:.1f} TB/s; floor {floor * 1e3:.2f} ms a segment"
     )
     return floor, detail

@@ -1,4 +1,4 @@
-"""Figures of whole jobs on a CPU: time from file to encoded stems, a job's own time, memory by a track's length."""
+"""Figures of files on a CPU: time from file to encoded stems, memory by a track's length."""
 
 from __future__ import annotations
 
@@ -14,42 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from stemsvc.host.environment import first_on_path
-from stemsvc.jobs.encoding import Encoding
-from stemsvc.jobs.record import Job, JobState, input_key, new_job_id
-from stemsvc.jobs.spec import Input
-from stemsvc.jobstore import JobStore
-from stemsvc.jobstore.engine import migrate
-from stemsvc.kinds.separate.kind import SeparateParams, separation
-from stemsvc.models.catalog import Catalog, load_catalog
-from stemsvc.models.entry import ModelEntry
-from stemsvc.settings import Settings
-from stemsvc.storage.local import LocalStorage
-from workers.attempt.runner import Runner
+from stemsvc.kinds.separate.kind import SeparateParams
 from workers.audio.decode import Limits
 from workers.audio.encode import encode
 from workers.bench.engine import RATE, STEMS, Size, bag, music, network
+from workers.bench.jobs import FLAC, MODEL, Loaded, entry_of
 from workers.bench.table import Figure, Say, in_turn
-from workers.engine.mixture import ArrayMixture
 from workers.engine.separate import Separator
-from workers.kinds.separate.models import Models
 from workers.kinds.separate.separate import separate_file
-
-MODEL = "random"
-
-
-class _Loaded(Models):
-    """Holds one loaded model, and returns it for every entry of the catalog."""
-
-    def __init__(self, separator: Separator) -> None:
-        super().__init__()
-        self._separator = separator
-
-    def get(self, *key: Any) -> Separator:
-        """The one model, whatever `key` is."""
-        return self._separator
-
-
-FLAC = Encoding("flac", "16")
 
 
 def file_figures(size: Size, seconds: float, repeats: int, cache: Path | None, say: Say) -> Iterator[Figure]:
@@ -70,9 +42,9 @@ def file_figures(size: Size, seconds: float, repeats: int, cache: Path | None, s
                 out,
                 SeparateParams(MODEL, STEMS),
                 FLAC,
-                _entry(size),
+                entry_of(size),
                 "cpu",
-                _Loaded(separator),
+                Loaded(separator),
                 Limits(1e5),
                 lambda *progress: None,
             )
@@ -89,41 +61,6 @@ def file_figures(size: Size, seconds: float, repeats: int, cache: Path | None, s
     yield Figure("file to flac stems: ours / upstream", "", took["ours"] / took["upstream"], bar=0.75, aim=0.5)
 
 
-def job_figures(size: Size, seconds: float, repeats: int, cache: Path | None, say: Say) -> Iterator[Figure]:
-    """Time of a whole job (store, storage, decode, encode, upload) against its separation alone."""
-    separator = Separator(bag(network(size)), cache=cache)
-    mixture = music(seconds)
-    with tempfile.TemporaryDirectory(prefix="stemsvc-bench-") as name:
-        folder = Path(name)
-        settings = Settings(data_dir=folder, result_cache=False)
-        migrate(settings.resolved_database_url)
-        store, storage = JobStore(settings.resolved_database_url), LocalStorage(folder / "objects", b"bench")
-        runner = Runner.of(settings, Catalog({MODEL: _entry(size)}), store, storage, _Loaded(separator))
-        song = encode(mixture, RATE, folder / "song.flac", "flac", "16").path
-
-        def job() -> None:
-            spec = separation(SeparateParams(MODEL, STEMS), encoding=FLAC)
-            key = new_job_id()
-            track = Input(song.name, input_key(key), song.stat().st_size)
-            record = Job(key, JobState.QUEUED, spec, f"separate.{MODEL}.cpu", (track,))
-            with song.open("rb") as file:
-                storage.put(track.key, file, "audio/flac")
-            store.intake.put(record, "bench")
-            runner.run(key, "bench")
-            done = store.get(key)
-            assert done is not None and done.state is JobState.SUCCEEDED, done  # noqa: PT018 - a bench has no pytest
-
-        def pure() -> None:
-            for _ in separator.separate(ArrayMixture(mixture), STEMS):
-                pass
-
-        say(f"a job of {seconds:g} s, and its separation alone")
-        took = in_turn(repeats, say, job=job, separation=pure)
-        store.close()
-    detail = f"{took['job']:.1f} s of which {took['separation']:.1f} s separation"
-    yield Figure("job wall time / separation alone", detail, took["job"] / took["separation"], bar=1.10, aim=1.03)
-
-
 def memory_figures(short: float, long: float, say: Say) -> Iterator[Figure]:
     """Peak memory of `stemsvc separate` with the demo model: that on a long track less that on a short one."""
     peaks = []
@@ -137,11 +74,6 @@ def memory_figures(short: float, long: float, say: Say) -> Iterator[Figure]:
             say(f"  {seconds / 60:.1f} min: {peaks[-1] / 1e6:.0f} MB at most, {took:.1f} s")
     detail = f"{long / 60:.0f} min {peaks[2] / 1e6:.0f} MB, {short / 60:.0f} min {peaks[1] / 1e6:.0f} MB"
     yield Figure("peak memory, long less short track", detail, (peaks[2] - peaks[1]) / 1e6, " MB", bar=100, aim=20)
-
-
-def _entry(size: Size) -> ModelEntry:
-    demo = load_catalog().get("demo")
-    return demo.model_copy(update={"name": MODEL, "segment_seconds": float(size.segment)})
 
 
 def _upstream_separator(model: Any) -> Any:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import selectors
 import socket
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-
-BOUNDARY = "stemsvc-load"
 
 
 @dataclass
@@ -42,17 +41,18 @@ def percentile(answers: Iterable[Answer], share: float) -> float:
 
 
 def submission(host: str, song: bytes, headers: str = "", **fields: str) -> bytes:
-    """The bytes of a multipart `POST /v1/jobs`."""
+    """The bytes of a multipart `POST /v1/jobs`, with a boundary of its own as each request of a browser's has."""
+    boundary = secrets.token_hex(16)
     parts = "".join(
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in {"stems": "vocals", **fields}.items()
     )
     file = (
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="song.flac"\r\n'
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="song.flac"\r\n'
         "Content-Type: audio/flac\r\n\r\n"
     )
-    body = parts.encode() + file.encode() + song + f"\r\n--{BOUNDARY}--\r\n".encode()
-    return request("POST", "/v1/jobs", host, body, f"multipart/form-data; boundary={BOUNDARY}", headers)
+    body = parts.encode() + file.encode() + song + f"\r\n--{boundary}--\r\n".encode()
+    return request("POST", "/v1/jobs", host, body, f"multipart/form-data; boundary={boundary}", headers)
 
 
 def request(method: str, path: str, host: str, body: bytes, kind: str, headers: str = "") -> bytes:

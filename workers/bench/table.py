@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from workers.bench.instructions import instruction_set
+
 Say = Callable[[str], None]
 
 
@@ -56,7 +58,7 @@ def machine(device: str) -> str:
     names = [f"Python {platform.python_version()}", f"torch {torch.__version__}"]
     if device.startswith("cuda"):
         names.insert(0, torch.cuda.get_device_name(device))
-    return f"{platform.machine()} {processor()}, {cores} cores; " + ", ".join(names)
+    return f"{platform.machine()} {processor()} ({instruction_set()}), {cores} cores; " + ", ".join(names)
 
 
 def processor() -> str:
@@ -68,19 +70,21 @@ def processor() -> str:
         return platform.processor()
 
 
-def instruction_set() -> str:
-    """The widest vector instructions of this machine's processor; its architecture where that is not known."""
-    known = ("amx_tile", "avx512_bf16", "avx512_vnni", "avx512f", "avx2", "asimd")
-    try:
-        with open("/proc/cpuinfo") as file:  # noqa: PTH123 - a bare machine's one-liner
-            flags = next(line.split(":")[1].split() for line in file if line.startswith(("flags", "Features")))
-    except (OSError, StopIteration):
-        return platform.machine()
-    return next((name for name in known if name in flags), platform.machine())
+class Seconds(float):
+    """The median of what several runs took, in seconds; `best` is the least of it."""
+
+    best: float
+
+    @classmethod
+    def of(cls, runs: Sequence[float]) -> Seconds:
+        """Those of these runs."""
+        found = cls(statistics.median(runs))
+        found.best = min(runs)
+        return found
 
 
-def in_turn(repeats: int, say: Say, **runs: Callable[[], object]) -> dict[str, float]:
-    """Median seconds of each run by name, after one unmeasured round. Runs alternate, so that noise meets all."""
+def in_turn(repeats: int, say: Say, **runs: Callable[[], object]) -> dict[str, Seconds]:
+    """Seconds of each run by name, after one unmeasured round. Runs alternate, so that noise meets all."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for repeat in range(repeats + 1):
         for name, run in runs.items():
@@ -89,4 +93,4 @@ def in_turn(repeats: int, say: Say, **runs: Callable[[], object]) -> dict[str, f
             if repeat:
                 seconds[name].append(time.perf_counter() - start)
                 say(f"  {name} {seconds[name][-1]:.2f} s")
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    return {name: Seconds.of(values) for name, values in seconds.items()}

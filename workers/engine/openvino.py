@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -124,6 +124,17 @@ def _compile(model: Any, precision: Precision, streams: int, threads: int) -> An
     fast = {"INFERENCE_PRECISION_HINT": "bf16"}
     options = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": threads}
     return ov.Core().compile_model(model, "CPU", options | (fast if precision is Precision.FAST else exact))
+
+
+def product(right: Any, threads: int) -> Callable[[Any], object]:
+    """What multiplies a matrix by `right`, of the same shape, in exact fp32: a measure of what this machine can do."""
+    ov = _openvino()
+    from openvino import opset13
+
+    left = opset13.parameter(list(right.shape), right.dtype)
+    model = ov.Model([opset13.matmul(left, opset13.constant(right), False, False)], [left])
+    request = _compile(model, Precision.FP32, 1, threads).create_infer_request()
+    return lambda values: request.infer([values], share_inputs=True, share_outputs=True)
 
 
 def _converted(network: Any, length: int, cache: Path | None) -> Any:

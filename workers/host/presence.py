@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,33 +22,11 @@ from stemsvc.jobstore.workers import MAIN, Worker
 from stemsvc.kinds.registry import able
 from stemsvc.observe.harmless import harmless
 from stemsvc.settings import Settings
-from workers.host import capabilities
+from workers.host import activity, capabilities
 from workers.host.identity import worker_name
 
 log = structlog.get_logger()
 LIVES = 3.0  # beats that a worker may miss before it counts as dead
-
-_guard = threading.Lock()
-_jobs: list[str] = []
-_models: list[str] = []
-
-
-@contextlib.contextmanager
-def at_work(job_id: str) -> Iterator[None]:
-    """Report the job as this process's while the context lasts."""
-    with _guard:
-        _jobs.append(job_id)
-    try:
-        yield
-    finally:
-        with _guard:
-            _jobs.remove(job_id)
-
-
-def holds(models: list[str]) -> None:
-    """Report these models as the ones whose weights are in memory."""
-    with _guard:
-        _models[:] = models
 
 
 class _Signs:
@@ -155,8 +133,7 @@ class Presence(_Signs):
         return Report(self._store, self._id, role, self._settings) if self._settings else None
 
     def _sign(self) -> Worker:
-        with _guard:
-            jobs, models = tuple(_jobs), tuple(_models)
+        jobs, models = activity.now()
         return Worker(
             self._id,
             self._pools,

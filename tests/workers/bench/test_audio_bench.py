@@ -7,7 +7,8 @@ import pytest
 from workers.audio.analysis.chords import Chord
 from workers.bench.audio.heard import Heard, Scores
 from workers.bench.audio.songs import settings, songs, truth
-from workers.bench.table import Figure, instruction_set, render
+from workers.bench.instructions import instruction_set
+from workers.bench.table import Figure, render
 
 TRUTH = truth(8_200_000, 20.0)
 NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")

@@ -39,12 +39,26 @@ def test_every_part_is_measured(tmp_path: Path, settings: Settings) -> None:
     assert "CPU fp32: least stem against upstream" not in missed(done)
     assert {row.split(" | ")[0] for row in done.stdout.splitlines() if " dB |" not in row} >= {
         "| CPU: ours / upstream",
+        "| HTDemucs: arithmetic of a pass",
+        "| HTDemucs: fraction of the sgemm peak",
+        "| BS-RoFormer: fraction of the sgemm peak",
+        "| Mel-Band RoFormer: fraction of the sgemm peak",
+        "| job of 3 s: time beside the separation",
+        "| jobs of 3 s: share of the engine's rate",
         "| htdemucs_ft's size, one stem: ours / upstream",
         "| file to flac stems: ours / upstream",
         "| job wall time / separation alone",
         "| peak memory, long less short track",
     }
     assert (tmp_path / "table.md").read_text() in done.stdout
+
+
+def test_what_openvino_can_t_be_limited_to_is_refused(settings: Settings) -> None:
+    command = stemsvc(*SMALL, "--instructions", "avx2")
+    done = subprocess.run(command, env=settings.environment(), capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert "--only roformers" in done.stderr
 
 
 @pytest.fixture(scope="module")

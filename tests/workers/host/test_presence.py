@@ -8,8 +8,9 @@ from stemsvc.jobstore import JobStore
 from stemsvc.settings import Settings
 from tests.processes import wait_for
 from tests.schema import fresh_schema
+from workers.host.activity import at_work, holds
 from workers.host.identity import worker_name
-from workers.host.presence import Presence, at_work, holds
+from workers.host.presence import Presence
 
 
 def test_a_child_tells_of_itself_until_it_stops(settings: Settings) -> None:

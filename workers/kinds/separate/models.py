@@ -23,7 +23,7 @@ from stemsvc.models.source import Weighed, WeightFile
 from stemsvc.models.store import WeightStore, sha256_of
 from stemsvc.observe import metrics
 from stemsvc.settings import Settings
-from workers.host import presence
+from workers.host import activity
 
 if TYPE_CHECKING:
     from workers.engine.chain import Chain
@@ -127,7 +127,7 @@ class Models:
             for model, where, _ in self._loaded:
                 metrics.model_dropped(model, where)
             self._loaded.clear()
-            presence.holds([])
+            activity.holds([])
             before = _memory(device)
             paths = self._paths(entry, downloading)
             if self.cache is not None:
@@ -143,7 +143,7 @@ class Models:
         separator.load(stems)
         if fresh:
             seconds, taken = time.perf_counter() - start, max(0, _memory(device) - before)
-            presence.holds([entry.name])
+            activity.holds([entry.name])
             metrics.model_loaded(entry.name, device, seconds, taken)
             log.info("model loaded", model=entry.name, device=device, seconds=round(seconds, 2), mb=taken >> 20)
         return separator
