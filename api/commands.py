@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import sys
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 SLOW = 100  # threads of each api process for bodies that arrive slowly, beside those that work and those that wait
 PORT_SECONDS = 5.0  # for so long the processes of an api that was killed may keep its port
 FILES = 1000  # that an api process may open beside its connections
+OPEN_MAX = 10240  # files that a process of macOS may open, whatever its limit says
 
 
 @click.command()
@@ -82,8 +84,12 @@ def _allow_open_files(number: int) -> None:
     """Raise the limit of open files, which is 1024 by default, as far as it may be raised: a connection is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = number if hard == resource.RLIM_INFINITY else min(number, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    for each in (wanted, OPEN_MAX):
+        if soft == resource.RLIM_INFINITY or soft >= each:
+            return
+        with contextlib.suppress(ValueError):  # macOS has a lower limit than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (each, hard))
+            return
 
 
 def _set_up_keys(settings: Settings) -> None:

@@ -354,6 +354,8 @@ class Settings(BaseSettings):
         "", description="OpenTelemetry collector that traces are sent to by HTTP, such as `http://collector:4318`"
     )
     otlp_logs: bool = Field(False, description="send log lines to the collector too")
+    otlp_metrics: bool = Field(False, description="send metrics to the collector too, those that `/metrics` shows")
+    otlp_metrics_seconds: float = Field(15.0, ge=1, le=3600, description="how often metrics are sent")
     otlp_headers: SecretStr = Field(
         SecretStr(""),
         description="headers that the collector asks for, such as `authorization=Bearer%20token,x-tenant=music`; "

@@ -30,6 +30,7 @@ from stemsvc.models.catalog import load_catalog
 from stemsvc.observe import port
 from stemsvc.observe.collector import observe
 from stemsvc.observe.logs import configure_logs
+from stemsvc.observe.otlp_metrics import send_metrics, stop_sending
 from stemsvc.observe.traces import flush
 from stemsvc.queue.celery import make_celery
 from stemsvc.settings import Settings
@@ -96,6 +97,7 @@ def _child_died(exception: BaseException, kwargs: dict[str, Any], **_: Any) -> N
 def _ready(sender: Any, **_: Any) -> None:
     settings = Settings()
     port.serve(settings.metrics_host, settings.metrics_port)
+    send_metrics("worker", settings)
     SecretChanges(settings).start()
     if type(sender.pool).__module__.endswith(".thread"):  # it has no pool processes that report themselves
         _appear(settings, settings.concurrency)
@@ -123,6 +125,7 @@ def _not_ready(**_: Any) -> None:
 def _let_webhooks_end(**_: Any) -> None:
     while _webhooks:
         _webhooks.pop().join()
+    stop_sending()
 
 
 @worker_init.connect
