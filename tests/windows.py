@@ -13,7 +13,10 @@ from types import ModuleType
 
 LACKING = ("fcntl", "grp", "pwd", "resource", "termios", "tty", "pty", "syslog", "readline")
 # Python's own modules ask for these where they are, and the one of ours that knows both systems
-FIRST = ("asyncio", "getpass", "multiprocessing", "rich.console", "shutil", "subprocess", "tempfile", "stemsvc.host.locks")
+FIRST = (
+    *("asyncio", "getpass", "multiprocessing", "rich.console", "shutil", "subprocess", "tempfile"),
+    "stemsvc.host.locks",
+)
 
 
 class Lacking(MetaPathFinder):

@@ -72,26 +72,24 @@ def tighten(folder: Path) -> None:
     A folder that others use too is not closed, such as `/tmp` or somebody's home. What is ours in it is. The depths of
     a folder are looked at once only, before it is closed.
     """
-    if sys.platform == "win32" or not folder.exists():  # there, a user's profile is closed by its access list
-        return
-    owners = {os.geteuid(), folder.stat().st_uid}
-    if not _is_common(folder):
-        _close(folder, owners)
-    for path in open_to_others(folder):
-        if path == folder:
-            continue
-        for place, folders, files in os.walk(path):
-            for name in (*folders, *files):
-                _close(Path(place, name), owners)
-        _close(path, owners, follow=True)  # last, so that a start that is broken off is made good by the next
+    if sys.platform != "win32" and folder.exists():  # there, a user's profile is closed by its access list
+        owners = {os.geteuid(), folder.stat().st_uid}
+        if not _is_common(folder):
+            _close(folder, owners)
+        for path in open_to_others(folder):
+            if path == folder:
+                continue
+            for place, folders, files in os.walk(path):
+                for name in (*folders, *files):
+                    _close(Path(place, name), owners)
+            _close(path, owners, follow=True)  # last, so that a start that is broken off is made good by the next
 
 
 def open_to_others(folder: Path) -> list[Path]:
     """The data folder and what is ours in it, as far as others may enter, read or write them."""
-    found: list[Path] = []
-    if sys.platform == "win32":  # its modes say nothing of other users
-        return found
-    for path in (folder, *sorted(each for pattern in OURS for each in folder.glob(pattern))):
+    found = []
+    places = (folder, *sorted(each for pattern in OURS for each in folder.glob(pattern)))
+    for path in places if sys.platform != "win32" else ():  # whose modes say nothing of other users
         with contextlib.suppress(OSError):
             mode = path.stat().st_mode
             if mode & OTHERS and (path == folder or not mode & stat.S_ISVTX):  # a link to where everybody may write

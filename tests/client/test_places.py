@@ -24,7 +24,7 @@ def windows_place(filename: str, name: str = "vocals") -> PureWindowsPath:
         ("song.flac:stream", "song.flac_stream"),  # a stream of another file
         (r"\\server\share\x.flac", "x.flac"),
         (r"..\..\x.flac", "x.flac"),
-        ("what? <is> \"this\" | *.flac", "what_ _is_ _this_ _ _.flac"),
+        ('what? <is> "this" | *.flac', "what_ _is_ _this_ _ _.flac"),
         ("a\nb\x00c.flac", "abc.flac"),
         ("CON", "_CON"),
         ("aux.flac", "_aux.flac"),

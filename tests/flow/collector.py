@@ -1,4 +1,4 @@
-"""A collector that speaks OTLP over HTTP, as far as an exporter sees: it keeps the spans, lines and figures that come."""
+"""A collector that speaks OTLP over HTTP, as far as an exporter sees: it keeps the spans, lines and figures."""
 
 from __future__ import annotations
 

@@ -13,7 +13,9 @@ WHOLE = "\\\\?\\"  # lifts that limit (learn.microsoft.com, "Maximum Path Length
 SHARE = "\\\\"  # what the path of another machine begins with
 _UNSAFE = re.compile(r'[<>:"|?*]')  # on Windows `a:b` is a stream of the file `a`, and `c:b` a file of another drive
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
-_DEVICES = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?:\s*\..*)?", re.IGNORECASE | re.DOTALL)
+_DEVICES = re.compile(
+    r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?:\s*\..*)?", re.IGNORECASE | re.DOTALL
+)
 
 
 def place(folder: Path, name: str, file: File) -> Path:
