@@ -292,6 +292,9 @@ class Settings(BaseSettings):
     shutdown_grace_seconds: int = Field(
         60, ge=1, description="time a stopping worker has to finish its jobs or give them back"
     )
+    idle_exit_seconds: float = Field(
+        0, ge=0, description="a worker that has had nothing to do for so long ends, with status 0; 0: it waits for jobs"
+    )
     dispatch_interval_seconds: float = Field(2.0, gt=0, description="pause between two sweeps of the dispatcher")
 
     republish_seconds: float = Field(

@@ -37,12 +37,14 @@ from stemsvc.settings import Settings
 from workers import tasks as tasks
 from workers.host import shutdown
 from workers.host.dead import end_leases_of_the_dead
+from workers.host.idle import IdleEnd
 from workers.host.liveness import Liveness
 from workers.host.presence import MainPresence, Presence
 from workers.webhooks import Deliveries, deliverer
 
 app = make_celery(Settings())
 app.steps["worker"].add(Liveness)
+app.steps["worker"].add(IdleEnd)
 app.conf.imports = ("workers.app",)
 _present: list[Presence | MainPresence] = []
 _webhooks: list[Deliveries] = []
