@@ -64,6 +64,7 @@ lint: $(READY)  ## Check style, types, layers, known holes; chart, compose, imag
 	$(BIN)/hadolint deploy/api.Dockerfile deploy/worker.Dockerfile
 	$(BIN)/python -m tests.clients
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/ci.yml
 	$(BIN)/python -m pytest -q -p no:cacheprovider helm/stemsvc/tests tests/deploy -m 'not long'
 
 # The page is built and committed: only who changes it needs node. The bytes are the same on each machine.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import sys
@@ -18,6 +19,7 @@ FILES = 1000  # that an api process may open beside its connections
 # For glibc. A thousand threads with an arena each would all leave memory in theirs. Large blocks go back to the system
 # when they are freed: by default glibc soon keeps blocks of many megabytes, so that each burst of uploads left some.
 MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
+OPEN_MAX = 10240  # files that a process of macOS may open, whatever its limit says
 
 
 @click.command()
@@ -84,8 +86,12 @@ def _allow_open_files(number: int) -> None:
     """Raise the limit of open files, which is 1024 by default, as far as it may be raised: a connection is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = number if hard == resource.RLIM_INFINITY else min(number, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    for each in (wanted, OPEN_MAX):
+        if soft == resource.RLIM_INFINITY or soft >= each:
+            return
+        with contextlib.suppress(ValueError):  # macOS has a lower limit than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (each, hard))
+            return
 
 
 def _set_up_keys(settings: Settings) -> None:

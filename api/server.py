@@ -11,6 +11,7 @@ from api.edge.headers import VARY, named
 from api.edge.problem_types import ProblemTypes
 from stemsvc.embedded.processes import die_with_parent
 from stemsvc.observe import port
+from stemsvc.observe.otlp_metrics import send_metrics, stop_sending
 from stemsvc.settings import Settings
 
 
@@ -38,8 +39,10 @@ def post_worker_init(worker: Any) -> None:
     """
     settings = worker.wsgi.extensions["stemsvc"].settings
     worker.limit(settings.head_seconds, addresses(settings))
+    shown = worker.wsgi.extensions["exposition"].registry
     if worker.metrics is not None:
-        port.serve_on(worker.metrics, worker.wsgi.extensions["exposition"].registry)
+        port.serve_on(worker.metrics, shown)
+    send_metrics("api", settings, lambda: shown)
     worker.answer_with(ProblemTypes.of(settings), VARY if named(settings.cors_origins) else {})
     stop = signal.getsignal(signal.SIGTERM)
 
@@ -49,3 +52,8 @@ def post_worker_init(worker: Any) -> None:
             stop(number, frame)
 
     signal.signal(signal.SIGTERM, end_streams)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Send the metrics a last time, where this process has sent them for all."""
+    stop_sending()

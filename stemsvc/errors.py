@@ -804,6 +804,10 @@ class MissingPackages(FatalError):
     """The command needs packages that are not installed here: the `detail` says which."""
 
 
+class PlatformUnsupported(FatalError):
+    """The command does not run on this system: run it on Linux or macOS, or in WSL or a container on Windows."""
+
+
 class BadOutput(FatalError):
     """The output can't be written there: name another place."""
 

@@ -337,6 +337,9 @@ class Settings(BaseSettings):
     shutdown_grace_seconds: int = Field(
         60, ge=1, description="time a stopping worker has to finish its jobs or give them back"
     )
+    idle_exit_seconds: float = Field(
+        0, ge=0, description="a worker that has had nothing to do for so long ends, with status 0; 0: it waits for jobs"
+    )
     dispatch_interval_seconds: float = Field(2.0, gt=0, description="pause between two sweeps of the dispatcher")
 
     republish_seconds: float = Field(
@@ -399,6 +402,8 @@ class Settings(BaseSettings):
         "", description="OpenTelemetry collector that traces are sent to by HTTP, such as `http://collector:4318`"
     )
     otlp_logs: bool = Field(False, description="send log lines to the collector too")
+    otlp_metrics: bool = Field(False, description="send metrics to the collector too, those that `/metrics` shows")
+    otlp_metrics_seconds: float = Field(15.0, ge=1, le=3600, description="how often metrics are sent")
     otlp_headers: SecretStr = Field(
         SecretStr(""),
         description="headers that the collector asks for, such as `authorization=Bearer%20token,x-tenant=music`; "

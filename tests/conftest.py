@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import uuid
@@ -114,6 +115,25 @@ def moto_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield endpoint
 
 
+@pytest.fixture(scope="session")
+def seaweedfs_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """SeaweedFS, which compose runs, with the bucket `stems`; hosts end with `s3.localhost`."""
+    folder = tmp_path_factory.mktemp("seaweedfs")
+    (folder / "data").mkdir()
+    who = {"name": "test", "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}], "actions": ["Admin"]}
+    (folder / "s3.json").write_text(json.dumps({"identities": [who]}))
+    ports = {name: str(free_port()) for name in ("master", "volume", "filer", "s3")}
+    command = [str(BIN / "weed"), "server", f"-dir={folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3"]
+    command += [f"-{name}.port={port}" for name, port in ports.items()]
+    command += [f"-{name}.port.grpc={free_port()}" for name in ports]
+    command += [f"-s3.config={folder / 's3.json'}", "-s3.domainName=s3.localhost", "-s3.port.iceberg=0"]
+    command += ["-s3.port.lance=0", "-master.volumeSizeLimitMB=64", "-volume.max=200", "-master.telemetry=false"]
+    command += [f"-filer.localSocket={folder / 'filer.sock'}"]
+    for endpoint in _serve("seaweedfs", command, f"http://127.0.0.1:{ports['s3']}", folder):
+        s3_storage(endpoint, "stems").client().create_bucket(Bucket="stems")
+        yield endpoint
+
+
 def _serve(name: str, command: list[str], endpoint: str, folder: Path) -> Iterator[str]:
     import httpx
 
@@ -123,8 +143,11 @@ def _serve(name: str, command: list[str], endpoint: str, folder: Path) -> Iterat
         except httpx.HTTPError:
             return False
 
-    # moto lets pages of every site in unless it is told to ask the bucket's own rules, as S3 does
-    process = LocalProcess(name, command, plain_environment(MOTO_DISABLE_GLOBAL_CORS="1"), folder, answers)
+    # moto lets pages of every site in unless it is told to ask the bucket's own rules, as S3 does; SeaweedFS encrypts
+    # by a key that it is given
+    process = LocalProcess(
+        name, command, plain_environment(MOTO_DISABLE_GLOBAL_CORS="1", WEED_S3_SSE_KEY=SECRET_KEY), folder, answers
+    )
     try:
         process.ready()
         yield endpoint

@@ -30,18 +30,21 @@ from stemsvc.models.catalog import load_catalog
 from stemsvc.observe import port
 from stemsvc.observe.collector import observe
 from stemsvc.observe.logs import configure_logs
+from stemsvc.observe.otlp_metrics import send_metrics, stop_sending
 from stemsvc.observe.traces import flush
 from stemsvc.queue.celery import make_celery
 from stemsvc.settings import Settings
 from workers import tasks as tasks
 from workers.host import shutdown
 from workers.host.dead import end_leases_of_the_dead
+from workers.host.idle import IdleEnd
 from workers.host.liveness import Liveness
 from workers.host.presence import MainPresence, Presence
 from workers.webhooks import Deliveries, deliverer
 
 app = make_celery(Settings())
 app.steps["worker"].add(Liveness)
+app.steps["worker"].add(IdleEnd)
 app.conf.imports = ("workers.app",)
 _present: list[Presence | MainPresence] = []
 _webhooks: list[Deliveries] = []
@@ -96,6 +99,7 @@ def _child_died(exception: BaseException, kwargs: dict[str, Any], **_: Any) -> N
 def _ready(sender: Any, **_: Any) -> None:
     settings = Settings()
     port.serve(settings.metrics_host, settings.metrics_port)
+    send_metrics("worker", settings)
     SecretChanges(settings).start()
     if type(sender.pool).__module__.endswith(".thread"):  # it has no pool processes that report themselves
         _appear(settings, settings.concurrency)
@@ -123,6 +127,7 @@ def _not_ready(**_: Any) -> None:
 def _let_webhooks_end(**_: Any) -> None:
     while _webhooks:
         _webhooks.pop().join()
+    stop_sending()
 
 
 @worker_init.connect

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import structlog
@@ -28,7 +29,7 @@ from stemsvc.jobs.record import Job
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.webhooks import Bounds
 from stemsvc.observe import metrics
-from stemsvc.observe.traces import Attributes, mark_failed, span
+from stemsvc.observe.traces import Attributes, describe, mark_failed, span
 from stemsvc.settings import Settings
 from stemsvc.storage import open_signer, open_storage
 
@@ -54,12 +55,14 @@ class Deliverer:
             "stemsvc.request_id": (job.request_id if job else None) or "",
             "stemsvc.event": delivery.type,
             "stemsvc.attempt": delivery.attempt,
+            "http.request.method": "POST",
+            "server.address": urlsplit(delivery.url).hostname or "",
         }
         with (
             structlog.contextvars.bound_contextvars(
                 job_id=delivery.job_id, delivery_id=delivery.id, request_id=job.request_id if job else None
             ),
-            span("webhook", facts, parent=job.trace if job else None, kind=SpanKind.CLIENT),
+            span("POST", facts, parent=job.trace if job else None, kind=SpanKind.CLIENT) as made,
         ):
             try:
                 status = self._post(delivery)
@@ -70,6 +73,7 @@ class Deliverer:
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
                 self._failed(delivery, f"no answer ({type(error).__name__})")
             else:
+                describe(made, {"http.response.status_code": status})
                 self._answered(delivery, status)
 
     def _post(self, delivery: Delivery) -> int:

@@ -21,6 +21,7 @@ def dispatcher() -> None:
     from stemsvc.observe import port
     from stemsvc.observe.collector import observe
     from stemsvc.observe.logs import configure_logs
+    from stemsvc.observe.otlp_metrics import send_metrics, stop_sending
 
     # We wait for the signals and do not handle them: a handler that calls Event.set inside Event.wait can deadlock.
     # They are blocked before the first thread starts, for a thread that does not block them ends the process.
@@ -31,6 +32,7 @@ def dispatcher() -> None:
     observe("dispatcher", settings)
     tighten(settings.data_dir)
     port.serve(settings.metrics_host, settings.metrics_port)
+    send_metrics("dispatcher", settings)
     services = open_services(settings)
     changes = SecretChanges(settings)
     changes.start()
@@ -57,4 +59,5 @@ def dispatcher() -> None:
     for thread in threads:
         thread.join()
     reporter.stop()
+    stop_sending()
     services.close()

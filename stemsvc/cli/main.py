@@ -16,7 +16,7 @@ from typing import NoReturn
 import click
 
 from stemsvc.cli.os_errors import translated
-from stemsvc.errors import BadCatalog, BadPools, BadSetting, StemsvcError
+from stemsvc.errors import BadCatalog, BadPools, BadSetting, PlatformUnsupported, StemsvcError
 from stemsvc.host.environment import names, read_env_file
 from stemsvc.host.folders import private
 
@@ -54,6 +54,9 @@ OURS = {
 }
 # Programs that `up` or a service manager starts get their settings from it alone.
 PROGRAMS = ("api", "worker", "fetcher", "dispatcher")
+# What runs where a service is only called, on Windows too; a local `run` and what else needs POSIX's modules says so.
+SERVICE = (*PROGRAMS, "demo", "down", "flower", "up")
+POSIX = ("fcntl", "grp", "pwd", "resource", "termios")
 BARE = "bench"  # runs where only torch, numpy and demucs are
 BAD_SETTINGS = (BadSetting, BadPools, BadCatalog)
 
@@ -90,6 +93,10 @@ class _Commands(click.Group):
                 return super().invoke(ctx)
         except StemsvcError as error:
             _end(error)
+        except ModuleNotFoundError as error:
+            if error.name not in POSIX:
+                raise
+            _end(_unsupported(ctx.invoked_subcommand or "this command"))
         except OSError as error:
             told = translated(error)
             if told is None:
@@ -102,6 +109,10 @@ def _end(error: StemsvcError) -> NoReturn:
     sys.exit(2 if isinstance(error, BAD_SETTINGS) else 1)
 
 
+def _unsupported(command: str) -> PlatformUnsupported:
+    return PlatformUnsupported(f"{command} needs Linux or macOS; submit, run --remote and chat do not")
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="stemsvc")
 @click.pass_context
@@ -112,6 +123,8 @@ def main(context: click.Context) -> None:
     """
     if context.invoked_subcommand == BARE:
         return
+    if sys.platform == "win32" and context.invoked_subcommand in SERVICE:
+        raise _unsupported(context.invoked_subcommand)
     file = Path(".env")
     reads_file = context.invoked_subcommand not in PROGRAMS and file.is_file()
     if reads_file:

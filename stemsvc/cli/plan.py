@@ -1,4 +1,4 @@
-"""`stemsvc plan`: what a recipe would take, told before it runs."""
+"""`stemsvc plan`: what a recipe would take, or what so many jobs a day need, told before it runs."""
 
 from __future__ import annotations
 
@@ -11,15 +11,32 @@ import click
 from stemsvc.cli.submit import LINKS, SongType
 from stemsvc.cli.submitting import KEY, URL, service, translated
 from stemsvc.cli.terminal import AS_JSON, Column, Listing, print_json
-from stemsvc.errors import BadArguments
+from stemsvc.errors import BadArguments, MissingPackages
 
 if TYPE_CHECKING:
     from stemsvc_client import Client, Plan
 
+PER_DAY = "--jobs-per-day"
 WORDS = {"true": True, "yes": True, "false": False, "no": False}
 
 
-@click.command()
+class PlanOrSize(click.Command):
+    """Answers for a recipe and its songs; with `--jobs-per-day` for a whole service, as `stemsvc size` does."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """The context of the command that the options ask for."""
+        if parent is not None and any(each.partition("=")[0] == PER_DAY for each in args):
+            group = parent.command
+            size = group.get_command(parent, "size") if isinstance(group, click.Group) else None
+            if size is None:
+                raise MissingPackages(f"{PER_DAY} needs the workers' part of stemsvc, which is not installed here")
+            return size.make_context(info_name, args, parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=PlanOrSize)
 @click.argument("recipe")
 @click.argument("songs", nargs=-1, required=True, type=SongType(), metavar="SONG...")
 @click.option("-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="a param of the recipe; repeatable")
@@ -38,7 +55,8 @@ def plan(
 ) -> None:
     """Say what a recipe would take: its steps, their pools, waiting and working time, storage and cost.
 
-    SONG is a file or a link. A file is not sent: its length will do. Nothing is made.
+    SONG is a file or a link. A file is not sent: its length will do. Nothing is made. With --jobs-per-day in place of a
+    recipe it says what a service needs: see `stemsvc size`.
     """
     from stemsvc_client import Client
 

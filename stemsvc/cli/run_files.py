@@ -10,7 +10,7 @@ from typing import Any
 
 from stemsvc.errors import BadOutput
 from stemsvc.host.folders import for_the_caller
-from stemsvc.jobs.filenames import stem_filename
+from stemsvc.jobs.filenames import same_file, stem_filename
 
 _JOB = re.compile(r"([\w-]+)(?:\[(\d+)\])?(?:\[([^\[\]]+)\])?")
 
@@ -56,13 +56,15 @@ class RunResult:
 
 
 def numbered(names: Sequence[str]) -> list[str]:
-    """The songs' names; of equal ones the later have a number before."""
+    """The songs' names; of those that some disk takes for one, the later have a number before."""
     found: list[str] = []
+    taken: set[str] = set()
     for name in names:
         number, given = 1, name
-        while given in found:
+        while same_file(given) in taken:
             number += 1
             given = f"{number} {name}"
+        taken.add(same_file(given))
         found.append(given)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import sys
@@ -16,6 +17,7 @@ from stemsvc.cli.submitting import KEY, URL, Bars, service, translated
 from stemsvc.cli.terminal import AS_JSON, print_json, printable
 from stemsvc.errors import BadArguments, BadOutput
 from stemsvc.host.folders import for_the_caller
+from stemsvc.jobs.filenames import same_file
 
 if TYPE_CHECKING:
     from stemsvc_client import AsyncClient, Made
@@ -108,7 +110,8 @@ class _Sending:
 
         task = asyncio.current_task()
         assert task is not None
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # as Ctrl-C does
+        with contextlib.suppress(NotImplementedError):  # Windows ends a process without asking it
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # as Ctrl-C does
         room = asyncio.Semaphore(at_once)
         async with AsyncClient(self._url, self._key) as client, asyncio.TaskGroup() as group:
             for song, name in _names(songs).items():
@@ -169,10 +172,10 @@ def _names(songs: Iterable[str]) -> dict[str, str]:
             names[song] = song
             continue
         path, number, name = Path(song), 1, Path(song).name
-        while Path(name).stem.casefold() in taken:
+        while same_file(Path(name).stem) in taken:
             number += 1
             name = f"{path.stem} ({number}){path.suffix}"
-        taken.add(Path(name).stem.casefold())
+        taken.add(same_file(Path(name).stem))
         names[song] = name
     return names
 

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from stemsvc.errors import ObjectMissing, UnknownFile
-from stemsvc.jobs.filenames import output_filename
+from stemsvc.jobs.filenames import output_filename, same_file
 from stemsvc.jobs.record import Job, JobState
 from stemsvc.storage import Storage
 from stemsvc.storage.zipped import PART, Member, Zipped
@@ -59,10 +59,10 @@ def _unlike(names: Iterator[str]) -> Iterator[str]:
     seen: set[str] = set()
     for name in names:
         path, number, each = PurePosixPath(name), 1, name
-        while each.casefold() in seen:
+        while same_file(each) in seen:
             number += 1
             each = f"{path.stem} ({number}){path.suffix}"
-        seen.add(each.casefold())
+        seen.add(same_file(each))
         yield each
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import sys
@@ -23,6 +22,7 @@ from stemsvc.embedded.redis_server import RedisServer, free_port
 from stemsvc.embedded.state import Running, lock_file, logs_folder, state_file, write_state
 from stemsvc.errors import AlreadyRunning
 from stemsvc.host.folders import private_folder, sweep
+from stemsvc.host.locks import take
 from stemsvc.jobs.pools import FILES
 from stemsvc.jobstore.engine import fold
 from stemsvc.kinds.registry import configured_pools
@@ -167,7 +167,7 @@ def _only_one(settings: Settings) -> Iterator[None]:
     with path.open("w") as file:
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                take(file.fileno())
                 break
             except OSError as error:  # another stack, or a process that looks for one
                 if time.monotonic() > deadline:

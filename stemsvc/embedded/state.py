@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from stemsvc.host.locks import take
 from stemsvc.settings import Settings
 
 
@@ -44,7 +44,7 @@ def running(settings: Settings) -> Running | None:
     try:
         state = Running(**json.loads(state_file(settings).read_text()))
         with lock_file(settings).open("r") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            take(file.fileno(), shared=True)
     except BlockingIOError:
         return state
     except (OSError, ValueError, TypeError):

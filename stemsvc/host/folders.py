@@ -8,14 +8,16 @@ shows that the process is alive; folders of dead processes are removed.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import stat
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from stemsvc.host.locks import descriptor_flags, take
 
 LOCK = ".lock"
 YOUNG_SECONDS = 60.0  # a younger folder may not have its lock yet
@@ -70,24 +72,24 @@ def tighten(folder: Path) -> None:
     A folder that others use too is not closed, such as `/tmp` or somebody's home. What is ours in it is. The depths of
     a folder are looked at once only, before it is closed.
     """
-    if not folder.exists():
-        return
-    owners = {os.geteuid(), folder.stat().st_uid}
-    if not _is_common(folder):
-        _close(folder, owners)
-    for path in open_to_others(folder):
-        if path == folder:
-            continue
-        for place, folders, files in os.walk(path):
-            for name in (*folders, *files):
-                _close(Path(place, name), owners)
-        _close(path, owners, follow=True)  # last, so that a start that is broken off is made good by the next
+    if sys.platform != "win32" and folder.exists():  # there, a user's profile is closed by its access list
+        owners = {os.geteuid(), folder.stat().st_uid}
+        if not _is_common(folder):
+            _close(folder, owners)
+        for path in open_to_others(folder):
+            if path == folder:
+                continue
+            for place, folders, files in os.walk(path):
+                for name in (*folders, *files):
+                    _close(Path(place, name), owners)
+            _close(path, owners, follow=True)  # last, so that a start that is broken off is made good by the next
 
 
 def open_to_others(folder: Path) -> list[Path]:
     """The data folder and what is ours in it, as far as others may enter, read or write them."""
     found = []
-    for path in (folder, *sorted(each for pattern in OURS for each in folder.glob(pattern))):
+    places = (folder, *sorted(each for pattern in OURS for each in folder.glob(pattern)))
+    for path in places if sys.platform != "win32" else ():  # whose modes say nothing of other users
         with contextlib.suppress(OSError):
             mode = path.stat().st_mode
             if mode & OTHERS and (path == folder or not mode & stat.S_ISVTX):  # a link to where everybody may write
@@ -150,14 +152,15 @@ def share(path: Path) -> None:
 def open_shared(path: Path) -> int:
     """A descriptor of a lock file, which is made as open as its folder."""
     shared_folder(path.parent)
-    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    flags = descriptor_flags(os.O_RDWR) | getattr(os, "O_NOFOLLOW", 0)
     with contextlib.suppress(FileNotFoundError):
         return os.open(path, flags)
     try:
         handle = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:  # another process was faster
         return os.open(path, flags)
-    os.fchmod(handle, _openness(path.parent, 0o600, sticky=True))
+    if sys.platform != "win32":
+        os.fchmod(handle, _openness(path.parent, 0o600, sticky=True))
     return handle
 
 
@@ -185,7 +188,7 @@ def sweep(base: Path) -> int:
 
 def _remove_if_dead(folder: Path) -> bool:
     try:
-        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
+        lock = os.open(folder / LOCK, descriptor_flags(os.O_RDWR))
     except FileNotFoundError:
         with contextlib.suppress(OSError):
             if time.time() - folder.stat().st_mtime > YOUNG_SECONDS:
@@ -195,7 +198,7 @@ def _remove_if_dead(folder: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        take(lock)
     except OSError:
         return False
     else:

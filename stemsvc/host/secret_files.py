@@ -17,6 +17,7 @@ from pathlib import Path
 from stemsvc.errors import BadSetting
 from stemsvc.host import environment
 from stemsvc.host.environment import PREFIX
+from stemsvc.host.locks import descriptor_flags
 
 MOST_BYTES = 64 * 1024
 LOOK_SECONDS = 1.0  # files are looked at no more often
@@ -70,7 +71,8 @@ class SecretFile:
 
 def _content(path: Path) -> bytes | None:
     """The first bytes of a file, one more than it may have; None for what is no file, such as a pipe."""
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not keep us waiting
+    waits_not = getattr(os, "O_NONBLOCK", 0)  # a pipe must not keep us waiting
+    handle = os.open(path, descriptor_flags(os.O_RDONLY | waits_not))
     with os.fdopen(handle, "rb") as file:
         return file.read(MOST_BYTES + 1) if stat.S_ISREG(os.fstat(handle).st_mode) else None
 

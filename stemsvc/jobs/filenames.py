@@ -152,6 +152,11 @@ def archive_filename(job: Job) -> str:
     return stem_filename(job.name, "stems" if job.kind == "separate" else "files", ".zip")
 
 
+def same_file(name: str) -> str:
+    """What two names share that are one file on some disk: macOS and Windows know no case, macOS no form of accents."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
 def _whole(name: str) -> str:
     """A name made by a template, as every file system takes it; what would be folders is part of it."""
     return _harmless(re.sub(r"[/\\]", "_", name)) or "track"

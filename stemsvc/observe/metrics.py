@@ -7,7 +7,6 @@ the sum is shown: each of them may die at any time. `stemsvc.control.exposition`
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import os
 import sys
@@ -23,6 +22,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from stemsvc.errors import BadSetting, StemsvcError
 from stemsvc.host.folders import LOCK, sweep
+from stemsvc.host.locks import take
 from stemsvc.observe.harmless import harmless
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30)  # seconds
@@ -81,6 +81,11 @@ def _take_room() -> None:
         except OSError:
             path.unlink(missing_ok=True)  # nobody could read half a file
             raise
+
+
+def shared_folder() -> Path | None:
+    """The folder that this process shares with others; None where it keeps its figures for itself."""
+    return Path(os.environ[FOLDER]) if FOLDER in os.environ else None
 
 
 def _folder() -> Path:
@@ -259,7 +264,7 @@ def folder_for_children(data_dir: Path) -> dict[str, str]:
     except OSError as error:
         raise BadSetting(f"the data folder can't be written: {error.strerror}") from error
     os.set_inheritable(lock, True)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    take(lock, wait=True)
     return {FOLDER: str(folder)}
 
 
@@ -277,6 +282,16 @@ def registry() -> CollectorRegistry:
     return found
 
 
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)  # asks, and sends nothing; not every system has Linux' /proc
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        pass
+    return True
+
+
 class _Living(Collector):
     """The metrics of all processes that share the folder. The gauges of a process count only while it is alive."""
 
@@ -289,7 +304,7 @@ class _Living(Collector):
     def collect(self) -> Iterator[Metric]:
         """The metrics, for Prometheus' registry. It deletes the gauges of dead processes first."""
         for path in self._folder.glob("gauge_live*_*.db"):
-            if not Path(f"/proc/{path.stem.rpartition('_')[2]}").exists():
+            if not _alive(int(path.stem.rpartition("_")[2])):
                 with contextlib.suppress(OSError):
                     path.unlink()
         yield from self._collector.collect()

@@ -7,10 +7,13 @@ carry it too. Without an endpoint no span is kept, but every request and job sti
 from __future__ import annotations
 
 import functools
+import os
+import socket
 import threading
 from collections.abc import Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
+from pathlib import PurePath
 from typing import Any
 from urllib.parse import unquote
 
@@ -25,6 +28,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from stemsvc.errors import StemsvcError
 from stemsvc.observe.harmless import harmless
+from stemsvc.observe.metrics import FOLDER
 
 PARENT = "traceparent"  # the W3C's header, and what a job's row keeps
 Attributes = dict[str, str | int | float | bool]
@@ -65,8 +69,14 @@ def resource(service: str) -> Resource:
             "service.name": f"stemsvc-{service}",
             "service.version": version("stemsvc"),
             "service.namespace": "stemsvc",
+            "service.instance.id": f"{socket.gethostname()}:{_instance()}",
         }
     )
+
+
+def _instance() -> str:
+    """The number of the process that this one belongs to: an api, or a worker with its pool processes."""
+    return PurePath(os.environ.get(FOLDER, str(os.getpid()))).name
 
 
 def read_headers(text: str) -> dict[str, str]:

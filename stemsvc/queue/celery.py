@@ -132,6 +132,7 @@ class Publisher:
     def __init__(self, settings: Settings) -> None:
         self._app = make_celery(settings)
         self._options: dict[str, float] = {}
+        self._system = "rabbitmq" if is_rabbitmq(settings.broker_url) else "redis"
         impatient: dict[str, float] = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
         if is_rabbitmq(settings.broker_url):
             self._options = {"confirm_timeout": CONFIRM_SECONDS}
@@ -145,9 +146,13 @@ class Publisher:
         facts: Attributes = {
             "stemsvc.job_id": claimed.job_id,
             "stemsvc.request_id": claimed.request_id or "",
+            "messaging.system": self._system,
+            "messaging.operation.name": "publish",
+            "messaging.operation.type": "send",
             "messaging.destination.name": claimed.queue,
         }
-        with span("publish", facts, parent=claimed.trace, kind=SpanKind.PRODUCER):
+        # the name is that of OpenTelemetry's semantic conventions for messages
+        with span(f"publish {claimed.queue}", facts, parent=claimed.trace, kind=SpanKind.PRODUCER):
             # an operator finds a job's messages in Flower by the job's id; a job may have several
             task_id = f"{claimed.job_id}.{secrets.token_hex(4)}"
             self._send(Tasks.RUN, {"job_id": claimed.job_id}, claimed.queue, task_id)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import secrets
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stemsvc.errors import StorageUnavailable
+from stemsvc.host.locks import descriptor_flags, take
 
 PREFIX = ".part-"
 UNLOCKABLE_SECONDS = 86400.0  # a draft this old is dead also where the file system has no locks
@@ -75,7 +75,7 @@ def remove_dead(draft: Path, seconds: float) -> bool:
     Its change time tells its age: a draft that `link` makes has the modification time of its source.
     """
     try:
-        handle = os.open(draft, os.O_RDWR | os.O_CLOEXEC)
+        handle = os.open(draft, descriptor_flags(os.O_RDWR))
     except OSError:  # it is in its place by now, or is not ours to remove
         return False
     try:
@@ -83,7 +83,7 @@ def remove_dead(draft: Path, seconds: float) -> bool:
         if age < seconds:
             return False
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            take(handle)
         except BlockingIOError:
             return False  # its writer lives
         except OSError:
@@ -100,9 +100,9 @@ def _opened(target: Path) -> tuple[BinaryIO, Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = _draft_of(target)
         with contextlib.suppress(FileNotFoundError):  # somebody removed the empty folder meanwhile
-            handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            handle = os.open(draft, descriptor_flags(os.O_RDWR | os.O_CREAT | os.O_EXCL), 0o600)
             with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                take(handle)
             return os.fdopen(handle, "w+b"), draft
     raise _removed_again()
 

@@ -112,13 +112,15 @@ class Bucket:
 
     def allow_pages(self, wanted: dict[str, Any]) -> None:
         """Put our CORS rule beside the others."""
-        others = self._others(lambda: self._client.get_bucket_cors(Bucket=self._name)["CORSRules"])
+        others = self._others(lambda: self._client.get_bucket_cors(Bucket=self._name).get("CORSRules", []))
         rules = cast(Any, [*others, *wanted["CORSRules"]])
         self._client.put_bucket_cors(Bucket=self._name, CORSConfiguration={"CORSRules": rules})
 
     def clean_by(self, wanted: dict[str, Any]) -> None:
         """Put our lifecycle rules beside the others."""
-        others = self._others(lambda: self._client.get_bucket_lifecycle_configuration(Bucket=self._name)["Rules"])
+        others = self._others(
+            lambda: self._client.get_bucket_lifecycle_configuration(Bucket=self._name).get("Rules", [])
+        )
         rules = cast(Any, [*others, *wanted["Rules"]])
         self._client.put_bucket_lifecycle_configuration(Bucket=self._name, LifecycleConfiguration={"Rules": rules})
 

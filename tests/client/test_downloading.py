@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from stemsvc_client import DownloadCorrupt, NoAnswer, Retry
-from stemsvc_client.downloading import place
 from stemsvc_client.draft import Draft
+from stemsvc_client.places import place
 from stemsvc_client.results import File
 
 from tests.client.conftest import DROPPED, Asked, Call, Reply, World, job

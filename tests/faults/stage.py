@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -339,7 +339,7 @@ def _answers_http(url: str) -> bool:
 
 def mount(folder: Path, cleanup: contextlib.ExitStack, megabytes: int) -> bool:
     """Mount a small disk on the folder; returns whether this machine allows it."""
-    if sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("mount"):
+    if platform.system() != "Linux" or os.geteuid() != 0 or not shutil.which("mount"):
         return False
     command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
     if subprocess.run(command, capture_output=True, check=False).returncode != 0:

@@ -20,6 +20,7 @@ from tests.processes import LocalProcess, stemsvc, wait_for
 SECRET = "a-storage-secret-of-this-test"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PASSWORD = "a-password-of-this-test"
+PUBLISH, PROCESS = "publish separate.demo.cpu", "process separate.demo.cpu"
 
 
 @pytest.fixture
@@ -38,6 +39,10 @@ def backing(collector: Collector, port: int, tmp_path: Path) -> dict[str, str]:
     return {
         "STEMSVC_ALIVE_FILE": str(tmp_path / "alive"),
         "STEMSVC_OTLP_ENDPOINT": collector.url,
+        "STEMSVC_OTLP_METRICS": "true",
+        "STEMSVC_OTLP_METRICS_SECONDS": "1",
+        "STEMSVC_OTLP_LOGS": "true",
+        "STEMSVC_OTLP_HEADERS": "x-tenant=music",
         "STEMSVC_METRICS_PORT": str(port),
         "STEMSVC_STORAGE_SECRET": SECRET,
         "STEMSVC_LOG_FORMAT": "json",
@@ -89,6 +94,7 @@ def test_one_job_is_seen_from_its_request_to_its_end(
     _check_trace(collector, job_id)
     _check_logs(tmp_path, job_id, dict(done.raw))
     _check_figures(service, port, failed["error"]["code"])
+    _check_collected(collector, job_id, failed["error"]["code"])
     _check_flower(flower, job_id)
     wait_for("the main loop to turn", lambda: alive.stat().st_mtime_ns > touched, 20)
 
@@ -96,13 +102,13 @@ def test_one_job_is_seen_from_its_request_to_its_end(
 def _check_trace(collector: Collector, job_id: str) -> None:
     def whole() -> dict[str, KeptSpan]:
         found = collector.of(TRACE)
-        return found if {"job", "POST /v1/jobs"} <= set(found) else {}
+        return found if {PROCESS, "POST /v1/jobs"} <= set(found) else {}
 
     spans = wait_for("the spans", whole, 20)
     assert set(spans) == {
         "POST /v1/jobs",
-        "publish",
-        "job",
+        PUBLISH,
+        PROCESS,
         "wait in queue",
         "fetching",
         "decoding",
@@ -112,13 +118,13 @@ def _check_trace(collector: Collector, job_id: str) -> None:
         "encoding",
         "uploading",
     } - ({"waiting"} - set(spans))
-    root, publish, job = spans["POST /v1/jobs"], spans["publish"], spans["job"]
+    root, publish, job = spans["POST /v1/jobs"], spans[PUBLISH], spans[PROCESS]
     assert (root.parent_id, root.service) == ("b7ad6b7169203331", "stemsvc-api")
     # a message that nobody took within seconds, on a slow machine, is sent again
-    sent = {span.span_id for span in collector.spans if (span.trace_id, span.name) == (TRACE, "publish")}
+    sent = {span.span_id for span in collector.spans if (span.trace_id, span.name) == (TRACE, PUBLISH)}
     assert (publish.parent_id, job.parent_id in sent, job.service) == (root.span_id, True, "stemsvc-worker")
     for name, span in spans.items():
-        if name not in ("POST /v1/jobs", "publish", "job"):
+        if name not in ("POST /v1/jobs", PUBLISH, PROCESS):
             assert span.parent_id == job.span_id, name
             assert job.start <= span.end <= job.end + 1_000_000, name
         assert span.start <= span.end
@@ -168,6 +174,41 @@ def _check_figures(service: Service, port: int, code: str) -> None:
     assert 'demucs_queue_depth{pool="separate.demo.cpu",priority="normal"} 0.0' in api
     assert _figure(api, "stemsvc_store_up") == 1
     assert "stemsvc_storage_seconds_count" in api
+
+
+def _check_collected(collector: Collector, job_id: str, code: str) -> None:
+    """The collector has the lines and figures too, and each request to it had the settings' headers."""
+
+    def figures(service: str, name: str) -> dict[tuple[object, ...], float]:
+        mine = [each for each in list(collector.metrics) if (each.service, each.name) == (f"stemsvc-{service}", name)]
+        return {
+            tuple(sorted(each.attributes.items())): each.value if each.kind != "histogram" else each.count
+            for each in mine
+        }
+
+    def ended() -> bool:
+        states = {dict(key)["state"]: value for key, value in figures("worker", "demucs_jobs_total").items()}
+        return states == {"succeeded": 1, "failed": 1}
+
+    wait_for("the figures of the jobs", ended, 30)
+    assert any(dict(key)["code"] == code for key in figures("worker", "demucs_jobs_total"))
+    # one of the api's processes sends for both of them
+    wait_for(
+        "the figures of the requests",
+        lambda: any(
+            (dict(key)["method"], dict(key)["route"], value) == ("POST", "/v1/jobs", 2)
+            for key, value in figures("api", "stemsvc_http_seconds").items()
+        ),
+        30,
+    )
+    assert len({each.instance for each in collector.metrics if each.service == "stemsvc-api"}) == 1
+    assert figures("api", "demucs_live_slots") == {(("pool", "separate.demo.cpu"),): 1.0}
+    (line,) = (
+        each for each in collector.lines if (each.body, each.attributes.get("job_id")) == ("job succeeded", job_id)
+    )
+    assert (line.service, line.trace_id) == ("stemsvc-worker", TRACE)
+    assert {path for path, _ in collector.requests} == {"/v1/traces", "/v1/logs", "/v1/metrics"}
+    assert {headers.get("x-tenant") for _, headers in collector.requests} == {"music"}
 
 
 def _figure(text: str, name: str) -> float:

@@ -170,19 +170,24 @@ def _check_trace(collector: Collector, job_id: str) -> None:
 
     def whole() -> list[KeptSpan]:
         found = [span for span in collector.spans if span.attributes.get("stemsvc.job_id") == job_id]
-        attempts = [span for span in found if span.name == "job"]
-        return found if len(attempts) == 2 and "webhook" in {span.name for span in found} else []
+        attempts = [span for span in found if span.name.startswith("process ")]
+        return found if len(attempts) == 2 and "POST" in {span.name for span in found} else []
 
     named = wait_for("the spans", whole, 30)
     ((trace_id,),) = ({span.trace_id for span in named},)
     spans = {span.span_id: span for span in collector.spans if span.trace_id == trace_id}
     (request,) = (span for span in spans.values() if span.name == "POST /v1/jobs")
-    (hook,) = (span for span in spans.values() if span.name == "webhook")
-    attempts = sorted((span for span in spans.values() if span.name == "job"), key=lambda span: span.start)
+    (hook,) = (span for span in spans.values() if span.name == "POST")
+    attempts = sorted(
+        (span for span in spans.values() if span.name.startswith("process ")), key=lambda span: span.start
+    )
     assert (request.parent_id, hook.parent_id) == ("", request.span_id)
     assert hook.start >= attempts[-1].start
+    assert (hook.attributes["server.address"], hook.attributes["http.response.status_code"]) == ("127.0.0.1", 204)
     for attempt in attempts:  # below the message that brought it
-        assert (spans[attempt.parent_id].name, spans[attempt.parent_id].parent_id) == ("publish", request.span_id)
+        message = spans[attempt.parent_id]
+        assert message.name == f"publish {message.attributes['messaging.destination.name']}"
+        assert (message.attributes["messaging.system"], message.parent_id) == ("redis", request.span_id)
     fetched, separated = ({span.name for span in spans.values() if span.parent_id == each.span_id} for each in attempts)
     assert {"wait in queue", "fetching"} <= fetched
     assert "separating" not in fetched

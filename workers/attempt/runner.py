@@ -104,11 +104,16 @@ class Runner:
             "stemsvc.pool": job.pool,
             "stemsvc.kind": job.kind,
             "stemsvc.model": job.spec.model,
+            "messaging.operation.name": "process",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": job.pool,
         }
         with (
             activity.at_work(job.id),
             structlog.contextvars.bound_contextvars(job_id=job.id, attempt=job.attempt, request_id=job.request_id),
-            span("job", facts, parent=parent or job.trace, kind=SpanKind.CONSUMER, start=job.started_at),
+            span(
+                f"process {job.pool}", facts, parent=parent or job.trace, kind=SpanKind.CONSUMER, start=job.started_at
+            ),
         ):
             waited_from = job.published_at or job.created_at
             past_span("wait in queue", waited_from, job.started_at or waited_from, facts)

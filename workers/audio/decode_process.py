@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import resource
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -69,21 +70,17 @@ def main() -> None:
 
 def _confine(limits: Limits) -> None:
     cpu = int(CPU_SECONDS * (1 + limits.max_seconds / 3600))
-    for which, most in (
-        (resource.RLIMIT_AS, _address_space() + MEMORY_BYTES),
-        (resource.RLIMIT_CPU, cpu),
-        (resource.RLIMIT_CORE, 0),
-    ):
+    bounds = {resource.RLIMIT_CPU: cpu, resource.RLIMIT_CORE: 0}
+    if sys.platform == "linux":  # macOS refuses a bound of the address space: it maps hundreds of GB by itself
+        bounds[resource.RLIMIT_AS] = _address_space() + MEMORY_BYTES
+    for which, most in bounds.items():
         _, hard = resource.getrlimit(which)
         resource.setrlimit(which, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def _address_space() -> int:
     """Bytes of address space that this process, with its libraries, has mapped so far."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    except OSError:  # not Linux
-        return 4 * MEMORY_BYTES
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
 if __name__ == "__main__":

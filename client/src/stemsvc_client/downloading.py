@@ -13,7 +13,7 @@ from stemsvc_client.draft import CHUNK, Draft
 from stemsvc_client.errors import DownloadCorrupt, NoAnswer, StemsvcError
 from stemsvc_client.messages import Answer, Request
 from stemsvc_client.problems import failure
-from stemsvc_client.results import File, Job
+from stemsvc_client.results import Job
 from stemsvc_client.retries import Patience, Retry
 from stemsvc_client.steps import Close, Flow, Open, Read, Tell, Work
 from stemsvc_client.steps import Pause as Wait
@@ -114,9 +114,3 @@ def saved(job: Job, name: str, path: Path, retry: Retry, counter: Counter | None
 
     file = job.files[name]
     return (yield from downloaded(file.url, path, file.sha256, retry, fresh, counter))
-
-
-def place(folder: Path, name: str, file: File) -> Path:
-    """Where a job's file is saved in `folder`: under its own name, which leads nowhere else."""
-    plain = re.split(r"[/\\]", file.filename)[-1].replace("\0", "")
-    return folder / (plain if plain not in ("", ".", "..") else re.sub(r"[^\w-]", "_", name))

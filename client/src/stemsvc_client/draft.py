@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stemsvc_client.errors import DownloadCorrupt
+from stemsvc_client.places import reachable
 
 CHUNK = 1 << 18
 
@@ -19,9 +20,9 @@ class Draft:
     """
 
     def __init__(self, target: Path, sha256: str) -> None:
-        self._target, self._sha256 = target, sha256.lower()
+        self._target, self._sha256 = reachable(target), sha256.lower()
         mark = hashlib.sha256(f"{target.name}\0{self._sha256}".encode()).hexdigest()[:24]
-        self._path = target.with_name(f".stemsvc-{mark}.part")
+        self._path = self._target.with_name(f".stemsvc-{mark}.part")
         self._file: BinaryIO | None = None
         self.have = 0
 

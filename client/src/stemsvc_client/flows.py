@@ -9,9 +9,10 @@ from typing import Any
 
 from stemsvc_client import calls
 from stemsvc_client.conversation_flows import ConversationFlows
-from stemsvc_client.downloading import downloaded, place, saved
+from stemsvc_client.downloading import downloaded, saved
 from stemsvc_client.following import followed, of_job, waited
 from stemsvc_client.messages import Song
+from stemsvc_client.places import place
 from stemsvc_client.results import BatchItem, Event, Job, Made, Model, Update, Usage
 from stemsvc_client.retries import Retry
 from stemsvc_client.running import accepted, check, name_of, ran

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from stemsvc_client import calls
-from stemsvc_client.downloading import place, saved
+from stemsvc_client.downloading import saved
 from stemsvc_client.errors import StemsvcError
 from stemsvc_client.following import waited
 from stemsvc_client.messages import Song
+from stemsvc_client.places import place
 from stemsvc_client.problems import error_of
 from stemsvc_client.results import Job, Made, Update
 from stemsvc_client.retries import Retry

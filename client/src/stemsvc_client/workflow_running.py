@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from stemsvc_client import workflow_calls as calls
-from stemsvc_client.downloading import downloaded, place
+from stemsvc_client.downloading import downloaded
 from stemsvc_client.errors import StemsvcError, Timeout, TransientError
 from stemsvc_client.following import followed
 from stemsvc_client.messages import Request, body
+from stemsvc_client.places import place
 from stemsvc_client.problems import error_of
 from stemsvc_client.results import Event, File, Job
 from stemsvc_client.retries import Patience, Retry

@@ -153,9 +153,13 @@ fsGroup may read them, nobody else.
 {{/*
 Brings the store's tables up to date before a pod uses them. Every pod that opens the store has it, so no order of
 objects matters: not that of Helm's hooks, nor Argo CD's waves, nor `kubectl apply`. The pods do it one at a time, under
-a lock in the store; the first one does the work, the others find nothing to do.
+a lock in the store; the first one does the work, the others find nothing to do. Init containers of the values come before it: a
+proxy that leads to the store, with `restartPolicy: Always`, runs by then, and as long as the pod.
 */}}
 {{- define "stemsvc.migrate" -}}
+{{- with .given.extraInitContainers }}
+{{- toYaml . }}
+{{ end -}}
 - name: migrate
   image: {{ .image | quote }}
   imagePullPolicy: {{ .root.Values.images.pullPolicy }}
@@ -245,12 +249,16 @@ the Secret, and the same values must render the same everywhere.
 {{- range $pool := .Values.workerPools -}}
 {{- $pools = append $pools $pool.name -}}
 {{- $where := printf "workerPools: %s" $pool.name -}}
-{{- $env := list "STEMSVC_CACHE_DIR" "STEMSVC_SHUTDOWN_GRACE_SECONDS" -}}
+{{- $env := list "STEMSVC_CACHE_DIR" "STEMSVC_SHUTDOWN_GRACE_SECONDS" "STEMSVC_IDLE_EXIT_SECONDS" -}}
 {{- range include "stemsvc.env" $ | fromYamlArray }}{{ $env = append $env .name }}{{ end -}}
 {{- $given := include "stemsvc.poolGiven" (dict "root" $ "pool" $pool) | fromYaml -}}
 {{- include "stemsvc.checkGiven" (dict "root" $ "given" $given "where" $where "env" $env "volumes" (list "weights") "paths" (list "/var/cache/stemsvc")) -}}
 {{- with $pool.keda -}}
 {{- if gt (int (default 0 .min)) (int .max) }}{{ fail (printf "%s: keda.min is more than keda.max" $where) }}{{ end -}}
+{{- if .jobs -}}
+{{- range $name := list "cooldown" "stabilization" "fallback" "pausedReplicas" }}{{ if hasKey $pool.keda $name }}{{ fail (printf "%s: keda.%s is of pools without keda.jobs: a ScaledJob has no such thing" $where $name) }}{{ end }}{{ end -}}
+{{- else if hasKey . "idle" }}{{ fail (printf "%s: keda.idle is of pools with keda.jobs" $where) }}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- include "stemsvc.once" (dict "list" $pools "what" "the names of workerPools") -}}

@@ -10,10 +10,10 @@ of priority of the component takes the place of that of all. Callers give `root`
 {{- range $name := list "labels" "annotations" "nodeSelector" "securityContext" "containerSecurityContext" -}}
 {{- $_ := set $made $name (mergeOverwrite (deepCopy (default dict (get $all $name))) (deepCopy (default dict (get $own $name)))) -}}
 {{- end -}}
-{{- range $name := list "tolerations" "extraEnv" "extraEnvFrom" "extraVolumes" "extraVolumeMounts" -}}
+{{- range $name := list "tolerations" "hostAliases" "extraEnv" "extraEnvFrom" "extraVolumes" "extraVolumeMounts" "extraInitContainers" -}}
 {{- $_ := set $made $name (concat (default list (get $all $name)) (default list (get $own $name))) -}}
 {{- end -}}
-{{- range $name := list "affinity" "topologySpreadConstraints" "priorityClassName" -}}
+{{- range $name := list "affinity" "topologySpreadConstraints" "priorityClassName" "schedulerName" "dnsPolicy" "dnsConfig" -}}
 {{- $_ := set $made $name (default (get $all $name) (get $own $name)) -}}
 {{- end -}}
 {{- toYaml $made -}}
@@ -32,10 +32,10 @@ of priority of the component takes the place of that of all. Callers give `root`
 {{- include "stemsvc.given" (dict "root" .root "own" $own) -}}
 {{- end }}
 
-{{/* Where a pod may run. A constraint of the spread without a selector counts the pods of the component (`labels`). */}}
+{{/* Where a pod may run, and what it knows of names. A constraint of the spread without a selector counts the pods of the component (`labels`). */}}
 {{- define "stemsvc.placement" -}}
 {{- $placed := dict -}}
-{{- range $name := list "nodeSelector" "tolerations" "affinity" "priorityClassName" -}}
+{{- range $name := list "nodeSelector" "tolerations" "affinity" "priorityClassName" "schedulerName" "hostAliases" "dnsPolicy" "dnsConfig" -}}
 {{- with get $.given $name }}{{ $_ := set $placed $name . }}{{ end -}}
 {{- end -}}
 {{- $spread := list -}}

@@ -28,6 +28,10 @@ ALL: Document = {
     "extraEnvFrom": [{"configMapRef": {"name": "more"}}],
     "extraVolumes": [{"name": "more", "configMap": {"name": "more"}}],
     "extraVolumeMounts": [{"name": "more", "mountPath": "/etc/more"}],
+    "schedulerName": "bins",
+    "hostAliases": [{"ip": "192.0.2.7", "hostnames": ["bucket.example.org"]}],
+    "dnsConfig": {"options": [{"name": "ndots", "value": "1"}]},
+    "extraInitContainers": [{"name": "proxy", "image": "proxy:1", "restartPolicy": "Always"}],
 }
 OWN: Document = {
     "labels": {"tier": "own"},
@@ -75,6 +79,10 @@ def test_every_component_gets_what_is_for_all_and_its_own_over_it(
     assert [each["key"] for each in pod["tolerations"]] == ["a", "b"]
     assert pod["affinity"] == {"podAffinity": {}}
     assert pod["priorityClassName"] == "own"
+    assert (pod["schedulerName"], pod["dnsConfig"]["options"][0]["name"]) == ("bins", "ndots")
+    assert [each["ip"] for each in pod["hostAliases"]] == ["192.0.2.7"]
+    begins = [each["name"] for each in pod.get("initContainers", [])]
+    assert "migrate" not in begins or begins[0] == "proxy"
     (spread,) = pod["topologySpreadConstraints"]
     assert spread["labelSelector"]["matchLabels"]["app.kubernetes.io/component"] == component
     assert (pod["securityContext"]["supplementalGroups"], pod["securityContext"]["runAsNonRoot"]) == ([7], True)
@@ -238,6 +246,47 @@ def test_a_pool_has_its_own_budget_and_pace_of_scaling_and_can_be_paused() -> No
     budget = one(documents, "PodDisruptionBudget", "demo-stemsvc-worker-one")["spec"]
     assert budget["maxUnavailable"] == 1
     assert budget["selector"]["matchLabels"]["app.kubernetes.io/component"] == "worker-one"
+
+
+def test_keda_may_start_jobs_that_end_by_themselves_in_place_of_pods_that_it_takes_away() -> None:
+    pool = {**POOL, "name": "one", "keda": {"jobs": True, "min": 1, "max": 3, "idle": 30, "paused": True}}
+    documents = render(merged(REGISTRY, {"workerPools": [pool]}))
+    name = "demo-stemsvc-worker-one"
+    assert not [each for each in documents if (each["kind"], each["metadata"]["name"]) == ("Deployment", name)]
+    scaled = one(documents, "ScaledJob", name)
+    assert scaled["metadata"]["annotations"] == {"autoscaling.keda.sh/paused": "true"}
+    spec = scaled["spec"]
+    assert (spec["minReplicaCount"], spec["maxReplicaCount"], spec["rollout"]) == (1, 3, {"strategy": "gradual"})
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec["jobTargetRef"]}
+    kubernetes_validate.validate(job, "1.34", strict=True)
+    pods = spec["jobTargetRef"]["template"]
+    env = {each["name"]: each.get("value") for each in pods["spec"]["containers"][0]["env"]}
+    assert (pods["spec"]["restartPolicy"], env["STEMSVC_IDLE_EXIT_SECONDS"]) == ("Never", "30")
+
+    deployed = {**POOL, "name": "one", "keda": {"max": 3}}
+    as_deployment = render(merged(REGISTRY, {"workerPools": [deployed]}))
+    other = one(as_deployment, "Deployment", name)["spec"]["template"]
+    assert one(as_deployment, "ScaledObject", name)["spec"]["triggers"] == spec["triggers"]
+    assert other["metadata"] == pods["metadata"]
+    del pods["spec"]["restartPolicy"]
+    container = pods["spec"]["containers"][0]
+    container["env"] = [each for each in container["env"] if each["name"] != "STEMSVC_IDLE_EXIT_SECONDS"]
+    assert other["spec"] == pods["spec"]
+
+
+@pytest.mark.parametrize(
+    "keda",
+    [
+        {"jobs": True, "max": 2, "fallback": {"failureThreshold": 1, "replicas": 1}},
+        {"jobs": True, "max": 2, "pausedReplicas": 0},
+        {"jobs": True, "max": 2, "stabilization": 60},
+        {"jobs": True, "max": 2, "cooldown": 60},
+        {"max": 2, "idle": 60},
+    ],
+)
+def test_what_keda_does_not_have_for_such_a_pool_is_refused(keda: dict[str, Any]) -> None:
+    with pytest.raises(helm.HelmError, match="keda"):
+        render(merged(REGISTRY, {"workerPools": [{**POOL, "keda": keda}]}))
 
 
 def test_the_chart_makes_a_volume_for_weights_that_outlives_it() -> None:

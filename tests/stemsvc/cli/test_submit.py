@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,7 @@ def test_what_can_not_be_is_told_in_words(tmp_path: Path, arguments: list[str], 
     assert isinstance(done.exception, SystemExit)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without asking them")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_cancels_what_is_under_way(world: World, tmp_path: Path, number: signal.Signals) -> None:
     came, held = threading.Event(), threading.Event()

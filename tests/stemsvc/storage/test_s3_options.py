@@ -1,4 +1,4 @@
-"""What the settings say of objects in a bucket, against real S3 servers: rclone's and moto's."""
+"""What the settings say of objects in a bucket, against S3 servers: rclone's, moto's and SeaweedFS."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def settings_of(endpoint: str, bucket: str = "stems", **more: Any) -> Settings:
     )
 
 
-@pytest.fixture(params=["rclone", "moto"])
+@pytest.fixture(params=["rclone", "moto", "seaweedfs"])
 def endpoint(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(f"{request.param}_endpoint"))
 

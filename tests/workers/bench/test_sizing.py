@@ -7,6 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner, Result
 
+from stemsvc.cli.main import main
 from stemsvc.errors import UnknownModel
 from stemsvc.models.catalog import load_catalog
 from workers.bench import sizing
@@ -74,6 +75,15 @@ def test_the_command_tells_workers_storage_and_cost() -> None:
     said = run("--minutes", "4", "--keep-days", "0").stdout
     assert "all of it is kept" in said
     assert "cost" not in said
+
+
+def test_a_plan_of_jobs_a_day_is_the_same_answer() -> None:
+    asked = "--jobs-per-day 50 --minutes 4 --model htdemucs_ft --device cpu --json".split()
+    plan, size = (CliRunner().invoke(main, [name, *asked]) for name in ("plan", "size"))
+    assert plan.exit_code == 0, plan.output
+    assert json.loads(plan.stdout) == json.loads(size.stdout)
+    assert "workers: 1," in CliRunner().invoke(main, ["plan", "--jobs-per-day=50", "--model", "demo"]).output
+    assert "Missing argument" in CliRunner().invoke(main, ["plan"]).output
 
 
 def test_a_card_needs_a_measured_speed_and_a_model_must_be_known() -> None:
