@@ -1,4 +1,4 @@
-"""Hyperparameters of networks, as MSST's and audio-separator's YAML files have them."""
+"""Hyperparameters of networks, as the YAML files of MSST and audio-separator have them, and UVR's tables."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from stemsvc.errors import BadCatalog
 from stemsvc.models.architectures import ARCHITECTURES, TRAINING
 from stemsvc.models.marked_yaml import value_of
+from stemsvc.models.uvr import MDXNET, RATE, MDXNetData, pair
 
 MOST_BYTES = 256 << 10  # the longest published file has 10 kB
 MOST_ALIASES = 32  # nested ones could stand for billions of values
 LONGEST_CHUNK = 60  # seconds; published ones have at most 18
 MOST_CHUNKS = 10  # of one sample, as `overlap` allows
 REST = {"vocals": "instrumental"}  # names of what is left of a mixture
+FAMILIES = frozenset({*ARCHITECTURES, MDXNET})  # those that need a config
 _LOOSE = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
 
 
@@ -107,6 +109,8 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def needed(family: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a config that separation needs: without what only training reads."""
+    if family == MDXNET:
+        return {name: config[name] for name in MDXNetData.model_fields if name in config}
     training = _section(config, "training")
     sections = {
         "audio": {name: value for name, value in _section(config, "audio").items() if name in Audio.model_fields},
@@ -121,6 +125,8 @@ def needed(family: str, config: Mapping[str, Any]) -> dict[str, Any]:
 
 def hyperparameters(family: str, config: Mapping[str, Any]) -> Hyperparameters:
     """What a config says. Raises `ValueError` with the key at fault."""
+    if family == MDXNET:
+        return _of_mdxnet(config)
     audio = _read(Audio, config, "audio")
     training = _read(Training, config, "training")
     inference = _read(Inference, config, "inference")
@@ -154,6 +160,25 @@ def hyperparameters(family: str, config: Mapping[str, Any]) -> Hyperparameters:
             chunk=chunk,
             overlap=1 - 1 / inference.num_overlap,
             normalized=inference.normalize,
+        )
+    except ValidationError as error:
+        raise ValueError(_words("", error)) from error
+
+
+def _of_mdxnet(config: Mapping[str, Any]) -> Hyperparameters:
+    try:
+        said = MDXNetData.model_validate(dict(config))
+        network = said.network()
+        stems = pair(said.primary_stem, stem_name)
+        return Hyperparameters(
+            family=MDXNET,
+            network=network,
+            stems=stems,
+            rest=stems[1],
+            sample_rate=RATE,
+            chunk=network["hop_length"] * (network["dim_t"] - 1),
+            overlap=said.overlap,
+            normalized=False,
         )
     except ValidationError as error:
         raise ValueError(_words("", error)) from error

@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SAFE = ".safetensors"
+SAFE, ONNX = ".safetensors", ".onnx"
 PICKLED = (".th", ".ckpt", ".pth", ".pt")
 
 
 class WeightFile(BaseModel):
     """A file with one network, from exactly one of: a repository of the Hugging Face hub, a URL, a path.
 
-    `sha256` and `size` (bytes) are those of the file at its source. `.th`, `.ckpt`, `.pth` and `.pt` files are
+    `sha256` and `size` (bytes) are those of the file at its source. An `.onnx` file stays as it is. `.th`, `.ckpt`, `.pth` and `.pt` files are
     checkpoints: they are converted after the download. A relative `path` starts at the catalog's folder.
     """
 
@@ -42,8 +42,8 @@ class WeightFile(BaseModel):
             raise ValueError("revision goes with hub")
         if self.file is not None and any(part in ("", ".", "..") for part in self.file.split("/")):
             raise ValueError("file is a path within the repository")
-        if PurePosixPath(self.filename).suffix not in (SAFE, *PICKLED):
-            raise ValueError(f"weights are {SAFE} files, or checkpoints ({', '.join(PICKLED)}), which are converted")
+        if PurePosixPath(self.filename).suffix not in (SAFE, ONNX, *PICKLED):
+            raise ValueError(f"weights are {SAFE} or {ONNX} files, or checkpoints ({', '.join(PICKLED)}), which are converted")
         return self
 
     @property
@@ -55,6 +55,16 @@ class WeightFile(BaseModel):
     def pickled(self) -> bool:
         """Whether it is a checkpoint, which must be converted."""
         return self.filename.endswith(PICKLED)
+
+    @property
+    def onnx(self) -> bool:
+        """Whether it is a graph that ONNX describes, which stays as it is."""
+        return self.filename.endswith(ONNX)
+
+    @property
+    def place_name(self) -> str:
+        """The name of the file that is loaded, in a folder of weights."""
+        return f"{self.key}{ONNX if self.onnx else SAFE}"
 
     @property
     def address(self) -> str:

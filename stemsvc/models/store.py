@@ -23,7 +23,7 @@ from stemsvc.errors import (
     WeightsCorrupt,
 )
 from stemsvc.host.folders import open_shared, share, shared_folder
-from stemsvc.models.source import SAFE, WeightFile
+from stemsvc.models.source import WeightFile
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
@@ -61,10 +61,10 @@ class WeightStore:
         self.folder = folder
 
     def place(self, file: WeightFile) -> Path:
-        """Where the safetensors file of a catalog's file lies, or would."""
+        """Where the file that is loaded for a catalog's file lies, or would."""
         if file.path is not None and not file.pickled:
             return file.path
-        return self.folder / f"{file.key}{SAFE}"
+        return self.folder / file.place_name
 
     def part(self, file: WeightFile) -> Path:
         """Where the bytes of a download are collected."""
@@ -179,7 +179,7 @@ class WeightStore:
         Returns the deleted paths. Downloads that are under way are left alone.
         """
         keep = {"hub.json", "unavailable.json"} | {
-            name for file in wanted for name in (f"{file.key}{SAFE}", f"{file.key}.json")
+            name for file in wanted for name in (file.place_name, f"{file.key}.json")
         }
         gone = [path for path in _files(self.folder) if path.name not in keep]
         with self.guarded("prune"):
