@@ -22,6 +22,7 @@ import numpy as np
 PACKAGES = (
     "audio-separator==0.47.1",
     "audioread==3.1.0",
+    "cloudpickle==3.1.3",
     "decorator==5.3.1",
     "flatbuffers==25.12.19",
     "joblib==1.6.0",
@@ -34,6 +35,7 @@ PACKAGES = (
     "pooch==1.9.0",
     "pydub==0.25.1",
     "resampy==0.4.3",
+    "samplerate==0.2.4",
     "scikit-learn==1.9.1",
     "six==1.17.0",
     "threadpoolctl==3.8.0",
@@ -97,6 +99,62 @@ def mdx_separate(weights: Path, data: dict[str, Any], mixture: Any, overlap: flo
         warnings.simplefilter("ignore")  # it divides by the sums of windows also where they are 0
         stem = mdx_separator(weights, data, overlap).demix(mixture.T.copy()).T * data["compensate"]
     return stem, np.asarray(mixture - stem, np.float32)
+
+
+def vr_network(data: dict[str, Any], bins: int) -> Any:
+    """Its network of a small size: `VRData` says what the numbers are."""
+    if "nout" in data:
+        nets = _module("uvr_lib_v5.vr_network.nets_new")
+        return nets.CascadedNet(bins * 2, 0, nout=data["nout"], nout_lstm=data["nout_lstm"]).eval()
+    size = data["channels"]
+    capacity = [(2, size), (2, size), (size + 2, size // 2, 1, 1, 0), (size // 2, size)]
+    capacity += [(2 * size + 2, size, 1, 1, 0), (size, 2 * size), (2 * size, 2, 1), (size, 2, 1), (size, 2, 1)]
+    kind = {5: 31191, 6: 129605, 7: 33966}[data["convolutions"]]
+    return _module("uvr_lib_v5.vr_network.nets").CascadedASPPNet(bins * 2, capacity, kind).eval()
+
+
+def vr_separator(network: Any, data: dict[str, Any], mixture: Any, *, augmented: bool = False) -> Any:
+    """Its separator of a network of the family VR, for a mixture [frames, 2]."""
+    import torch
+
+    klass = _module("architectures.vr_separator").VRSeparator
+    layouts = folder() / "audio_separator" / "separator" / "uvr_lib_v5" / "vr_network" / "modelparams"
+    parameters = _module("uvr_lib_v5.vr_network.model_param_init").ModelParameters(
+        str(layouts / f"{data['vr_model_param']}.json")
+    )
+    made = object.__new__(klass)
+    made.__dict__ |= {
+        "logger": logging.getLogger("audio-separator"),
+        "model_params": parameters,
+        "model_run": network,
+        "is_vr_51_model": "nout" in data,
+        "audio_file_path": mixture,
+        "wav_subtype": "FLOAT",
+        "torch_device": torch.device("cpu"),
+        "torch_device_mps": None,
+        "high_end_process": False,
+        "enable_tta": augmented,
+        "enable_post_process": False,
+        "batch_size": 1,
+        "window_size": data["window_size"],
+        "primary_stem_name": data["primary_stem"],
+        "aggressiveness": {
+            "value": data["aggression"] / 100,
+            "split_bin": parameters.param["band"][1]["crop_stop"],
+            "aggr_correction": parameters.param.get("aggr_correction"),
+        },
+    }
+    return made
+
+
+def vr_separate(network: Any, data: dict[str, Any], mixture: Any, *, augmented: bool = False) -> tuple[Any, Any]:
+    """Both stems [samples, 2], which end at the last whole hop of the track."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        separator = vr_separator(network, data, mixture, augmented=augmented)
+        spectra = separator.inference_vr(separator.loading_mix(), separator.torch_device, separator.aggressiveness)
+        first, other = (separator.spec_to_wav(np.nan_to_num(each)) for each in spectra)
+    return np.asarray(first.T, np.float32), np.asarray(other.T, np.float32)
 
 
 def main() -> None:

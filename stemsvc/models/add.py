@@ -21,6 +21,7 @@ from stemsvc.models.onnx_header import read_onnx
 from stemsvc.models.pull import OnPull, Puller, silent
 from stemsvc.models.source import WeightFile
 from stemsvc.models.uvr import MDXNET, parameters_of
+from stemsvc.models.vr import VR, sizes_of
 
 # Of demucs' classes, where a checkpoint does not say them; costs are those of the published networks.
 _DEMUCS_SEGMENT = {"htdemucs": 10.0, "hdemucs": 40.0, "demucs": 40.0}
@@ -40,7 +41,7 @@ def entry_of(
     pinned = file.model_dump(mode="json", exclude_none=True)
     if file.path is not None:
         pinned["path"] = _as_seen_from(catalog.parent, file.path)
-    fields = _of_onnx(place, config) if file.onnx else _of_state(place, config)
+    fields = _of_onnx(place, config) if file.onnx else _of_state(place, config, file.path)
     return {"summary": f"added from {file.filename}", **fields, "files": [pinned]}
 
 
@@ -111,11 +112,11 @@ def _of_onnx(place: Path, config: Mapping[str, Any] | None) -> dict[str, Any]:
         raise WeightsMismatch(f"it takes {shapes}, and an MDX-Net takes one input: [batch, 4, bins, frames]")
     if config is None:
         raise BadArguments(
-            f"it is an {MDXNET}: say mdx_n_fft_scale_set, primary_stem and compensate, each by --set NAME=VALUE, or name "
-            "a file that has them, or UVR's model_data.json, with --config"
+            f"it is an {MDXNET}: say mdx_n_fft_scale_set, primary_stem and compensate, each by --set NAME=VALUE, or "
+            "name a file that has them, or UVR's model_data.json, with --config"
         )
     try:
-        said = dict(parameters_of(place, config))
+        said = parameters_of(place, config)
     except ValueError as error:
         raise BadArguments(f"the config does not describe an {MDXNET}: {error}") from error
     bins, frames = shapes[0][2:]
@@ -126,7 +127,8 @@ def _of_onnx(place: Path, config: Mapping[str, Any] | None) -> dict[str, Any]:
     return _described(MDXNET, place, said)
 
 
-def _of_state(place: Path, config: Mapping[str, Any] | None) -> dict[str, Any]:
+def _of_state(place: Path, config: Mapping[str, Any] | None, published: Path | None) -> dict[str, Any]:
+    """The fields of a network whose state lies at `place`; `published` is what it was made from, where that is here."""
     header = read_header(place)
     if "klass" in header.metadata:
         if config is not None:
@@ -134,7 +136,17 @@ def _of_state(place: Path, config: Mapping[str, Any] | None) -> dict[str, Any]:
         return _of_demucs(header)
     family = family_of(header.shapes)
     if config is None:
-        raise BadArguments(f"it is a {family}: name its YAML file with --config")
+        asked = (
+            "say vr_model_param and primary_stem by --set, or name UVR's model_data.json with"
+            if family == VR
+            else "name its YAML file with"
+        )
+        raise BadArguments(f"it is a {family}: {asked} --config")
+    if family == VR:
+        try:
+            config = {**sizes_of(header.shapes), **parameters_of(published, config)}
+        except ValueError as error:
+            raise BadArguments(f"the config does not describe a {family}: {error}") from error
     return _described(family, place, config)
 
 

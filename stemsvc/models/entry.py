@@ -64,8 +64,9 @@ class ModelEntry(BaseModel):
 
     An ensemble or a chain has `steps`, which name other entries: see `stemsvc.models.chains`.
 
-    The other families than Demucs' have a `config`: MSST's sections or UVR's parameters, from which stems, rate and segment come where the
-    entry does not say them. `rest` is then the stem that no network predicts: it is the mixture less the others.
+    The other families than Demucs' have a `config`: MSST's sections or UVR's parameters, from which stems, rate and
+    segment come where the entry does not say them. `rest` is then the stem that no network predicts: it is the mixture
+    less the others.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,6 +84,7 @@ class ModelEntry(BaseModel):
         "scnet_tran",
         "scnet_masked",
         "mdxnet",
+        "vr",
         "chain",
     ]
     stems: tuple[str, ...] = Field(min_length=1)

@@ -16,8 +16,9 @@ PICKLED = (".th", ".ckpt", ".pth", ".pt")
 class WeightFile(BaseModel):
     """A file with one network, from exactly one of: a repository of the Hugging Face hub, a URL, a path.
 
-    `sha256` and `size` (bytes) are those of the file at its source. An `.onnx` file stays as it is. `.th`, `.ckpt`, `.pth` and `.pt` files are
-    checkpoints: they are converted after the download. A relative `path` starts at the catalog's folder.
+    `sha256` and `size` (bytes) are those of the file at its source. An `.onnx` file stays as it is. `.th`, `.ckpt`,
+    `.pth` and `.pt` files are checkpoints: they are converted after the download. A relative `path` starts at the
+    catalog's folder.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,7 +44,9 @@ class WeightFile(BaseModel):
         if self.file is not None and any(part in ("", ".", "..") for part in self.file.split("/")):
             raise ValueError("file is a path within the repository")
         if PurePosixPath(self.filename).suffix not in (SAFE, ONNX, *PICKLED):
-            raise ValueError(f"weights are {SAFE} or {ONNX} files, or checkpoints ({', '.join(PICKLED)}), which are converted")
+            raise ValueError(
+                f"weights are {SAFE} or {ONNX} files, or checkpoints ({', '.join(PICKLED)}), which are converted"
+            )
         return self
 
     @property

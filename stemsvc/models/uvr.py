@@ -35,7 +35,7 @@ class MDXNetData(BaseModel):
         n_fft, frames = self.mdx_n_fft_scale_set, 2**self.mdx_dim_t_set
         if self.mdx_dim_f_set > n_fft // 2 + 1:
             raise ValueError(f"mdx_dim_f_set: the transform has {n_fft // 2 + 1} bins")
-        if HOP * (frames - 1) <= n_fft or HOP > n_fft:
+        if n_fft >= HOP * (frames - 1) or n_fft < HOP:
             raise ValueError(f"mdx_n_fft_scale_set: does not fit a chunk of {frames} frames, or their distance {HOP}")
         return {
             "n_fft": n_fft,
@@ -56,11 +56,6 @@ def pair(primary: str, name: Any) -> tuple[str, str]:
     return mine, f"no_{mine}"
 
 
-def is_table(config: Mapping[str, Any]) -> bool:
-    """Whether this is not one network's parameters but a table of them, by the MD5 of the networks' last bytes."""
-    return bool(config) and all(re.fullmatch(r"[0-9a-f]{32}", str(key)) for key in config)
-
-
 def mark_of(weights: Path) -> str:
     """The file's key in such a table."""
     with weights.open("rb") as file:
@@ -68,18 +63,21 @@ def mark_of(weights: Path) -> str:
         return hashlib.md5(file.read(), usedforsecurity=False).hexdigest()
 
 
-def parameters_of(weights: Path | None, config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The parameters of one network: `config`, or what that says of these weights where it is a table.
+def parameters_of(weights: Path | None, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of one network: `config`, or where that is a table what it says of these weights, and what else.
 
-    Raises `ValueError` where the table has nothing of them.
+    A table has the networks' parameters by the MD5 of their files' last bytes. Raises `ValueError` where it has nothing
+    of these weights.
     """
-    tables = [config[name] for name in TABLES if isinstance(config.get(name), Mapping)]
-    table = {key: said for each in tables for key, said in each.items()} if tables else config
-    if not is_table(table):
-        return config
+    given = dict(config)
+    for name in TABLES:
+        given |= section if isinstance(section := given.pop(name, None), Mapping) else {}
+    table = {key: given.pop(key) for key in list(given) if re.fullmatch(r"[0-9a-f]{32}", str(key))}
+    if not table:
+        return given
     if weights is None:
         raise ValueError("it is a table: name the parameters themselves, because the published bytes are not kept")
-    said = table.get(mark_of(weights))
-    if not isinstance(said, Mapping):
-        raise ValueError(f"the table has no {mark_of(weights)}, which is the key of these weights")
-    return said
+    mark = mark_of(weights)
+    if mark not in table or not isinstance(table[mark], Mapping):
+        raise ValueError(f"the table has no {mark}, which is the key of these weights")
+    return {**table[mark], **given}

@@ -46,7 +46,7 @@ class _Largest(TorchDispatchMode):
 
 def examined(how: Hyperparameters, network: ChunkNetwork) -> dict[str, float]:
     """Cost and memory of a network on the meta device. Raises `FatalError` `weights_mismatch` where it can't run."""
-    wave = torch.empty(1, 2, how.chunk, device="meta")
+    wave = torch.empty(1, *network.input_shape(how.chunk), device="meta")
     largest, flops = _Largest(), FlopCounterMode(display=False)
     try:
         with torch.inference_mode(), warnings.catch_warnings(), flops, largest:
@@ -60,7 +60,7 @@ def examined(how: Hyperparameters, network: ChunkNetwork) -> dict[str, float]:
 
 
 def examined_graph(how: Hyperparameters, path: Path) -> dict[str, float]:
-    """The same of an MDX-Net's file. Raises `FatalError` `weights_mismatch`, `weights_unreadable`, `weights_refused`."""
+    """The same of an MDX-Net's file. Raises `FatalError` `weights_mismatch` and what `read_onnx` raises."""
     MDXNet(path, **how.network)
     shape = (1, PLANES, how.network["dim_f"], how.network["dim_t"])
     try:

@@ -18,6 +18,7 @@ from workers.engine.families.mdxnet import MDXNet
 from workers.engine.families.network import ChunkNetwork
 from workers.engine.families.roformer import BSRoformer, MelBandRoformer
 from workers.engine.families.scnet import SCNet, SCNetMasked, SCNetTran
+from workers.engine.families.vr import VRNet
 
 if TYPE_CHECKING:
     from demucs.apply import BagOfModels
@@ -29,6 +30,7 @@ NETWORKS: Mapping[str, type[ChunkNetwork]] = {
     "scnet": SCNet,
     "scnet_tran": SCNetTran,
     "scnet_masked": SCNetMasked,
+    "vr": VRNet,
 }
 NAMED = 3  # names that an error lists
 

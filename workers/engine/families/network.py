@@ -8,6 +8,8 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from workers.engine.mixture import Mixture
+
 # Called between the layers of a forward pass. What it raises ends the pass: a chunk may take minutes on a CPU.
 Poll = Callable[[], None]
 
@@ -26,6 +28,14 @@ class ChunkNetwork(nn.Module):
     def separate(self, wave: torch.Tensor, stems: Sequence[int], poll: Poll = no_poll) -> torch.Tensor:
         """[batch, 2, length] -> the stems with these indices, [batch, stems, 2, length]."""
         raise NotImplementedError
+
+    def level(self, mixture: Mixture) -> tuple[float, float]:
+        """What is taken from each sample of a track, and what it is then divided by; stems get both back."""
+        return 0.0, 1.0
+
+    def input_shape(self, chunk: int) -> tuple[int, int]:
+        """Channels and samples of what the network takes for a chunk."""
+        return 2, chunk
 
     def ready(self, device: torch.device, threads: int, *, fast: bool) -> None:
         """Prepare for passes on the device, with so many threads on a CPU (0: all); `fast` may cost fidelity."""

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from stemsvc.models.config import hyperparameters
 from stemsvc.models.uvr import MDXNET
+from stemsvc.models.vr import VR
+from tests.workers.engine.families.cases import state_of
 from workers.engine.bag import Bag, Chunked
 from workers.engine.families.mdxnet import MDXNet
+from workers.engine.families.vr import VRNet
 
 # The chunk is 31,744 samples, of which 29,696 count.
 MDX = {
@@ -23,6 +27,36 @@ MDX = {
     "primary_stem": "Vocals",
 }
 MDX_CHUNK = 1024 * 31
+_VR = {"primary_stem": "Vocals", "aggression": 5}
+# By name: what a table and the weights say.
+VRS: dict[str, dict[str, Any]] = {
+    "four bands": {**_VR, "vr_model_param": "4band_v3", "channels": 4, "convolutions": 5, "window_size": 288},
+    "mid and side": {
+        **_VR,
+        "vr_model_param": "3band_44100_msb2",
+        "primary_stem": "Instrumental",
+        "channels": 4,
+        "convolutions": 7,
+        "window_size": 320,
+    },
+    "one band": {
+        **_VR,
+        "vr_model_param": "1band_sr44100_hl512",
+        "channels": 4,
+        "convolutions": 6,
+        "window_size": 320,
+        "aggression": 0,
+    },
+    "new": {**_VR, "vr_model_param": "4band_v3_sn", "nout": 8, "nout_lstm": 8, "window_size": 160},
+    "new fullband": {
+        **_VR,
+        "vr_model_param": "4band_v4_ms_fullband",
+        "primary_stem": "No Reverb",
+        "nout": 8,
+        "nout_lstm": 8,
+        "window_size": 192,
+    },
+}
 
 
 def write_mdx(path: Path, data: dict[str, Any] = MDX, *, batch: int | str = "batch_size", seed: int = 5) -> Path:
@@ -36,7 +70,11 @@ def write_mdx(path: Path, data: dict[str, Any] = MDX, *, batch: int | str = "bat
     def tensor(name: str, *shape: int, spread: float = 0.5, centre: float = 0.0) -> str:
         fan = int(np.prod(shape[1:])) or 1
         numbers = centre + spread * rng.normal(size=shape) / np.sqrt(fan if len(shape) > 1 else 1)
-        tensors.append(numpy_helper.from_array(np.abs(numbers).astype(np.float32) if name == "var" else numbers.astype(np.float32), name))
+        tensors.append(
+            numpy_helper.from_array(
+                np.abs(numbers).astype(np.float32) if name == "var" else numbers.astype(np.float32), name
+            )
+        )
         return name
 
     def node(kind: str, inputs: list[str], output: str, **how: Any) -> str:
@@ -72,3 +110,31 @@ def mdx_bag() -> Bag:
     how = hyperparameters(MDXNET, MDX)
     network = MDXNet(mdx_file(), **how.network)
     return Bag([Chunked(network.eval(), how.sample_rate, how.chunk, how.overlap)], how.stems, rest=how.rest)
+
+
+def vr_state(network: Any) -> dict[str, torch.Tensor]:
+    """Numbers for a network of the family VR: norms that pass what comes, and weights that keep its size."""
+    made = state_of(network)
+    for name, tensor in network.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            made[name] = tensor
+        elif name.endswith("running_var"):
+            made[name] = 1 + made[name].abs()
+        elif tensor.ndim == 1 and name.endswith("weight"):
+            made[name] = 1 + made[name]
+        elif tensor.ndim > 1:
+            made[name] = made[name] * 2
+    for name in made:  # one module stands under both names
+        made[name] = (
+            made[name.replace(".conv6.", ".conv7.")] if name.replace(".conv6.", ".conv7.") in made else made[name]
+        )
+    return made
+
+
+def vr_bag(name: str) -> Bag:
+    """The network of that name as a bag."""
+    how = hyperparameters(VR, VRS[name])
+    network = VRNet(**how.network)
+    network.load_state_dict(vr_state(network))
+    chunked = Chunked(network.requires_grad_(False).eval(), how.sample_rate, how.chunk, how.overlap)
+    return Bag([chunked], how.stems, rest=how.rest)
