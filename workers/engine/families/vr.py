@@ -16,7 +16,7 @@ from stemsvc.models.vr import Layout
 from workers.engine.families.network import ChunkNetwork, Poll, no_poll
 from workers.engine.families.vr_bands import Bands
 from workers.engine.families.vr_networks import NewNetwork, OldNetwork
-from workers.engine.mixture import Mixture, Reader
+from workers.engine.mixture import Mixture, Passing, Reader
 
 BLOCK = 512  # frames that are measured at once
 MULTIPLE = 32  # a window has a multiple of so many frames: the U-Nets halve it up to five times
@@ -85,6 +85,7 @@ class VRNet(ChunkNetwork):
 
     def level(self, mixture: Mixture) -> tuple[float, float]:
         """See `ChunkNetwork`: nothing is taken out, and the largest magnitude is divided by."""
+        mixture = mixture.whole if isinstance(mixture, Passing) else mixture
         reader, largest = Reader(mixture.read, mixture.frames, 0.0, 1.0), 0.0
         reach = self.bands.reach * self.hop
         chunk = np.empty((2, BLOCK * self.hop + 2 * reach), np.float32)

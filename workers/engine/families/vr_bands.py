@@ -119,7 +119,7 @@ class Bands:
         count = valid.shape[-1] - 1
         parts = torch.fft.irfft(z, band.n_fft, dim=-2) * window[:, None]
         made = _added(parts.reshape(-1, band.n_fft, z.shape[-1]), band.hl).view(*z.shape[:-2], -1)
-        whole = (window**2)[None, :, None] * valid[:, None, :count]
+        whole = (window**2)[None, :, None] * valid[:, None]
         weight = _added(whole, band.hl)[:, band.n_fft // 2 :][:, : count * band.hl]
         begin = first * band.hl - band.n_fft // 2
         out = made.new_zeros(*made.shape[:-1], count * band.hl)
