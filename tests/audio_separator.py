@@ -89,6 +89,15 @@ def mdx_separator(weights: Path, data: dict[str, Any], overlap: float = 0.25) ->
     return made
 
 
+def mdx_forward(weights: Path, data: dict[str, Any], wave: Any) -> Any:
+    """What its `run_model` makes of one chunk, a tensor [1, 2, samples]: [2, samples], with the stem's gain."""
+    separator = mdx_separator(weights, data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        separator.initialize_model_settings()
+        return separator.run_model(wave)[0] * data["compensate"]
+
+
 def mdx_separate(weights: Path, data: dict[str, Any], mixture: Any, overlap: float = 0.25) -> tuple[Any, Any]:
     """The predicted stem and the other of a mixture [frames, 2].
 

@@ -101,7 +101,8 @@ def _check_tensor(tensor: memoryview) -> str:
 
 def _value(info: memoryview) -> tuple[str, tuple[int | None, ...]]:
     """Name and shape of an input or output: type (2), tensor type (1), shape (2), dimensions (1), size (1)."""
-    name, shape = "", ()
+    name = ""
+    shape: tuple[int | None, ...] = ()
     for number, value in _fields(info):
         if number == 1:
             name = bytes(_bytes(value)).decode()

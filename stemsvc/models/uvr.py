@@ -47,13 +47,16 @@ class MDXNetData(BaseModel):
 
 
 def pair(primary: str, name: Any) -> tuple[str, str]:
-    """The stem that is predicted and the other, by our names; `name` makes such a name of a published one."""
+    """The stem that is predicted and the other, by our names; `name` makes such a name of a published one.
+
+    `no_` before a stem's name means the mixture less that stem, so "No Reverb" is `noreverb`, as in the presets.
+    """
     mine = name(primary)
     if mine in PAIRS:
         return mine, PAIRS[mine]
     if mine.startswith("no_"):
-        return mine, mine.removeprefix("no_")
-    return mine, f"no_{mine}"
+        return mine.replace("_", "", 1), mine.removeprefix("no_")
+    return mine, f"no{mine}"
 
 
 def mark_of(weights: Path) -> str:

@@ -66,7 +66,7 @@ def test_a_table_is_read_by_the_files_own_mark(catalog: Path, tmp_path: Path) ->
     table.write_text(json.dumps({"0" * 32: MDX, mark_of(weights): other}, indent=4))
 
     assert add(weights, "--config", table).exit_code == 0
-    assert load_catalog(catalog).get("net").stems == ("reverb", "no_reverb")
+    assert load_catalog(catalog).get("net").stems == ("reverb", "noreverb")
     table.write_text(json.dumps({"mdx_model_data": {"0" * 32: MDX}}))
     unknown = add(weights, "--config", table, "--name", "two")
     assert (unknown.exit_code, f"the table has no {mark_of(weights)}" in unknown.stderr) == (1, True)
