@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+import yaml
 
 from stemsvc.errors import BadArguments
 from stemsvc.host.folders import for_the_caller
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     "--config",
     "config_path",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="the YAML file that is published beside the checkpoint; demucs' need none",
+    help="the YAML file that is published beside the checkpoint, or UVR's model_data.json; demucs' need none",
+)
+@click.option(
+    "--set", "said", multiple=True, metavar="NAME=VALUE", help="a parameter of the config, as if its file had it"
 )
 @click.option("--name", help="the model's name; made from the file's name if not given")
 @click.option("--summary", help="a line about it")
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 def add(
     source: str,
     config_path: Path | None,
+    said: tuple[str, ...],
     name: str | None,
     summary: str | None,
     licence: str | None,
@@ -46,7 +51,6 @@ def add(
     the Hugging Face hub; its weights are not downloaded yet.
     """
     from stemsvc.models.add import DOUBT, entry_of, name_of, write_entry
-    from stemsvc.models.config import read_config
     from stemsvc.models.pull import open_puller
     from stemsvc.models.repository import is_repository
     from stemsvc.models.weights_show import progress
@@ -62,18 +66,34 @@ def add(
         _add_generator(settings, catalog, source, name, {"summary": summary, "licence": licence})
         return
     name = name or name_of(source)
-    config = read_config(config_path) if config_path else None
+    config = _config(config_path, said)
     with progress() as on_pull:
         fields = entry_of(open_puller(settings), source, config, catalog, on_pull)
-    said = {"summary": summary} if summary else {}
+    described = {"summary": summary} if summary else {}
     doubt = {"licence": licence} if licence else {"licence": "unknown", "licence_doubt": DOUBT}
     with for_the_caller():
-        write_entry(catalog, name, {**fields, **said, **doubt})
+        write_entry(catalog, name, {**fields, **described, **doubt})
     rest = f" ({fields['rest']} is what is left of the mixture)" if "rest" in fields else ""
     click.echo(f"{name}: {fields['family']}, {', '.join(fields['stems'])}{rest}")
     click.echo(f"  cost {fields['cost']:g} s a second, without overlap, on the reference CPU; {fields['memory_mb']} MB")
     click.echo(f"  sha256 {fields['files'][0]['sha256']}, {fields['files'][0]['size']} bytes")
     click.echo(f"written to {catalog}")
+
+
+def _config(path: Path | None, said: tuple[str, ...]) -> dict[str, Any] | None:
+    """The file's parameters, and those that were given one by one. None where there are none."""
+    from stemsvc.models.config import read_config
+
+    config = read_config(path) if path else {}
+    for each in said:
+        name, given, value = each.partition("=")
+        if not given or not name:
+            raise BadArguments(f"--set {each}: write NAME=VALUE")
+        try:
+            config[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise BadArguments(f"--set {each}: its value can't be read") from error
+    return config if path or said else None
 
 
 def _add_generator(settings: Settings, catalog: Path, hub: str, name: str | None, said: dict[str, str | None]) -> None:

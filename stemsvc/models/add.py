@@ -17,8 +17,11 @@ from stemsvc.models.config import hyperparameters, needed
 from stemsvc.models.entry import DEMUCS
 from stemsvc.models.examine import examine
 from stemsvc.models.header import Header, family_of, read_header
+from stemsvc.models.onnx_header import read_onnx
 from stemsvc.models.pull import OnPull, Puller, silent
 from stemsvc.models.source import WeightFile
+from stemsvc.models.uvr import MDXNET, parameters_of
+from stemsvc.models.vr import VR, sizes_of
 
 # Of demucs' classes, where a checkpoint does not say them; costs are those of the published networks.
 _DEMUCS_SEGMENT = {"htdemucs": 10.0, "hdemucs": 40.0, "demucs": 40.0}
@@ -35,13 +38,10 @@ def entry_of(
     `examine` raise.
     """
     file, place = puller.adopt(_weight_file(source), on_pull)
-    header = read_header(place)
     pinned = file.model_dump(mode="json", exclude_none=True)
     if file.path is not None:
         pinned["path"] = _as_seen_from(catalog.parent, file.path)
-    fields = _of_demucs(header) if "klass" in header.metadata else _of_family(header, place, config)
-    if config is not None and fields["family"] in DEMUCS:
-        raise BadArguments("a checkpoint of demucs says itself what it is: leave --config out")
+    fields = _of_onnx(place, config) if file.onnx else _of_state(place, config, file.path)
     return {"summary": f"added from {file.filename}", **fields, "files": [pinned]}
 
 
@@ -105,10 +105,53 @@ def _as_seen_from(folder: Path, path: Path) -> str:
     return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
 
 
-def _of_family(header: Header, place: Path, config: Mapping[str, Any] | None) -> dict[str, Any]:
+def _of_onnx(place: Path, config: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The fields of an MDX-Net, whose graph says the sizes of its spectra."""
+    shapes = list(read_onnx(place).inputs.values())
+    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][1] not in (None, 4):
+        raise WeightsMismatch(f"it takes {shapes}, and an MDX-Net takes one input: [batch, 4, bins, frames]")
+    if config is None:
+        raise BadArguments(
+            f"it is an {MDXNET}: say mdx_n_fft_scale_set, primary_stem and compensate, each by --set NAME=VALUE, or "
+            "name a file that has them, or UVR's model_data.json, with --config"
+        )
+    try:
+        said = parameters_of(place, config)
+    except ValueError as error:
+        raise BadArguments(f"the config does not describe an {MDXNET}: {error}") from error
+    bins, frames = shapes[0][2:]
+    if bins is not None:
+        said.setdefault("mdx_dim_f_set", bins)
+    if frames is not None and frames & (frames - 1) == 0:
+        said.setdefault("mdx_dim_t_set", frames.bit_length() - 1)
+    return _described(MDXNET, place, said)
+
+
+def _of_state(place: Path, config: Mapping[str, Any] | None, published: Path | None) -> dict[str, Any]:
+    """The fields of a network whose state lies at `place`; `published` is what it was made from, where that is here."""
+    header = read_header(place)
+    if "klass" in header.metadata:
+        if config is not None:
+            raise BadArguments("a checkpoint of demucs says itself what it is: leave --config out")
+        return _of_demucs(header)
     family = family_of(header.shapes)
     if config is None:
-        raise BadArguments(f"it is a {family}: name its YAML file with --config")
+        asked = (
+            "say vr_model_param and primary_stem by --set, or name UVR's model_data.json with"
+            if family == VR
+            else "name its YAML file with"
+        )
+        raise BadArguments(f"it is a {family}: {asked} --config")
+    if family == VR:
+        try:
+            config = {**sizes_of(header.shapes), **parameters_of(published, config)}
+        except ValueError as error:
+            raise BadArguments(f"the config does not describe a {family}: {error}") from error
+    return _described(family, place, config)
+
+
+def _described(family: str, place: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an entry whose config says the rest."""
     try:
         config = needed(family, config)
         how = hyperparameters(family, config)

@@ -9,9 +9,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from stemsvc.errors import BadCatalog, FatalError, UnknownModel, UnknownPreset
-from stemsvc.models.architectures import ARCHITECTURES
 from stemsvc.models.chains import chained
-from stemsvc.models.config import hyperparameters, read_config
+from stemsvc.models.config import FAMILIES, hyperparameters, read_config
 from stemsvc.models.entry import CHAIN, ModelEntry
 from stemsvc.models.generators import GeneratorEntry, Generators
 from stemsvc.models.lock import Locked, filled_in, read_lock
@@ -220,7 +219,7 @@ def _configured(text: Marked, name: str, fields: dict[str, Any]) -> dict[str, An
     config, family = fields["config"], fields.get("family")
     if isinstance(config, str):
         config = read_config(text.path.parent / config)
-    if not isinstance(config, Mapping) or family not in ARCHITECTURES:
+    if not isinstance(config, Mapping) or family not in FAMILIES:
         return fields  # the model says what is wrong
     try:
         read = hyperparameters(family, config)

@@ -1,4 +1,4 @@
-"""Hyperparameters of networks, as MSST's and audio-separator's YAML files have them."""
+"""Hyperparameters of networks, as the YAML files of MSST and audio-separator have them, and UVR's tables."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from stemsvc.errors import BadCatalog
 from stemsvc.models.architectures import ARCHITECTURES, TRAINING
 from stemsvc.models.marked_yaml import value_of
+from stemsvc.models.uvr import MDXNET, RATE, MDXNetData, pair
+from stemsvc.models.vr import SOLO, VR, VRData
 
 MOST_BYTES = 256 << 10  # the longest published file has 10 kB
 MOST_ALIASES = 32  # nested ones could stand for billions of values
 LONGEST_CHUNK = 60  # seconds; published ones have at most 18
 MOST_CHUNKS = 10  # of one sample, as `overlap` allows
 REST = {"vocals": "instrumental"}  # names of what is left of a mixture
+UVR: Mapping[str, type[BaseModel]] = {MDXNET: MDXNetData, VR: VRData}
+FAMILIES = frozenset({*ARCHITECTURES, MDXNET, VR})  # those that need a config
 _LOOSE = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
 
 
@@ -107,6 +111,8 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def needed(family: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a config that separation needs: without what only training reads."""
+    if family in UVR:
+        return {name: config[name] for name in UVR[family].model_fields if name in config}
     training = _section(config, "training")
     sections = {
         "audio": {name: value for name, value in _section(config, "audio").items() if name in Audio.model_fields},
@@ -121,6 +127,11 @@ def needed(family: str, config: Mapping[str, Any]) -> dict[str, Any]:
 
 def hyperparameters(family: str, config: Mapping[str, Any]) -> Hyperparameters:
     """What a config says. Raises `ValueError` with the key at fault."""
+    if family in UVR:
+        try:
+            return _of_mdxnet(config) if family == MDXNET else _of_vr(config)
+        except ValidationError as error:
+            raise ValueError(_words("", error)) from error
     audio = _read(Audio, config, "audio")
     training = _read(Training, config, "training")
     inference = _read(Inference, config, "inference")
@@ -157,6 +168,39 @@ def hyperparameters(family: str, config: Mapping[str, Any]) -> Hyperparameters:
         )
     except ValidationError as error:
         raise ValueError(_words("", error)) from error
+
+
+def _of_mdxnet(config: Mapping[str, Any]) -> Hyperparameters:
+    said = MDXNetData.model_validate(dict(config))
+    network = said.network()
+    stems = pair(said.primary_stem, stem_name)
+    return Hyperparameters(
+        family=MDXNET,
+        network=network,
+        stems=stems,
+        rest=stems[1],
+        sample_rate=RATE,
+        chunk=network["hop_length"] * (network["dim_t"] - 1),
+        overlap=said.overlap,
+        normalized=False,
+    )
+
+
+def _of_vr(config: Mapping[str, Any]) -> Hyperparameters:
+    said = VRData.model_validate(dict(config))
+    stems = pair(said.primary_stem, stem_name)
+    network = said.network(solo=stems[0] in SOLO)
+    layout = network["layout"]
+    return Hyperparameters(
+        family=VR,
+        network=network,
+        stems=stems,
+        rest=None,  # it is what the mask leaves
+        sample_rate=layout.sr,
+        chunk=(said.window_size - 2 * said.context) * layout.bands[-1].hl,
+        overlap=said.overlap,
+        normalized=False,
+    )
 
 
 def _stems(instruments: tuple[str, ...], target: str | None) -> tuple[tuple[str, ...], str | None]:

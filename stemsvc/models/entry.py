@@ -6,8 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
-from stemsvc.models.architectures import ARCHITECTURES
-from stemsvc.models.config import Hyperparameters, hyperparameters
+from stemsvc.models.config import FAMILIES, Hyperparameters, hyperparameters
 from stemsvc.models.source import WeightFile
 
 DEMUCS_OVERLAP = 0.25  # as upstream cuts a track
@@ -65,8 +64,9 @@ class ModelEntry(BaseModel):
 
     An ensemble or a chain has `steps`, which name other entries: see `stemsvc.models.chains`.
 
-    The other families than Demucs' have a `config`: MSST's sections, from which stems, rate and segment come where the
-    entry does not say them. `rest` is then the stem that no network predicts: it is the mixture less the others.
+    The other families than Demucs' have a `config`: MSST's sections or UVR's parameters, from which stems, rate and
+    segment come where the entry does not say them. `rest` is then the stem that no network predicts: it is the mixture
+    less the others.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,6 +83,8 @@ class ModelEntry(BaseModel):
         "scnet",
         "scnet_tran",
         "scnet_masked",
+        "mdxnet",
+        "vr",
         "chain",
     ]
     stems: tuple[str, ...] = Field(min_length=1)
@@ -92,7 +94,7 @@ class ModelEntry(BaseModel):
         DEMUCS_OVERLAP, ge=0, le=0.9, description="share of a segment that the next one covers, where a job asks none"
     )
     rest: str | None = Field(None, description="the stem that is the mixture less the others")
-    config: dict[str, Any] | None = Field(None, description="sections of MSST's YAML")
+    config: dict[str, Any] | None = Field(None, description="sections of MSST's YAML, or UVR's parameters")
     cost: float = Field(0.2, gt=0)
     memory_mb: int = Field(1000, gt=0)
     licence: str
@@ -112,7 +114,7 @@ class ModelEntry(BaseModel):
             raise ValueError("bag_weights has a row for each file with a number for each stem")
         if self.rest is not None and (self.rest not in self.stems or self.family in DEMUCS):
             raise ValueError("rest is a stem of a network that does not predict all of them")
-        if (self.config is not None) != (self.family in ARCHITECTURES):
+        if (self.config is not None) != (self.family in FAMILIES):
             raise ValueError("config is for the families other than Demucs', and these need it")
         if bool(self.steps) != (self.family == CHAIN):
             raise ValueError(f"steps are for the family {CHAIN}, and it needs them")

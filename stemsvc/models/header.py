@@ -44,6 +44,7 @@ _MARKS = (
     ("scnet_masked", r"mask_layer\.0\.weight"),
     ("scnet_tran", r"separation_net\.dp_modules\.0\.time_layer\."),
     ("scnet", r"separation_net\.dp_modules\.0\.lstm_layers\."),
+    ("vr", r"stg1_low_band_net\.(0\.)?enc1\."),
     ("bs_roformer", r"final_norm\.gamma"),
     ("mel_band_roformer", r"mask_estimators\.0\.to_freqs\.0\."),
 )

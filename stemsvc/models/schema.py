@@ -18,7 +18,7 @@ def schema() -> dict[str, Any]:
     for said in ("name", *CONFIGURED, "licence", "files"):
         entry["required"].remove(said)
     entry["properties"]["config"] = {
-        "description": "sections of MSST's YAML, or the path of such a file, from the catalog's folder",
+        "description": "sections of MSST's YAML or UVR's parameters, or the path of such a file from here",
         "anyOf": [{"type": "object"}, {"type": "string"}],
     }
     preset = Preset.model_json_schema()

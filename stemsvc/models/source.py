@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SAFE = ".safetensors"
+SAFE, ONNX = ".safetensors", ".onnx"
 PICKLED = (".th", ".ckpt", ".pth", ".pt")
 JSON = ".json"
 F = TypeVar("F", bound="WeightFile")
@@ -20,14 +20,15 @@ F = TypeVar("F", bound="WeightFile")
 class WeightFile(BaseModel):
     """A file with one network, from exactly one of: a repository of the Hugging Face hub, a URL, a path.
 
-    `sha256` and `size` (bytes) are those of the file at its source. `.th`, `.ckpt`, `.pth` and `.pt` files are
-    checkpoints: they are converted after the download. A relative `path` starts at the catalog's folder.
+    `sha256` and `size` (bytes) are those of the file at its source. An `.onnx` file stays as it is. `.th`, `.ckpt`,
+    `.pth` and `.pt` files are checkpoints: they are converted after the download. A relative `path` starts at the
+    catalog's folder.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    endings: ClassVar[tuple[str, ...]] = (SAFE, *PICKLED)
+    endings: ClassVar[tuple[str, ...]] = (SAFE, ONNX, *PICKLED)
     endings_words: ClassVar[str] = (
-        f"weights are {SAFE} files, or checkpoints ({', '.join(PICKLED)}), which are converted"
+        f"weights are {SAFE} or {ONNX} files, or checkpoints ({', '.join(PICKLED)}), which are converted"
     )
 
     hub: str | None = Field(
@@ -63,6 +64,11 @@ class WeightFile(BaseModel):
     def pickled(self) -> bool:
         """Whether it is a checkpoint, which must be converted."""
         return self.filename.endswith(PICKLED)
+
+    @property
+    def onnx(self) -> bool:
+        """Whether it is a graph that ONNX describes, which stays as it is."""
+        return self.filename.endswith(ONNX)
 
     @property
     def address(self) -> str:

@@ -1,4 +1,4 @@
-"""A checkpoint with MSST's YAML is added by command and separates by HTTP, alone and in a chain."""
+"""A checkpoint with MSST's YAML, and UVR's networks, are added by command and separate by HTTP."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from stemsvc.cli.main import main
 from stemsvc.demo.measure import read_sound
 from tests.flow.conftest import Service
 from tests.stemsvc.models.test_add import published
+from tests.stemsvc.models.test_add_uvr import said, write_vr
+from tests.workers.engine.families.uvr import VRS, write_mdx
 
 SONG = Path(stemsvc.demo.__file__).parent / "song" / "mixture.flac"
 CHAIN = """  vocals_first:
@@ -27,7 +29,7 @@ CHAIN = """  vocals_first:
 
 @pytest.fixture
 def models() -> tuple[str, ...]:
-    return ("tiny", "vocals_first")
+    return ("tiny", "vocals_first", "net", "masks")
 
 
 @pytest.fixture
@@ -38,9 +40,17 @@ def backing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     arguments = [str(weights), "--config", str(text), "--name", "tiny", "--catalog", str(catalog)]
     added = CliRunner().invoke(main, ["models", "add", *arguments])
     assert added.exit_code == 0, added.output
+    graph = said(mdx_n_fft_scale_set=2048, primary_stem="Vocals", compensate=1.035)
+    masks = said(**{name: VRS["four bands"][name] for name in ("vr_model_param", "primary_stem", "window_size")})
+    for file, facts in (
+        (write_mdx(tmp_path / "net.onnx"), graph),
+        (write_vr(tmp_path / "masks.pth", "four bands"), masks),
+    ):
+        added = CliRunner().invoke(main, ["models", "add", str(file), *facts, "--catalog", str(catalog)])
+        assert added.exit_code == 0, added.output
     with catalog.open("a") as file:
         file.write(CHAIN)
-    pools = "tiny:cpu,vocals_first:cpu"
+    pools = "tiny:cpu,vocals_first:cpu,net:cpu,masks:cpu"
     return {"STEMSVC_CATALOG": str(catalog), "STEMSVC_CACHE_DIR": str(cache), "STEMSVC_POOLS": pools}
 
 
@@ -55,3 +65,14 @@ def test_an_added_model_separates_by_http(running: Service, tmp_path: Path) -> N
 
     chained = client.finished(client.submit(SONG, model="vocals_first", end=4).id, timeout=300)
     assert set(chained.files) == {"vocals", "drums", "bass", "other"}
+
+    for model in ("net", "masks"):
+        done = client.finished(
+            client.submit(SONG, model=model, end=4, format="wav", bit_depth="float32").id, timeout=300
+        )
+        assert set(done.files) == {"vocals", "instrumental"}
+        (tmp_path / model).mkdir()
+        sounds = {stem: read_sound(client.save(done, stem, tmp_path / model))[0] for stem in done.files}
+        assert all(len(sound) == len(song) for sound in sounds.values())
+        if model == "net":
+            assert abs(sounds["vocals"] + sounds["instrumental"] - song).max() < 1e-6

@@ -17,7 +17,7 @@ from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.models.entry import ModelEntry
 from workers.engine.combine import Combination, combination
 from workers.engine.in_flight import OnSegment
-from workers.engine.mixture import Measured, Mixture, Sound, loudness
+from workers.engine.mixture import Measured, Mixture, Passing, Sound, loudness
 from workers.engine.separate import Separator
 
 KEPT_SECONDS = 20.0  # what a step may read again; more where a card takes many segments at once
@@ -63,7 +63,7 @@ class Chain:
 
         Demucs' networks of later steps are normalised by the loudness of the mixture: that of what is left is known
         only at its end. They normalise each segment again, so that their stems differ by less than -50 dB from what
-        they make of a file of what is left.
+        they make of a file of what is left. So are those of the family VR, by the largest magnitude of the mixture.
         """
         options = options or SeparationOptions()
         steps, taken = self._needed(stems), self._taken(stems)
@@ -180,13 +180,14 @@ def _step(
     return run(lambda: combination(step.combine, step.weights))
 
 
-class _Left(Measured):
+class _Left(Measured, Passing):
     """What a step left of the mixture that it heard. It can be read while the step still runs, not far back."""
 
     def __init__(
         self, frames: int, heard: Mixture, made: Iterator[dict[str, Sound]], kept: int, mean: float, deviation: float
     ) -> None:
         self.loudness = mean, deviation
+        self.whole = heard.whole if isinstance(heard, Passing) else heard
         self._frames, self._heard, self._made, self._kept = frames, heard, made, kept
         self._stored = np.zeros((0, 2), np.float32)
         self._first = 0  # position of the first sample that is stored

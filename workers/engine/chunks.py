@@ -1,4 +1,4 @@
-"""How MSST's `demix` cuts a track into chunks and fades them into each other."""
+"""How a track is cut into chunks that fade into each other: as MSST's `demix` does it, or as UVR's networks want it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from stemsvc.kinds.separate.options import SeparationOptions
 from workers.engine.bag import Chunked
 from workers.engine.mixture import Reader, Sound
 from workers.engine.segments import SHIFT_SECONDS, Pass, Segment, Weigher
+from workers.engine.uvr_chunks import CUTS
 
 FADE = 10  # a fade is so small a part of a chunk
 SILENCE = -1  # a position that no sample of the track stands for
@@ -100,11 +101,14 @@ def plan_chunks(networks: list[Chunked], members: list[int], frames: int, option
     return passes
 
 
-def _pass(index: int, network: Chunked, frames: int, options: SeparationOptions, shift: int) -> ChunkPass:
+def _pass(index: int, network: Chunked, frames: int, options: SeparationOptions, shift: int) -> Pass:
     window = network.chunk
     if options.segment is not None:
         window = network.network.longest_chunk(min(int(options.segment * network.samplerate), window))
-    stride = _stride(window, network.overlap if options.overlap is None else options.overlap)
+    overlap = network.overlap if options.overlap is None else options.overlap
+    if network.network.cut in CUTS:
+        return CUTS[network.network.cut](index, network.network, frames, window, overlap, shift)
+    stride = _stride(window, overlap)
     border = window - stride if frames > 2 * (window - stride) else 0
     return ChunkPass(
         index, -border - shift, frames + border, window, stride, lambda length: window, track=frames, border=border

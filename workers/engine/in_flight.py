@@ -100,7 +100,8 @@ class InFlight:
         while left and len(segments) < size and left[0].padded == (segments or left)[0].padded:
             segments.append(left.popleft())
         network = self._network(self._passes[index].member)
-        batch = torch.empty(len(segments), 2, segments[0].padded, pin_memory=network.device.type == "cuda")
+        rows, pinned = self._passes[index].rows, network.device.type == "cuda"
+        batch = torch.empty(len(segments), rows, segments[0].padded, pin_memory=pinned)
         for row, segment in zip(batch.numpy(), segments, strict=True):
             self._passes[index].fill(self._reader, row, segment)
         return _Flight(index, segments, batch, self._start(network, index, batch))

@@ -31,6 +31,12 @@ class Measured:
     loudness: tuple[float, float]
 
 
+class Passing:
+    """A mixture that can't be read from its start again; `whole` can, and is about as loud."""
+
+    whole: Mixture
+
+
 @dataclass(frozen=True)
 class ArrayMixture:
     """A mixture in memory, [frames, 2]."""

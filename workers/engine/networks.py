@@ -101,10 +101,11 @@ class ChunkRunner:
 
     depth = 1
 
-    def __init__(self, chunked: Chunked, device: str, precision: Precision) -> None:
+    def __init__(self, chunked: Chunked, device: str, precision: Precision, threads: int = 0) -> None:
         self.device = torch.device(device)
         self._network = chunked.network.to(self.device).eval()
         self._network.half_layers = self.device.type == "cuda" and precision is not Precision.FP32
+        self._network.ready(self.device, threads, fast=precision is Precision.FAST)
         self._precision = precision
         self._poll: Callable[[], None] | None = None
         self._polled = 0.0
@@ -116,7 +117,8 @@ class ChunkRunner:
             return Ready(self._network.separate(wave, stems, self._now_and_then))
 
     def rest(self) -> None:
-        """Do nothing: torch keeps no memory that only a forward pass needs."""
+        """See `Network`."""
+        self._network.rest()
 
     def watch(self, poll: Callable[[], None] | None) -> None:
         """See `Watched`."""

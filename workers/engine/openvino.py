@@ -36,7 +36,7 @@ def available() -> bool:
     return importlib.util.find_spec("openvino") is not None
 
 
-def _openvino() -> Any:
+def openvino() -> Any:
     """The module, imported without its telemetry, which would report to its vendor at import."""
     if "openvino" not in sys.modules:
         sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
@@ -64,15 +64,15 @@ class OpenVinoNetwork:
         self._precision = precision
         self._spectrum = Spectrum(network, self.device)
         self._tail: Any = None
-        cores = threads or _cores()
-        streams = self._streams = max(1, cores // CORES_PER_STREAM)
+        width = threads or cores()
+        streams = self._streams = max(1, width // CORES_PER_STREAM)
         self.depth = streams + 1  # one batch more waits, so that no stream has to
-        self._compiled = compiled = _compile(_converted(network, self._length, cache), precision, streams, cores)
+        self._compiled = compiled = _compile(_converted(network, self._length, cache), precision, streams, width)
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(streams):
             self._requests.put(compiled.create_infer_request())
         self._rooms = collections.deque(Room() for _ in range(self.depth))
-        self._pool = ThreadPoolExecutor(streams, "segment", torch.set_num_threads, (max(1, cores // streams),))
+        self._pool = ThreadPoolExecutor(streams, "segment", torch.set_num_threads, (max(1, width // streams),))
 
     def start(self, batch: torch.Tensor, stems: list[int]) -> Any:
         """Begin the batch in another thread."""
@@ -113,13 +113,13 @@ class OpenVinoNetwork:
         return self._tail.start(batch, stems).result()  # type: ignore[no-any-return]
 
 
-def _cores() -> int:
+def cores() -> int:
     """CPUs that this process may use: in a container they may be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _compile(model: Any, precision: Precision, streams: int, threads: int) -> Any:
-    ov = _openvino()
+    ov = openvino()
     exact = {"INFERENCE_PRECISION_HINT": "f32", "EXECUTION_MODE_HINT": "ACCURACY"}
     fast = {"INFERENCE_PRECISION_HINT": "bf16"}
     options = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": threads}
@@ -139,7 +139,7 @@ def product(right: Any, threads: int) -> Callable[[Any], object]:
 
 def _converted(network: Any, length: int, cache: Path | None) -> Any:
     """The network as an OpenVINO model, read from `cache` if an undamaged one lies there."""
-    ov = _openvino()
+    ov = openvino()
     if cache is None:
         return _convert(network, length)
     folder = cache / f"openvino-{_fingerprint(network, length, ov.get_version())}"
@@ -154,7 +154,7 @@ def _converted(network: Any, length: int, cache: Path | None) -> Any:
 
 
 def _convert(network: Any, length: int) -> Any:
-    ov = _openvino()
+    ov = openvino()
     core = HybridCore(network, length).eval()
     wave = torch.randn(1, network.audio_channels, length, generator=torch.Generator().manual_seed(0)) * 0.1
     with _converting, _traceable(), torch.no_grad():
@@ -208,7 +208,7 @@ def _keep(model: Any, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".openvino-", dir=folder.parent))
     try:
-        _openvino().save_model(model, scratch / "core.xml", compress_to_fp16=False)
+        openvino().save_model(model, scratch / "core.xml", compress_to_fp16=False)
         sums = {path.name: _sum(path) for path in scratch.iterdir()}
         (scratch / "sums.json").write_text(json.dumps(sums))
         readers = folder.parent.stat().st_mode & 0o055  # who shares the cache shares its networks

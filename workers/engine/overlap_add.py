@@ -39,7 +39,10 @@ class OverlapAdd:
         self._held = max(self._held, length)
         last = segment.start + self._pass.stride >= self._pass.frames
         ready = self._held if last else min(self._pass.stride, self._held)
-        finished = torch.div(self._sum[..., :ready], self._weights[:ready])
+        if self._pass.summed:
+            finished = self._sum[..., :ready].clone()
+        else:
+            finished = torch.div(self._sum[..., :ready], self._weights[:ready])
         if self._pass.holes:
             finished.masked_fill_(self._weights[:ready] == 0, 0)
         for total in (self._sum, self._weights):

@@ -24,7 +24,7 @@ def prepare(
     `cache` is the folder for converted networks.
     """
     if isinstance(network, Chunked):
-        return ChunkRunner(network, device, precision)
+        return ChunkRunner(network, device, precision, threads)
     if device == "cpu" and can_take_apart(network) and openvino.available():
         try:
             return openvino.OpenVinoNetwork(network, precision, threads, cache)

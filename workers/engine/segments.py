@@ -51,6 +51,8 @@ class Pass:
     """One network over the whole track at one shift. `start` is where it begins, at or before sample 0."""
 
     holes: ClassVar[bool] = False  # whether a sample may have no weight
+    summed: ClassVar[bool] = False  # whether the weighed segments just add up to the stems
+    rows: ClassVar[int] = 2  # of the network's input
 
     member: int
     start: int
@@ -77,7 +79,7 @@ class Pass:
             yield Segment(at, length, at - (padded - length) // 2, padded)
 
     def fill(self, reader: Reader, out: Sound, segment: Segment) -> None:
-        """Write the network's input into `out` [channels, padded]."""
+        """Write the network's input into `out` [rows, padded]."""
         reader.fill(out, segment.begin)
 
     def weigher(self, device: torch.device) -> Weigher:

@@ -131,7 +131,7 @@ class Separator:
         elif self._bag.models[0].normalized:
             mean, scale = population(mixture)
         else:
-            return 0.0, 1.0
+            mean, scale = self._bag.models[0].network.level(mixture)
         return float(np.float32(mean)), float(np.float32(scale))
 
     def _with_rest(

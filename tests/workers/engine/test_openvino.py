@@ -102,7 +102,7 @@ def test_who_shares_the_cache_shares_its_networks(
     def save_model(model: str, path: Path, compress_to_fp16: bool) -> None:
         path.write_text(model)
 
-    monkeypatch.setattr(openvino, "_openvino", lambda: SimpleNamespace(save_model=save_model))
+    monkeypatch.setattr(openvino, "openvino", lambda: SimpleNamespace(save_model=save_model))
     cache = tmp_path / "cache"
     cache.mkdir()
     cache.chmod(opened)
@@ -143,7 +143,7 @@ def test_the_fast_precision_says_what_it_costs() -> None:
 def test_openvino_does_not_report_to_its_vendor() -> None:
     # given a fresh process, since the module is imported once in each
     code = (
-        "import sys\nfrom workers.engine.openvino import _openvino\n_openvino()\n"
+        "import sys\nfrom workers.engine.openvino import openvino\nopenvino()\n"
         "assert sys.modules.get('openvino_telemetry') is None\n"
         "import openvino.tools.ovc.telemetry_utils as t\nassert 'stub' in t.tm.__name__, t.tm\n"
     )

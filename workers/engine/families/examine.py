@@ -19,8 +19,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from stemsvc.errors import StemsvcError, WeightsMismatch, to_wire
 from stemsvc.models.config import Hyperparameters, hyperparameters
 from stemsvc.models.header import read_header
+from stemsvc.models.uvr import MDXNET
 from workers.engine.families.load import check_state, empty_network
+from workers.engine.families.mdxnet import PLANES, MDXNet
 from workers.engine.families.network import ChunkNetwork
+from workers.engine.families.onnx_graph import CannotRun, work
 
 # Of two cores of an AMD EPYC. Full-size RoFormers reach 62 (Mel-Band, 228 M) and 67 (BS, 160 M), measured 2026-11.
 FLOPS_PER_SECOND = 65e9
@@ -43,7 +46,7 @@ class _Largest(TorchDispatchMode):
 
 def examined(how: Hyperparameters, network: ChunkNetwork) -> dict[str, float]:
     """Cost and memory of a network on the meta device. Raises `FatalError` `weights_mismatch` where it can't run."""
-    wave = torch.empty(1, 2, how.chunk, device="meta")
+    wave = torch.empty(1, *network.input_shape(how.chunk), device="meta")
     largest, flops = _Largest(), FlopCounterMode(display=False)
     try:
         with torch.inference_mode(), warnings.catch_warnings(), flops, largest:
@@ -53,12 +56,35 @@ def examined(how: Hyperparameters, network: ChunkNetwork) -> dict[str, float]:
         words = " ".join(str(error).split())[:200]
         raise WeightsMismatch(f"the config describes a {how.family} that can't run: {words}") from error
     parameters = sum(each.numel() for each in network.parameters())
-    seconds = flops.get_total_flops() / FLOPS_PER_SECOND / (how.chunk / how.sample_rate)
+    return _figures(how, flops.get_total_flops(), parameters, largest.bytes)
+
+
+def examined_graph(how: Hyperparameters, path: Path) -> dict[str, float]:
+    """The same of an MDX-Net's file. Raises `FatalError` `weights_mismatch` and what `read_onnx` raises."""
+    MDXNet(path, **how.network)
+    shape = (1, PLANES, how.network["dim_f"], how.network["dim_t"])
+    try:
+        found = work(path, shape)
+    except CannotRun as error:
+        raise WeightsMismatch(f"OpenVINO can't run {path.name} as the config's network: {error}") from error
+    return _figures(how, found.flops, found.parameters, found.largest)
+
+
+def _figures(how: Hyperparameters, flops: int, parameters: int, largest: int) -> dict[str, float]:
+    seconds = flops / FLOPS_PER_SECOND / (how.chunk / how.sample_rate)
     return {
         "cost": float(f"{max(seconds, 0.01):.2g}"),
-        "memory_mb": int(PROCESS_MB + (4 * parameters + ALIVE * largest.bytes) / 2**20),
+        "memory_mb": int(PROCESS_MB + (4 * parameters + ALIVE * largest) / 2**20),
         "parameters": parameters,
     }
+
+
+def _answer(how: Hyperparameters, weights: Path) -> dict[str, float]:
+    if how.family == MDXNET:
+        return examined_graph(how, weights)
+    network = empty_network(how)
+    check_state(weights.name, network, read_header(weights).shapes)
+    return examined(how, network)
 
 
 def main() -> int:
@@ -68,10 +94,7 @@ def main() -> int:
     try:
         question = json.loads(Path(sys.argv[2]).read_text())
         how = hyperparameters(question["family"], question["config"])
-        network = empty_network(how)
-        weights = Path(sys.argv[1])
-        check_state(weights.name, network, read_header(weights).shapes)
-        found = examined(how, network)
+        found = _answer(how, Path(sys.argv[1]))
     except StemsvcError as refusal:
         error = refusal
     print(json.dumps({"error": error and to_wire(error), "examined": found}))

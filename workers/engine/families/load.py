@@ -11,11 +11,14 @@ import torch
 from stemsvc.errors import WeightsMismatch, WeightsUnreadable
 from stemsvc.models.config import Hyperparameters
 from stemsvc.models.entry import DEMUCS, ModelEntry
+from stemsvc.models.uvr import MDXNET
 from workers.engine.bag import Bag, Chunked
 from workers.engine.families.mdx23c import MDX23C
+from workers.engine.families.mdxnet import MDXNet
 from workers.engine.families.network import ChunkNetwork
 from workers.engine.families.roformer import BSRoformer, MelBandRoformer
 from workers.engine.families.scnet import SCNet, SCNetMasked, SCNetTran
+from workers.engine.families.vr import VRNet
 
 if TYPE_CHECKING:
     from demucs.apply import BagOfModels
@@ -27,6 +30,7 @@ NETWORKS: Mapping[str, type[ChunkNetwork]] = {
     "scnet": SCNet,
     "scnet_tran": SCNetTran,
     "scnet_masked": SCNetMasked,
+    "vr": VRNet,
 }
 NAMED = 3  # names that an error lists
 
@@ -41,7 +45,8 @@ def load(entry: ModelEntry, paths: Sequence[Path]) -> BagOfModels | Bag:
 def load_bag(entry: ModelEntry, paths: Sequence[Path]) -> Bag:
     """The entry's networks in evaluation mode, on the CPU.
 
-    Raises `FatalError` `weights_unreadable`, `weights_mismatch` (the state is not that of the config's network).
+    Raises `FatalError` `weights_unreadable`, `weights_mismatch` (the state is not that of the config's network),
+    `weights_refused` (a graph that needs more than its file).
     """
     how = entry.hyperparameters
     networks = [
@@ -90,6 +95,8 @@ def check_state(name: str, network: ChunkNetwork, found: Mapping[str, Sequence[i
 def _loaded(name: str, how: Hyperparameters, path: Path) -> ChunkNetwork:
     from safetensors.torch import load_file
 
+    if how.family == MDXNET:
+        return MDXNet(path, **how.network).eval()
     network = empty_network(how)
     try:
         state = load_file(path)
