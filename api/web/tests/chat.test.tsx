@@ -9,7 +9,7 @@ import { Shell } from "../src/app/Shell";
 import Chat from "../src/chat/Chat";
 import { draft, showConversation } from "../src/chat/current";
 import { labelOf } from "../src/chat/piece";
-import { providerOf } from "../src/chat/provider";
+import { modelOf, providersOf } from "../src/chat/reply";
 import { problem } from "./fixtures";
 import { answers, server, show } from "./server";
 import { conversation, FakeStream, forecast, message, plan, running, standing, TALK, versions, workflow } from "./talk";
@@ -61,6 +61,7 @@ test("the first message begins a conversation; its plan says what it takes, and 
   server.use(
     http.post("*/v1/conversations", async ({ request }) => {
       sent.push(await request.json());
+      holds([]);
       return HttpResponse.json(conversation(), { status: 201 });
     }),
     http.post(`*${PATH}/messages`, async ({ request }) => {
@@ -258,10 +259,44 @@ test("the list searches, shows, renames and deletes", async () => {
   expect(announced.get().polite).toBe("Beats deleted");
 });
 
-test("who answered is said, where the service tells it", () => {
-  expect(providerOf([message({ role: "assistant" })])).toBeNull();
-  expect(providerOf([{ ...message({ role: "assistant" }), ...{ provider: "rules" } }])).toBeNull();
-  expect(providerOf([{ ...message({ role: "assistant" }), ...{ provider: "ollama" } }, message()])).toBe("ollama");
+test("who answered is said, where the service tells it", async () => {
+  expect(modelOf(message({ role: "assistant" }))).toBeNull();
+  const written = { provider: "rules", model: null };
+  expect(modelOf({ ...message({ role: "assistant" }), ...written })).toBeNull();
+  const told = {
+    ...message({ number: 2, role: "assistant", text: "Which genre?" }),
+    provider: "ollama",
+    model: "small",
+  };
+  expect(modelOf(told)).toBe("ollama, small");
+  const talk = { ...conversation(), providers: ["ollama", "rules"] };
+  expect(providersOf(talk)).toEqual(["ollama"]);
+  showConversation(TALK);
+  answers("get", PATH, talk);
+  answers("get", `${PATH}/messages`, { messages: [{ ...told, cost: 0.002 }, message()], next_cursor: null });
+  show(<Chat />);
+  expect(await screen.findByText("ollama, small answered, for $0.002.")).toBeVisible();
+  expect(screen.getByText("Messages are sent to ollama.")).toBeVisible();
+});
+
+test("words that come bit by bit grow as they come, and are said once they are whole", async () => {
+  showConversation(TALK);
+  holds([message()]);
+  show(<Chat />);
+  await screen.findByText("a trap beat");
+  const one = await stream();
+  const reply = (text: string, writing: boolean) => ({
+    ...message({ number: 2, role: "assistant", text }),
+    writing,
+  });
+  act(() => one.tell("message", reply("Which", true)));
+  expect(await screen.findByText("Which")).toBeVisible();
+  expect(screen.getByText("Writing…")).toBeVisible();
+  expect(announced.get().polite).toBe("");
+  act(() => one.tell("message", reply("Which genre?", false)));
+  expect(await screen.findByText("Which genre?")).toBeVisible();
+  expect(screen.queryByText("Writing…")).toBeNull();
+  expect(announced.get().polite).toBe("Which genre?");
 });
 
 test("a plan without a live worker says so, and one that waits when it begins", async () => {
@@ -277,5 +312,6 @@ test("a plan without a live worker says so, and one that waits when it begins", 
 test("outputs are called by their stems, where those differ", () => {
   const file = { content_type: "audio/flac", stem: "mix" } as Schemas["WorkflowFile"];
   expect(labelOf("make.mix", { "make.mix": file })).toBe("Mix");
+  expect(labelOf("make.mix-2", { "make.mix": file, "make.mix-2": file })).toBe("Mix-2");
   expect(labelOf("a.mix", { "a.mix": file, "b.mix": file })).toBe("A.mix");
 });

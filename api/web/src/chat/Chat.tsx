@@ -15,17 +15,20 @@ import { goHome, useKeptFocus } from "./useFocus";
 export default function Chat() {
   const id = useStore(current);
   const [listed, setListed] = useState(false);
+  const [turn, setTurn] = useState(0); // another conversation begins afresh; one that has just begun goes on
   const part = useRef<HTMLElement>(null);
   useKeptFocus(part);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the list and the messages each have a field
   useEffect(() => goHome(part.current), [listed]);
   const show = (next: string | null) => {
     showConversation(next);
+    setTurn((last) => last + 1);
     setListed(false);
     goHome(part.current);
   };
   const onGone = useCallback(() => {
     showConversation(null);
+    setTurn((last) => last + 1);
     announce(t("conversation.gone"));
   }, []);
   const onKey = (event: KeyboardEvent<HTMLElement>) => {
@@ -52,7 +55,7 @@ export default function Chat() {
           <X aria-hidden="true" />
         </IconButton>
       </header>
-      {listed ? <History shown={id} onShow={show} /> : <Talk id={id} onGone={onGone} />}
+      {listed ? <History shown={id} onShow={show} /> : <Talk key={turn} id={id} onGone={onGone} />}
     </aside>
   );
 }

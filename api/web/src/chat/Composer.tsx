@@ -17,14 +17,14 @@ interface Props {
   autoRun: boolean;
   onAutoRun: (next: boolean) => void;
   onSay: (text: string, source: Source | null) => void;
-  /** who answered last; null: the service's rules; undefined: nobody yet */
-  provider: string | null | undefined;
+  /** whom messages are sent to; none: nobody but the service; null: it is not known yet */
+  providers: readonly string[] | null;
 }
 
 const MOST = 1000; // letters, as the API takes them
 
 /** The field for the next message, with a song that it may speak of. */
-export function Composer({ busy, autoRun, onAutoRun, onSay, provider }: Props) {
+export function Composer({ busy, autoRun, onAutoRun, onSay, providers }: Props) {
   const text = useStore(draft);
   const [source, setSource] = useState<Source | null>(null);
   const [songs, setSongs] = useState(0); // a song that was sent clears its picker
@@ -84,9 +84,11 @@ export function Composer({ busy, autoRun, onAutoRun, onSay, provider }: Props) {
       <Disclosure key={songs} title={t("song")}>
         <SongPicker onChange={setSource} />
       </Disclosure>
-      {provider === undefined ? null : (
-        <p className={styles.hint}>{provider === null ? t("by.rules") : t("by.provider", { provider })}</p>
-      )}
+      {providers ? (
+        <p className={styles.hint}>
+          {providers.length > 0 ? t("by.providers", { providers: providers.join(", ") }) : t("by.rules")}
+        </p>
+      ) : null}
     </form>
   );
 }

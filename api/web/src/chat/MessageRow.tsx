@@ -1,10 +1,14 @@
 import type { Schemas } from "../api";
+import { useStore } from "../app/store";
 import { moment } from "../i18n";
+import { catalog, said } from "../problems/known";
 import { ProblemPanel } from "../problems/ProblemPanel";
 import { wantsToSignIn } from "../session/session";
 import styles from "./Chat.module.css";
 import { Comparison } from "./Comparison";
+import { money } from "./money";
 import { PlanCard } from "./PlanCard";
+import { modelOf, toldOf } from "./reply";
 import { t } from "./strings";
 import type { useAct } from "./useAct";
 import type { Conversation, Message } from "./useTalk";
@@ -35,12 +39,31 @@ export function MessageRow(props: RowProps) {
         {moment(at)}
       </time>
       {kind === "plan" && message.forecast ? <PlanCard {...props} forecast={message.forecast} /> : null}
+      <Answered message={message} />
       {problem ? <Refused problem={problem} {...props} /> : null}
       {shows(message, messages) ? <Version {...props} /> : null}
       {compared.length === 2 ? (
         <Comparison pair={compared} conversation={conversation} open={open} plays={fresh} />
       ) : null}
     </li>
+  );
+}
+
+/** Who answered, where that was no rule, and why not who was to. */
+function Answered({ message }: { message: Message }) {
+  const { writing, cost, notice } = toldOf(message);
+  const model = modelOf(message);
+  useStore(catalog); // the words may come after the message
+  return (
+    <>
+      {writing ? <p className={styles.soft}>{t("writing")}</p> : null}
+      {model ? (
+        <p className={styles.soft}>
+          {cost ? t("by.model.cost", { model, cost: money(cost, "USD") }) : t("by.model", { model })}
+        </p>
+      ) : null}
+      {notice ? <p className={styles.soft}>{said(notice.code) ?? notice.detail}</p> : null}
+    </>
   );
 }
 

@@ -1,22 +1,15 @@
 import { Play, X } from "lucide-react";
 import type { Schemas } from "../api";
-import { bytes, locale, span } from "../i18n";
+import { bytes, span } from "../i18n";
 import { Button } from "../ui/Button";
 import styles from "./Card.module.css";
 import type { RowProps } from "./MessageRow";
+import { money } from "./money";
 import { kindWords, t } from "./strings";
 
 type Forecast = Schemas["Plan"];
 
 const LEAST_WAIT = 1; // seconds that are worth a word
-
-function money(value: number, currency: string): string {
-  try {
-    return new Intl.NumberFormat(locale(), { style: "currency", currency, maximumFractionDigits: 4 }).format(value);
-  } catch {
-    return `${value} ${currency}`; // the operator may name what no bank knows
-  }
-}
 
 /** A plan: its steps, what it takes, and the buttons that run or drop it. */
 export function PlanCard({ message, forecast, acts }: RowProps & { forecast: Forecast }) {

@@ -1,7 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { answer, client, Problem } from "../api";
-import { announce } from "../app/announce";
 import { WORDS } from "../app/drawer";
 import { QueryProblem } from "../problems/QueryProblem";
 import { randomId } from "../random";
@@ -12,12 +11,13 @@ import { Composer } from "./Composer";
 import { draft } from "./current";
 import { Lead } from "./Lead";
 import { MessageRow } from "./MessageRow";
-import { providerOf } from "./provider";
+import { providersOf, toldOf } from "./reply";
 import { t } from "./strings";
 import { putConversation } from "./take";
 import { Unsaid } from "./Unsaid";
 import { useAct } from "./useAct";
 import { useBottom } from "./useBottom";
+import { useSeen } from "./useSeen";
 import { useSpoken } from "./useSpoken";
 import { useStream } from "./useStream";
 import { type Message, useTalk } from "./useTalk";
@@ -33,15 +33,13 @@ export function Talk({ id, onGone }: Props) {
   const live = useStream(id, onGone);
   const { conversation, pages, messages } = useTalk(id, live);
   const [autoRun, setAutoRun] = useAutoRun(id, conversation.data?.auto_run);
-  const [told, setTold] = useState<ReadonlySet<number>>(new Set()); // answers that came while this is shown
-  const acts = useAct(autoRun, (reply) => {
-    setTold((known) => new Set([...known, reply.number]));
-    announce(reply.kind === "plan" ? t("say.plan", { text: reply.text }) : reply.text);
-  });
-  useSpoken(messages, conversation.data);
-  const last = messages.at(-1)?.number ?? 0;
+  const acts = useAct(autoRun);
+  const seen = useSeen(id === null, pages.isSuccess, messages);
+  useSpoken(messages, seen, conversation.data);
+  const newest = messages.at(-1);
+  const last = newest?.number ?? 0;
   const unsaid = acts.unsaid?.do === "say" && acts.unsaid.after >= last ? acts.unsaid : null;
-  const log = useBottom(`${id} ${last} ${unsaid?.key} ${acts.problem?.code}`);
+  const log = useBottom(`${id} ${last} ${newest?.text.length} ${unsaid?.key} ${acts.problem?.code}`);
   const gone = conversation.error instanceof Problem && conversation.error.code === "conversation_not_found";
   useEffect(() => {
     if (gone) onGone();
@@ -54,7 +52,7 @@ export function Talk({ id, onGone }: Props) {
     if (text) draft.set(text);
     document.getElementById(WORDS)?.focus();
   };
-  const newest = newestOf(messages);
+  const player = newestOf(messages);
   return (
     <>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: who has no pointer scrolls it by keys */}
@@ -75,22 +73,27 @@ export function Talk({ id, onGone }: Props) {
               message={message}
               messages={messages}
               conversation={conversation.data}
-              open={message.number === newest}
-              fresh={told.has(message.number)}
+              open={message.number === player}
+              fresh={message.number > seen}
               acts={acts}
               onSay={say}
               onBack={back}
             />
           ))}
         </ol>
-        <Unsaid unsaid={unsaid} acts={acts} onBack={back} />
+        <Unsaid
+          unsaid={unsaid}
+          acts={acts}
+          isWritten={newest ? toldOf(newest).writing === true : false}
+          onBack={back}
+        />
       </section>
       <Composer
         busy={acts.pending !== null}
         autoRun={autoRun}
         onAutoRun={setAutoRun}
         onSay={say}
-        provider={messages.length > 0 ? providerOf(messages) : undefined}
+        providers={conversation.data ? providersOf(conversation.data) : null}
       />
     </>
   );

@@ -9,12 +9,14 @@ interface Props {
   /** a message that is not among the others yet */
   unsaid: Extract<Act, { do: "say" }> | null;
   acts: ReturnType<typeof useAct>;
+  /** whether the answer's first words are here */
+  isWritten: boolean;
   /** puts the text into the field again */
   onBack: (text: string) => void;
 }
 
 /** What was said or pressed and is not answered: it waits, or it failed, and then it can be done again. */
-export function Unsaid({ unsaid, acts, onBack }: Props) {
+export function Unsaid({ unsaid, acts, isWritten, onBack }: Props) {
   const { pending, problem, retryAt } = acts;
   const change = () => onBack(unsaid?.text ?? "");
   return (
@@ -25,7 +27,7 @@ export function Unsaid({ unsaid, acts, onBack }: Props) {
           <p className={styles.text}>{unsaid.text}</p>
         </div>
       ) : null}
-      {pending && !problem ? <p className={styles.soft}>{t("waiting")}</p> : null}
+      {pending && !problem && !isWritten ? <p className={styles.soft}>{t("waiting")}</p> : null}
       {problem ? (
         <div className={styles.failed}>
           <ProblemPanel

@@ -15,11 +15,12 @@ export function isHeard(file: Output): boolean {
   return AUDIO.test(file.content_type);
 }
 
-/** What an output is called: its stem, if no other output has the same one. */
+/** What an output is called: its stem, if no other output has the same one, else as much of its name as tells it apart. */
 export function labelOf(name: string, outputs: Record<string, Output>): string {
-  const short = (key: string) => outputs[key]?.stem ?? key.split(".").at(-1) ?? key;
-  const taken = Object.keys(outputs).some((key) => key !== name && short(key) === short(name));
-  const words = (taken ? name : short(name)).replaceAll("_", " ");
+  const ways = [(key: string) => outputs[key]?.stem ?? key, (key: string) => key.split(".").at(-1) ?? key];
+  const others = Object.keys(outputs).filter((key) => key !== name);
+  const way = ways.find((each) => others.every((key) => each(key) !== each(name)));
+  const words = (way?.(name) ?? name).replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 

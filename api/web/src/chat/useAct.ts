@@ -6,7 +6,6 @@ import { randomId } from "../random";
 import type { Source } from "../work/SongPicker";
 import { current, showConversation } from "./current";
 import { putConversation, putMessage } from "./take";
-import type { Message } from "./useTalk";
 
 /** What the reader does in a conversation. Each has a key of its own, so that it is done once however often it is sent. */
 export type Act =
@@ -44,7 +43,7 @@ function send(id: string, act: Act) {
 }
 
 /** Does one thing after the other. What passes is tried again by itself; the rest is said, and can be tried again. */
-export function useAct(autoRun: boolean, onTold: (reply: Message) => void) {
+export function useAct(autoRun: boolean) {
   const queries = useQueryClient();
   const [retryAt, setRetryAt] = useState<number | null>(null);
   const act = useMutation({
@@ -61,7 +60,6 @@ export function useAct(autoRun: boolean, onTold: (reply: Message) => void) {
     onSuccess: ({ message, reply, conversation }) => {
       for (const one of [message, reply]) putMessage(queries, conversation.id, one);
       putConversation(queries, conversation);
-      onTold(reply);
     },
   });
   const failure = act.error ?? (act.isPending ? act.failureReason : null);
