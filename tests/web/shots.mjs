@@ -30,7 +30,10 @@ function waves(page) {
     const all = [...document.querySelectorAll("canvas[data-stem]")];
     const isDrawn = (canvas) => {
       const { width, height } = canvas;
-      return canvas.getContext("2d").getImageData(0, 0, width, height).data.some((value) => value > 0);
+      return canvas
+        .getContext("2d")
+        .getImageData(0, 0, width, height)
+        .data.some((value) => value > 0);
     };
     return all.length > 0 && all.every(isDrawn);
   };
@@ -99,7 +102,11 @@ try {
     await takeChat(world);
   }
   if (LOOKS.length === 1) {
-    await takeChat({ stack, open: (url) => open(url, { ...PHONE, colorScheme: "dark" }), take: takeAs.bind(null, "-phone") });
+    await takeChat({
+      stack,
+      open: (url) => open(url, { ...PHONE, colorScheme: "dark" }),
+      take: takeAs.bind(null, "-phone"),
+    });
   }
 } finally {
   await browser.close();

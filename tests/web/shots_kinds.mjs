@@ -16,7 +16,12 @@ async function karaoke(stack, source) {
       source,
       steps: [
         { id: "split", do: "separate", with: { model: "demo" } },
-        { id: "voices", do: "separate", with: { model: "demo", stems: ["vocals"] }, inputs: { source: "split.vocals" } },
+        {
+          id: "voices",
+          do: "separate",
+          with: { model: "demo", stems: ["vocals"] },
+          inputs: { source: "split.vocals" },
+        },
         { id: "notes", do: "transcribe", inputs: { source: ["split.bass", "split.drums"] } },
         { id: "facts", do: "analyze", inputs: { source: "split.other" } },
         { id: "loud", do: "master", inputs: { source: "voices.vocals" } },

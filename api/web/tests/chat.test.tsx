@@ -10,9 +10,21 @@ import Chat from "../src/chat/Chat";
 import { draft, showConversation } from "../src/chat/current";
 import { labelOf } from "../src/chat/piece";
 import { modelOf, providersOf } from "../src/chat/reply";
-import { problem } from "./fixtures";
+import { problem, summary } from "./fixtures";
 import { answers, server, show } from "./server";
-import { conversation, FakeStream, forecast, message, plan, running, standing, TALK, versions, workflow } from "./talk";
+import {
+  conversation,
+  FakeStream,
+  forecast,
+  message,
+  plan,
+  running,
+  standing,
+  TALK,
+  versions,
+  WORKFLOW,
+  workflow,
+} from "./talk";
 
 const PATH = `/v1/conversations/${TALK}`;
 
@@ -75,7 +87,7 @@ test("the first message begins a conversation; its plan says what it takes, and 
       return HttpResponse.json({ ...done, conversation: conversation({ versions, version: 1 }) }, { status: 201 });
     }),
   );
-  answers("get", `/v1/workflows/${standing().workflow_id}`, workflow());
+  answers("get", `/v1/workflows/${WORKFLOW}`, workflow());
   show(<Chat />);
   await userEvent.click(await screen.findByRole("checkbox", { name: "Run plans at once" }));
   await userEvent.type(await field(), "a trap beat{Shift>}{Enter}{/Shift}please{Enter}");
@@ -84,7 +96,8 @@ test("the first message begins a conversation; its plan says what it takes, and 
   expect(within(card).getByText(/In all about 3 seconds, 2 MB of files · costs €0\.25/)).toBeVisible();
   expect(announced.get().polite).toContain("The card has its steps.");
   await userEvent.click(within(card).getByRole("button", { name: "Run it" }));
-  expect(await screen.findByRole("progressbar", { name: "Progress of Version 1: trap, 140 bpm" })).toBeVisible();
+  const version = await screen.findByRole("region", { name: "Version 1: trap, 140 bpm" });
+  expect(await within(version).findByText("Make music: Queued")).toBeVisible();
   expect(sent).toEqual([
     { name: "", auto_run: true },
     { text: "a trap beat\nplease" },
@@ -100,20 +113,22 @@ test("progress is what the stream tells; the end is said once, and nothing as it
     versions,
     version: 1,
   });
-  answers("get", `/v1/workflows/${standing().workflow_id}`, workflow());
+  const at = { fraction: 0.25, stage: "playing", eta_seconds: null };
+  const made = { ...summary({ kind: "generate", progress: at }), step: "make" };
+  const step = { id: "make", do: "generate", inputs: {}, needs: [], state: "running" as const, jobs: [made] };
+  answers("get", `/v1/workflows/${WORKFLOW}`, workflow({ steps: [step] }));
   show(<Chat />);
-  const bar = await screen.findByRole("progressbar", { name: /Version 1/ });
+  const bar = await screen.findByRole("progressbar", { name: "Progress of Version 1: trap, 140 bpm, Make music" });
   expect(bar).toHaveAttribute("aria-valuenow", "25");
-  const { url } = await stream();
-  expect(url).toBe(`${PATH}/events?after=1.2`);
-  const tell = async (state: "running" | "succeeded", fraction: number) => {
-    (await stream()).tell("workflow", standing({ state, progress: { fraction, jobs: 1, ended: 0 } }));
-  };
-  await act(() => tell("running", 0.6));
+  expect(screen.getByText("Make music: Playing the parts, 25 %")).toBeVisible();
+  expect(screen.getByText("0 of 1 step is done")).toBeVisible();
+  const one = await stream();
+  expect(one.url).toBe(`${PATH}/events?after=1.2`);
+  act(() => one.tell("progress", { workflow_id: WORKFLOW, job_id: made.id, step: "make", ...at, fraction: 0.6 }));
   await waitFor(() => expect(bar).toHaveAttribute("aria-valuenow", "60"));
   expect(announced.get()).toEqual({ polite: "", urgent: "" });
-  answers("get", `/v1/workflows/${standing().workflow_id}`, workflow({ state: "succeeded" }));
-  await act(() => tell("succeeded", 1));
+  answers("get", `/v1/workflows/${WORKFLOW}`, workflow({ state: "succeeded" }));
+  act(() => one.tell("workflow", standing({ state: "succeeded", progress: { fraction: 1, jobs: 1, ended: 1 } })));
   await waitFor(() => expect(announced.get().polite).toBe("Version 1 is ready: trap, 140 bpm"));
   expect(screen.queryByRole("progressbar")).toBeNull();
 });
@@ -180,7 +195,7 @@ test("undo, make anew, drop, and the switch are calls of their own", async () =>
     versions: two,
     version: 2,
   });
-  answers("get", `/v1/workflows/${standing().workflow_id}`, workflow({ state: "succeeded" }));
+  answers("get", `/v1/workflows/${WORKFLOW}`, workflow({ state: "succeeded" }));
   answers("get", `/v1/workflows/${second.workflow_id}`, workflow({ id: second.workflow_id, state: "succeeded" }));
   const calls: string[] = [];
   const exchange = (number: number) => ({

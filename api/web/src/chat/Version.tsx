@@ -1,8 +1,7 @@
 import { CircleX, Dices, Undo2 } from "lucide-react";
 import { Link } from "wouter";
-import { percentOf } from "../jobs/progress";
+import type { Schemas } from "../api";
 import { ProblemPanel } from "../problems/ProblemPanel";
-import { Bar } from "../ui/Bar";
 import { Button } from "../ui/Button";
 import { useWorkflow, useWorkflowActions } from "../workflows/useWorkflows";
 import styles from "./Card.module.css";
@@ -23,7 +22,7 @@ export function Version(props: RowProps) {
     <section className={styles.card} aria-label={name} data-state={workflow?.state}>
       <h3>{name}</h3>
       {workflow ? null : <p className={styles.facts}>{t("gone")}</p>}
-      {workflow?.state === "running" ? <Running id={id} name={name} fraction={workflow.progress.fraction} /> : null}
+      {workflow?.state === "running" ? <Running id={id} name={name} progress={workflow.progress} /> : null}
       {workflow?.state === "succeeded" ? (
         <Result
           id={id}
@@ -72,15 +71,13 @@ function Again({ conversation, acts }: RowProps) {
   );
 }
 
-function Running({ id, name, fraction }: { id: string; name: string; fraction: number }) {
+function Running({ id, name, progress }: { id: string; name: string; progress: Schemas["WorkflowProgress"] }) {
   const steps = useWorkflow(id).data?.steps ?? [];
   const { cancel } = useWorkflowActions(id);
-  const percent = t("percent", { percent: percentOf(fraction) });
   return (
     <>
-      <Bar value={fraction} label={t("progress", { name })} text={percent} />
-      <p className={styles.facts}>{percent}</p>
-      <Steps steps={steps} />
+      <p className={styles.facts}>{t("progress.ended", { count: progress.jobs, ended: progress.ended })}</p>
+      <Steps steps={steps} name={name} />
       <div className={styles.actions}>
         <Button icon={<CircleX aria-hidden="true" />} disabled={cancel.isPending} onClick={() => cancel.mutate()}>
           {t("cancel")}
