@@ -80,7 +80,7 @@ test-web: $(READY)  ## Test the page: its parts, and the whole in a real browser
 	@$(if $(CI),,command -v npm > /dev/null || { echo 'no node here: the page was not tested'; exit 0; };) \
 	  [ -d $(WEB)/node_modules ] || $(NPM) ci; \
 	  $(NPM) run check && $(NPM) test && \
-	  PYTHON=$(abspath $(BIN)/python) CHROMIUM=$(CHROMIUM) node --test tests/web/page.test.mjs
+	  PYTHON=$(abspath $(BIN)/python) CHROMIUM=$(CHROMIUM) node --test --test-concurrency=1 tests/web/page.test.mjs tests/web/chat.test.mjs
 
 web-bench: $(READY)  ## Print the page's sizes and speed against their bars; fails where one does not hold
 	$(NPM) run sizes

@@ -3,6 +3,8 @@
 import { mkdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { launch } from "./browser.mjs";
+import { takeChat } from "./shots_chat.mjs";
+import { takeKinds } from "./shots_kinds.mjs";
 import { ROOT, SONG, Stack, until } from "./stack.mjs";
 
 const OUT = process.env.SHOTS ?? `${ROOT}docs/screens`;
@@ -28,7 +30,10 @@ function waves(page) {
     const all = [...document.querySelectorAll("canvas[data-stem]")];
     const isDrawn = (canvas) => {
       const { width, height } = canvas;
-      return canvas.getContext("2d").getImageData(0, 0, width, height).data.some((value) => value > 0);
+      return canvas
+        .getContext("2d")
+        .getImageData(0, 0, width, height)
+        .data.some((value) => value > 0);
     };
     return all.length > 0 && all.every(isDrawn);
   };
@@ -49,6 +54,15 @@ const FIRST = {
 const stack = await Stack.start();
 const { browser, open } = await launch();
 let faulty = false;
+
+/** One picture, of `part` of the page, once its canvases are drawn. */
+async function takeAs(look, page, name, part = page) {
+  await page.waitForTimeout(SETTLED_MS);
+  await part.screenshot({ path: `${OUT}/${name}${look}.png` });
+  console.log(`${name}${look}.png`, page.faults.join("; "));
+  faulty ||= page.faults.length > 0;
+}
+
 try {
   mkdirSync(OUT, { recursive: true });
   const song = await readFile(SONG);
@@ -78,12 +92,21 @@ try {
       const page = await open(stack.url + path, options);
       await page.getByRole("heading", { level: 1 }).waitFor();
       await FIRST[name]?.(page);
-      await page.waitForTimeout(SETTLED_MS);
-      await page.screenshot({ path: `${OUT}/${name}${look}.png` });
-      console.log(`${name}${look}.png`, page.faults.join("; "));
-      faulty ||= page.faults.length > 0;
+      await takeAs(look, page, name);
       await page.context().close();
     }
+  }
+  for (const [look, options] of LOOKS) {
+    const world = { stack, id, open: (url) => open(url, options), take: takeAs.bind(null, look) };
+    await takeKinds(world);
+    await takeChat(world);
+  }
+  if (LOOKS.length === 1) {
+    await takeChat({
+      stack,
+      open: (url) => open(url, { ...PHONE, colorScheme: "dark" }),
+      take: takeAs.bind(null, "-phone"),
+    });
   }
 } finally {
   await browser.close();

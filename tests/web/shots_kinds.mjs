@@ -1,32 +1,11 @@
-// Pictures of the screens of the kinds, of recipes and of workflows, from a running service with the demo song.
-import { mkdirSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { launch } from "./browser.mjs";
-import { ROOT, SONG, Stack, until } from "./stack.mjs";
+// Pictures of the screens of the kinds, of recipes and of workflows: `shots.mjs` takes them, of a song that is separated.
 
-const OUT = process.env.SHOTS ?? `${ROOT}docs/screens/`;
-const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
-const LOOKS = [
-  ["", { viewport: { width: 1280, height: 860 }, colorScheme: "light" }],
-  ["-dark", { viewport: { width: 1280, height: 860 }, colorScheme: "dark" }],
-  ["-phone", { ...PHONE, colorScheme: "dark" }],
-];
 const WORKS = [
   ["analysis", "Key and beats", "Find key, tempo and chords", "Key, chords and beats"],
   ["mastering", "Master", "Master it", "Compare"],
   ["notes", "Notes", "Write down the notes", "Piano roll"],
   ["export", "Export", "Export", "Exported"],
 ];
-
-async function separated(stack) {
-  const form = new FormData();
-  form.append("file", new Blob([await readFile(SONG)]), "Four Stems - Demo Song.flac");
-  form.append("model", "demo");
-  const answer = await fetch(`${stack.url}/v1/separations`, { method: "POST", body: form });
-  const { id } = await answer.json();
-  await until("the stems", async () => (await stack.get(`/v1/jobs/${id}`)).state === "succeeded", 600_000);
-  return id;
-}
 
 async function karaoke(stack, source) {
   const answer = await fetch(`${stack.url}/v1/workflows`, {
@@ -37,7 +16,12 @@ async function karaoke(stack, source) {
       source,
       steps: [
         { id: "split", do: "separate", with: { model: "demo" } },
-        { id: "voices", do: "separate", with: { model: "demo", stems: ["vocals"] }, inputs: { source: "split.vocals" } },
+        {
+          id: "voices",
+          do: "separate",
+          with: { model: "demo", stems: ["vocals"] },
+          inputs: { source: "split.vocals" },
+        },
         { id: "notes", do: "transcribe", inputs: { source: ["split.bass", "split.drums"] } },
         { id: "facts", do: "analyze", inputs: { source: "split.other" } },
         { id: "loud", do: "master", inputs: { source: "voices.vocals" } },
@@ -58,34 +42,25 @@ async function work(page, tab, button, region) {
   await done.first().waitFor({ timeout: 300_000 });
 }
 
-async function take(page, name) {
-  await page.evaluate(() => window.scrollTo(0, 0));
-  await page.waitForTimeout(1200); // canvases are drawn as their files come
-  await page.screenshot({ path: `${OUT}${name}.png`, fullPage: true });
-  console.log(`${name}.png`, page.faults.join("; "));
+/** What came of a tab stands in the card of all tabs; an analysis stands above the player's lanes. */
+function card(page, name) {
+  return name === "analysis" ? page : page.getByRole("region", { name: "Go on with this song", exact: true });
 }
 
-const stack = await Stack.start();
-const { browser, open } = await launch();
-try {
-  mkdirSync(OUT, { recursive: true });
-  const id = await separated(stack);
+/** Takes a picture of each, by `take(page, name, part)`. */
+export async function takeKinds({ stack, open, id, take }) {
   const workflow = await karaoke(stack, { job_id: id, output: "other" });
-  for (const [kind, options] of LOOKS) {
-    const page = await open(`${stack.url}/app/jobs/${id}`, options);
-    for (const [name, tab, button, region] of WORKS) {
-      await work(page, tab, button, region);
-      await take(page, name + kind);
-    }
-    await page.goto(`${stack.url}/app/recipes`);
-    await page.getByRole("button", { name: "Use it" }).first().click();
-    await take(page, `recipes${kind}`);
-    await page.goto(`${stack.url}/app/workflows/${workflow}`);
-    await page.getByRole("heading", { name: "Steps" }).waitFor();
-    await take(page, `workflow${kind}`);
-    await page.context().close();
+  const page = await open(`${stack.url}/app/jobs/${id}`);
+  for (const [name, tab, button, region] of WORKS) {
+    await work(page, tab, button, region);
+    await page.evaluate(() => window.scrollTo(0, 0));
+    await take(page, name, card(page, name));
   }
-} finally {
-  await browser.close();
-  await stack.stop();
+  await page.goto(`${stack.url}/app/recipes`);
+  await page.getByRole("button", { name: "Use it" }).first().click();
+  await take(page, "recipes", page);
+  await page.goto(`${stack.url}/app/workflows/${workflow}`);
+  await page.getByRole("heading", { name: "Steps" }).waitFor();
+  await take(page, "workflow", page);
+  await page.context().close();
 }

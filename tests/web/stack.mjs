@@ -10,7 +10,8 @@ export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 export const PYTHON = process.env.PYTHON ?? join(ROOT, ".venv/bin/python");
 export const SONG = join(ROOT, "stemsvc/demo/song/mixture.flac");
 const START_MS = 600_000; // a busy machine takes its time
-const POOLS = ["demo", "analyze", "mix", "master", "transcribe", "export"].map((served) => `${served}:cpu`).join();
+const SERVED = ["demo", "analyze", "mix", "master", "transcribe", "export", "generate"];
+const POOLS = SERVED.map((served) => `${served}:cpu`).join();
 /** How many times as long as usual everything may take: PATIENCE=5 for a machine that has other work. */
 export const PATIENCE = Number(process.env.PATIENCE ?? 1);
 const MAIN = "from stemsvc.cli.main import main; main()";

@@ -39,7 +39,7 @@ export function App() {
 
 /** All that belongs to somebody: behind the form to sign in, where one is needed. */
 function Inside() {
-  const { query, session, locked, admin } = useSession();
+  const { query, session, locked, admin, may } = useSession();
   const known = session !== undefined && !locked;
   useEffect(() => (known ? follow(queries, admin) : undefined), [known, admin]);
   if (!session) {
@@ -48,7 +48,7 @@ function Inside() {
     return <Shell>{failure ? <QueryProblem error={failure} onRetry={() => void query.refetch()} /> : null}</Shell>;
   }
   return (
-    <Shell>
+    <Shell talks={!locked && may("submit")}>
       {locked ? (
         <SignIn />
       ) : (

@@ -6,12 +6,12 @@ const LONGEST_MS = 30_000;
 const FEW = 3;
 
 /** Tries again what passes: for ever where nobody answers, a few times where the service says it is busy. */
-function again(failures: number, error: unknown): boolean {
+export function again(failures: number, error: unknown): boolean {
   if (isNetwork(error)) return true;
   return failures < FEW && error instanceof Problem && actionOf(error) === "wait";
 }
 
-function pause(failures: number, error: unknown): number {
+export function pause(failures: number, error: unknown): number {
   const told = error instanceof Problem ? error.retryAfter : null;
   return told === null ? Math.min(LONGEST_MS, 1000 * 2 ** failures) : told * 1000;
 }

@@ -16,6 +16,9 @@ import { Warnings } from "./Warnings";
 const Workbench = lazy(() => import("../work/Workbench"));
 const MadeView = lazy(() => import("../work/MadeView"));
 
+/** Kinds whose files are heard together. */
+const PLAYED: ReadonlySet<string> = new Set(["separate", "generate", "mix"]);
+
 /** What a job's reader came for: how far it is, what it made, or why there is nothing. */
 export function Outcome({ job, onReload }: { job: Job; onReload: () => void }) {
   const [, navigate] = useLocation();
@@ -33,7 +36,9 @@ export function Outcome({ job, onReload }: { job: Job; onReload: () => void }) {
   if (job.state === "succeeded") {
     return (
       <>
-        {job.kind === "separate" ? <PlayerPlace job={job} mixable={mixable} analysed /> : null}
+        {PLAYED.has(job.kind) ? (
+          <PlayerPlace job={job} mixable={mixable && job.kind === "separate"} analysed={job.kind === "separate"} />
+        ) : null}
         <Warnings job={job} />
         <Suspense fallback={null}>
           {job.kind === "separate" ? null : <MadeView job={job} />}

@@ -1,24 +1,10 @@
-import { Component, lazy, type ReactNode, Suspense } from "react";
+import { lazy, Suspense } from "react";
 import type { Job } from "../api";
-import { ProblemPanel } from "../problems/ProblemPanel";
+import { Boundary } from "../problems/Boundary";
 import styles from "./PlayerPlace.module.css";
 
 const Player = lazy(() => import("../player"));
 const Strip = lazy(() => import("../analysis/SongStrip"));
-
-/** Keeps a fault of the player from taking the job's files off the page. */
-class Boundary extends Component<{ children: ReactNode }, { error: Error | null }> {
-  override state: { error: Error | null } = { error: null };
-
-  static getDerivedStateFromError(error: Error) {
-    return { error };
-  }
-
-  override render() {
-    const { error } = this.state;
-    return error ? <ProblemPanel code="page_error" detail={error.message} /> : this.props.children;
-  }
-}
 
 interface Props {
   job: Job;

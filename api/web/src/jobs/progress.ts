@@ -6,6 +6,7 @@ import { stageWords, t } from "./strings";
 const MEASURED = new Set([
   ...["separating", "encoding", "uploading", "analyzing", "counting", "exporting", "limiting", "mastering"],
   ...["measuring", "mixing", "resampling", "transcribing", "writing"],
+  ...["playing", "listening"],
 ]);
 
 /** How much of the attempt is done, as the api says it; null where it does not know. */

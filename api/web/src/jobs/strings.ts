@@ -25,6 +25,9 @@ export const t = translator({
     "stage.resampling": "Converting the sample rate",
     "stage.transcribing": "Writing down notes",
     "stage.writing": "Writing the files",
+    "stage.composing": "Composing",
+    "stage.playing": "Playing the parts",
+    "stage.listening": "Listening to what was made",
     "progress.label": "Progress of {name}",
     "progress.percent": "{stage}, {percent} %",
     "progress.eta": "about {span} left",
@@ -145,6 +148,9 @@ export const t = translator({
     "stage.resampling": "Wandelt die Abtastrate",
     "stage.transcribing": "Schreibt Noten auf",
     "stage.writing": "Schreibt die Dateien",
+    "stage.composing": "Komponiert",
+    "stage.playing": "Spielt die Stimmen",
+    "stage.listening": "Hört sich an, was entstand",
     "progress.label": "Fortschritt von {name}",
     "progress.percent": "{stage}, {percent} %",
     "progress.eta": "noch etwa {span}",
@@ -268,6 +274,9 @@ const STAGES = [
   "resampling",
   "transcribing",
   "writing",
+  "composing",
+  "playing",
+  "listening",
 ] as const;
 
 /** A stage in words; one that this page does not know stands as the api has it. */

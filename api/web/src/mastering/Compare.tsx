@@ -1,13 +1,13 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useState } from "react";
 import type { Job } from "../api";
 import { useStore } from "../app/store";
-import { clock, number, span } from "../i18n";
+import { number } from "../i18n";
 import { useJob } from "../jobs/useJobs";
 import type { Engine } from "../player/engine";
 import { Button } from "../ui/Button";
 import { Check } from "../ui/Check";
 import { Choice } from "../ui/Choice";
-import { useFrames } from "../ui/useFrames";
+import { Seek } from "../work/Seek";
 import styles from "./Compare.module.css";
 import { equalGains, type MasterFacts } from "./facts";
 import { originalOf, SIDES, type Side } from "./pair";
@@ -84,44 +84,5 @@ function Deck({ engine, facts, lossy }: { engine: Engine; facts: MasterFacts; lo
       {lossy ? <p className={styles.note}>{t("format.lossy")}</p> : null}
       {phase === "failed" ? <p className={styles.note}>{t("failed", { reason: error ?? "" })}</p> : null}
     </section>
-  );
-}
-
-/** Where it is. Screen readers are told when it is looked at or moved, not as it ticks. */
-function Seek({ engine, moving }: { engine: Engine; moving: boolean }) {
-  const slider = useRef<HTMLInputElement>(null);
-  const time = useRef<HTMLSpanElement>(null);
-  const { duration } = engine;
-  const draw = () => {
-    const at = engine.position;
-    if (slider.current) slider.current.value = String(at);
-    const text = `${clock(at)} / ${clock(duration)}`;
-    if (time.current && time.current.textContent !== text) time.current.textContent = text;
-  };
-  const tell = () => {
-    const words = t("position.text", { at: span(engine.position), of: span(duration) });
-    slider.current?.setAttribute("aria-valuetext", words);
-  };
-  useFrames(moving, draw);
-  return (
-    <>
-      <input
-        ref={slider}
-        type="range"
-        className={styles.seek}
-        aria-label={t("position")}
-        min={0}
-        max={duration}
-        step="any"
-        defaultValue={0}
-        onFocus={tell}
-        onChange={(event) => {
-          engine.seek(event.target.valueAsNumber);
-          draw();
-          tell();
-        }}
-      />
-      <span ref={time} className={styles.clock} aria-hidden="true" />
-    </>
   );
 }

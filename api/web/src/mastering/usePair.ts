@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 import type { Job } from "../api";
-import { playing } from "../app/playing";
+import { alone } from "../app/playing";
 import type { Engine } from "../player/engine";
 import { pairOf, readPair, SIDES, type Side } from "./pair";
 
@@ -32,17 +32,7 @@ export function hear(engine: Engine, side: Side, gains: Record<Side, number>): v
   for (const one of SIDES) engine.set(one, { db: gains[one], pan: 0, solo: false, mute: one !== side });
 }
 
-/** Two that sound at once are no comparison: who starts stops the other. */
+/** Two that sound at once are no comparison. */
 export function useAlone(engine: Engine): void {
-  useEffect(() => {
-    const other = playing.get()?.engine;
-    const stops = (one: Engine | undefined, all: Engine | undefined) =>
-      one?.state.subscribe(() => {
-        if (one.state.get().playing && all?.state.get().playing) all.pause();
-      });
-    const ends = [stops(engine, other), stops(other, engine)];
-    return () => {
-      for (const end of ends) end?.();
-    };
-  }, [engine]);
+  useEffect(() => alone(engine), [engine]);
 }

@@ -16,6 +16,7 @@ const t = translator({
     mute: "Mute stem 1 to 9",
     solo: "Solo stem 1 to 9",
     download: "Downloads",
+    chat: "Chat",
     help: "This list",
     escape: "Close",
   },
@@ -32,6 +33,7 @@ const t = translator({
     mute: "Spur 1 bis 9 stumm",
     solo: "Spur 1 bis 9 allein",
     download: "Herunterladen",
+    chat: "Chat",
     help: "Diese Liste",
     escape: "Schließen",
   },
@@ -50,6 +52,7 @@ const KEYS = [
   ["1–9", "mute"],
   ["Shift 1–9", "solo"],
   ["D", "download"],
+  ["C", "chat"],
   ["?", "help"],
   ["Esc", "escape"],
 ] as const;

@@ -2,7 +2,7 @@ import { Blend, Keyboard, Play } from "lucide-react";
 import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { Job } from "../api";
 import { alarm } from "../app/announce";
-import { playing } from "../app/playing";
+import { alone, playing } from "../app/playing";
 import { useStore } from "../app/store";
 import { Button, IconButton } from "../ui/Button";
 import { PlayerContext, type StripPart } from "./context";
@@ -134,7 +134,11 @@ function Deck({ job, engine, lanes, mixable, Strip }: DeckProps) {
 
   useEffect(() => {
     playing.set({ jobId: job.id, engine });
-    return () => playing.set(null);
+    const end = alone(engine);
+    return () => {
+      end();
+      playing.set(null);
+    };
   }, [engine, job.id]);
   useEffect(() => takeMediaKeys(engine, job.filename ?? ""), [engine, job.filename]);
   useEffect(() => {

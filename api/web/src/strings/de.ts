@@ -8,6 +8,7 @@ export const de: Record<keyof typeof en, string> = {
   "nav.jobs": "Aufträge",
   "nav.recipes": "Rezepte",
   "nav.ops": "Betrieb",
+  "nav.chat": "Chat",
   "nav.settings": "Einstellungen",
   "nav.signin": "Anmelden",
   "state.queued": "Wartet",

@@ -7,6 +7,7 @@ export const en = {
   "nav.jobs": "Jobs",
   "nav.recipes": "Recipes",
   "nav.ops": "Operations",
+  "nav.chat": "Chat",
   "nav.settings": "Settings",
   "nav.signin": "Sign in",
   "state.queued": "Queued",

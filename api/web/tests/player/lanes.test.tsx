@@ -19,6 +19,7 @@ const file = (stem: string, silent: boolean) => ({
   url: `/${stem}`,
   filename: `${stem}.flac`,
   format: "flac",
+  content_type: "audio/flac",
   silent,
 });
 const JOB = {
@@ -52,6 +53,16 @@ beforeEach(() => {
     },
   );
   vi.stubGlobal("matchMedia", () => ({ matches: false, addEventListener() {}, removeEventListener() {} }));
+});
+
+test("what can't be heard has no lane, and the whole has none beside its parts", () => {
+  const score = { ...file("score", false), content_type: "application/json" };
+  const made = (files: object) => lanes({ ...JOB, files } as unknown as Job).map((lane) => lane.stem);
+  expect(made({ mix: file("mix", false), score })).toEqual(["mix"]);
+  expect(made({ mix: file("mix", false), drums: file("drums", false), bass: file("bass", false), score })).toEqual([
+    "drums",
+    "bass",
+  ]);
 });
 
 function show(engine: Engine): Lane[] {
