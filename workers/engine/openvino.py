@@ -128,7 +128,7 @@ def _compile(model: Any, precision: Precision, streams: int, threads: int) -> An
 
 def product(right: Any, threads: int) -> Callable[[Any], object]:
     """What multiplies a matrix by `right`, of the same shape, in exact fp32: a measure of what this machine can do."""
-    ov = _openvino()
+    ov = openvino()
     from openvino import opset13
 
     left = opset13.parameter(list(right.shape), right.dtype)
