@@ -51,7 +51,7 @@ def _submits(api: Api, rounds: int, say: Say) -> list[Figure]:
     small_ones: list[float] = []
     steady: list[float] = []
     cpu: list[float] = []
-    errors, peaks = 0, []
+    errors, peaks, left = 0, [], []
     for _ in range(max(2, rounds)):
         peaks.append(0)
         cpu.append(_cpu_of_each(api, small))
@@ -68,6 +68,7 @@ def _submits(api: Api, rounds: int, say: Say) -> list[Figure]:
             errors += sum(answer.status != 201 for answer in answers)
             found.append(percentile(answers, 0.99) * 1e3)
             say(f"  {name}: p50 {percentile(answers, 0.5) * 1e3:.0f} ms, p99 {found[-1]:.0f} ms")
+        left.append(api.memory())
     how = f"{CLIENTS} clients, 2 processes, no worker; medians of {rounds}"
     idle = f"both processes, idle {before / 1e6:.0f} MB"
     return [
@@ -80,6 +81,7 @@ def _submits(api: Api, rounds: int, say: Say) -> list[Figure]:
         Figure("submit errors", "of all of these", errors, "", 0.0),
         Figure("api memory: peak less idle, half a gigabyte in flight", idle, (peaks[0] - before) / 1e6, " MB"),
         Figure("api memory: last round's peak less the first's", "flat", (peaks[-1] - peaks[0]) / 1e6, " MB", 20.0),
+        Figure("api memory: after the last round less the first", "flat", (left[-1] - left[0]) / 1e6, " MB", 20.0),
     ]
 
 
