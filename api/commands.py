@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 SLOW = 100  # threads of each api process for bodies that arrive slowly, beside those that work and those that wait
 PORT_SECONDS = 5.0  # for so long the processes of an api that was killed may keep its port
 FILES = 1000  # that an api process may open beside its connections
+OPEN_MAX = 10240  # files that a process of macOS may open, whatever its limit says
 # For glibc. A thousand threads with an arena each would all leave memory in theirs. Large blocks go back to the system
 # when they are freed: by default glibc soon keeps blocks of many megabytes, so that each burst of uploads left some.
-OPEN_MAX = 10240  # files that a process of macOS may open, whatever its limit says
 MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "4194304"}
 
 

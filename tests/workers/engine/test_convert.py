@@ -88,14 +88,14 @@ def test_it_is_converted_once_and_again_where_the_checkpoint_changed(tmp_path: P
     path = checkpoint(tmp_path, Demucs)
     entry = SimpleNamespace(name="small", files=(WeightFile(path=path),), deprecated=None, fallback=None)
     puller = Puller(WeightStore(tmp_path / "cache"))
-    (first,) = puller.ensure(entry)  # type: ignore[arg-type]
+    (first,) = puller.ensure(entry)
     made = first.stat().st_mtime_ns
-    assert puller.ensure(entry) == [first]  # type: ignore[arg-type]
+    assert puller.ensure(entry) == [first]
     assert first.stat().st_mtime_ns == made
 
     path.write_bytes(checkpoint_bytes(tmp_path, HDemucs))
 
-    assert puller.ensure(entry) == [first]  # type: ignore[arg-type]
+    assert puller.ensure(entry) == [first]
     assert first.stat().st_mtime_ns != made
 
 

@@ -68,7 +68,7 @@ def test_the_best_tokens_are_those_of_transformers(channels: int, tmp_path: Path
     nothing = torch.zeros((of.pattern.codebooks, 0), dtype=torch.long)
     ours = sample(conditioned(of, WORDS, None), of.pattern, nothing, FRAMES, None)
     assert torch.equal(ours, theirs(of, nothing, FRAMES))
-    assert ours.unique().numel() > 2
+    assert len({*ours.flatten().tolist()}) > 2
 
     begun = torch.randint(0, 64, (of.pattern.codebooks, 9), generator=torch.Generator().manual_seed(3))
     goes_on = sample(conditioned(of, WORDS, None), of.pattern, begun, FRAMES, None)
