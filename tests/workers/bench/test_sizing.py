@@ -78,7 +78,7 @@ def test_the_command_tells_workers_storage_and_cost() -> None:
 
 
 def test_a_plan_of_jobs_a_day_is_the_same_answer() -> None:
-    asked = "--jobs-per-day 50 --minutes 4 --model htdemucs_ft --device cpu --json".split()
+    asked = ["--jobs-per-day", "50", "--minutes", "4", "--model", "htdemucs_ft", "--device", "cpu", "--json"]
     plan, size = (CliRunner().invoke(main, [name, *asked]) for name in ("plan", "size"))
     assert plan.exit_code == 0, plan.output
     assert json.loads(plan.stdout) == json.loads(size.stdout)
