@@ -1,7 +1,7 @@
 import { type FormEvent, useState } from "react";
 import type { Job } from "../api";
 import { Button } from "../ui/Button";
-import { Field } from "../ui/Field";
+import { Select } from "../ui/Select";
 import form from "../work/Form.module.css";
 import { ALL, choicesOf, FromChoice, HEARD, tracksOf } from "../work/FromChoice";
 import { stemFiles } from "../work/heard";
@@ -59,36 +59,21 @@ function AskAnalysis({ job, work }: { job: Job; work: ReturnType<typeof useWork<
       <p className={form.note}>{t("lead")}</p>
       <div className={form.grid}>
         {choices[0] === ALL ? null : <FromChoice job={job} value={from} onChange={setFrom} />}
-        <Field label={t("stems")} hint={t("stems.hint")}>
-          {(control) => (
-            <select
-              {...control}
-              value={stems}
-              onChange={(event) => setStems(STEMS.find((one) => one === event.target.value) ?? "auto")}
-            >
-              {STEMS.map((one) => (
-                <option key={one} value={one}>
-                  {t(`stems.${one}`)}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
-        <Field label={t("click")}>
-          {(control) => (
-            <select
-              {...control}
-              value={click}
-              onChange={(event) => setClick(CLICKS.find((one) => one === event.target.value) ?? "none")}
-            >
-              {CLICKS.map((one) => (
-                <option key={one} value={one}>
-                  {t(`click.${one}`)}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
+        <Select
+          label={t("stems")}
+          hint={t("stems.hint")}
+          value={stems}
+          options={STEMS}
+          text={(one) => t(`stems.${one}`)}
+          onChange={setStems}
+        />
+        <Select
+          label={t("click")}
+          value={click}
+          options={CLICKS}
+          text={(one) => t(`click.${one}`)}
+          onChange={setClick}
+        />
       </div>
       <div className={form.actions}>
         <Button type="submit" look="main" disabled={work.starting || (from === ALL && !served?.has("mix"))}>

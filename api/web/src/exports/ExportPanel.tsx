@@ -9,6 +9,7 @@ import { Button } from "../ui/Button";
 import { Check } from "../ui/Check";
 import { Field } from "../ui/Field";
 import { LinkButton } from "../ui/LinkButton";
+import { Select } from "../ui/Select";
 import form from "../work/Form.module.css";
 import { sourcesOf, stemFiles } from "../work/heard";
 import { useWork } from "../work/useWork";
@@ -111,21 +112,13 @@ function AskExport({ job, work }: { job: Job; work: ReturnType<typeof useWork<"e
         </Field>
         <Figure label={t("bpm")} limits={BPM} value={bpm} onChange={setBpm} />
         {targets.includes("stem.mp4") ? (
-          <Field label={t("codec")}>
-            {(control) => (
-              <select
-                {...control}
-                value={codec}
-                onChange={(event) => setCodec(CODECS.find((one) => one === event.target.value) ?? "alac")}
-              >
-                {CODECS.map((one) => (
-                  <option key={one} value={one}>
-                    {t(`codec.${one}`)}
-                  </option>
-                ))}
-              </select>
-            )}
-          </Field>
+          <Select
+            label={t("codec")}
+            value={codec}
+            options={CODECS}
+            text={(one) => t(`codec.${one}`)}
+            onChange={setCodec}
+          />
         ) : null}
         {targets.includes("samples") ? (
           <Figure label={t("bars")} limits={BARS} value={bars} onChange={setBars} whole />

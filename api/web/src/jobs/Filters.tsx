@@ -4,6 +4,7 @@ import { t as shared } from "../strings";
 import { useModels } from "../studio/useStudio";
 import { Check } from "../ui/Check";
 import { Field } from "../ui/Field";
+import { Select } from "../ui/Select";
 import styles from "./Filters.module.css";
 import { t } from "./strings";
 import type { Filter } from "./useJobs";
@@ -36,36 +37,20 @@ export function Filters({ value, onChange }: Props) {
           )}
         </Field>
       </div>
-      <Field label={t("filter.state")}>
-        {(control) => (
-          <select
-            {...control}
-            value={value.state ?? ""}
-            onChange={(event) => onChange({ ...value, state: STATES.find((one) => one === event.target.value) })}
-          >
-            <option value="">{t("filter.any")}</option>
-            {STATES.map((state) => (
-              <option key={state} value={state}>
-                {shared(`state.${state}`)}
-              </option>
-            ))}
-          </select>
-        )}
-      </Field>
-      <Field label={t("filter.model")}>
-        {(control) => (
-          <select
-            {...control}
-            value={value.model ?? ""}
-            onChange={(event) => onChange({ ...value, model: event.target.value })}
-          >
-            <option value="">{t("filter.any")}</option>
-            {models.map((model) => (
-              <option key={model.name}>{model.name}</option>
-            ))}
-          </select>
-        )}
-      </Field>
+      <Select
+        label={t("filter.state")}
+        value={value.state ?? ""}
+        options={["", ...STATES]}
+        text={(state) => (state ? shared(`state.${state}`) : t("filter.any"))}
+        onChange={(state) => onChange({ ...value, state: state || undefined })}
+      />
+      <Select
+        label={t("filter.model")}
+        value={value.model ?? ""}
+        options={["", ...models.map((model) => model.name)]}
+        text={(model) => model || t("filter.any")}
+        onChange={(model) => onChange({ ...value, model })}
+      />
       <Field label={t("filter.since")}>
         {(control) => (
           <input

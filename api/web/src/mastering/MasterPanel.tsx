@@ -2,10 +2,10 @@ import { type FormEvent, useState } from "react";
 import type { Job } from "../api";
 import { playing } from "../app/playing";
 import { useStore } from "../app/store";
-import { number } from "../i18n";
 import { Button } from "../ui/Button";
 import { Disclosure } from "../ui/Disclosure";
-import { Field } from "../ui/Field";
+import { Select } from "../ui/Select";
+import { Share } from "../ui/Share";
 import form from "../work/Form.module.css";
 import { ALL, choicesOf, FromChoice, HEARD, tracksOf } from "../work/FromChoice";
 import { SongPicker, type Source } from "../work/SongPicker";
@@ -54,50 +54,28 @@ function AskMaster({ job, work }: { job: Job; work: ReturnType<typeof useWork<"m
       <FromChoice job={job} value={from} onChange={setFrom} />
       {silent ? <p role="alert">{words("from.none")}</p> : null}
       <div className={form.grid}>
-        <Field label={t("preset")}>
-          {(control) => (
-            <select
-              {...control}
-              value={preset}
-              onChange={(event) => setPreset(PRESETS.find((one) => one === event.target.value) ?? "streaming")}
-            >
-              {PRESETS.map((one) => (
-                <option key={one} value={one}>
-                  {t(`preset.${one}`)}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
-        <Field label={`${t("intensity")}: ${number(intensity * 100, 0)} %`} hint={t("intensity.hint")}>
-          {(control) => (
-            <input
-              {...control}
-              type="range"
-              min={0}
-              max={1}
-              step={0.05}
-              value={intensity}
-              aria-valuetext={t("intensity.text", { percent: Math.round(intensity * 100) })}
-              onChange={(event) => setIntensity(event.target.valueAsNumber)}
-            />
-          )}
-        </Field>
-        <Field label={t("format")} hint={format === "wav" || format === "flac" ? undefined : t("format.lossy")}>
-          {(control) => (
-            <select
-              {...control}
-              value={format}
-              onChange={(event) => setFormat(FORMATS.find((one) => one === event.target.value) ?? "wav")}
-            >
-              {FORMATS.map((one) => (
-                <option key={one} value={one}>
-                  {one.toUpperCase()}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
+        <Select
+          label={t("preset")}
+          value={preset}
+          options={PRESETS}
+          text={(one) => t(`preset.${one}`)}
+          onChange={setPreset}
+        />
+        <Share
+          label={t("intensity")}
+          hint={t("intensity.hint")}
+          value={intensity}
+          text={(percent) => t("intensity.text", { percent })}
+          onChange={setIntensity}
+        />
+        <Select
+          label={t("format")}
+          hint={format === "wav" || format === "flac" ? undefined : t("format.lossy")}
+          value={format}
+          options={FORMATS}
+          text={(one) => one.toUpperCase()}
+          onChange={setFormat}
+        />
       </div>
       <Disclosure title={t("reference")}>
         <p className={form.note}>{t("reference.hint")}</p>

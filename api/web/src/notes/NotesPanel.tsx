@@ -1,8 +1,9 @@
 import { type FormEvent, useState } from "react";
 import type { Job } from "../api";
-import { number } from "../i18n";
 import { Button } from "../ui/Button";
 import { Field } from "../ui/Field";
+import { Select } from "../ui/Select";
+import { Share } from "../ui/Share";
 import form from "../work/Form.module.css";
 import { sourcesOf, stemFiles } from "../work/heard";
 import { useWork } from "../work/useWork";
@@ -45,35 +46,20 @@ function AskNotes({ job, work }: { job: Job; work: ReturnType<typeof useWork<"tr
     <form className={form.form} onSubmit={submit}>
       <p className={form.note}>{t("lead")}</p>
       <div className={form.grid}>
-        <Field label={t("quantise")}>
-          {(control) => (
-            <select
-              {...control}
-              value={quantise}
-              onChange={(event) => setQuantise(GRIDS.find((one) => one === event.target.value) ?? "off")}
-            >
-              {GRIDS.map((grid) => (
-                <option key={grid} value={grid}>
-                  {grid === "off" ? t("quantise.off") : grid}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
-        <Field label={`${t("sensitivity")}: ${number(sensitivity * 100, 0)} %`} hint={t("sensitivity.hint")}>
-          {(control) => (
-            <input
-              {...control}
-              type="range"
-              min={0}
-              max={1}
-              step={0.05}
-              value={sensitivity}
-              aria-valuetext={t("sensitivity.text", { percent: Math.round(sensitivity * 100) })}
-              onChange={(event) => setSensitivity(event.target.valueAsNumber)}
-            />
-          )}
-        </Field>
+        <Select
+          label={t("quantise")}
+          value={quantise}
+          options={GRIDS}
+          text={(grid) => (grid === "off" ? t("quantise.off") : grid)}
+          onChange={setQuantise}
+        />
+        <Share
+          label={t("sensitivity")}
+          hint={t("sensitivity.hint")}
+          value={sensitivity}
+          text={(percent) => t("sensitivity.text", { percent })}
+          onChange={setSensitivity}
+        />
         <Field label={t("bpm")}>
           {(control) => (
             <input

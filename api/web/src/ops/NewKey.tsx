@@ -7,6 +7,7 @@ import { Button } from "../ui/Button";
 import { Check } from "../ui/Check";
 import { Dialog } from "../ui/Dialog";
 import { Field } from "../ui/Field";
+import { Select } from "../ui/Select";
 import styles from "./KeyDialogs.module.css";
 import { t } from "./strings";
 import { problem, useKeys } from "./useOps";
@@ -108,21 +109,13 @@ export function NewKey({ onClose }: { onClose: () => void }) {
               <input {...control} type="date" value={expires} onChange={(event) => setExpires(event.target.value)} />
             )}
           </Field>
-          <Field label={t("keys.priority")}>
-            {(control) => (
-              <select
-                {...control}
-                value={priority}
-                onChange={(event) => setPriority(PRIORITIES.find((one) => one === event.target.value) ?? "normal")}
-              >
-                {PRIORITIES.map((one) => (
-                  <option key={one} value={one}>
-                    {studio(`priority.${one}`)}
-                  </option>
-                ))}
-              </select>
-            )}
-          </Field>
+          <Select
+            label={t("keys.priority")}
+            value={priority}
+            options={PRIORITIES}
+            text={(one) => studio(`priority.${one}`)}
+            onChange={setPriority}
+          />
         </div>
         {failed ? <ProblemPanel code={failed.code} detail={failed.detail} requestId={failed.requestId} /> : null}
         <Button

@@ -1,5 +1,6 @@
 import { Check } from "../ui/Check";
 import { Field } from "../ui/Field";
+import { Select } from "../ui/Select";
 import { type Param, wrong } from "./params";
 import styles from "./Recipes.module.css";
 
@@ -26,17 +27,7 @@ export function ParamField({ param, value, onChange }: Props) {
   }
   const text = String(value);
   if (type === "choice") {
-    return (
-      <Field label={title} hint={help}>
-        {(control) => (
-          <select {...control} value={text} onChange={(event) => onChange(event.target.value)}>
-            {choices.map((choice) => (
-              <option key={choice}>{choice}</option>
-            ))}
-          </select>
-        )}
-      </Field>
-    );
+    return <Select label={title} hint={help} value={text} options={choices} onChange={onChange} />;
   }
   const figure = type !== "text";
   return (

@@ -2,6 +2,7 @@ import type { Model, Schemas } from "../api";
 import { Check } from "../ui/Check";
 import { Disclosure } from "../ui/Disclosure";
 import { Field } from "../ui/Field";
+import { Select } from "../ui/Select";
 import styles from "./OptionsForm.module.css";
 import type { JobOptions } from "./options";
 import { t } from "./strings";
@@ -29,32 +30,21 @@ export function MoreOptions({ limits, model, value, set }: Props) {
     <Disclosure title={t("options.more")}>
       <div className={styles.grid}>
         {value.formats.length === 1 && depths.length > 0 ? (
-          <Field label={t("options.depth")}>
-            {(control) => (
-              <select {...control} value={value.bitDepth} onChange={(event) => set({ bitDepth: event.target.value })}>
-                <option value="">{t("options.depth.default")}</option>
-                {depths.map((depth) => (
-                  <option key={depth}>{depth}</option>
-                ))}
-              </select>
-            )}
-          </Field>
+          <Select
+            label={t("options.depth")}
+            value={value.bitDepth}
+            options={["", ...depths]}
+            text={(depth) => depth || t("options.depth.default")}
+            onChange={(bitDepth) => set({ bitDepth })}
+          />
         ) : null}
-        <Field label={t("options.priority")}>
-          {(control) => (
-            <select
-              {...control}
-              value={value.priority}
-              onChange={(event) => set({ priority: PRIORITIES.find((one) => one === event.target.value) ?? "normal" })}
-            >
-              {PRIORITIES.filter((_, place) => place >= highest || highest < 0).map((priority) => (
-                <option key={priority} value={priority}>
-                  {t(`priority.${priority}`)}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
+        <Select
+          label={t("options.priority")}
+          value={value.priority}
+          options={PRIORITIES.filter((_, place) => place >= highest || highest < 0)}
+          text={(priority) => t(`priority.${priority}`)}
+          onChange={(priority) => set({ priority })}
+        />
         <Field label={t("options.shifts")} hint={t("options.shifts.hint")}>
           {(control) => (
             <input

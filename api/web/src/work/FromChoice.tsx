@@ -3,7 +3,7 @@ import { playing } from "../app/playing";
 import { useStore } from "../app/store";
 import { nameOf } from "../jobs/progress";
 import { Choice } from "../ui/Choice";
-import { Field } from "../ui/Field";
+import { Select } from "../ui/Select";
 import styles from "./Form.module.css";
 import { allTracks, audioFiles, heardTracks, type Track } from "./heard";
 import { t } from "./strings";
@@ -41,17 +41,7 @@ export function FromChoice({ job, value, onChange }: Props) {
   const mixed = choices.filter((one) => one === HEARD || one === ALL);
   if (choices.length < 2) return null;
   if (mixed.length === 0) {
-    return (
-      <Field label={t("from.title")}>
-        {(control) => (
-          <select {...control} value={value} onChange={(event) => onChange(event.target.value)}>
-            {choices.map((name) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        )}
-      </Field>
-    );
+    return <Select label={t("from.title")} value={value} options={choices} onChange={onChange} />;
   }
   const word = (one: From) => (one === HEARD ? t("from.heard") : t("from.all"));
   return (

@@ -9,6 +9,7 @@ import { Bar } from "../ui/Bar";
 import { IconButton } from "../ui/Button";
 import { Choice } from "../ui/Choice";
 import { Field } from "../ui/Field";
+import { Select } from "../ui/Select";
 import { audioFiles } from "./heard";
 import styles from "./SongPicker.module.css";
 import { t } from "./strings";
@@ -155,23 +156,15 @@ function FromJob({ onChange }: Props) {
         )}
       </Field>
       {id ? (
-        <Field label={t("source.output")}>
-          {(control) => (
-            <select
-              {...control}
-              value={output}
-              onChange={(event) => {
-                setOutput(event.target.value);
-                onChange(event.target.value ? { job_id: id, output: event.target.value } : null);
-              }}
-            >
-              <option value="" />
-              {files.map((name) => (
-                <option key={name}>{name}</option>
-              ))}
-            </select>
-          )}
-        </Field>
+        <Select
+          label={t("source.output")}
+          value={output}
+          options={["", ...files]}
+          onChange={(name) => {
+            setOutput(name);
+            onChange(name ? { job_id: id, output: name } : null);
+          }}
+        />
       ) : null}
     </div>
   );
