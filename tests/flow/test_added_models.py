@@ -42,11 +42,11 @@ def backing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     assert added.exit_code == 0, added.output
     graph = said(mdx_n_fft_scale_set=2048, primary_stem="Vocals", compensate=1.035)
     masks = said(**{name: VRS["four bands"][name] for name in ("vr_model_param", "primary_stem", "window_size")})
-    for file, facts in (
+    for place, facts in (
         (write_mdx(tmp_path / "net.onnx"), graph),
         (write_vr(tmp_path / "masks.pth", "four bands"), masks),
     ):
-        added = CliRunner().invoke(main, ["models", "add", str(file), *facts, "--catalog", str(catalog)])
+        added = CliRunner().invoke(main, ["models", "add", str(place), *facts, "--catalog", str(catalog)])
         assert added.exit_code == 0, added.output
     with catalog.open("a") as file:
         file.write(CHAIN)

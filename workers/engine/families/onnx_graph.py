@@ -34,7 +34,7 @@ class Graph:
     def __init__(self, path: Path, shape: tuple[int, ...], threads: int, *, fast: bool) -> None:
         model = read(path, shape)
         exact = {"INFERENCE_PRECISION_HINT": "f32", "EXECUTION_MODE_HINT": "ACCURACY"}
-        options = {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads or cores()}
+        options: dict[str, Any] = {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads or cores()}
         options |= {"INFERENCE_PRECISION_HINT": "bf16"} if fast else exact
         try:
             self._compiled: Any = openvino().Core().compile_model(model, "CPU", options)

@@ -94,12 +94,15 @@ def test_silence_stays_silence_of_the_same_length() -> None:
     assert all(np.isfinite(sound).all() and len(sound) == MDX_CHUNK + 5 for sound in got.values())
 
 
-def test_a_shorter_segment_is_one_that_the_network_takes() -> None:
-    separator, mixture = Separator(mdx_bag()), music(RATE)
-    got = separator.separate_array(mixture, options=SeparationOptions(segment=0.5))
+def test_a_shorter_segment_is_one_that_the_network_takes(tmp_path: Path) -> None:
+    data = {**MDX, "mdx_dim_t_set": 7}
+    separator = Separator(mdx_bag(write_mdx(tmp_path / "long.onnx", data), data))
+    options = SeparationOptions(segment=1.5)
+    got = separator.separate_array(music(2 * RATE), options=options)
 
-    assert separator.count_segments(RATE, ("vocals",), SeparationOptions(segment=0.5)) > 2
-    assert len(got["vocals"]) == RATE
+    assert separator.segment == 1024 * 127 / RATE
+    assert separator.count_segments(2 * RATE, ("vocals",), options) == 3
+    assert len(got["vocals"]) == 2 * RATE
 
 
 class Stop(Exception):

@@ -105,10 +105,10 @@ def mdx_file() -> Path:
     return write_mdx(Path(tempfile.mkdtemp(prefix="mdx-")) / "net.onnx")
 
 
-def mdx_bag() -> Bag:
+def mdx_bag(path: Path | None = None, data: dict[str, Any] = MDX) -> Bag:
     """The network as a bag."""
-    how = hyperparameters(MDXNET, MDX)
-    network = MDXNet(mdx_file(), **how.network)
+    how = hyperparameters(MDXNET, data)
+    network = MDXNet(path or mdx_file(), **how.network)
     return Bag([Chunked(network.eval(), how.sample_rate, how.chunk, how.overlap)], how.stems, rest=how.rest)
 
 
