@@ -179,7 +179,7 @@ def _check_figures(service: Service, port: int, code: str) -> None:
 def _check_collected(collector: Collector, job_id: str, code: str) -> None:
     """The collector has the lines and figures too, and each request to it had the settings' headers."""
 
-    def figures(service: str, name: str) -> dict[tuple[object, ...], float]:
+    def figures(service: str, name: str) -> dict[tuple[tuple[str, object], ...], float]:
         mine = [each for each in list(collector.metrics) if (each.service, each.name) == (f"stemsvc-{service}", name)]
         return {
             tuple(sorted(each.attributes.items())): each.value if each.kind != "histogram" else each.count

@@ -18,7 +18,7 @@ LOOK_SECONDS = 1.0
 DONE = 0  # exit status: a Kubernetes Job whose pod ends with it has succeeded
 
 
-class IdleEnd(bootsteps.StartStopStep):
+class IdleEnd(bootsteps.StartStopStep):  # type: ignore[misc]
     """A timer in the worker's event loop; without `STEMSVC_IDLE_EXIT_SECONDS` there is none."""
 
     requires = ("celery.worker.components:Timer",)
