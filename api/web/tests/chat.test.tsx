@@ -276,22 +276,17 @@ test("the list searches, shows, renames and deletes", async () => {
 
 test("who answered is said, where the service tells it", async () => {
   expect(modelOf(message({ role: "assistant" }))).toBeNull();
-  const written = { provider: "rules", model: null };
-  expect(modelOf({ ...message({ role: "assistant" }), ...written })).toBeNull();
-  const told = {
-    ...message({ number: 2, role: "assistant", text: "Which genre?" }),
-    provider: "ollama",
-    model: "small",
-  };
-  expect(modelOf(told)).toBe("ollama, small");
-  const talk = { ...conversation(), providers: ["ollama", "rules"] };
-  expect(providersOf(talk)).toEqual(["ollama"]);
+  expect(modelOf(message({ role: "assistant", provider: "rules" }))).toBeNull();
+  const told = message({ number: 2, role: "assistant", text: "Which genre?", provider: "local", model: "small" });
+  expect(modelOf(told)).toBe("local, small");
+  const talk = conversation({ providers: ["local", "rules"] });
+  expect(providersOf(talk)).toEqual(["local"]);
   showConversation(TALK);
   answers("get", PATH, talk);
   answers("get", `${PATH}/messages`, { messages: [{ ...told, cost: 0.002 }, message()], next_cursor: null });
   show(<Chat />);
-  expect(await screen.findByText("ollama, small answered, for $0.002.")).toBeVisible();
-  expect(screen.getByText("Messages are sent to ollama.")).toBeVisible();
+  expect(await screen.findByText("local, small answered, for $0.002.")).toBeVisible();
+  expect(screen.getByText("Messages are sent to local.")).toBeVisible();
 });
 
 test("words that come bit by bit grow as they come, and are said once they are whole", async () => {
@@ -300,10 +295,7 @@ test("words that come bit by bit grow as they come, and are said once they are w
   show(<Chat />);
   await screen.findByText("a trap beat");
   const one = await stream();
-  const reply = (text: string, writing: boolean) => ({
-    ...message({ number: 2, role: "assistant", text }),
-    writing,
-  });
+  const reply = (text: string, writing: boolean) => message({ number: 2, role: "assistant", text, writing });
   act(() => one.tell("message", reply("Which", true)));
   expect(await screen.findByText("Which")).toBeVisible();
   expect(screen.getByText("Writing…")).toBeVisible();

@@ -19,6 +19,7 @@ export function conversation(values: Partial<Schemas["Conversation"]> = {}): Sch
     versions: [],
     version: null,
     plan: null,
+    providers: ["rules"],
     last_event_id: "1.2",
     ...values,
   });
@@ -41,6 +42,12 @@ export function message(values: Partial<Message> = {}): Message {
     actions: [],
     compared: [],
     problem: null,
+    writing: false,
+    provider: null,
+    model: null,
+    tokens: null,
+    cost: null,
+    notice: null,
     ...values,
   });
 }

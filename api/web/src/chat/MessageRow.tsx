@@ -8,7 +8,7 @@ import styles from "./Chat.module.css";
 import { Comparison } from "./Comparison";
 import { money } from "./money";
 import { PlanCard } from "./PlanCard";
-import { modelOf, toldOf } from "./reply";
+import { modelOf } from "./reply";
 import { t } from "./strings";
 import type { useAct } from "./useAct";
 import type { Conversation, Message } from "./useTalk";
@@ -51,7 +51,7 @@ export function MessageRow(props: RowProps) {
 
 /** Who answered, where that was no rule, and why not who was to. */
 function Answered({ message }: { message: Message }) {
-  const { writing, cost, notice } = toldOf(message);
+  const { writing, cost, notice } = message;
   const model = modelOf(message);
   useStore(catalog); // the words may come after the message
   return (

@@ -11,7 +11,7 @@ import { Composer } from "./Composer";
 import { draft } from "./current";
 import { Lead } from "./Lead";
 import { MessageRow } from "./MessageRow";
-import { providersOf, toldOf } from "./reply";
+import { providersOf } from "./reply";
 import { t } from "./strings";
 import { putConversation } from "./take";
 import { Unsaid } from "./Unsaid";
@@ -81,12 +81,7 @@ export function Talk({ id, onGone }: Props) {
             />
           ))}
         </ol>
-        <Unsaid
-          unsaid={unsaid}
-          acts={acts}
-          isWritten={newest ? toldOf(newest).writing === true : false}
-          onBack={back}
-        />
+        <Unsaid unsaid={unsaid} acts={acts} isWritten={newest?.writing ?? false} onBack={back} />
       </section>
       <Composer
         busy={acts.pending !== null}

@@ -1,6 +1,5 @@
 import { useEffect, useRef } from "react";
 import { alarm, announce } from "../app/announce";
-import { toldOf } from "./reply";
 import { t } from "./strings";
 import type { Conversation, Message } from "./useTalk";
 
@@ -12,7 +11,7 @@ export function useSpoken(messages: readonly Message[], seen: number, conversati
   const spoken = useRef(0);
   const running = useRef<ReadonlySet<string>>(new Set());
   useEffect(() => {
-    const last = messages.findLast((one) => one.role === "assistant" && !toldOf(one).writing);
+    const last = messages.findLast((one) => one.role === "assistant" && !one.writing);
     if (!last || last.number <= seen || last.number <= spoken.current) return;
     spoken.current = last.number;
     announce(last.kind === "plan" ? t("say.plan", { text: last.text }) : last.text);

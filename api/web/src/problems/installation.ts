@@ -24,6 +24,11 @@ export const installation = {
   ),
   bad_catalog: words("operator", "The catalog of models has a mistake.", "Der Modellkatalog hat einen Fehler."),
   bad_setting: words("operator", "A setting does not fit.", "Eine Einstellung passt nicht."),
+  platform_unsupported: words(
+    "operator",
+    "The command does not run on this system.",
+    "Der Befehl läuft auf diesem System nicht.",
+  ),
   missing_packages: words(
     "operator",
     "Packages that this needs are not installed.",

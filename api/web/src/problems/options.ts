@@ -4,6 +4,11 @@ import { words } from "./words";
 export const options = {
   unknown_model: words("change", "The service does not have this model.", "Der Dienst hat dieses Modell nicht."),
   unknown_preset: words("change", "The service does not have this quality.", "Der Dienst hat diese Qualität nicht."),
+  licence_not_accepted: words(
+    "change",
+    "This model's licence forbids commercial use, and this service has not accepted it. Choose another model.",
+    "Die Lizenz dieses Modells verbietet gewerbliche Nutzung, und dieser Dienst hat sie nicht angenommen. Wähl ein anderes Modell.",
+  ),
   model_unserved: words(
     "change",
     "No model that can do this is served here.",

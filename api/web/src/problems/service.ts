@@ -50,6 +50,11 @@ export const service = {
     "The model returned broken sound: its weights may be damaged.",
     "Das Modell lieferte kaputten Ton: Seine Gewichte könnten beschädigt sein.",
   ),
+  generator_failed: words(
+    "operator",
+    "The network that makes music failed: its weights may be damaged.",
+    "Das Netz, das Musik macht, ist gescheitert: Seine Gewichte könnten beschädigt sein.",
+  ),
   encode_failed: words(
     "change",
     "A stem could not be written in this format.",

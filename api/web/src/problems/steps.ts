@@ -18,6 +18,31 @@ export const steps = {
     "This plan no longer waits: another one has replaced it.",
     "Dieser Plan wartet nicht mehr: Ein anderer hat ihn ersetzt.",
   ),
+  reply_in_progress: words(
+    "wait",
+    "The reply before is still being written.",
+    "Die Antwort davor wird noch geschrieben.",
+  ),
+  reply_interrupted: words(
+    "retry",
+    "The reply broke off. Nothing of it was run: send the message once more.",
+    "Die Antwort brach ab. Nichts davon lief: Schick die Nachricht noch einmal.",
+  ),
+  provider_failed: words(
+    "retry",
+    "The language model broke off its reply. Nothing of it was run: send the message once more.",
+    "Das Sprachmodell brach die Antwort ab. Nichts davon lief: Schick die Nachricht noch einmal.",
+  ),
+  providers_failed: words(
+    "retry",
+    "No language model has answered. Send the message once more later.",
+    "Kein Sprachmodell hat geantwortet. Schick die Nachricht später noch einmal.",
+  ),
+  chat_budget_spent: words(
+    "operator",
+    "This month's budget for language models is spent: the service's own rules answer.",
+    "Das Budget dieses Monats für Sprachmodelle ist verbraucht: Die Regeln des Dienstes antworten.",
+  ),
   upstream_failed: words("retry", "A step before this one failed.", "Ein Schritt vor diesem ist gescheitert."),
   bad_recipe: words("operator", "A recipe has a mistake.", "Ein Rezept hat einen Fehler."),
   source_not_ready: words(
