@@ -327,7 +327,7 @@ test("a plan without a live worker says so, and one that waits when it begins", 
 test("outputs are called by their stems, where those differ", () => {
   const file = { content_type: "audio/flac", stem: "mix" } as Schemas["WorkflowFile"];
   expect(labelOf("make.mix", { "make.mix": file })).toBe("Mix");
-  expect(labelOf("master.master", { "master.master": { ...file, stem: null } })).toBe("Master");
+  expect(labelOf("master.master", { "master.master": { ...file, stem: undefined } })).toBe("Master");
   expect(labelOf("make.mix-2", { "make.mix": file, "make.mix-2": file })).toBe("Mix-2");
   expect(labelOf("a.mix", { "a.mix": file, "b.mix": file })).toBe("A.mix");
 });
