@@ -60,7 +60,7 @@ async function say(page, text) {
 
 /** Run the plan that waits, by its button; the focus comes back to the field. */
 async function run(page, summary) {
-  await drawer(page).getByRole("region", { name: summary }).last().waitFor();
+  await drawer(page).getByRole("article", { name: summary }).last().waitFor();
   await tabTo(page, "Run it", "Shift+Tab");
   await page.keyboard.press("Enter");
   await inField(page);
@@ -68,7 +68,7 @@ async function run(page, summary) {
 
 /** Wait for a version's player; no bar is ever ahead of what the api says. Returns the figures that were shown. */
 async function follow(page, name) {
-  const card = drawer(page).getByRole("region", { name }).last();
+  const card = drawer(page).getByRole("article", { name }).last();
   const shown = [];
   await until(
     name,

@@ -11,7 +11,7 @@ export async function takeChat({ stack, open, take }) {
     await page.getByRole("button", { name: "Send" }).click();
   };
   const versions = async (name) => {
-    const card = drawer.getByRole("region", { name }).last();
+    const card = drawer.getByRole("article", { name }).last();
     await card.getByLabel("Position").waitFor(LONG);
   };
   await say("Create a trap beat at 140 bpm in C minor");

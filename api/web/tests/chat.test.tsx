@@ -91,12 +91,12 @@ test("the first message begins a conversation; its plan says what it takes, and 
   show(<Chat />);
   await userEvent.click(await screen.findByRole("checkbox", { name: "Run plans at once" }));
   await userEvent.type(await field(), "a trap beat{Shift>}{Enter}{/Shift}please{Enter}");
-  const card = await screen.findByRole("region", { name: "Plan: trap, 140 bpm" });
+  const card = await screen.findByRole("article", { name: "Plan: trap, 140 bpm" });
   expect(within(card).getByText("Make music: about 3 seconds on generate.cpu")).toBeVisible();
   expect(within(card).getByText(/In all about 3 seconds, 2 MB of files · costs €0\.25/)).toBeVisible();
   expect(announced.get().polite).toContain("The card has its steps.");
   await userEvent.click(within(card).getByRole("button", { name: "Run it" }));
-  const version = await screen.findByRole("region", { name: "Version 1: trap, 140 bpm" });
+  const version = await screen.findByRole("article", { name: "Version 1: trap, 140 bpm" });
   expect(await within(version).findByText("Make music: Queued")).toBeVisible();
   expect(sent).toEqual([
     { name: "", auto_run: true },
@@ -319,6 +319,7 @@ test("a plan without a live worker says so, and one that waits when it begins", 
 test("outputs are called by their stems, where those differ", () => {
   const file = { content_type: "audio/flac", stem: "mix" } as Schemas["WorkflowFile"];
   expect(labelOf("make.mix", { "make.mix": file })).toBe("Mix");
+  expect(labelOf("master.master", { "master.master": { ...file, stem: undefined } })).toBe("Master");
   expect(labelOf("make.mix-2", { "make.mix": file, "make.mix-2": file })).toBe("Mix-2");
   expect(labelOf("a.mix", { "a.mix": file, "b.mix": file })).toBe("A.mix");
 });

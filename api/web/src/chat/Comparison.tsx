@@ -20,10 +20,10 @@ export function Comparison({ pair, conversation, open, plays }: Props) {
   if (!first || !second) return null;
   const name = t("hear.compare", { one, other });
   return (
-    <section className={styles.card} aria-label={name}>
+    <article className={styles.card} aria-label={name}>
       <h3>{name}</h3>
       <Both ids={[first, second]} pair={[one, other]} open={open} plays={plays} />
-    </section>
+    </article>
   );
 }
 

@@ -23,7 +23,7 @@ export function PlanCard({ message, forecast, acts }: RowProps & { forecast: For
   const run = () => acts.act({ do: "confirm", number });
   const busy = acts.pending !== null;
   return (
-    <section className={styles.card} aria-label={name} data-state={state ?? undefined}>
+    <article className={styles.card} aria-label={name} data-state={state ?? undefined}>
       <h3>{name}</h3>
       <ol className={styles.steps} aria-label={t("plan.steps")}>
         {forecast.steps.map((step) => (
@@ -43,7 +43,7 @@ export function PlanCard({ message, forecast, acts }: RowProps & { forecast: For
       ) : null}
       {state === "confirmed" ? <p className={styles.facts}>{t("plan.confirmed", { version: version ?? 0 })}</p> : null}
       {state === "rejected" || state === "replaced" ? <p className={styles.facts}>{t(`plan.${state}`)}</p> : null}
-    </section>
+    </article>
   );
 }
 

@@ -19,7 +19,7 @@ export function Version(props: RowProps) {
   const isCurrent = version !== undefined && conversation?.version === version.version;
   if (!id) return null;
   return (
-    <section className={styles.card} aria-label={name} data-state={workflow?.state}>
+    <article className={styles.card} aria-label={name} data-state={workflow?.state}>
       <h3>{name}</h3>
       {workflow ? null : <p className={styles.facts}>{t("gone")}</p>}
       {workflow?.state === "running" ? <Running id={id} name={name} progress={workflow.progress} /> : null}
@@ -43,13 +43,13 @@ export function Version(props: RowProps) {
       <p className={styles.links}>
         <Link href={`/app/workflows/${id}`}>{t("workflow")}</Link>
       </p>
-      {open && isCurrent ? <Again {...props} /> : null}
+      {open && isCurrent && workflow?.state !== "running" ? <Again {...props} /> : null}
       {version && !isCurrent && workflow?.state === "succeeded" ? (
         <div className={styles.actions}>
           <Button onClick={() => onSay(t("version.use.say", { version: version.version }))}>{t("version.use")}</Button>
         </div>
       ) : null}
-    </section>
+    </article>
   );
 }
 

@@ -17,7 +17,8 @@ export function isHeard(file: Output): boolean {
 
 /** What an output is called: its stem, if no other output has the same one, else as much of its name as tells it apart. */
 export function labelOf(name: string, outputs: Record<string, Output>): string {
-  const ways = [(key: string) => outputs[key]?.stem ?? key, (key: string) => key.split(".").at(-1) ?? key];
+  const tail = (key: string) => key.split(".").at(-1) ?? key;
+  const ways = [(key: string) => outputs[key]?.stem ?? tail(key), tail];
   const others = Object.keys(outputs).filter((key) => key !== name);
   const way = ways.find((each) => others.every((key) => each(key) !== each(name)));
   const words = (way?.(name) ?? name).replaceAll("_", " ");
