@@ -114,7 +114,7 @@ class Conversations:
             heard = speaker.understood()
             route = self._models.route(said, heard, owner)
             if route.models:
-                begun = speaker.begun(self._models.until())
+                begun = speaker.begun(self._models.until(route))
                 if self._store.conversations.write(begun.after, begun.new):
                     return self._by_model(route, said, speaker, making, owner, begun)
                 continue

@@ -81,9 +81,9 @@ class ModelReplies:
         models = tuple(each for each in every if each.name != RULES)
         return Route(models, len(models) < len(every))
 
-    def until(self) -> float:
+    def until(self, route: Route) -> float:
         """When a reply that begins now must be done. What speaks with models is loaded before: that may take long."""
-        chain.loaded()
+        chain.loaded(route.models)
         return self._store.now() + self._settings.chat_seconds + GRACE_SECONDS
 
     def settled(self, now: Conversation) -> Conversation:

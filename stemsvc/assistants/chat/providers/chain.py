@@ -53,13 +53,15 @@ def ask(providers: Sequence[Provider], times: Times, question: Question, act: Ac
 
     What a call does must have no effect yet: the answer may still fail. Raises what `act` and `words` raise.
     """
-    return asyncio.run(_Asking(loaded().opened, times, question, act, words).answer(providers))
+    return asyncio.run(_Asking(loaded(providers).opened, times, question, act, words).answer(providers))
 
 
-def loaded() -> ModuleType:
-    """The adapter. It takes seconds to load, once: whoever counts an answer's time loads it before."""
+def loaded(providers: Sequence[Provider]) -> ModuleType:
+    """The adapter, with what these speak. It takes seconds to load, once: an answer's time is counted from then on."""
     from stemsvc.assistants.chat.providers import adapter
 
+    for protocol in dict.fromkeys(each.protocol for each in providers):
+        adapter.load(protocol)
     return adapter
 
 
