@@ -37,12 +37,9 @@ def read_onnx(path: Path) -> OnnxHeader:
     own. No published network that we run does.
     """
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-            view = memoryview(text)
-            try:
-                return _header(view)
-            finally:
-                view.release()
+        with path.open("rb") as file:
+            # closed by nobody: an error on its way still holds views of it
+            return _header(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
     except (OSError, ValueError, IndexError, UnicodeDecodeError) as error:
         raise WeightsUnreadable(f"{path.name} is no ONNX file: {str(error)[:100]}") from error
     except WeightsRefused as error:
