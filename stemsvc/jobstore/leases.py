@@ -271,15 +271,17 @@ class Leases:
 
         Raises `TransientError` `store_busy`, and moves no more jobs, where it had to wait for the store for more than
         `patience` seconds: the workers had to wait too, and could not renew their leases. The attempt does not count
-        where the whole worker fell silent: see `WHOLE_WORKERS`.
+        where the whole worker fell silent: see `WHOLE_WORKERS`. Until that is known, the job stays where it is.
         """
         ran_out = sa.and_(jobs.c.state == "running", jobs.c.lease_expires_at < db_now())
         with reading(self._engine) as connection:
             found = [to_job(row) for row in connection.execute(sa.select(jobs).where(ran_out)).mappings().all()]
-            innocent = {job.id for job in found if died_whole(connection, job.lease_owner or "")}
+            told = [(job, died_whole(connection, job.lease_owner or "")) for job in found]
         moved: list[Moved] = []
         try:
-            for job in found:  # each in a transaction of its own: see `fair_queue` on the order of locks
+            for job, whole in told:  # each in a transaction of its own: see `fair_queue` on the order of locks
+                if whole is None:
+                    continue
                 asked = time.monotonic()
                 with self._moves.begin(moved) as moving:
                     if time.monotonic() - asked > patience:
@@ -287,7 +289,7 @@ class Leases:
                         raise StoreBusy(detail)
                     same = sa.and_(ran_out, jobs.c.id == job.id, jobs.c.attempt == job.attempt)
                     prepare(moving.connection, jobs.c.id == job.id)
-                    counted = job.id not in innocent or job.attempt >= WHOLE_WORKERS
+                    counted = not whole or job.attempt >= WHOLE_WORKERS
                     _take_back(moving, job, same, _WORKER_LOST, counted)
         finally:  # subscribers are notified of what was committed, even where the rest failed
             self._moves.publish(moved)

@@ -73,11 +73,12 @@ def machine(worker: str) -> str:
     return found[1] if found else worker.rpartition(":")[0]
 
 
-def died_whole(connection: sa.Connection, process: str) -> bool:
-    """Whether a silent pool process fell silent together with the whole worker that it belongs to.
+def died_whole(connection: sa.Connection, process: str) -> bool | None:
+    """Whether a silent pool process fell silent together with the whole worker that it belongs to; None: not yet known.
 
-    Its worker's main process tells: that one reports too, and reports on where a pool process alone is gone. A process
-    of an earlier release names no main process. For it the others of its machine tell: none of them may live.
+    Its worker's main process tells: that one reports too, and reports on where a pool process alone is gone. It may be
+    late on a busy machine, so only its own time decides that it is gone. A process of an earlier release names no main
+    process. For it the others of its machine tell: none of them may live.
     """
     own = connection.execute(_SIGNS.where(workers.c.id == process)).one_or_none()
     main = own.facts.get(MAIN) if own is not None and own.facts else None
@@ -85,9 +86,14 @@ def died_whole(connection: sa.Connection, process: str) -> bool:
         signs = connection.execute(sa.select(workers.c.id, workers.c.expires_at > db_now())).all()
         of_machine = [bool(lives) for name, lives in signs if machine(name) == machine(process)]
         return bool(of_machine) and not any(of_machine)
-    reported = connection.execute(sa.select(workers.c.seen_at).where(workers.c.id == main)).scalar()
+    query = sa.select(workers.c.seen_at, (workers.c.expires_at > db_now()).label("lives")).where(workers.c.id == main)
+    found = connection.execute(query).one_or_none()
     missed = (own.expires_at - own.seen_at) / 2  # more than one beat, fewer than two: they don't beat at one moment
-    return reported is None or reported <= own.seen_at + missed
+    if found is None:
+        return True
+    if found.seen_at > own.seen_at + missed:
+        return False
+    return None if found.lives else True
 
 
 class Workers:

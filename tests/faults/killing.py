@@ -133,7 +133,7 @@ def send_a_file_that_kills_its_worker_each_time(stage: Stage) -> float:
         os.kill(stage.in_the_middle(poison), signal.SIGKILL)
         stage.fault()
     took = stage.end(poison, *others)
-    assert stage.error(poison) == "worker_lost"
+    assert (code := stage.error(poison)) == "worker_lost", code
     return took
 
 

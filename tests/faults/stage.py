@@ -39,7 +39,7 @@ RATE = 44100
 LEASE = 3.0
 LONGEST = 600.0  # seconds of the longest track that is accepted
 SCRATCH_MB = 400
-DISK_MB = 100  # of each other small disk
+DISK_MB = 200  # of each other small disk: two runs' songs, stems and previews fill 100
 BROKERS = ("redis", "rabbitmq")
 DISKS = "disks"  # the stage on Redis, SQLite and a folder of objects, where each folder is a small disk
 

@@ -70,6 +70,7 @@ def test_the_main_process_tells_whether_its_worker_died_with_the_job(store: JobS
         store.workers.beat(Worker(f"host:{number}0", (), "", "", slots=0), 15.0)
         lost = pool_process(number, f"host:{number}0")
         store.workers.beat(Worker(f"host:{number + 1}0", (), "", "", slots=0), 15.0)
+        later(store, f"host:{number}0", -20.0)
         job = killed(store, job_id, lost)
         if number < WHOLE_WORKERS:
             assert (job.state, job.max_attempts - job.attempt) == (JobState.QUEUED, 3)
@@ -80,6 +81,20 @@ def test_the_main_process_tells_whether_its_worker_died_with_the_job(store: JobS
         later(store, "host:99", -10.0)
         store.workers.beat(Worker("host:98", (), "", "", slots=0), 15.0)
         assert killed(store, job_id, lost).state is state
+
+
+def test_a_main_process_that_is_late_has_its_own_time_before_it_counts_as_dead(store: JobStore) -> None:
+    main = Worker("host:1", (), "", "", slots=0)
+    store.workers.beat(Worker("host:2", (POOL,), "cpu", "a cpu", facts={MAIN: main.id}), 15.0)
+    store.workers.beat(main, 15.0)
+    job_id = accepted(store)
+    assert store.leases.take(job_id, "host:2", -1.0)
+    assert store.leases.reap() == []  # nobody knows yet
+
+    later(store, "host:2", -20.0)
+    store.workers.beat(main, 15.0)
+    (job,) = store.leases.reap()
+    assert (job.state, job.max_attempts - job.attempt) == (JobState.QUEUED, 2)
 
 
 def later(store: JobStore, worker: str, seconds: float) -> None:
