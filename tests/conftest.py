@@ -132,7 +132,9 @@ def seaweedfs_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     command += [f"-s3.config={folder / 's3.json'}", "-s3.domainName=s3.localhost", "-s3.port.iceberg=0"]
     command += ["-s3.port.lance=0", "-master.volumeSizeLimitMB=64", "-volume.max=200", "-master.telemetry=false"]
     command += [f"-filer.localSocket={folder / 'filer.sock'}"]
-    for endpoint in _serve("seaweedfs", command, f"http://127.0.0.1:{ports['s3']}", folder):
+    for endpoint in _serve(
+        "seaweedfs", command, f"http://127.0.0.1:{ports['s3']}", folder, patient=False
+    ):  # asked to stop, it waits for 30 s
         s3_storage(endpoint, "stems").client().create_bucket(Bucket="stems")
         yield endpoint
 
@@ -146,7 +148,7 @@ def _quiet_port() -> int:
             return port
 
 
-def _serve(name: str, command: list[str], endpoint: str, folder: Path) -> Iterator[str]:
+def _serve(name: str, command: list[str], endpoint: str, folder: Path, patient: bool = True) -> Iterator[str]:
     import httpx
 
     def answers(_: LocalProcess) -> bool:
@@ -164,4 +166,6 @@ def _serve(name: str, command: list[str], endpoint: str, folder: Path) -> Iterat
         process.ready()
         yield endpoint
     finally:
+        if not patient:
+            process.kill()
         process.teardown()

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import yaml
 
 from stemsvc.errors import BadArguments
 from stemsvc.host.folders import for_the_caller
@@ -82,6 +81,8 @@ def add(
 
 def _config(path: Path | None, said: tuple[str, ...]) -> dict[str, Any] | None:
     """The file's parameters, and those that were given one by one. None where there are none."""
+    import yaml  # no other command needs it at its start
+
     from stemsvc.models.config import read_config
 
     config = read_config(path) if path else {}

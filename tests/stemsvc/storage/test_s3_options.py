@@ -32,7 +32,7 @@ def settings_of(endpoint: str, bucket: str = "stems", **more: Any) -> Settings:
     )
 
 
-@pytest.fixture(params=["rclone", "moto", "seaweedfs"])
+@pytest.fixture(params=["rclone", "moto", pytest.param("seaweedfs", marks=pytest.mark.long)])
 def endpoint(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(f"{request.param}_endpoint"))
 

@@ -20,6 +20,7 @@ from stemsvc.storage.s3 import S3Storage
 from tests.conftest import ACCESS_KEY, SECRET_KEY, s3_storage
 from tests.stemsvc.storage.test_s3_options import opened, settings_of
 
+pytestmark = pytest.mark.long
 PAGE = "https://music.example.org"
 PART = 5 << 20  # bytes: the least that S3 takes for a part that is not the last
 
