@@ -187,7 +187,8 @@ async function the_list_finds_renames_exports_and_deletes(world) {
   await page.keyboard.press("Delete");
   await press(page, "Delete hello");
   await press(page, "Delete for good");
-  await list.getByText("hello").waitFor({ state: "detached" });
+  await list.getByText("hello", { exact: true }).waitFor({ state: "detached" });
+  await page.getByRole("dialog").waitFor({ state: "detached" });
   const { conversations } = await world.stack.get("/v1/conversations");
   assert.deepEqual(
     conversations.map((one) => one.name),

@@ -2,6 +2,7 @@ import { Download, Pencil, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { ago } from "../i18n";
 import { IconButton } from "../ui/Button";
+import { showConversation } from "./current";
 import styles from "./History.module.css";
 import { DeleteDialog, ExportDialog, RenameDialog } from "./HistoryDialogs";
 import { t } from "./strings";
@@ -10,7 +11,7 @@ import type { Summary } from "./useHistory";
 interface Props {
   conversation: Summary;
   isShown: boolean;
-  onShow: (id: string | null) => void;
+  onShow: (id: string) => void;
 }
 
 type Asks = "rename" | "export" | "delete";
@@ -41,7 +42,7 @@ export function HistoryRow({ conversation, isShown, onShow }: Props) {
       {asks === "rename" ? <RenameDialog id={id} name={conversation.name} onClose={close} /> : null}
       {asks === "export" ? <ExportDialog id={id} name={name} onClose={close} /> : null}
       {asks === "delete" ? (
-        <DeleteDialog id={id} name={name} onClose={close} onDeleted={() => isShown && onShow(null)} />
+        <DeleteDialog id={id} name={name} onClose={close} onDeleted={() => isShown && showConversation(null)} />
       ) : null}
     </li>
   );
