@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from api.schemas.answers import (
-    ArchiveSchema,
-    PreviewSchema,
-    ProgressSchema,
-    SignedSchema,
-    SourceSchema,
-    StemSchema,
-)
 from api.schemas.fields import TypedSchema
+from api.schemas.files import ArchiveSchema, PreviewSchema, SignedSchema
+from api.schemas.jobs import ProgressSchema, SourceSchema, StemSchema
 from stemsvc.jobs.record import JobState
 
 LONGEST_SHARE = 30 * 86400  # seconds

@@ -6,9 +6,9 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates, validates_schema
 
-from api.schemas.answers import JobErrorSchema, JobSummarySchema, StemSchema
 from api.schemas.fields import MOST_METADATA, JsonList, JsonNested, JsonObject, TypedSchema
 from api.schemas.forms import SourceForm
+from api.schemas.jobs import JobErrorSchema, JobSummarySchema, StemSchema
 from stemsvc.accounts.webhooks import WorkflowEventType
 from stemsvc.jobs.pools import DEVICES
 from stemsvc.jobs.record import JobState, Priority

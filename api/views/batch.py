@@ -13,8 +13,9 @@ from api.edge.auth import Caller, caller
 from api.edge.bodies import BodyBlueprint
 from api.edge.problems import problem_of
 from api.edge.request_id import checked_key, idempotency_key
-from api.schemas.answers import BatchSchema, ProblemSchema
+from api.schemas.answers import ProblemSchema
 from api.schemas.forms import BatchForm
+from api.schemas.jobs import BatchSchema
 from api.schemas.kinds.separate import JobForm
 from api.schemas.read import asked_by, read_source, read_spec
 from api.services import services

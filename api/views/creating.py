@@ -10,8 +10,9 @@ from flask import request, url_for
 from api.edge.auth import caller
 from api.edge.bodies import BodyBlueprint
 from api.edge.prefer_wait import PREFER, awaited
-from api.schemas.answers import JobSchema, ProblemSchema
+from api.schemas.answers import ProblemSchema
 from api.schemas.forms import KindForm
+from api.schemas.jobs import JobSchema
 from api.schemas.kinds.registry import forms
 from api.schemas.read import asked_by, read_inputs, read_spec
 from api.services import services

@@ -13,8 +13,9 @@ from werkzeug.exceptions import Unauthorized
 from api.edge import cookies
 from api.edge.auth import caller, doorkeeper
 from api.edge.event_streams import event_text, follow_news, streamed
-from api.schemas.answers import JobSummarySchema, ProblemSchema
+from api.schemas.answers import ProblemSchema
 from api.schemas.fields import MomentField
+from api.schemas.jobs import JobSummarySchema
 from api.services import services
 from api.views.events import move, progress
 from stemsvc.accounts.keys import Scope

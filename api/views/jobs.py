@@ -9,8 +9,9 @@ from api.edge.acting import acting
 from api.edge.auth import caller
 from api.edge.bodies import BodyBlueprint
 from api.edge.prefer_wait import PREFER, awaited
-from api.schemas.answers import JobPageSchema, JobSchema, ProblemSchema
+from api.schemas.answers import ProblemSchema
 from api.schemas.forms import JobQuery
+from api.schemas.jobs import JobPageSchema, JobSchema
 from api.schemas.kinds.separate import JobForm
 from api.schemas.read import asked_by
 from api.services import services

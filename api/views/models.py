@@ -6,7 +6,7 @@ from typing import Any
 
 from flask_smorest import Blueprint
 
-from api.schemas.answers import ModelsSchema
+from api.schemas.models import ModelsSchema
 from api.services import services
 from stemsvc.kinds.separate.choose import presets_now
 from stemsvc.models.generators import GeneratorEntry

@@ -10,8 +10,8 @@ from werkzeug.routing import PathConverter
 from api.edge.acting import acting
 from api.edge.auth import caller
 from api.edge.bodies import BodyBlueprint
-from api.schemas.answers import PoolSchema, PoolsSchema, ProblemSchema
-from api.schemas.pools import DrainForm
+from api.schemas.answers import ProblemSchema
+from api.schemas.pools import DrainForm, PoolSchema, PoolsSchema
 from api.services import services
 from stemsvc.accounts.keys import Scope
 from stemsvc.errors import PoolNotFound

@@ -12,8 +12,9 @@ from flask import request, url_for
 from api.edge.auth import caller
 from api.edge.bodies import BodyBlueprint
 from api.edge.request_id import idempotency_key
-from api.schemas.answers import ProblemSchema, UploadSchema
+from api.schemas.answers import ProblemSchema
 from api.schemas.forms import UploadForm
+from api.schemas.uploads import UploadSchema
 from api.services import services
 from stemsvc.accounts.keys import Scope
 from stemsvc.errors import FileTooLarge
