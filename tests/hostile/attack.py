@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 from stemsvc_client import Client
@@ -139,7 +140,7 @@ def _requests(arena: Arena, these: Iterable[Call], tally: Tally) -> None:
             content = dict(call.content)
             headers = {**arena.headers, **content.pop("headers", {}), **call.headers}
             try:
-                response = client.request(call.method, call.path, headers=headers, **content)
+                response = _answer(client, call, headers, content)
             except (httpx.LocalProtocolError, httpx.InvalidURL, UnicodeError, ValueError):
                 continue  # our own client does not let it out
             except httpx.HTTPError as error:
@@ -149,6 +150,15 @@ def _requests(arena: Arena, these: Iterable[Call], tally: Tally) -> None:
             _look_at(arena, call, response, tally)
             if response.status_code == 201 and call.path == "/v1/jobs" and tally.accepted > LEFT_TO_RUN:
                 client.delete(f"/v1/jobs/{response.json()['id']}", headers=arena.headers)
+
+
+def _answer(client: httpx.Client, call: Call, headers: dict[str, str], content: dict[str, Any]) -> httpx.Response:
+    """The whole answer; of a stream of events, which has no end, its beginning. httpx makes `/v1/jobs/../events` one."""
+    with client.stream(call.method, call.path, headers=headers, **content) as response:
+        if not response.headers.get("content-type", "").startswith("text/event-stream"):
+            response.read()
+            return response
+        return httpx.Response(response.status_code, headers=response.headers, content=next(response.iter_raw(), b""))
 
 
 def _look_at(arena: Arena, call: Call, response: httpx.Response, tally: Tally) -> None:
