@@ -387,3 +387,20 @@ def test_every_value_is_described() -> None:
 
 def test_the_readme_is_made_from_the_values() -> None:
     assert (CHART / "README.md").read_text() == readme(), "python helm/stemsvc/tests/readme.py"
+
+
+def test_the_docs_values_render_and_ask_for_the_secret_that_they_make() -> None:
+    page = (CHART.parent.parent / "docs" / "cluster.md").read_text()
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (text,) = (block for language, block in blocks if language == "yaml" and "workerPools" in block)
+    with helm.Chart.load(str(CHART)) as chart:
+        rendered = "\n".join(chart.render(yaml.safe_load(text), name="stemsvc", namespace="music").values())
+    asked = set(re.findall(r"name: stemsvc\n\s+key: ([\w-]+)|\{key: ([\w-]+), path:", rendered))
+    rare = {"storage-secret", "fetch-proxy", "otlp-headers"}
+    asked = {name for found in asked for name in found if name and not name.startswith("chat-")} - rare
+    commands = "\n".join(block for language, block in blocks if language == "console")
+    assert asked == set(re.findall(r"--from-literal=([\w-]+)=", commands))
+    named = re.findall(r"deploy/([\w-]+)|svc/([\w-]+)", commands)
+    assert named
+    for name in named:
+        assert f"name: {''.join(name)}\n" in rendered
