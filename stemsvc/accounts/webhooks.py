@@ -72,7 +72,7 @@ class Secret:
 
 
 def receiver(url: str) -> str:
-    """The host of a webhook's URL, as tries to it are counted; the URL itself where it has none."""
+    """The host of a URL, as what is sent to it or fetched from it is counted; the URL itself where it has none."""
     try:
         host = urlsplit(url).hostname
     except ValueError:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
+from stemsvc.accounts.webhooks import receiver
 from stemsvc.errors import (
     AcceptanceUnknown,
     FatalError,
@@ -30,7 +31,7 @@ from stemsvc.jobstore.bounds import Bounds, Counts, check_room, check_stored, lo
 from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.locks import Lock, hold
 from stemsvc.jobstore.quota import check_quota
-from stemsvc.jobstore.tables import db_now, events, idempotency_keys, job_waits, jobs, usage, workflows
+from stemsvc.jobstore.tables import db_now, events, idempotency_keys, job_waits, jobs, source_hosts, usage, workflows
 from stemsvc.jobstore.transition import Moved, Moves
 from stemsvc.jobstore.workflow_rows import to_row
 from stemsvc.workflows.record import Workflow
@@ -287,6 +288,7 @@ def _insert(connection: sa.Connection, new: list[tuple[_Item, JobView]], turns: 
     if not new:
         return
     connection.execute(jobs.insert(), [rows.to_row(view.job) for _, view in new])
+    _insert_hosts(connection, [view.job for _, view in new])
     entries = [
         {"job_id": view.job.id, "at": event.at, "from_state": None, "to_state": event.to_state, "why": event.why}
         for _, view in new
@@ -324,6 +326,13 @@ def _insert(connection: sa.Connection, new: list[tuple[_Item, JobView]], turns: 
     ]
     if keys:
         connection.execute(idempotency_keys.insert(), keys)
+
+
+def _insert_hosts(connection: sa.Connection, made: Sequence[Job]) -> None:
+    """Note which hosts their links are fetched from: the outbox bounds what is fetched from one at a time."""
+    hosts = {(job.id, receiver(each.url)) for job in made for each in job.inputs if each.url}
+    if hosts:
+        connection.execute(source_hosts.insert(), [{"job_id": job_id, "host": host} for job_id, host in sorted(hosts)])
 
 
 def _replayed(

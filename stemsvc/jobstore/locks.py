@@ -25,6 +25,7 @@ class Lock(enum.IntEnum):
     WORKFLOWS = 7350237  # one lock for each workflow: the ends of its jobs
     MESSAGES = 7350235  # how many messages run ahead of the workers
     BOOTSTRAP = 7350238  # the key that a setting gives
+    SESSIONS = 7350239  # one lock for each key: how many sessions it has
 
 
 def hold(connection: sa.Connection, lock: Lock, of: str | None = None) -> None:

@@ -19,7 +19,7 @@ from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.fair_queue import LINES, PUBLISHED, UNPUBLISHED, Change, Place, advance, count
 from stemsvc.jobstore.locks import Lock, hold
 from stemsvc.jobstore.rows import is_due
-from stemsvc.jobstore.tables import db_now, jobs, pool_drains
+from stemsvc.jobstore.tables import db_now, jobs, pool_drains, source_hosts
 from stemsvc.jobstore.workers import Workers
 
 IN_TURN = (jobs.c.turn, jobs.c.created_at, jobs.c.id)
@@ -48,7 +48,7 @@ class _Room:
     pool: str
     priority: int
     messages: int
-    share: int | None = None  # the most that one owner may have at work or in the broker; None: no bound
+    share: int | None = None  # the most of one owner, and of one host, at work or in the broker; None: no bound
 
 
 class Outbox:
@@ -108,7 +108,7 @@ class Outbox:
             above = sum(number for place, number in (claimed or {}).items() if place.pool == pool)
             room = min(max(slots.get(pool, 0), self._ahead) - taken[pool] - above, waiting - published)
             if room > 0:
-                share = _share(max(slots.get(pool, 0), self._ahead)) if pool == FETCH else None
+                share = _share(slots.get(pool) or self._ahead) if pool == FETCH else None
                 yield _Room(pool, priority, room, share)
 
     def unclaim(self, job_ids: list[str]) -> None:
@@ -162,12 +162,20 @@ _CLAIM = (
 )
 
 
+_BUSY = sa.and_(jobs.c.pool == sa.bindparam("pool"), sa.or_(jobs.c.state == JobState.RUNNING, PUBLISHED))
+_FULL = sa.func.count() >= sa.bindparam("share")
 _HELD = (
     sa.select(jobs.c.owner)
-    .where(jobs.c.pool == sa.bindparam("pool"), sa.or_(jobs.c.state == JobState.RUNNING, PUBLISHED))
-    .where(jobs.c.owner != "")  # without keys nobody can be told from anybody
+    .where(_BUSY, jobs.c.owner != "")  # without keys nobody can be told from anybody
     .group_by(jobs.c.owner)
-    .having(sa.func.count() >= sa.bindparam("share"))
+    .having(_FULL)
+)
+_CROWDED = (
+    sa.select(source_hosts.c.host)
+    .join(jobs, jobs.c.id == source_hosts.c.job_id)
+    .where(_BUSY)
+    .group_by(source_hosts.c.host)
+    .having(_FULL)
 )
 
 
@@ -180,22 +188,26 @@ def _unpublished(connection: sa.Connection, which: sa.ColumnElement[bool]) -> in
     return -changes.total()
 
 
-def _share(messages: int) -> int:
-    """The most messages and jobs of one owner, so that its slow links leave others a quarter of the pool."""
-    return max(1, messages - max(1, messages // 4))
+def _share(threads: int) -> int:
+    """The most jobs of one owner, or of links to one host: slow ones leave others a quarter of the fetchers' threads."""
+    return max(1, threads - max(1, threads // 4))
 
 
 def _next(connection: sa.Connection, room: _Room, limit: int = 1, *, lock: bool = False) -> list[str]:
     query = _LOCKED if lock else _NEXT
     if room.share is not None:
-        held = connection.execute(_HELD, {"pool": room.pool, "share": room.share}).scalars().all()
-        query = query.where(jobs.c.owner.not_in(held)) if held else query
+        bound = {"pool": room.pool, "share": room.share}
+        if held := connection.execute(_HELD, bound).scalars().all():
+            query = query.where(jobs.c.owner.not_in(held))
+        if crowded := connection.execute(_CROWDED, bound).scalars().all():
+            to_them = sa.and_(source_hosts.c.job_id == jobs.c.id, source_hosts.c.host.in_(crowded))
+            query = query.where(~sa.exists().where(to_them))
     values = {"pool": room.pool, "priority": room.priority, "most": min(room.messages, limit)}
     return list(connection.execute(query, values).scalars().all())
 
 
 def _claim(connection: sa.Connection, room: _Room, limit: int) -> list[sa.Row[Any]]:
-    """Claim jobs of a queue. Where owners have a share, one after the other, for each changes what its owner holds."""
+    """Claim jobs of a queue. Where owners and hosts have a share, one after the other: each changes what they hold."""
     if room.share is None:
         return _claimed(connection, _next(connection, room, limit, lock=True)) if limit > 0 else []
     found: list[sa.Row[Any]] = []

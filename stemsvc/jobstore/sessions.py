@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from stemsvc.accounts.sessions import Session
 from stemsvc.jobstore.engine import reading, translated
+from stemsvc.jobstore.locks import Lock, hold
 from stemsvc.jobstore.tables import db_now, sessions
 
 MOST_PER_KEY = 100  # the oldest one ends when there is one more
@@ -24,6 +25,7 @@ class Sessions:
         mine = sessions.c.key_id == session.key_id
         kept = sa.select(sessions.c.hash).where(mine).order_by(sessions.c.created_at.desc()).limit(MOST_PER_KEY - 1)
         with translated(), self._engine.begin() as connection:
+            hold(connection, Lock.SESSIONS, session.key_id)  # two at once would each leave room for itself alone
             now = float(connection.execute(sa.select(db_now())).scalar_one())
             made = replace(session, created_at=now, expires_at=now + seconds)
             connection.execute(sessions.delete().where(mine, sessions.c.hash.not_in(kept)))

@@ -131,6 +131,14 @@ job_waits = sa.Table(
     sa.Index("job_waits_by_other", "waits_for"),
 )
 
+# The hosts that a job's links are fetched from. A job that an earlier release has made has none here.
+source_hosts = sa.Table(
+    "source_hosts",
+    metadata,
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("host", sa.String(255), primary_key=True),
+)
+
 idempotency_keys = sa.Table(
     "idempotency_keys",
     metadata,
