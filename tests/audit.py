@@ -22,9 +22,10 @@ def main() -> int:
     return max(pip_audit(), npm_audit())
 
 
-def pip_audit() -> int:
+def pip_audit(*options: str) -> int:
     """The Python packages that are installed here."""
     command = [str(Path(sys.executable).with_name("pip-audit")), "--format", "json", "--progress-spinner", "off"]
+    command += options
     try:
         found = _asked(command)["dependencies"]
     except (subprocess.TimeoutExpired, ValueError, KeyError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -12,8 +13,11 @@ PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"  # where Debian keeps wha
 
 def need(name: str) -> str:
     """The program's path. Without it the test is skipped, but not in CI, which has to have it."""
-    if path := shutil.which(name, path=PATH):
-        return path
+    return shutil.which(name, path=PATH) or absent(name)
+
+
+def absent(name: str) -> NoReturn:
+    """Skip the test for want of `name`; fail it in CI."""
     if os.environ.get("CI"):
         pytest.fail(f"CI has no {name}: see .ci/run")
     pytest.skip(f"{name} is not installed")

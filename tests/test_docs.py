@@ -6,7 +6,6 @@ import inspect
 import json
 import pkgutil
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -40,6 +39,7 @@ from stemsvc.settings import SECRETS, Settings
 from tests.conftest import ACCESS_KEY, SECRET_KEY
 from tests.docs_tables import PAGES, README, TABLES, fill, own_errors
 from tests.processes import plain_environment, stemsvc, wait_for
+from tests.programs import need
 from workers.kinds.base import Attempt, LocalInput, Made, MadeFile
 
 ROOT = README.parent
@@ -143,14 +143,14 @@ def test_every_shell_command_runs(block: str, request: pytest.FixtureRequest, tm
     lines = [line for line in block.splitlines() if line not in RUN_ELSEWHERE]
     if not lines:
         return  # `test_what_runs_elsewhere_is_what_the_targets_run` looks at these
-    if "curl" in block and not shutil.which("curl"):
-        pytest.skip("a machine with Python and make alone; the Python examples make the same calls")
+    if "curl" in block:  # a machine may have Python and make alone; the Python examples make the same calls
+        need("curl")
     run_shell("\n".join(lines), request.getfixturevalue("service"), tmp_path)
 
 
 @pytest.mark.long
-@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
 def test_the_upload_is_sent_to_s3_too(rclone_endpoint: str, tmp_path: Path) -> None:
+    need("curl")
     (block,) = (each for each in blocks("sh", "api.md") if "/v1/uploads" in each)
     s3 = {
         "STEMSVC_STORAGE": "s3",
@@ -471,3 +471,11 @@ def test_no_test_here_loads_helm() -> None:
     loading = re.compile(r"^\s*(?:import|from) helm_python\b", re.MULTILINE)
     assert [path for path in (ROOT / "tests").rglob("*.py") if loading.search(path.read_text())] == []
     assert [path for path in (ROOT / "helm").rglob("*.py") if loading.search(path.read_text())]
+
+
+def test_the_readme_of_the_training_names_modules_that_are_there() -> None:
+    rows = re.findall(r"^\| (`.+?`) \|", (ROOT / "training" / "README.md").read_text(), re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    assert len(named) > 5
+    places = [(ROOT / "training", ROOT)["/" in name] / f"{name}.py" for name in named]
+    assert [str(place) for place in places if not place.exists()] == []

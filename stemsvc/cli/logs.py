@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,8 @@ PAUSE_SECONDS = 0.3
 @click.option("-n", "--lines", type=click.IntRange(0), default=50, show_default=True, help="lines of each log")
 @click.option("-f", "--follow", is_flag=True, help="go on with what comes, until Ctrl-C")
 @click.option("--job", help="only lines that name this job")
-def logs(names: tuple[str, ...], lines: int, follow: bool, job: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="print each line as JSON, with its process")
+def logs(names: tuple[str, ...], lines: int, follow: bool, job: str | None, as_json: bool) -> None:
     """Show the logs of what `stemsvc up` runs: of all processes, or of PROCESS (api, dispatcher, redis, ...)."""
     from stemsvc.embedded.log_files import logs as found_in
     from stemsvc.embedded.log_files import tail
@@ -35,7 +37,11 @@ def logs(names: tuple[str, ...], lines: int, follow: bool, job: str | None) -> N
     width = max(map(len, wanted)) if len(wanted) > 1 else 0
 
     def say(name: str, line: str) -> None:
-        if job is None or job in line:
+        if job is not None and job not in line:
+            return
+        if as_json:
+            click.echo(json.dumps({"process": name, "line": line}))
+        else:
             click.echo((f"{name:{width}} | " if width else "") + _shown(line))
 
     files = {name: _Followed(path) for name, path in wanted.items()} if follow else {}

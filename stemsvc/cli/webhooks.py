@@ -66,11 +66,16 @@ def replay(delivery_ids: tuple[str, ...]) -> None:
 
 @webhooks.command()
 @KEY
-def secret(key_id: str) -> None:
+@AS_JSON
+def secret(key_id: str, as_json: bool) -> None:
     """Print the secret that signs the webhooks of the key KEY_ID. Without KEY_ID: of jobs without a key."""
     with opened_store() as store:
-        (newest, *_) = store.webhooks.secrets(_owner(store, key_id))
-    click.echo(newest)
+        owner = _owner(store, key_id)
+        (newest, *_) = store.webhooks.secrets(owner)
+    if as_json:
+        print_json({"key_id": owner, "secret": newest})
+    else:
+        click.echo(newest)
 
 
 @webhooks.command()

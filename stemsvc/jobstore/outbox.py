@@ -189,7 +189,7 @@ def _unpublished(connection: sa.Connection, which: sa.ColumnElement[bool]) -> in
 
 
 def _share(threads: int) -> int:
-    """The most jobs of one owner, or of links to one host: slow ones leave others a quarter of the fetchers' threads."""
+    """The most jobs of one owner, or of links to one host: slow ones leave others a quarter of the threads."""
     return max(1, threads - max(1, threads // 4))
 
 

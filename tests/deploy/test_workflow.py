@@ -40,6 +40,12 @@ def test_actions_are_pinned_by_commit_and_say_their_version() -> None:
     assert len({action for action, _, _ in named}) == len({(action, commit) for action, commit, _ in named})
 
 
+def test_the_whole_history_is_there_for_the_upgrade_test() -> None:
+    (checkout,) = (step for step in JOBS["check"]["steps"] if step.get("uses", "").startswith("actions/checkout@"))
+    assert checkout["with"]["fetch-depth"] == 0
+    assert ".ci/run" in runs("check")
+
+
 def test_what_the_workflow_names_is_there() -> None:
     targets = set(re.findall(r"^([a-z-]+):", Path("Makefile").read_text(), re.MULTILINE))
     for name in JOBS:

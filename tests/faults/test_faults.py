@@ -9,6 +9,7 @@ import pytest
 from tests.faults import clocks, conversing, crowding, failing_over, filling, handing_over, killing, severing, starving
 from tests.faults.conftest import Row
 from tests.faults.stage import DISKS, Stage
+from tests.programs import absent
 
 # A fault returns the seconds until the jobs that it hit had ended: from its injection, or from its end if it lasts.
 Fault = Callable[[Stage], float]
@@ -89,7 +90,7 @@ def _need(stage: Stage, fault: Fault) -> None:
     if (fault is starving.fill_the_scratch_disk or stage.name == DISKS) and not stage.limited:
         pytest.skip("only root can mount a small disk")
     if fault.__module__ == clocks.__name__ and clocks.library() is None:
-        pytest.skip("libfaketime is not installed, so no clock of a single process can jump")
+        absent("libfaketime")  # no clock of a single process can jump
 
 
 @pytest.mark.parametrize("fault", [pytest.param(name, marks=_marks(fault)) for name, fault in FAULTS.items()])

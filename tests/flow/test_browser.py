@@ -7,7 +7,6 @@ import http.client
 import json
 import queue
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,12 +24,9 @@ from stemsvc.jobstore import JobStore
 from stemsvc.settings import Settings
 from stemsvc.storage.local import LocalStorage
 from tests.processes import LocalProcess, plain_environment, stemsvc
+from tests.programs import need
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: apt-get install chromium"),
-]
+pytestmark = pytest.mark.long
 FLAGS = [
     "--headless",
     "--no-sandbox",  # which root may not have
@@ -117,6 +113,12 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.fixture(scope="module", autouse=True)
+def chromium() -> str:
+    """The browser, looked for before anything is started."""
+    return need("chromium")
+
+
 @pytest.fixture
 def pages() -> Iterator[Pages]:
     found = Pages(free_port())
@@ -153,12 +155,11 @@ def api(pages: Pages, tmp_path: Path) -> Iterator[httpx.Client]:
 
 def browse(pages: Pages, host: str, script: str, folder: Path) -> Any:
     """What the page with this script reports when a browser opens it under that name."""
-    assert CHROMIUM
     pages.scripts["/page"] = script
     flags = [*FLAGS, f"--user-data-dir={folder / 'browser'}", "--host-resolver-rules=MAP *.example 127.0.0.1"]
     browser = StackProcess(
         "chromium",
-        [CHROMIUM, *flags, "--remote-debugging-port=0", f"http://{host}:{pages.port}/page"],
+        [need("chromium"), *flags, "--remote-debugging-port=0", f"http://{host}:{pages.port}/page"],
         plain_environment(),
         folder / "chromium.log",
     )

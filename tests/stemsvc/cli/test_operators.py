@@ -65,6 +65,7 @@ def test_secrets_are_shown_and_rotated() -> None:
     first = run("webhooks", "secret").stdout.strip()
     assert first.startswith("whsec_")
     assert run("webhooks", "secret").stdout.strip() == first
+    assert json.loads(run("webhooks", "secret", "--json").stdout) == {"key_id": "", "secret": first}
     second = run("webhooks", "rotate").stdout.strip()
     assert second != first
     assert run("webhooks", "secret").stdout.strip() == second

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
 from pathlib import Path
@@ -79,6 +80,10 @@ def test_logs_are_shown_by_process_and_by_job(folder: Path) -> None:
 
     assert show("api", "-n", "2").stdout == "two\n\ufffd[31mthree\n"
     assert show("--job", "abc").stdout == "api        | one abc\nworker-cpu | four abc\n"
+    assert [json.loads(line) for line in show("--json", "-n", "1").stdout.splitlines()] == [
+        {"process": "api", "line": "\x1b[31mthree"},
+        {"process": "worker-cpu", "line": "four abc"},
+    ]
     refused = show("nobody")
     assert (refused.exit_code, "api, worker-cpu" in refused.stderr) == (1, True)
 

@@ -80,7 +80,8 @@ def test_a_host_is_bound_where_there_are_no_keys(store: JobStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["http://SLOW.example:8080/b.wav", "https://user:word@slow.example./c.wav", "http://slow.example/d.wav?e#f"]
+    "address",
+    ["http://SLOW.example:8080/b.wav", "https://user:word@slow.example./c.wav", "http://slow.example/d.wav?e#f"],
 )
 def test_every_spelling_of_a_host_is_that_host(store: JobStore, address: str) -> None:
     for number in range(SHARE):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import subprocess
 import zipfile
 import zlib
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from stemsvc.storage.zipped import PART, Member, Zipped
+from tests.programs import need
 
 MOMENT = datetime(2026, 11, 28, 12, 30, 7, tzinfo=UTC)
 FILES = {"sóng - vocals.flac": os.urandom(PART + 12_345), "empty.mp3": b"", "🎵.wav": b"hello"}
@@ -41,11 +41,10 @@ def test_it_is_a_zip_of_stored_files() -> None:
             assert info.external_attr >> 16 == 0o100644
 
 
-@pytest.mark.skipif(shutil.which("unzip") is None, reason="no unzip here")
 def test_unzip_finds_no_fault(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(zipped().read())
-    assert subprocess.run(["unzip", "-tq", path], capture_output=True, check=False).returncode == 0
+    assert subprocess.run([need("unzip"), "-tq", path], capture_output=True, check=False).returncode == 0
 
 
 def test_no_files_are_a_zip_too() -> None:
