@@ -12,7 +12,7 @@ from tests import programs
 TESTS = Path(__file__).parent
 # Packages that `.ci/run` does not install, with the reason. Each is looked for in one file.
 NOT_IN_CI = {
-    "tests/workers/kinds/export/test_ardour.py": "Ardour comes with its whole desktop",
+    "tests/workers/kinds/export/test_ardour.py": "Ardour brings the libraries of a desktop",
 }
 
 
