@@ -66,7 +66,8 @@ def test_a_graph_is_made_followed_and_answered_with_its_outputs(client: Any, par
     done(parts, ids["again"], "vocals")
 
     whole = client.get(f"/v1/workflows/{workflow['id']}").json
-    assert (whole["state"], whole["progress"]) == ("succeeded", {"fraction": 1.0, "jobs": 2, "ended": 2})
+    told = {"fraction": 1.0, "jobs": 2, "ended": 2, "eta_seconds": None}
+    assert (whole["state"], whole["progress"]) == ("succeeded", told)
     assert list(whole["outputs"]) == ["again.vocals"]  # of the last step
     assert whole["outputs"]["again.vocals"]["job_id"] == ids["again"]
     with client.get(whole["outputs"]["again.vocals"]["url"]) as answer:
@@ -76,6 +77,33 @@ def test_a_graph_is_made_followed_and_answered_with_its_outputs(client: Any, par
     assert any(why.startswith("its inputs are there") for why in whys)
     listed = client.get("/v1/workflows").json["workflows"]
     assert [(each["id"], each["state"]) for each in listed] == [(workflow["id"], "succeeded")]
+
+
+def test_its_time_left_is_told_from_the_first_measured_progress_on(client: Any, parts: Services) -> None:
+    workflow = made(client)
+    ids, path = jobs_of(workflow), f"/v1/workflows/{workflow['id']}"
+    split, again = (parts.store.get(ids[step]) for step in ("split", "again"))
+    assert split is not None
+    assert again is not None
+
+    def eta() -> Any:
+        (listed,) = client.get("/v1/workflows").json["workflows"]
+        told = client.get(path).json["progress"]
+        assert told.keys() == listed["progress"].keys()
+        assert (told["eta_seconds"] is None) == (listed["progress"]["eta_seconds"] is None)
+        return told["eta_seconds"]
+
+    assert workflow["progress"]["eta_seconds"] is eta() is None
+    taken = parts.store.leases.take(split.id, "worker", 60)
+    assert taken is not None
+    assert eta() is None
+    parts.store.leases.heartbeat(taken[1], 60, 0.25, "separating", 1000.0)
+    own = client.get(f"/v1/jobs/{split.id}").json["progress"]["eta_seconds"]
+    # what waits for it comes after it; its pool, another model's, has not worked yet
+    assert eta() == pytest.approx(own + again.cost, abs=10)
+    parts.store.leases.heartbeat(taken[1], 60, 0.75, "separating", 10.0)
+    assert eta() < own
+    assert post(client, f"/{workflow['id']}/cancel").json["progress"]["eta_seconds"] is None
 
 
 def test_only_the_outputs_that_were_asked_for_come(client: Any, parts: Services) -> None:
