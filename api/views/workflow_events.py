@@ -24,8 +24,9 @@ from stemsvc.workflows.record import Workflow, WorkflowState
 
 EXAMPLE = (
     'retry: 2000\n\nevent: workflow\ndata: {"workflow_id": "5f0c", "state": "running", "progress": {"fraction": 0.4, '
-    '"jobs": 2, "ended": 1, "eta_seconds": 9.1}}\n\nid: 1793440000123-7.0\nevent: state\ndata: {"job_id": "0f8f", "step": "split", '
-    '"from": "running", "to": "succeeded"}\n\n'
+    '"jobs": 2, "ended": 1, "eta_seconds": 9.1}}\n\n'
+    'id: 1793440000123-7.0\nevent: state\ndata: {"job_id": "0f8f", "step": "split", "from": "running", '
+    '"to": "succeeded"}\n\n'
     'event: progress\ndata: {"job_id": "a3c1", "step": "again", "fraction": 0.25, "stage": "separating"}\n\n'
 )
 
