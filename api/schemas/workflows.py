@@ -114,6 +114,13 @@ class WorkflowProgressSchema(Schema):
     fraction = fields.Float(metadata={"description": "each job weighs what it is predicted to cost; 0 to 1"})
     jobs = fields.Integer(metadata={"description": "how many jobs it has"})
     ended = fields.Integer(metadata={"description": "how many of them have ended"})
+    eta_seconds = fields.Float(
+        allow_none=True,
+        metadata={
+            "description": "time until its end, if nothing else came into the queues; null until the progress of one "
+            "of its jobs was measured, and after its end"
+        },
+    )
 
 
 class StepErrorSchema(JobErrorSchema):

@@ -21,7 +21,7 @@ from api.views.events import move, progress
 from stemsvc.accounts.keys import Scope
 from stemsvc.control.feeds import News
 from stemsvc.control.present import summary
-from stemsvc.control.present_workflow import workflow_event
+from stemsvc.control.present_workflow import is_news, workflow_event
 from stemsvc.control.services import Services
 from stemsvc.errors import BadLastEventId, Forbidden, StemsvcError
 from stemsvc.jobstore.feed import Owners, Place
@@ -175,7 +175,7 @@ class _Stream:
         store = self._parts.store.workflows
         for standing in store.standings(workflow_ids) if workflow_ids else ():
             told = workflow_event(standing)
-            if self._workflows.get(standing.workflow.id) != told:
+            if is_news(told, self._workflows.get(standing.workflow.id, {})):
                 self._workflows[standing.workflow.id] = told
                 yield event_text("workflow", told)
             if standing.workflow.ended_at is not None:

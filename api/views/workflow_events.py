@@ -16,7 +16,7 @@ from api.views.events import move, progress
 from api.views.feed import CHECK_SECONDS, LAST, validity
 from stemsvc.accounts.keys import Scope
 from stemsvc.control.feeds import News
-from stemsvc.control.present_workflow import workflow_event
+from stemsvc.control.present_workflow import is_news, workflow_event
 from stemsvc.control.services import Services
 from stemsvc.errors import BadLastEventId, StemsvcError
 from stemsvc.jobstore.feed import Place
@@ -24,8 +24,9 @@ from stemsvc.workflows.record import Workflow, WorkflowState
 
 EXAMPLE = (
     'retry: 2000\n\nevent: workflow\ndata: {"workflow_id": "5f0c", "state": "running", "progress": {"fraction": 0.4, '
-    '"jobs": 2, "ended": 1}}\n\nid: 1793440000123-7.0\nevent: state\ndata: {"job_id": "0f8f", "step": "split", '
-    '"from": "running", "to": "succeeded"}\n\n'
+    '"jobs": 2, "ended": 1, "eta_seconds": 9.1}}\n\n'
+    'id: 1793440000123-7.0\nevent: state\ndata: {"job_id": "0f8f", "step": "split", "from": "running", '
+    '"to": "succeeded"}\n\n'
     'event: progress\ndata: {"job_id": "a3c1", "step": "again", "fraction": 0.25, "stage": "separating"}\n\n'
 )
 
@@ -107,7 +108,7 @@ class _Stream:
             yield event_text("deleted", {"workflow_id": self._id})
             return
         told = workflow_event(found[0])
-        if told != self._whole:
+        if is_news(told, self._whole):
             self._whole = told
             yield event_text("workflow", told)
         while entries := store.feed.after(self._place, None, self._id):

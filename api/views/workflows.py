@@ -159,4 +159,5 @@ def delete(workflow_id: str) -> None:
 
 def _body(workflow: Workflow) -> dict[str, Any]:
     store = services().store.workflows
-    return workflow_body(links(), workflow, store.jobs(workflow.id), store.timeline(workflow.id))
+    jobs, log, eta = store.jobs(workflow.id), store.timeline(workflow.id), store.etas([workflow.id]).get(workflow.id)
+    return workflow_body(links(), workflow, jobs, log, eta)

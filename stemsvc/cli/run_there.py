@@ -92,7 +92,7 @@ class Far:
         """The workflow at its end; shows how far it is on stderr."""
         with StepTree(workflow["recipe"] or workflow["name"], _needs(workflow)) as tree:
             for pause in _pauses():
-                tree.show(list(_standings(workflow)))
+                tree.show(list(_standings(workflow)), workflow["progress"].get("eta_seconds"))
                 if workflow["state"] != "running":
                     break
                 time.sleep(pause)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -61,10 +63,10 @@ class StepTree:
         if self._live:
             self._live.stop()
 
-    def show(self, standings: Sequence[Standing]) -> None:
-        """Show how the jobs stand now."""
+    def show(self, standings: Sequence[Standing], left: float | None = None) -> None:
+        """Show how the jobs stand now; `left` are the seconds until the end of all of them, where they are known."""
         if self._live:
-            self._live.update(self.drawn(standings))
+            self._live.update(self.drawn(standings, left))
             return
         for each in standings:
             words = each.stage if each.state == "running" and each.stage else each.state
@@ -72,12 +74,13 @@ class StepTree:
                 self._seen[each.name] = words
                 click.echo(printable(f"{each.name}: {words}"), err=True)
 
-    def drawn(self, standings: Sequence[Standing]) -> Tree:
-        """The tree as it is drawn."""
+    def drawn(self, standings: Sequence[Standing], left: float | None = None) -> Tree:
+        """The tree as it is drawn; `left` as in `show`."""
         from rich.text import Text
         from rich.tree import Tree
 
-        root = Tree(Text(printable(self._title)))
+        title = self._title if left is None else f"{self._title}: about {timedelta(seconds=math.ceil(left))} left"
+        root = Tree(Text(printable(title)))
         placed: dict[str, Tree] = {}
         for each in standings:  # each comes after those that it needs
             above = [placed[name] for name in self._needs.get(each.name, ()) if name in placed]

@@ -14,11 +14,13 @@ from stemsvc.workflows.record import Workflow
 Logged = Sequence[tuple[str, Event]]  # entries of jobs' timelines, each with its job's id
 
 
-def workflow_body(links: Links, workflow: Workflow, jobs: Sequence[Job], log: Logged) -> dict[str, Any]:
+def workflow_body(
+    links: Links, workflow: Workflow, jobs: Sequence[Job], log: Logged, eta_seconds: float | None = None
+) -> dict[str, Any]:
     """Everything of a workflow that its client may see; moments are datetimes."""
     names = {job.id: job.step or "" for job in jobs}
     return {
-        **workflow_summary(Standing.of(workflow, jobs)),
+        **workflow_summary(Standing.of(workflow, jobs, eta_seconds)),
         "metadata": workflow.options.get("metadata", {}),
         "webhook_url": workflow.options.get("webhook_url") or None,
         "webhook_events": list(workflow.options.get("webhook_events", ())),
@@ -40,7 +42,7 @@ def workflow_summary(standing: Standing) -> dict[str, Any]:
         "name": workflow.name,
         "recipe": workflow.recipe,
         "state": str(workflow.state),
-        "progress": {"fraction": round(standing.fraction, 4), "jobs": workflow.jobs, "ended": standing.ended},
+        "progress": _progress(standing),
         "created_at": moment(workflow.created_at),
         "finished_at": moment(workflow.ended_at),
         "error": _error(failure) if failure else None,
@@ -59,6 +61,25 @@ def workflow_event(standing: Standing) -> dict[str, Any]:
         "progress": told["progress"],
         "finished_at": ended_at.isoformat() if ended_at else None,
         "error": told["error"],
+    }
+
+
+def is_news(told: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether an event says more than the one before: the time that is left changes all the time."""
+    return not before or _lasting(told) != _lasting(before)
+
+
+def _lasting(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {**told, "progress": {**told["progress"], "eta_seconds": None}}
+
+
+def _progress(standing: Standing) -> dict[str, Any]:
+    left = standing.eta_seconds if standing.workflow.live else None
+    return {
+        "fraction": round(standing.fraction, 4),
+        "jobs": standing.workflow.jobs,
+        "ended": standing.ended,
+        "eta_seconds": None if left is None else round(left, 1),
     }
 
 

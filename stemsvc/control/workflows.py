@@ -58,12 +58,16 @@ class _Awaited:
 
 @dataclass(frozen=True)
 class _NewJob:
-    """A job to be made: its step's name, its spec, its inputs, and what is known of its track's length."""
+    """A job to be made: its step's name, its spec, its inputs, and what is known of its track's length.
+
+    `at` is the step's path in the request; empty where the request names no steps.
+    """
 
     name: str
     spec: JobSpec
     inputs: Sequence[Source | _Awaited]
     track: Length | None
+    at: str = ""
 
     @property
     def sources(self) -> list[Source]:
@@ -104,7 +108,7 @@ class WorkflowAcceptance:
         """Make the workflow and its jobs; those whose inputs are sources are sent on at once.
 
         All is checked before anything is stored. Raises `UsageError` `bad_workflow` for the graph, what `spec_of` and
-        `Acceptance.accept` raise for a step, with its path or its name before the detail, and `TransientError` as
+        `Acceptance.accept` raise for a step, with its path before the detail, and `TransientError` as
         `Acceptance.accept` does: then nothing was made and no file stays.
         """
         jobs = self._checked(order, spec_of)
@@ -133,7 +137,7 @@ class WorkflowAcceptance:
         return self._new_jobs(order, jobs)
 
     def _routed(self, job: _NewJob, request: Request) -> Routed:
-        with _told_of(job.name):
+        with _told_of(job.name, job.at):
             return self._acceptance.routed(job.spec, request, [each.url for each in job.sources], job.track)
 
     def retry(self, workflow_id: str, owner: str | None, request: Request) -> Workflow:
@@ -184,7 +188,9 @@ class WorkflowAcceptance:
             own: Source = source if source.role == each.role else replace(source, role=each.role)
             return own
 
-        return [_NewJob(job.name, job.spec, [given(each) for each in job.inputs], track(job)) for job in jobs]
+        return [
+            _NewJob(job.name, job.spec, [given(each) for each in job.inputs], track(job), job.step.at) for job in jobs
+        ]
 
     def _make(
         self, workflow: Workflow, jobs: Sequence[_NewJob], request: Request, key: IdempotencyKey | None
@@ -293,12 +299,12 @@ def _input(each: _Awaited, before: Sequence[str], name: str) -> Input:
 
 
 @contextlib.contextmanager
-def _told_of(step: str) -> Iterator[None]:
-    """An error of a step's job names the step."""
+def _told_of(step: str, at: str = "") -> Iterator[None]:
+    """An error of a step's job names the step, after its path in the request."""
     try:
         yield
     except StemsvcError as error:
-        raise error.saying(f"step {step}: {error.detail}") from error
+        raise error.saying(": ".join(filter(None, (at, f"step {step}", error.detail)))) from error
 
 
 def _idempotency_key(order: Order, request: Request) -> IdempotencyKey | None:

@@ -36,7 +36,7 @@ class Forecasts:
         """The work before the next job of that owner, and the pool's pace with jobs of that kind."""
         with reading(self._engine) as connection:
             turn = Turns(connection).take(place, 0.0)
-            return PoolWork(_ahead(connection, place, turn), _pace(connection, place.pool, kind))
+            return PoolWork(_ahead(connection, place, turn), pace_of(connection, place.pool, kind))
 
 
 def _ahead(connection: sa.Connection, place: Place, turn: float) -> float:
@@ -50,7 +50,8 @@ def _ahead(connection: sa.Connection, place: Place, turn: float) -> float:
     return float(connection.execute(both).scalar_one())
 
 
-def _pace(connection: sa.Connection, pool: str, kind: str) -> float | None:
+def pace_of(connection: sa.Connection, pool: str, kind: str) -> float | None:
+    """See `PoolWork.pace`."""
     took = jobs.c.finished_at - jobs.c.started_at
     done = sa.select(took.label("took"), jobs.c.cost).where(
         jobs.c.pool == pool,

@@ -17,6 +17,7 @@ from stemsvc.jobstore.chat_spending import ChatSpending
 from stemsvc.jobstore.conversations import Conversations
 from stemsvc.jobstore.drains import Drains
 from stemsvc.jobstore.engine import connect, missing_revisions, reading, translated
+from stemsvc.jobstore.etas import Etas
 from stemsvc.jobstore.failures import Failure, failures
 from stemsvc.jobstore.fair_queue import Place
 from stemsvc.jobstore.feed import Feed
@@ -80,7 +81,7 @@ class JobStore:
         self.feed = Feed(self._engine, self.workers)
         self.uploads = Uploads(self._engine, max_stored_bytes)
         self.usage = Usage(self._engine)
-        self.workflows = Workflows(self._engine, self._moves)
+        self.workflows = Workflows(self._engine, self._moves, Etas(self._engine, self.workers))
         self.forecasts = Forecasts(self._engine)
         self.conversations = Conversations(self._engine)
         self.chat_spending = ChatSpending(self._engine)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
@@ -12,6 +12,7 @@ from stemsvc.jobs.record import ENDS, Event, Job, JobState
 from stemsvc.jobstore import audit, cursors
 from stemsvc.jobstore.audit import Act, By
 from stemsvc.jobstore.engine import reading, translated
+from stemsvc.jobstore.etas import Etas
 from stemsvc.jobstore.handover import is_waiting, prepare
 from stemsvc.jobstore.rows import find, to_job
 from stemsvc.jobstore.tables import db_now, events, job_waits, jobs, workflows
@@ -33,7 +34,8 @@ class Standing:
     """A workflow and how far its jobs have come. `whole` is their predicted cost, `done` the part of it that is done.
 
     Both are in seconds. `ended` counts the jobs that have ended. `failure` is why it failed: of its failed jobs, the
-    one that failed first, and not for want of another.
+    one that failed first, and not for want of another. `eta_seconds` is until its end; None where nobody knows. It
+    changes all the time: that alone is no other standing.
     """
 
     workflow: Workflow
@@ -41,9 +43,10 @@ class Standing:
     done: float
     ended: int
     failure: Job | None
+    eta_seconds: float | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, workflow: Workflow, of: Sequence[Job]) -> Standing:
+    def of(cls, workflow: Workflow, of: Sequence[Job], eta_seconds: float | None = None) -> Standing:
         """The standing of a workflow whose jobs are at hand. Once they are erased, all have ended."""
         whole = sum(job.cost for job in of)
         done = sum(job.cost * (1.0 if job.finished else job.fraction) for job in of)
@@ -51,7 +54,7 @@ class Standing:
         failed = [job for job in of if job.state is JobState.FAILED and job.error_code]
         late = [(job.error_code == UpstreamFailed.code, job.finished_at or 0.0, job.id, job) for job in failed]
         failure = min(late)[-1] if workflow.failed and late else None
-        return cls(workflow, whole, done, ended, failure)
+        return cls(workflow, whole, done, ended, failure, eta_seconds)
 
     @property
     def fraction(self) -> float:
@@ -64,9 +67,10 @@ class Standing:
 class Workflows:
     """The rows of workflows. `Intake.put_workflow` makes them, and the ends of their jobs move them."""
 
-    def __init__(self, engine: sa.Engine, moves: Moves) -> None:
+    def __init__(self, engine: sa.Engine, moves: Moves, etas: Etas) -> None:
         self._engine = engine
         self._moves = moves
+        self._etas = etas
 
     def get(self, workflow_id: str) -> Workflow | None:
         """The workflow; None where there is none of that id."""
@@ -87,9 +91,15 @@ class Workflows:
             found = [to_workflow(row) for row in rows]
             by_id = {workflow_id: (whole, part, ended) for workflow_id, whole, part, ended in connection.execute(sums)}
             failures = _failures(connection, [each.id for each in found if each.failed])
+        etas = self.etas([each.id for each in found if each.live])
         return [
-            Standing(each, *by_id.get(each.id, (0.0, 0.0, each.jobs)), failure=failures.get(each.id)) for each in found
+            Standing(each, *by_id.get(each.id, (0.0, 0.0, each.jobs)), failures.get(each.id), etas.get(each.id))
+            for each in found
         ]
+
+    def etas(self, workflow_ids: Collection[str]) -> dict[str, float]:
+        """See `Etas.of`."""
+        return self._etas.of(workflow_ids) if workflow_ids else {}
 
     def jobs(self, workflow_id: str) -> list[Job]:
         """Its jobs, in the order in which they were made."""

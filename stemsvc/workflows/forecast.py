@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
 
 @dataclass(frozen=True)
@@ -55,3 +56,20 @@ def forecast(jobs: Sequence[Load], slots: Mapping[str, int], free: Mapping[str, 
             if not missing[later]:
                 heapq.heappush(ready, (max(found[needed].ends for needed in jobs[later].needs), later))
     return [found[number] for number in range(len(jobs))]
+
+
+def least_seconds(jobs: Sequence[Load], slots: Mapping[str, int]) -> float:
+    """In how many seconds all of the jobs can have ended, at the best.
+
+    That is the time of the longest path, or what a pool has to do, shared by its slots, whichever is more. It never
+    grows as jobs come on and end. The end that `forecast` finds may: with less to do, a list schedule may end later
+    (R. L. Graham, Bounds on Multiprocessing Timing Anomalies, 1969). The jobs' needs have no circle.
+    """
+    ends: dict[int, float] = {}
+    work: dict[str, float] = {}
+    for number in TopologicalSorter({number: job.needs for number, job in enumerate(jobs)}).static_order():
+        job = jobs[number]
+        ends[number] = max((ends[needed] for needed in job.needs), default=0.0) + job.seconds
+        work[job.pool] = work.get(job.pool, 0.0) + job.seconds
+    shared = (seconds / max(1, slots.get(pool, 0)) for pool, seconds in work.items())
+    return max((*ends.values(), *shared), default=0.0)

@@ -42,7 +42,7 @@ def service(world: World) -> World:
     half: dict[str, Any] = {
         "workflow_id": "w1",
         "state": "running",
-        "progress": {"fraction": 0.5, "jobs": 1, "ended": 0},
+        "progress": {"fraction": 0.5, "jobs": 1, "ended": 0, "eta_seconds": 9.1},
     }
     stream = event("state", 1, job_id="j1", step="split", to="running") + event("workflow", **half)
     place = {"upload_id": "u1", "url": f"{world.url}/put", "headers": {}}
@@ -78,7 +78,9 @@ def test_a_song_goes_through_a_recipe_in_one_call(service: World, call: Call, so
     assert made.workflow["unheard_of"] == 1
     stages = list(dict.fromkeys(each.stage for each in seen))
     assert stages == ["uploading", "running", "succeeded", "downloading", "done"]
+    started = [each.workflow for each in seen if each.workflow]
     moved = [each.workflow for each in seen if each.workflow and each.workflow.progress.fraction == 0.5]
+    assert (started[0].progress.eta_seconds, moved[0].progress.eta_seconds) == (None, 9.1)
     assert moved[0].steps[0].state == moved[0].steps[0].jobs[0].state == "running"
     assert [each.headers.get("last-event-id") for each in service.calls(EVENTS)] == [None, "1", "2"]
 

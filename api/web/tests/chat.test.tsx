@@ -128,7 +128,12 @@ test("progress is what the stream tells; the end is said once, and nothing as it
   await waitFor(() => expect(bar).toHaveAttribute("aria-valuenow", "60"));
   expect(announced.get()).toEqual({ polite: "", urgent: "" });
   answers("get", `/v1/workflows/${WORKFLOW}`, workflow({ state: "succeeded" }));
-  act(() => one.tell("workflow", standing({ state: "succeeded", progress: { fraction: 1, jobs: 1, ended: 1 } })));
+  act(() =>
+    one.tell(
+      "workflow",
+      standing({ state: "succeeded", progress: { fraction: 1, jobs: 1, ended: 1, eta_seconds: null } }),
+    ),
+  );
   await waitFor(() => expect(announced.get().polite).toBe("Version 1 is ready: trap, 140 bpm"));
   expect(screen.queryByRole("progressbar")).toBeNull();
 });

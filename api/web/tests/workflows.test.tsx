@@ -78,7 +78,7 @@ function workflow(values: Partial<Schemas["Workflow"]> = {}): Schemas["Workflow"
     name: "Yellow",
     recipe: "practice",
     state: "running",
-    progress: { fraction: 0.25, jobs: 2, ended: 0 },
+    progress: { fraction: 0.25, jobs: 2, ended: 0, eta_seconds: 9.4 },
     created_at: "2026-11-28T12:00:00+00:00",
     finished_at: null,
     error: null,
@@ -211,7 +211,7 @@ test("a workflow shows its steps in words, its figures, and why", async () => {
   expect(within(steps).getByText("separate · Running · needs Song · Separating, 58 %")).toBeVisible();
   expect(within(steps).getByText("separate · Waiting for earlier steps · needs split")).toBeVisible();
   expect(screen.getByRole("progressbar", { name: "Progress of Yellow" })).toHaveAttribute("aria-valuenow", "25");
-  expect(screen.getByText("25 %, 0 of 2 jobs ended")).toBeVisible();
+  expect(screen.getByText("25 %, 0 of 2 jobs ended, about 9 seconds left")).toBeVisible();
   await userEvent.click(screen.getByText("Decisions"));
   expect(screen.getByText("to the pool separate.demo.cpu")).toBeVisible();
 });

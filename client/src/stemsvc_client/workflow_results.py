@@ -17,11 +17,15 @@ _ORDER = ("running", "queued", "failed", "canceled", "expired", "succeeded")
 
 @dataclass(frozen=True)
 class Share(Part):
-    """How far a workflow has come: `fraction` is 0 to 1, and each job weighs what it is predicted to cost."""
+    """How far a workflow has come: `fraction` is 0 to 1, and each job weighs what it is predicted to cost.
+
+    `eta_seconds` is the time until its end; None while nobody knows, and after it.
+    """
 
     fraction: float = 0.0
     jobs: int = 0
     ended: int = 0
+    eta_seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pytest
 from stemsvc.accounts.keys import Scope
 from stemsvc.control.services import Services
 from stemsvc.jobs.pools import FETCH, INPUTS
+from stemsvc.jobstore.leases import Origin
 from tests.api.views.test_keys import code, make
 from tests.api.views.test_sources import URL, upload
 
@@ -66,7 +67,8 @@ def test_a_graph_is_made_followed_and_answered_with_its_outputs(client: Any, par
     done(parts, ids["again"], "vocals")
 
     whole = client.get(f"/v1/workflows/{workflow['id']}").json
-    assert (whole["state"], whole["progress"]) == ("succeeded", {"fraction": 1.0, "jobs": 2, "ended": 2})
+    told = {"fraction": 1.0, "jobs": 2, "ended": 2, "eta_seconds": None}
+    assert (whole["state"], whole["progress"]) == ("succeeded", told)
     assert list(whole["outputs"]) == ["again.vocals"]  # of the last step
     assert whole["outputs"]["again.vocals"]["job_id"] == ids["again"]
     with client.get(whole["outputs"]["again.vocals"]["url"]) as answer:
@@ -76,6 +78,83 @@ def test_a_graph_is_made_followed_and_answered_with_its_outputs(client: Any, par
     assert any(why.startswith("its inputs are there") for why in whys)
     listed = client.get("/v1/workflows").json["workflows"]
     assert [(each["id"], each["state"]) for each in listed] == [(workflow["id"], "succeeded")]
+
+
+def test_its_time_left_is_told_from_the_first_measured_progress_on(client: Any, parts: Services) -> None:
+    workflow = made(client)
+    ids, path = jobs_of(workflow), f"/v1/workflows/{workflow['id']}"
+    split, again = (parts.store.get(ids[step]) for step in ("split", "again"))
+    assert split is not None
+    assert again is not None
+
+    def eta() -> Any:
+        (listed,) = client.get("/v1/workflows").json["workflows"]
+        told = client.get(path).json["progress"]
+        assert told.keys() == listed["progress"].keys()
+        assert (told["eta_seconds"] is None) == (listed["progress"]["eta_seconds"] is None)
+        return told["eta_seconds"]
+
+    assert workflow["progress"]["eta_seconds"] is eta() is None
+    taken = parts.store.leases.take(split.id, "worker", 60)
+    assert taken is not None
+    assert eta() is None
+    parts.store.leases.heartbeat(taken[1], 60, 0.25, "separating", 1000.0)
+    own = client.get(f"/v1/jobs/{split.id}").json["progress"]["eta_seconds"]
+    # what waits for it comes after it; its pool, another model's, has not worked yet
+    assert eta() == pytest.approx(own + again.cost, abs=10)
+    parts.store.leases.heartbeat(taken[1], 60, 0.75, "separating", 10.0)
+    assert eta() < own
+    assert post(client, f"/{workflow['id']}/cancel").json["progress"]["eta_seconds"] is None
+
+
+def test_each_job_s_progress_weighs_what_the_job_is_predicted_to_cost(client: Any, parts: Services) -> None:
+    heavy = {**SPLIT, "id": "heavy", "with": {"stems": ["vocals"], "model": "htdemucs", "shifts": 10}}
+    workflow = made(client, steps=[SPLIT, heavy])
+    ids, path = jobs_of(workflow), f"/v1/workflows/{workflow['id']}"
+    light, large = (job.cost for job in (parts.store.get(ids["split"]), parts.store.get(ids["heavy"])) if job)
+    assert large > 10 * light  # one of two jobs is far less than half of the work
+
+    def fraction() -> float:
+        told: float = client.get(path).json["progress"]["fraction"]
+        return told
+
+    done(parts, ids["split"], "vocals", "drums")
+    assert fraction() == pytest.approx(light / (light + large), abs=1e-4)
+    taken = parts.store.leases.take(ids["heavy"], "worker", 60)
+    assert taken is not None
+    parts.store.leases.heartbeat(taken[1], 60, 0.5, "separating", 30.0)
+    assert fraction() == pytest.approx((light + large / 2) / (light + large), abs=1e-4)
+    (listed,) = client.get("/v1/workflows").json["workflows"]
+    assert listed["progress"]["fraction"] == fraction()
+
+
+def test_the_log_says_what_came_from_the_cache_and_what_was_tried_again(client: Any, parts: Services) -> None:
+    workflow = made(client)
+    ids, store = jobs_of(workflow), parts.store
+    lost = store.leases.take(ids["split"], "first", 60)
+    assert lost is not None
+    assert store.leases.give_back(lost[1], "storage_unavailable: it is away; tried again in 0 s", -1.0)
+    taken = store.leases.take(ids["split"], "second", 60)
+    assert taken is not None
+    outputs = {"vocals": {"key": f"{taken[1].prefix}/vocals.flac", "bytes": 5, "content_type": "audio/flac"}}
+    assert store.leases.succeed(taken[1], {}, outputs, Origin(cached=True), noun="stems")
+
+    log = client.get(f"/v1/workflows/{workflow['id']}").json["decisions"]
+
+    split = [(each["from"], each["to"], each["why"], each["worker"]) for each in log if each["step"] == "split"]
+    assert split[1:] == [
+        ("queued", "running", "attempt 1 started", "first"),
+        ("running", "queued", "storage_unavailable: it is away; tried again in 0 s", "first"),
+        ("queued", "running", "attempt 2 started", "second"),
+        ("running", "succeeded", "1 stems stored, taken from an earlier job", "second"),
+    ]
+    (job,) = client.get(f"/v1/workflows/{workflow['id']}").json["steps"][0]["jobs"]
+    assert job["attempt"] == 2
+    assert client.get(f"/v1/jobs/{ids['split']}").json["cached"]
+    moments = [each["at"] for each in log]
+    assert moments == sorted(moments)  # one log of all steps, in order
+    again = [each["why"] for each in log if each["step"] == "again"]
+    assert again[-1].startswith("its inputs are there; ")
 
 
 def test_only_the_outputs_that_were_asked_for_come(client: Any, parts: Services) -> None:

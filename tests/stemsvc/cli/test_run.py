@@ -151,9 +151,13 @@ def test_steps_are_drawn_under_what_they_need(capsys: pytest.CaptureFixture[str]
     drawn = tree.drawn(standings)
     assert [str(each.label) for each in drawn.children] == ["+ split: succeeded", "> beats: analyzing 50%"]
     assert [str(each.label) for each in drawn.children[0].children] == ["  minus[drums]: waiting_for_inputs"]
+    assert [str(tree.drawn(standings, left).label) for left in (None, 61.2)] == [
+        "Practice",
+        "Practice: about 0:01:02 left",
+    ]
     with tree:
         tree.show(standings)
-        tree.show(standings)
+        tree.show(standings, 3.0)
     assert capsys.readouterr().err.splitlines() == [
         "split: succeeded",
         "beats: analyzing",

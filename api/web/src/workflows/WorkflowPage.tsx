@@ -4,7 +4,7 @@ import { Link } from "wouter";
 import { Problem } from "../api";
 import { alarm, announce } from "../app/announce";
 import { Page } from "../app/Page";
-import { moment } from "../i18n";
+import { moment, span } from "../i18n";
 import { percentOf } from "../jobs/progress";
 import { ProblemPanel } from "../problems/ProblemPanel";
 import { QueryProblem } from "../problems/QueryProblem";
@@ -73,11 +73,13 @@ export default function WorkflowPage({ id }: { id: string }) {
 function Whole({ workflow }: { workflow: Workflow }) {
   const { retry } = useWorkflowActions(workflow.id);
   const { name, recipe, state, progress, error, retry_of: before, created_at: made } = workflow;
-  const text = t("progress.text", {
+  const done = t("progress.text", {
     percent: percentOf(progress.fraction),
     ended: progress.ended,
     jobs: progress.jobs,
   });
+  const left = progress.eta_seconds;
+  const text = typeof left === "number" ? `${done}, ${t("progress.eta", { span: span(left) })}` : done;
   return (
     <Card>
       <div className={styles.whole}>
