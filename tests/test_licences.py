@@ -41,10 +41,10 @@ def needed() -> set[str]:
 def licence_of(name: str) -> list[str]:
     """What a package's metadata says: the expression, else the classifiers, else the first line of the text."""
     about = metadata.metadata(name)
-    if expression := about.get("License-Expression"):
-        return re.split(r"\s+OR\s+", expression)
+    if expressions := about.get_all("License-Expression"):
+        return re.split(r"\s+OR\s+", expressions[0])
     classified = [each for each in about.get_all("Classifier") or [] if each.startswith("License ::")]
-    return classified or [(about.get("License") or "").strip().partition("\n")[0]]
+    return classified or [text.strip().partition("\n")[0] for text in about.get_all("License") or []]
 
 
 def test_nothing_at_work_is_under_the_gpl() -> None:
