@@ -247,7 +247,7 @@ def separate(
     from stemsvc.settings import Settings
     from workers.attempt.settle import settle_here
     from workers.audio.decode import Limits
-    from workers.kinds.separate.models import Models
+    from workers.host.models import Models
     from workers.kinds.separate.separate import planned, separate_file
     from workers.output_folder import open_output_folder
 

@@ -19,7 +19,7 @@ from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
 from workers.attempt.runner import Runner
 from workers.host.identity import worker_name
-from workers.kinds.separate.models import Models
+from workers.host.models import Models
 
 
 @shared_task(name=Tasks.RUN, bind=True, max_retries=2, default_retry_delay=1)

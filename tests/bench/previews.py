@@ -22,7 +22,7 @@ from stemsvc.kinds.separate.kind import SeparateParams
 from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 from workers.audio.decode import Limits
-from workers.kinds.separate.models import Models
+from workers.host.models import Models
 from workers.kinds.separate.previews import OFF
 from workers.kinds.separate.separate import separate_file
 

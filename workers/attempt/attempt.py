@@ -23,8 +23,8 @@ from workers.attempt.spending import Spending
 from workers.attempt.stopwatch import Stopwatch
 from workers.audio.decode import Limits
 from workers.host.device import DeviceTurns
+from workers.host.models import Models
 from workers.kinds.base import ChooseOutputs, LocalInput
-from workers.kinds.separate.models import Models
 
 # Files of an earlier job: by its kind, the first input's hash, and a choice among the names of its outputs.
 FindEarlier = Callable[[str, str, ChooseOutputs], list[LocalInput]]

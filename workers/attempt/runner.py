@@ -38,8 +38,8 @@ from workers.attempt.lease import LeaseKeeper, LeaseLost
 from workers.attempt.retry import Retries
 from workers.attempt.working import Working
 from workers.host import activity
+from workers.host.models import Models
 from workers.host.scratch import Scratch
-from workers.kinds.separate.models import Models
 
 log = structlog.get_logger()
 ELSEWHERE_SECONDS = 30.0  # until a job of a kind that this worker lacks is published again

@@ -12,7 +12,7 @@ from stemsvc.jobs.record import Job
 from stemsvc.kinds.base import Kind
 from stemsvc.kinds.registry import Resolved
 from stemsvc.models.catalog import Catalog
-from workers.kinds.separate.models import Models
+from workers.host.models import Models
 
 log = structlog.get_logger()
 Report = Callable[[str, int, int], None]

@@ -28,8 +28,8 @@ from workers.attempt.stopwatch import Stopwatch
 from workers.audio.decode import Limits
 from workers.host.blas import one_blas_thread
 from workers.host.device import DeviceTurns
+from workers.host.models import Models
 from workers.kinds.base import Work
-from workers.kinds.separate.models import Models
 
 
 @dataclass(frozen=True)

@@ -254,7 +254,7 @@ def quality(
     from stemsvc.settings import Settings
     from workers.bench.quality import find_songs, measure, render
     from workers.bench.table import processor
-    from workers.kinds.separate.models import Models
+    from workers.host.models import Models
 
     settings = Settings()
     catalog = load_catalog(settings.catalog, settings.default_model)

@@ -28,7 +28,7 @@ from workers.bench.engine import RATE, SIZES, STEMS, Size, bag, music, network
 from workers.bench.table import Figure, Say, in_turn
 from workers.engine.mixture import ArrayMixture
 from workers.engine.separate import Separator
-from workers.kinds.separate.models import Models
+from workers.host.models import Models
 
 MODEL = "random"
 FLAC = Encoding("flac", "16")

@@ -30,7 +30,7 @@ from workers.bench.quality_scores import (
 )
 from workers.bench.table import Say
 from workers.engine.mixture import ArrayMixture
-from workers.kinds.separate.models import Models
+from workers.host.models import Models
 
 ENDINGS = {".wav", ".flac", ".aiff", ".aif", ".mp3", ".ogg", ".m4a", ".opus"}
 MIXTURE = "mixture"

@@ -16,7 +16,7 @@ from stemsvc.models.catalog import Catalog
 
 if TYPE_CHECKING:
     from workers.audio.decode import Limits
-    from workers.kinds.separate.models import Models
+    from workers.host.models import Models
 
 CHUNK = 1 << 20
 

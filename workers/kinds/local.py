@@ -23,7 +23,7 @@ from workers.host.blas import one_blas_thread
 from workers.kinds.base import ChooseOutputs, LocalInput, Made
 
 if TYPE_CHECKING:
-    from workers.kinds.separate.models import Models
+    from workers.host.models import Models
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class LocalAttempt:
     @property
     def models(self) -> Models:
         """See the protocol."""
-        from workers.kinds.separate.models import Models  # torch, which most kinds don't need
+        from workers.host.models import Models  # torch, which most kinds don't need
 
         return Models.of(self.settings)
 

@@ -22,9 +22,9 @@ from stemsvc.settings import Settings
 from stemsvc.workflows.plan import PlannedJob, Wanted
 from workers.attempt.settle import settle_here
 from workers.audio.decode import Limits
+from workers.host.models import Models
 from workers.kinds.base import LocalInput
 from workers.kinds.local import LocalAttempt, do_work
-from workers.kinds.separate.models import Models
 from workers.workflows.kept import Kept, KeptJob
 
 # Gets a job's number, its state, its stage, and how far it is: 0 to 1.

@@ -84,6 +84,28 @@
 {{- end }}
 
 {{/*
+What is wrong with `secret`, the Secret as the cluster has it (empty: it has none); nothing where nothing is.
+*/}}
+{{- define "stemsvc.secretLacks" -}}
+{{- $values := .root.Values }}
+{{- $needed := include "stemsvc.neededKeys" .root | fromYamlArray }}
+{{- if $values.database.internal }}{{ $needed = append $needed "postgres-password" }}{{ end }}
+{{- if $values.broker.internal }}{{ $needed = append $needed "redis-password" }}{{ end }}
+{{- if $values.flower.enabled }}{{ $needed = append $needed "flower-password" }}{{ end }}
+{{- if .secret }}
+{{- $missing := list }}
+{{- range $needed }}{{ $key := include "stemsvc.key" (dict "root" $.root "key" .) }}{{ if not (hasKey (dig "data" dict $.secret) $key) }}{{ $missing = append $missing $key }}{{ end }}{{ end }}
+{{- with $missing -}}
+the Secret {{ $values.secrets.existingSecret }} lacks {{ join ", " . }}: pods that need them wait until it has them.
+{{- end }}
+{{- else -}}
+{{- $keys := list }}
+{{- range $needed }}{{ $keys = append $keys (include "stemsvc.key" (dict "root" $.root "key" .)) }}{{ end -}}
+there is no Secret {{ $values.secrets.existingSecret }} in {{ .root.Release.Namespace }}: pods wait until it is made. It needs {{ join ", " $keys }}.
+{{- end }}
+{{- end }}
+
+{{/*
 The secrets as files, which our processes read again when they change: environment variables would need a restart. The
 fsGroup may read them, nobody else.
 */}}

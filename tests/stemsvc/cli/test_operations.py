@@ -116,6 +116,24 @@ def test_processes_that_agree_and_one_that_differs(url: str) -> None:
     store.close()
 
 
+def test_a_process_with_other_weights_is_named(url: str) -> None:
+    store = JobStore(url)
+    same = Settings(bootstrap_key="4c1f9c2b77d84f5b9f7f2f2f5a0b9e1d")
+    for name in ("a:1", "b:1"):
+        Report(store, name, "worker", same).tell()
+    facts = Facts(same).now()
+    weights = {**facts["weights"], "demo": ["0" * 64]}
+    store.processes.report("c:1", "worker", {**facts, "weights": weights}, 60)
+
+    told = run("check", "parity", "--json")
+    assert told.exit_code == 1
+    (found,) = json.loads(told.stdout)["differences"]
+    assert found["what"] == "weights of demo"
+    assert json.loads(found["most"]) == facts["weights"]["demo"]
+    assert found["others"] == {json.dumps(["0" * 64]): ["c:1"]}
+    store.close()
+
+
 def test_a_process_that_is_silent_is_not_compared(url: str) -> None:
     store = JobStore(url)
     store.processes.report("old:1", "worker", {"version": "0.1.0"}, -1.0)

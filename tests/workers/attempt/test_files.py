@@ -33,7 +33,7 @@ from workers.audio.decode import Limits, decode
 from workers.audio.demux import CONTAINERS
 from workers.audio.read_tags import read_tags
 from workers.audio.tags import Tags
-from workers.kinds.separate.models import Models
+from workers.host.models import Models
 
 
 def spec(**changes: Any) -> JobSpec:

@@ -46,7 +46,7 @@ from workers.attempt.retry import backoff
 from workers.attempt.runner import Runner
 from workers.engine.separate import Separator
 from workers.host.device import DeviceTurns
-from workers.kinds.separate.models import Models
+from workers.host.models import Models
 from workers.sources.protocol import Fetched, Order
 
 T = TypeVar("T")

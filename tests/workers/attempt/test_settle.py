@@ -31,7 +31,7 @@ from workers.attempt.lease import LeaseLost
 from workers.attempt.runner import Runner
 from workers.attempt.settle import settle_here
 from workers.attempt.stopwatch import Stopwatch
-from workers.kinds.separate.models import Models
+from workers.host.models import Models
 
 REPOSITORY = "someone/songs"
 WEIGHTS = DEMO_WEIGHTS.read_bytes()

@@ -23,7 +23,7 @@ from stemsvc.workflows.record import Workflow
 from tests.sounds import tone, write_sound
 from tests.specs import spec_of
 from workers.attempt.runner import Runner
-from workers.kinds.separate.models import Models
+from workers.host.models import Models
 from workers.sources.protocol import Fetched, Order
 
 URL, POOL = "https://example.org/song.flac", "separate.demo.cpu"

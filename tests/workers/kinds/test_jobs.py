@@ -21,7 +21,7 @@ from stemsvc.storage import open_storage
 from tests.sounds import tone, write_sound
 from tests.specs import job_of
 from workers.attempt.runner import Runner
-from workers.kinds.separate.models import Models
+from workers.host.models import Models
 
 
 @pytest.fixture

@@ -28,9 +28,9 @@ from workers.audio.rate import RateConverter, resample_track
 from workers.audio.tags import NONE, Tags
 from workers.audio.track import CHANNELS, FRAME_BYTES, Track
 from workers.audio.writers import Writers
+from workers.host.models import Models
 from workers.host.scratch import check_room
 from workers.kinds.base import MadeFile
-from workers.kinds.separate.models import Models
 from workers.kinds.separate.previews import Previewed, Previews, cover_of
 
 # Called with the stage's name and, while separating, finished and all segments. What it raises ends the job.

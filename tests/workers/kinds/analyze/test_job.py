@@ -23,7 +23,7 @@ from tests.sounds import write_sound
 from tests.specs import job_of, spec_of
 from tests.workers.audio.analysis.music import beat_times, groove
 from workers.attempt.runner import Runner
-from workers.kinds.separate.models import Models
+from workers.host.models import Models
 
 RATE = 44100
 STEMS = ("drums", "bass", "other", "vocals")

@@ -17,7 +17,7 @@ from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
 from workers.attempt.runner import Runner
-from workers.kinds.separate.models import Models
+from workers.host.models import Models
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tests.workers.engine.reference import assert_faithful, snr, upstream
 from workers.audio.decode import Limits, decode
 from workers.audio.rate import resample
 from workers.engine.separate import Separator
-from workers.kinds.separate.models import Models
+from workers.host.models import Models
 from workers.kinds.separate.separate import Separated, separate_file
 
 ENTRY = load_catalog().get("demo")

@@ -14,8 +14,8 @@ from stemsvc.models.catalog import BEST, BUNDLED_MODEL
 from stemsvc.models.entry import ModelEntry
 from stemsvc.music.genres import STEMS
 from workers.audio.track import Track, scratch_errors
+from workers.host.models import OnDownload
 from workers.kinds.base import Attempt
-from workers.kinds.separate.models import OnDownload
 
 REST = "other"
 PREDICTED = tuple(stem for stem in STEMS if stem != REST)

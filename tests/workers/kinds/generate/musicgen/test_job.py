@@ -26,7 +26,7 @@ from tests.processes import plain_environment, wait_for
 from tests.schema import fresh_schema
 from tests.workers.kinds.generate.musicgen.tiny import LICENCE
 from workers.attempt.runner import Runner
-from workers.kinds.separate.models import Models
+from workers.host.models import Models
 
 RUN = """
 import sys
@@ -35,7 +35,7 @@ from stemsvc.models.catalog import load_catalog
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
 from workers.attempt.runner import Runner
-from workers.kinds.separate.models import Models
+from workers.host.models import Models
 
 settings = Settings()
 catalog = load_catalog(settings.catalog, accepted=settings.licences)
