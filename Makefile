@@ -104,8 +104,9 @@ bench: $(READY)  ## Print the engine's figures against upstream's (20 min) and t
 	$(BIN)/stemsvc bench engine --output tests/bench/RESULTS.md
 	$(BIN)/stemsvc bench api --output tests/bench/API.md
 
-bench-audio: $(READY)  ## Print the figures of analyses, mixes, masters, transcriptions and exports (an hour); fails below a bar
+bench-audio: $(READY)  ## Print the figures of analyses, mixes, masters, transcriptions, exports and generations (an hour); fails below a bar
 	$(BIN)/stemsvc bench audio --output tests/bench/AUDIO.md
+	$(BIN)/stemsvc bench generate --output tests/bench/GENERATE.md
 
 train-demo: $(READY)  ## Render songs and train the demo model for MINUTES=180; goes on where the last run ended
 	# large tensors stay in the heap: handing them back to the system at each step costs half the speed

@@ -82,6 +82,19 @@ class Room(_Part):
     vocals: float = 0.2
 
 
+class Balance(_Part):
+    """How loud the regions of the spectrum are beside the whole, in dB: to 120 Hz, to 400, to 2,000, to 6,000, above.
+
+    `python -m tests.balances` measures it from our own renders.
+    """
+
+    bass: float
+    low: float
+    middle: float
+    high: float
+    air: float
+
+
 class Genre(_Part):
     """The template of a genre. `minor` is the share of its pieces in a minor key.
 
@@ -110,6 +123,7 @@ class Genre(_Part):
     layer: Layer
     lead: Lead
     levels: Levels = Levels()
+    balance: Balance
     room: Room = Room()
     duck: float = Field(0.0, ge=0, le=1)
     low_pass: float | None = None  # Hz, of everything but the bass

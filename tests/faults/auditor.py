@@ -38,6 +38,7 @@ class Errand:
     job_ids: list[str] = field(default_factory=list)  # of the accepted jobs, in the order of the answers
     canceled: bool = False  # the service said so
     deleted: bool = False
+    talk: str = ""  # the conversation whose only confirmed plan makes the job, which has no metadata of the errand's
     unsure: bool = False  # whether it was canceled is not known
 
     @property
@@ -92,8 +93,10 @@ class Auditor:
         account = Account()
         rows = self._rows()
         by_errand: dict[str, list[str]] = defaultdict(list)
+        plans = self._plans(errands, account)
         for job_id, row in rows.items():
-            by_errand[str(row["options"].get("metadata", {}).get("errand"))].append(job_id)
+            said = row["options"].get("metadata", {}).get("errand")
+            by_errand[str(plans.get(row["workflow_id"], said))].append(job_id)
         known = {errand.id: errand for errand in errands}
         for name, job_ids in by_errand.items():
             if name not in known:
@@ -107,9 +110,29 @@ class Auditor:
         self._check_webhooks(errands, by_errand, rows, told, account)
         return account
 
+    def _plans(self, errands: Sequence[Errand], account: Account) -> dict[str, str]:
+        """The workflows that conversations made, each with its errand: one for each conversation."""
+        with self.reader.tables() as ask:
+            found = ask("SELECT id, options FROM workflows")
+        made: dict[str, list[str]] = defaultdict(list)  # by conversation
+        for workflow_id, options in found:
+            told = json.loads(options) if isinstance(options, str) else options
+            if talk := told.get("metadata", {}).get("conversation_id"):
+                made[talk].append(workflow_id)
+        plans = {}
+        for errand in (each for each in errands if each.talk):
+            own = made.pop(errand.talk, [])
+            plans |= dict.fromkeys(own, errand.id)
+            if len(own) > 1:
+                account.doubled.append(f"{len(own)} workflows of one confirmed plan ({errand.way})")
+            if not own:
+                account.lost.append(f"the confirmed plan of {errand.talk} ({errand.way})")
+        account.wrong += [f"workflow {each} is nobody's" for of in made.values() for each in of]
+        return plans
+
     def _rows(self) -> dict[str, dict[str, Any]]:
         names = ["id", "state", "options", "inputs", "outputs", "previews", "manifest_key", "input_name"]
-        names += ["cached", "error_code", "owner"]
+        names += ["cached", "error_code", "owner", "workflow_id"]
         with self.reader.tables() as ask:
             found = [dict(zip(names, row, strict=True)) for row in ask(f"SELECT {', '.join(names)} FROM jobs")]
             ends = ask("SELECT job_id, to_state FROM job_events")
@@ -250,6 +273,6 @@ def _misleads(kind: str, job: dict[str, Any], errand: Errand, row: dict[str, Any
         return ""
     if job["state"] != row["state"] or (job["error"] or {}).get("code") != row["error_code"]:
         return f"the row says {row['state']} {row['error_code'] or ''}"
-    said = {name: (stem["sha256"], stem["bytes"]) for name, stem in job["stems"].items()}
+    said = {name: (file["sha256"], file["bytes"]) for name, file in job["files"].items()}
     stored = {name: (output["sha256"], output["bytes"]) for name, output in row["outputs"].items()}
-    return "" if said == stored else f"its stems are {said}, the row's {stored}"
+    return "" if said == stored else f"its files are {said}, the row's {stored}"

@@ -27,6 +27,9 @@ PATIENCE = 180.0  # seconds for which a client asks again while a part of the se
 PAUSE = 0.3  # seconds between two tries
 LIVE = 6  # most jobs of one client that have not ended
 HOOKED = 0.6  # share of the jobs whose client wants webhooks
+PROMPTS = ("a trap beat at 140", "a sad pop song in D minor", "happy house music")
+PIECE_SECONDS = 5  # of a piece of music by words
+PIECE_FRAMES = PIECE_SECONDS * 44100
 BROKEN = "broken.mp3"  # a file that is no music
 
 
@@ -44,8 +47,8 @@ class Track:
 class Crowd:
     """Clients that run errands until they are told to stop. What each must come to stands in `errands`.
 
-    A request draws one of `options`, fields that go before those that every request has. Uploads are erased after use
-    if `erases_uploads`. `complaints` has the answers that a client must never get.
+    A request draws one of `options`, fields that go before those that every request has. Uploads and conversations are
+    erased after use if `tidy`. `complaints` has the answers that a client must never get.
     """
 
     url: str
@@ -55,7 +58,7 @@ class Crowd:
     clients: int = 3
     pause: float = 0.0  # seconds that a client waits between two errands
     options: Sequence[Mapping[str, Any]] = ({},)
-    erases_uploads: bool = False
+    tidy: bool = False
     errands: list[Errand] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     ways: Counter[str] = field(default_factory=Counter)
@@ -185,6 +188,40 @@ class _Client:
         self._patiently(send)
         self._erase_upload(upload_id)
 
+    def generate(self, way: str) -> None:
+        """A short piece of music by words; half of the requests come twice, with one key."""
+        errand = self._wanted(way, "succeeded", PIECE_FRAMES, self._rng.random() < HOOKED)
+        fields = {"duration": PIECE_SECONDS, "cache": False, "metadata": {"errand": errand.id}, "format": "flac"}
+        if errand.hook:
+            fields["webhook_url"] = self._crowd.world.hook
+        prompt = self._rng.choice(PROMPTS)
+        for _ in range(self._rng.choice((1, 2))):
+            self._accepted(
+                errand,
+                lambda: self._client.create_generation(prompt, idempotency_key=errand.id, **fields),
+                errand.id,
+            )
+
+    def talk(self, way: str) -> None:
+        """A message that is sent twice, with one key, and its plan, which is confirmed once: until there is an answer.
+
+        The answers to both messages are one, and the plan makes one workflow.
+        """
+        errand = self._wanted(way, "succeeded", PIECE_FRAMES, hook=False)
+        errand.asked = 1
+        talk = self._patiently(lambda: self._client.start_conversation(name=errand.id).id)
+        text = f"{self._rng.choice(PROMPTS)}, {PIECE_SECONDS} seconds long"
+        said = [
+            self._patiently(lambda: self._client.say(talk, text, idempotency_key=errand.id).reply) for _ in range(2)
+        ]
+        assert said[0].number == said[1].number, said
+        errand.talk = talk  # from now on there may be a workflow
+        made = self._patiently(lambda: self._client.confirm_plan(talk, said[0].number).reply.workflow_id)
+        (job,) = self._patiently(lambda: [job for step in self._client.workflow(made).steps for job in step.jobs])
+        self._note(errand, job.id)
+        if self._crowd.tidy:
+            self._patiently(lambda: self._erase_talk(talk))
+
     def cancel(self, way: str) -> None:
         """A job that is canceled at some moment."""
         errand = self.form(way)
@@ -253,9 +290,12 @@ class _Client:
         if self._rng.random() < HOOKED:
             fields["webhook_url"] = self._crowd.world.hook
         frames = round(track.frames * fields.get("sample_rate", track.rate) / track.rate) if track else 0
-        errand = Errand(uuid.uuid4().hex, way, "succeeded" if track else "failed", frames, "webhook_url" in fields)
+        return self._wanted(way, "succeeded" if track else "failed", frames, "webhook_url" in fields), fields
+
+    def _wanted(self, way: str, ends: str, frames: int, hook: bool) -> Errand:
+        errand = Errand(uuid.uuid4().hex, way, ends, frames, hook)
         self._crowd.errands.append(errand)
-        return errand, fields
+        return errand
 
     def _submit(self, path: Path, key: str | None, errand: Errand, fields: Mapping[str, Any]) -> Job:
         texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
@@ -276,7 +316,7 @@ class _Client:
             self._live[job_id] = errand
 
     def _erase_upload(self, upload_id: str) -> None:
-        if not self._crowd.erases_uploads:
+        if not self._crowd.tidy:
             return
 
         def look() -> bool:
@@ -286,6 +326,14 @@ class _Client:
                 return False
 
         self._patiently(look)
+
+    def _erase_talk(self, talk: str) -> bool:
+        try:
+            self._client.delete_conversation(talk)
+        except StemsvcError as error:  # an earlier try of ours did it, and its answer was lost
+            if error.code != "conversation_not_found":
+                raise
+        return True
 
     def _upload(self, track: Track) -> str:
         def look() -> str | None:
@@ -320,4 +368,6 @@ WAYS: dict[str, tuple[float, Way]] = {
     "cached": (2, _Client.cached),
     "broken": (1, _Client.broken),
     "dead link": (1, _Client.dead_link),
+    "generate": (1, _Client.generate),
+    "talk": (1, _Client.talk),
 }

@@ -1,8 +1,10 @@
-"""Faults while people speak with the service: each message is answered once, and what it asks for is made once."""
+"""Faults while people ask by words: each message is answered once, what it asks for is made once, a piece is whole."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,7 @@ from tests.processes import wait_for
 TALKS = 10
 MESSAGE = "extract the vocals"  # which becomes a separation
 PATIENCE_SECONDS = 120.0
+PIECE = 60.0  # seconds of a piece of music that is long enough to be hit in the middle
 
 
 def kill_the_api_while_messages_are_said(stage: Stage) -> float:
@@ -40,6 +43,17 @@ def kill_the_api_while_messages_are_said(stage: Stage) -> float:
     assert stage.reader.ids() - before == set(jobs)
     stage.end(*jobs)
     return time.monotonic() - killed
+
+
+def kill_a_pool_child_while_it_makes_music(stage: Stage) -> float:
+    """The piece is made anew by another process, as long as it was asked for, and nothing of the first one stays."""
+    made = stage.client.create_generation("a house track at 124 in A minor", duration=PIECE, cache=False)
+    job_id = stage.expect(made.id, PIECE)
+    os.kill(stage.in_the_middle(job_id), signal.SIGKILL)
+    stage.fault()
+    took = stage.end(job_id, seconds=2 * PATIENCE_SECONDS)
+    assert stage.attempts(job_id) == 2
+    return took
 
 
 def _begun(stage: Stage) -> tuple[str, str]:

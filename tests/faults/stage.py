@@ -98,7 +98,7 @@ class Stage:
             STEMSVC_DATABASE_URL=database,
             STEMSVC_BROKER_URL=self.trouble.url,
             STEMSVC_LEASE_SECONDS=str(LEASE),
-            STEMSVC_POOLS="demo:cpu",
+            STEMSVC_POOLS="demo:cpu,generate:cpu",
             STEMSVC_DISPATCH_INTERVAL_SECONDS="0.2",
             STEMSVC_REPUBLISH_SECONDS="1",
             STEMSVC_RETRY_BASE_SECONDS="0.2",
@@ -189,7 +189,8 @@ class Stage:
         self.proxy = cleanup.enter_context(Proxy(port))
 
     def _worker(self, cleanup: contextlib.ExitStack, name: str, **changes: str) -> CeleryTestWorker:
-        process = self._process(cleanup, name, stemsvc("worker"), self._pings, environment=self.answered | changes)
+        command = stemsvc("worker", "--model", "demo", "--kind", "generate")
+        process = self._process(cleanup, name, command, self._pings, environment=self.answered | changes)
         return CeleryTestWorker(process, self.app)
 
     def _process(

@@ -20,7 +20,10 @@ from tests.faults.world import Told
 
 SECRET = base64.b64encode(b"s" * 32).decode()
 TABLES = """
-CREATE TABLE jobs (id, state, options, outputs, manifest_key, input_name, cached, error_code, owner, inputs, previews);
+CREATE TABLE jobs (
+  id, state, options, outputs, manifest_key, input_name, cached, error_code, owner, inputs, previews, workflow_id
+);
+CREATE TABLE workflows (id, options);
 CREATE TABLE job_events (job_id, to_state);
 CREATE TABLE webhook_deliveries (state);
 CREATE TABLE webhook_secrets (secret);
@@ -61,7 +64,7 @@ class Scene:
             self.put(KEY.format(job_id))
         inputs = json.dumps([{"name": "a.wav", "key": f"jobs/{job_id}/input"}])
         stored = outputs if state == "succeeded" else "{}"
-        values = (job_id, state, options, stored, None, "a.wav", 0, None, "", inputs, None)
+        values = (job_id, state, options, stored, None, "a.wav", 0, None, "", inputs, None, None)
         self.sql(f"INSERT INTO jobs VALUES ({','.join('?' * len(values))})", *values)
         for each in ("queued", "running", state):
             self.sql("INSERT INTO job_events VALUES (?, ?)", job_id, each)
@@ -73,7 +76,7 @@ class Scene:
 
     def webhook(self, kind: str = "job.succeeded", name: str = "msg_1", **changes: Any) -> Told:
         data: dict[str, Any] = {"id": "one", "state": "succeeded", "error": None, "metadata": {"errand": "e1"}}
-        data |= {"stems": {"vocals": SAID}}
+        data |= {"files": {"vocals": SAID}}
         body = json.dumps({"type": kind, "timestamp": "now", "data": data | changes}).encode()
         moment = str(int(time.time()))
         digest = hmac.digest(b"s" * 32, f"{name}.{moment}.".encode() + body, "sha256")
@@ -142,11 +145,30 @@ def _canceled(scene: Scene, **source: str) -> None:
     inputs = json.dumps([{"name": "a.wav", "key": "jobs/one/input", **source}])
     scene.sql("UPDATE jobs SET state = 'canceled', outputs = '{}', inputs = ?", inputs)
     scene.sql("UPDATE job_events SET to_state = 'canceled' WHERE to_state = 'succeeded'")
-    scene.told = [scene.webhook("job.canceled", state="canceled", stems={})]
+    scene.told = [scene.webhook("job.canceled", state="canceled", files={})]
 
 
 def _no_object(scene: Scene) -> None:
     (scene.objects / KEY.format("one")).unlink()
+
+
+def _plan(scene: Scene, count: int = 1) -> None:
+    """Its job was made by words: by the confirmed plan of a conversation, which has made so many workflows."""
+    scene.errand.talk, scene.errand.hook, scene.told = "talk", False, []
+    scene.sql("UPDATE jobs SET options = '{}', workflow_id = 'flow-0'")
+    for number in range(count):
+        options = json.dumps({"metadata": {"conversation_id": "talk"}})
+        scene.sql("INSERT INTO workflows VALUES (?, ?)", f"flow-{number}", options)
+
+
+def _no_workflow(scene: Scene) -> None:
+    _plan(scene, 0)
+    scene.sql("UPDATE jobs SET options = ?", json.dumps({"metadata": {"errand": "e1"}}))
+
+
+def _workflow_of_nobody(scene: Scene) -> None:
+    options = json.dumps({"metadata": {"conversation_id": "another"}})
+    scene.sql("INSERT INTO workflows VALUES (?, ?)", "flow-9", options)
 
 
 def _unsigned(scene: Scene) -> None:
@@ -165,6 +187,9 @@ def _unsigned(scene: Scene) -> None:
         (_undead, "wrong"),
         (_nobodys, "wrong"),
         (_no_object, "wrong"),
+        (lambda scene: _plan(scene, 2), "doubled"),
+        (_no_workflow, "lost"),
+        (_workflow_of_nobody, "wrong"),
         (lambda scene: scene.put("jobs/one/input"), "left"),
         (lambda scene: scene.put("jobs/gone/input"), "left"),
         (lambda scene: _canceled(scene, url="http://a.test/b.mp3"), "left"),
@@ -174,7 +199,7 @@ def _unsigned(scene: Scene) -> None:
         (lambda scene: scene.told.clear(), "silent"),
         (lambda scene: scene.told.append(scene.webhook(name="msg_2")), "misled"),
         (lambda scene: scene.told.append(scene.webhook("job.failed")), "misled"),
-        (lambda scene: scene.told.append(scene.webhook(stems={})), "misled"),
+        (lambda scene: scene.told.append(scene.webhook(files={})), "misled"),
         (lambda scene: scene.told.append(scene.webhook(metadata={"errand": "e2"})), "misled"),
     ],
 )
@@ -199,6 +224,11 @@ def test_a_webhook_that_comes_twice_and_one_of_progress_are_right(scene: Scene) 
 
 def test_a_canceled_job_keeps_the_track_that_came_with_it(scene: Scene) -> None:
     _canceled(scene)
+    assert scene.found() == {}
+
+
+def test_a_confirmed_plan_with_one_workflow_is_right(scene: Scene) -> None:
+    _plan(scene)
     assert scene.found() == {}
 
 

@@ -58,6 +58,7 @@ FAULTS: dict[str, Fault] = {
         (25, killing.freeze_a_process_that_holds_the_device),
         (26, handing_over.kill_each_process_while_steps_hand_over),
         (27, conversing.kill_the_api_while_messages_are_said),
+        (28, conversing.kill_a_pool_child_while_it_makes_music),
     )
 }
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
+import soundfile
+from stemsvc_client import Client, Job
 
+from stemsvc.embedded import background
+from stemsvc.embedded.redis_server import free_port
+from stemsvc.settings import Settings
 from tests.flow.conftest import Service
 from tests.processes import plain_environment, stemsvc
 
@@ -50,3 +59,36 @@ def test_words_become_music_and_music_is_worked_on(running: Service, tmp_path: P
     )
     assert json.loads(done.stdout)["facts"]["seed"] == beat.facts["seed"]
     assert len(list((tmp_path / "made").iterdir())) == 6
+
+
+@pytest.mark.long
+def test_fifty_at_once_drain_with_none_lost_and_each_right_in_length(tmp_path: Path) -> None:
+    settings = Settings(
+        data_dir=tmp_path / "data", api_port=free_port(), pools="generate:cpu", offline=True, result_cache=False
+    )
+    wanted = {f"{number}": 5 + number % 3 for number in range(50)}  # seconds
+    stack = background.start(settings)
+    try:
+        with Client(stack.url, timeout=60) as client:
+
+            def sent(name: str) -> Job:
+                metadata = {"name": name}
+                return client.create_generation(
+                    "pop at 120", duration=wanted[name], seed=int(name), metadata=metadata, idempotency_key=name
+                )
+
+            with ThreadPoolExecutor(50) as pool:
+                jobs = dict(zip(wanted, pool.map(sent, wanted), strict=True))
+            assert len({job.id for job in jobs.values()}) == len(wanted)
+            digests = set()
+            for name, job in jobs.items():
+                done = client.finished(job.id, timeout=900)
+                data = httpx.get(done.files["mix"].url, timeout=60).raise_for_status().content
+                digests.add(hashlib.sha256(data).hexdigest())
+                info = soundfile.info(io.BytesIO(data))
+                assert (done.attempt, info.frames) == (1, wanted[name] * info.samplerate), name
+            assert len(digests) == len(wanted)  # nobody got another one's piece
+            listed = [job.id for job in client.jobs(kind="generate")]
+            assert sorted(listed) == sorted(job.id for job in jobs.values())
+    finally:
+        background.stop(settings)

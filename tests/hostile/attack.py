@@ -31,12 +31,14 @@ from stemsvc.jobstore import JobStore
 from stemsvc.settings import Settings
 from tests.hostile.calls import Call, calls
 from tests.hostile.media import liars, mutants, wishers
+from tests.hostile.words import GENERATIONS, words
 from tests.sounds import tone, write_sound
 
 INSIDES = re.compile(r"Traceback|File \"/|site-packages|sqlalchemy|psycopg|sqlite3|botocore|/objects/|signing\.key")
 BAD_ENDS = ("worker_lost", "internal_error", "time_limit", "store_error", "encode_failed")
 LONGEST_SECONDS = 900.0
-LEFT_TO_RUN = 30  # jobs that requests make; of the others only the acceptance is looked at
+# How many jobs that requests make are left to run; of the others only the acceptance is looked at.
+LEFT_TO_RUN = {"/v1/jobs": 30, GENERATIONS: 8}
 
 
 @dataclass
@@ -46,6 +48,7 @@ class Tally:
     tried: Counter[str] = field(default_factory=Counter)
     refused: int = 0
     accepted: int = 0
+    made: Counter[str] = field(default_factory=Counter)  # jobs by the call that makes them
     ends: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)  # what must not be
     leaks: int = 0
@@ -70,13 +73,15 @@ class Tally:
 
 @dataclass(frozen=True)
 class Arena:
-    """A running service, the attacker's key, and what only the victim may see."""
+    """A running service, the attacker's key and conversation, and what only the victim may see."""
 
     settings: Settings
     url: str
     token: str
     victim_job: str
     victim_upload: str
+    victim_conversation: str
+    conversation: str  # of the attacker
     canary: str
 
     @property
@@ -90,7 +95,8 @@ def attack(folder: Path, count: int, files: int, seed: int = 1) -> Tally:
     settings = Settings(
         data_dir=folder / "data",
         api_port=free_port(),
-        pools="demo:cpu",
+        pools="demo:cpu,generate:cpu",
+        messages_rate_limit="",
         max_upload_bytes=20_000_000,
         offline=True,
         result_cache=False,
@@ -105,6 +111,8 @@ def attack(folder: Path, count: int, files: int, seed: int = 1) -> Tally:
         tally = Tally()
         song = write_sound(folder / "song.flac", tone(0.3, 44100), 44100).read_bytes()
         _requests(arena, calls(song, arena.victim_job, arena.victim_upload, count, seed), tally)
+        said = words(arena.conversation, arena.victim_conversation, arena.victim_job, count, seed)
+        _requests(arena, said, tally)
         _connections(arena, tally)
         media = [*liars(), *wishers(), *mutants(folder, files, seed)]
         _files(arena, media, tally)
@@ -131,7 +139,11 @@ def _set_up(settings: Settings, folder: Path) -> Arena:
         job = victim.submit(path, metadata=json.dumps({"secret": canary}))
         upload = victim.upload(path)
         victim.wait(job["id"], 120)
-    return Arena(settings, url, tokens[1], job["id"], upload, canary)
+        talk = victim.start_conversation(name=canary)
+        victim.say(talk.id, f"a trap beat for {canary}")
+    with Client(url, key=tokens[1]) as attacker:
+        own = attacker.start_conversation(name="mine")
+    return Arena(settings, url, tokens[1], job["id"], upload, talk.id, own.id, canary)
 
 
 def _requests(arena: Arena, these: Iterable[Call], tally: Tally) -> None:
@@ -148,7 +160,10 @@ def _requests(arena: Arena, these: Iterable[Call], tally: Tally) -> None:
                 continue
             tally.tried[call.kind] += 1
             _look_at(arena, call, response, tally)
-            if response.status_code == 201 and call.path == "/v1/jobs" and tally.accepted > LEFT_TO_RUN:
+            if response.status_code != 201 or call.path not in LEFT_TO_RUN:
+                continue
+            tally.made[call.path] += 1
+            if tally.made[call.path] > LEFT_TO_RUN[call.path]:
                 client.delete(f"/v1/jobs/{response.json()['id']}", headers=arena.headers)
 
 

@@ -104,9 +104,7 @@ def soak(folder: Path, stack: str, minutes: float, seed: int, say: Callable[[str
     pause = max(LEAST_PAUSE, (seconds - warm) / SAMPLES)
     with staged(folder, stack, fetcher=True, **SETTINGS) as stage, world(site(stage)) as outside:
         tracks = [Track(site(stage) / stage.songs[SHORT].name, round(SHORT * RATE), 1, RATE)]
-        with Crowd(
-            stage.url, outside, tracks, seed, clients=CLIENTS, pause=PAUSE, options=OPTIONS, erases_uploads=True
-        ) as crowd:
+        with Crowd(stage.url, outside, tracks, seed, clients=CLIENTS, pause=PAUSE, options=OPTIONS, tidy=True) as crowd:
             start = time.monotonic()
             _until(start + warm)
             say(f"warm after {warm:.0f} s and {crowd.accepted} jobs")

@@ -13,6 +13,7 @@ import pytest
 from stemsvc.jobs.encoding import Encoding
 from stemsvc.kinds import master, mix
 from stemsvc.kinds.export.kind import KIND as EXPORT
+from stemsvc.kinds.generate.kind import KIND as GENERATE
 from stemsvc.kinds.registry import AnyKind
 from stemsvc.kinds.transcribe.kind import KIND as TRANSCRIBE
 from tests.sounds import tone
@@ -29,13 +30,17 @@ KINDS: dict[str, tuple[AnyKind, dict[str, Any], str]] = {
     "master": (master.KIND, {"intensity": 1.0}, "source"),
     "transcribe": (TRANSCRIBE, {}, "source"),
     "export": (EXPORT, {"targets": ["ardour", "samples", "stem.mp4"]}, "source"),
+    "generate": (GENERATE, {"prompt": "a dark trap beat at 140", "duration": 20, "stems": True}, ""),
 }
 STAGES = {
     "mix": ("decoding", "resampling", "measuring", "mixing", "encoding"),
     "master": ("decoding", "resampling", "measuring", "mastering", "limiting", "encoding"),
     "transcribe": ("decoding", "counting", "transcribing", "writing"),
     "export": ("decoding", "counting", "writing", "exporting"),
+    "generate": ("composing", "playing", "mixing", "mastering", "listening", "encoding"),
 }
+
+NUMBERS = {"master": 1, "generate": 0}  # of tracks that go in; two in all the others
 
 
 class Canceled(Exception):
@@ -53,7 +58,7 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.mark.parametrize("name", KINDS)
 def test_it_asks_in_every_stage_and_ends_in_each(name: str, songs: list[Path]) -> None:
     kind, asked, role = KINDS[name]
-    files = [(role, song) for song in songs[: 1 if name == "master" else 2]]
+    files = [(role, song) for song in songs[: NUMBERS.get(name, 2)]]
     encoding = Encoding("flac", "24", 44100 if name == "master" else None)
     seen: list[str] = []
     gaps: list[float] = []

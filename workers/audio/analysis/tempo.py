@@ -58,7 +58,8 @@ def _even(curve: Curve, rate: float) -> Curve:
     wide = max(1, round(4 * rate))
     smooth = gaussian_filter1d(curve, 0.012 * rate)
     above = np.maximum(0, smooth - uniform_filter1d(smooth, max(1, round(0.4 * rate)), mode="nearest"))
-    level = np.sqrt(uniform_filter1d(above**2, wide, mode="nearest"))
+    # the filter's running sum leaves a little less than nothing where silence follows sound
+    level = np.sqrt(np.maximum(0, uniform_filter1d(above**2, wide, mode="nearest")))
     return np.asarray(above / (level + 0.1 * level.max() + 1e-6), np.float32)
 
 

@@ -50,7 +50,7 @@ class Finished:
 
 def finish(piece: Piece, folder: Path, attempt: Attempt) -> Finished:
     """The piece at -14 LUFS with no true peak over -1 dBTP. Raises what `attempt.report` raises."""
-    gains = _balance(piece, attempt)
+    gains = part_gains(piece, attempt)
     peaks = folder / "peaks.f32"
     loudness = _measure(piece, gains, peaks, attempt)
     gain_db = 0.0 if loudness is None else TARGET_LUFS - loudness
@@ -67,7 +67,7 @@ def _limiter(peaks: Path, rate: int, gain_db: float) -> Limiter:
     return Limiter(peaks, rate, gain_db, CEILING_DB - MARGIN_DB)
 
 
-def _balance(piece: Piece, attempt: Attempt) -> dict[str, float]:
+def part_gains(piece: Piece, attempt: Attempt) -> dict[str, float]:
     """A gain for each part, by which it is as loud beside the others as it should be; silence stays as it is."""
     gains = {}
     for name, track in piece.parts.items():

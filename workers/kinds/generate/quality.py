@@ -13,6 +13,7 @@ from stemsvc.music.keys import Key
 from workers.audio.analysis.analysis import Analysis, analyse
 from workers.audio.track import Track
 from workers.kinds.base import Attempt
+from workers.kinds.generate.balance import balanced
 from workers.kinds.generate.finish import CEILING_DB, TARGET_LUFS, Finished
 
 GOOD = 0.75  # of a score from 0 to 1
@@ -21,9 +22,6 @@ OCTAVES = (1, 2, 1 / 2, 3, 1 / 3)  # times the tempo that count as the same one
 NEAR_LU, FAR_LU = 1.0, 3.0
 MOST_DC = 0.005
 MOST_SILENCE = 0.25  # share of a piece
-# Third-octave bands between these hold the middle of music: what is lopsided sounds dull or thin.
-LOW_HZ, HIGH_HZ = 250.0, 4000.0
-LOW_SHARE, HIGH_SHARE = (0.03, 0.97), (0.0005, 0.4)
 # What each finding counts.
 WEIGHTS = {
     "unclipped": 0.15,
@@ -70,7 +68,7 @@ def judge(made: Finished, brief: Brief, attempt: Attempt) -> Quality:
         "tempo": float(tempo_right(pulse.bpm, brief.bpm)),
         "key": key_right(found, brief.key),
         "beat": min(1.0, 1.5 * (pulse.confidence or 0.0)) if pulse.bpm is not None else 0.0,
-        "balance": _balance(signal["spectrum"]["bands"]),
+        "balance": balanced(signal["spectrum"]["bands"], brief.template.balance),
         "seam": _seam(made.mix),
     }
     heard = {
@@ -104,18 +102,6 @@ def _loudness(lufs: float | None) -> float:
     if lufs is None:
         return 0.0
     return float(np.clip((FAR_LU - abs(lufs - TARGET_LUFS)) / (FAR_LU - NEAR_LU), 0, 1))
-
-
-def _balance(bands: Any) -> float:
-    """1 where neither the lows nor the highs have all or nothing of the power."""
-    powers = {float(each["hz"]): 10 ** (float(each["db"]) / 10) for each in bands if each["db"] is not None}
-    whole = sum(powers.values())
-    if not whole:
-        return 0.0
-    low = sum(power for hertz, power in powers.items() if hertz < LOW_HZ) / whole
-    high = sum(power for hertz, power in powers.items() if hertz > HIGH_HZ) / whole
-    fits = [LOW_SHARE[0] <= low <= LOW_SHARE[1], HIGH_SHARE[0] <= high <= HIGH_SHARE[1]]
-    return sum(fits) / len(fits)
 
 
 def _seam(mix: Track) -> float:

@@ -85,7 +85,7 @@ def _pieces(provider: Provider, params: GenerateParams, brief: Brief, attempt: A
     files: dict[str, MadeFile] = {}
     with attempt.computing(params.candidates * brief.duration):
         found = [
-            _best(provider, brief.again((_base(brief) + FURTHER * number) % MAX_SEED), number, attempt)
+            best_of_tries(provider, brief.again((_base(brief) + FURTHER * number) % MAX_SEED), number, attempt)
             for number in range(params.candidates)
         ]
         ranked = sorted(found, key=lambda each: -each.quality.score)
@@ -122,7 +122,7 @@ def _base(brief: Brief) -> int:
     return next(iter(brief.changes.values()), brief.seed)
 
 
-def _best(provider: Provider, brief: Brief, number: int, attempt: Attempt) -> Candidate:
+def best_of_tries(provider: Provider, brief: Brief, number: int, attempt: Attempt) -> Candidate:
     """A candidate that is good enough, or the best of those that were tried."""
     best: Candidate | None = None
     for turn in range(provider.tries):
