@@ -60,7 +60,7 @@ class Etas:
         return found
 
 
-def _measured(workflow_ids: Collection[str]) -> sa.Select[tuple[str]]:
+def _measured(workflow_ids: Collection[str]) -> sa.Select[str]:
     """Which of them go on, and have a job whose end is predicted from its progress, or one that has done its work."""
     live = sa.select(workflows.c.id).where(workflows.c.id.in_(list(workflow_ids)), workflows.c.live > 0)
     which = sa.and_(jobs.c.workflow_id.in_(live), sa.or_(_PREDICTED, _WORKED))
@@ -73,7 +73,7 @@ def _live(workflow_ids: Sequence[str]) -> sa.Select[tuple[object, ...]]:
     return sa.select(*columns).where(jobs.c.workflow_id.in_(workflow_ids), _LIVE)
 
 
-def _waits(workflow_ids: Sequence[str]) -> sa.Select[tuple[str, str]]:
+def _waits(workflow_ids: Sequence[str]) -> sa.Select[str, str]:
     """Which jobs wait for which: a row of `job_waits` goes when the job that is waited for ends."""
     query = sa.select(job_waits.c.job_id, job_waits.c.waits_for).join(jobs, jobs.c.id == job_waits.c.job_id)
     return query.where(jobs.c.workflow_id.in_(workflow_ids))
