@@ -48,6 +48,7 @@ const key = valid("Key", {
 let now: { pools: Pool[]; keys: Schemas["Key"][] };
 
 beforeEach(() => {
+  announced.set({ polite: "", urgent: "" });
   now = { pools: [pool(), pool({ name: "fetch", models: [], running: 0 })], keys: [key] };
   server.use(
     http.get("*/v1/pools", () => HttpResponse.json(valid("Pools", { pools: now.pools }))),
@@ -77,15 +78,13 @@ async function later(change: Partial<Pool>): Promise<void> {
 test("a pool is drained by keys alone, says what still runs, and takes work again", async () => {
   const told: unknown[] = [];
   server.use(
-    http.post(`*/v1/pools/${NAME}:drain`, async ({ request }) => {
-      told.push(await request.json());
-      now.pools = now.pools.map((one) => (one.name === NAME ? pool(drained) : one));
-      return HttpResponse.json(now.pools[0]);
-    }),
-    http.post(`*/v1/pools/${NAME}:resume`, () => {
-      told.push("resume");
-      now.pools = now.pools.map((one) => (one.name === NAME ? pool({ running: 0 }) : one));
-      return HttpResponse.json(now.pools[0]);
+    // one handler for both: a colon begins a parameter's name in a path
+    http.post("*/v1/pools/:act", async ({ request, params }) => {
+      const drains = params.act === `${NAME}:drain`;
+      told.push(drains ? await request.json() : params.act);
+      const changed = pool(drains ? drained : { running: 0 });
+      now.pools = now.pools.map((one) => (one.name === NAME ? changed : one));
+      return HttpResponse.json(changed);
     }),
   );
   const user = userEvent.setup();
@@ -114,7 +113,7 @@ test("a pool is drained by keys alone, says what still runs, and takes work agai
   resume.focus();
   await user.keyboard("{Enter}");
   expect(await screen.findByRole("button", { name: `Drain the pool ${NAME}` })).toHaveFocus();
-  expect(told.at(-1)).toBe("resume");
+  expect(told.at(-1)).toBe(`${NAME}:resume`);
   expect(announced.get().polite).toBe(`${NAME}: Takes work`);
 });
 
