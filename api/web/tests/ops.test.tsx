@@ -110,7 +110,7 @@ test("a pool is drained by keys alone, says what still runs, and takes work agai
   await waitFor(() => expect(announced.get().polite).toBe(`${NAME}: Drained: no job runs`));
 
   const resume = screen.getByRole("button", { name: `Resume the pool ${NAME}` });
-  resume.focus();
+  expect(resume).toHaveFocus(); // the dialog gave the focus back to the button that opened it
   await user.keyboard("{Enter}");
   expect(await screen.findByRole("button", { name: `Drain the pool ${NAME}` })).toHaveFocus();
   expect(told.at(-1)).toBe(`${NAME}:resume`);
