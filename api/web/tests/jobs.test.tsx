@@ -8,7 +8,7 @@ import { tookMove, tookProgress } from "../src/events/take";
 import { JobPage } from "../src/jobs/JobPage";
 import { Jobs } from "../src/jobs/Jobs";
 import { Progress } from "../src/jobs/Progress";
-import { job, summary } from "./fixtures";
+import { job, problem, summary } from "./fixtures";
 import { answers, server, show } from "./server";
 
 test("the bar stands at the api's figure, and no higher", () => {
@@ -75,6 +75,35 @@ test("a failed job has words, and Try again makes a new job", async () => {
   await waitFor(() => expect(asked).toMatch(/^\w{32}$/));
 });
 
+test("a running job is canceled once, says so, and offers to separate again", async () => {
+  answers("get", "/v1/jobs/:id", job());
+  const asked: string[] = [];
+  server.use(
+    http.post("*/v1/jobs/:id/cancel", ({ params }) => {
+      asked.push(String(params.id));
+      return HttpResponse.json(job({ state: "canceled", finished_at: "2026-11-28T12:01:00+00:00" }));
+    }),
+  );
+  show(<JobPage id={job().id} />);
+  await screen.findByRole("progressbar");
+  await userEvent.click(await screen.findByRole("button", { name: "Cancel" }));
+  expect(await screen.findByText("This job was canceled.")).toBeVisible();
+  expect(asked).toEqual([job().id]);
+  expect(announced.get().polite.trim()).toBe("Canceled");
+  expect(screen.queryByRole("progressbar")).toBeNull();
+  expect(screen.queryByRole("button", { name: "Cancel" })).toBeNull();
+  expect(screen.getAllByRole("button", { name: "Separate again" })[0]).toBeVisible();
+});
+
+test("a job that ended before it could be canceled goes on to its end, and the page says why", async () => {
+  answers("get", "/v1/jobs/:id", job());
+  answers("post", "/v1/jobs/:id/cancel", problem("job_finished", 409), 409);
+  show(<JobPage id={job().id} />);
+  await userEvent.click(await screen.findByRole("button", { name: "Cancel" }));
+  expect(await screen.findByText("job_finished")).toBeInTheDocument();
+  expect(screen.getByRole("progressbar")).toBeVisible();
+});
+
 test("a job that is gone says so", async () => {
   answers("get", "/v1/jobs/:id", { code: "job_not_found", detail: "gone", status: 404 }, 404);
   show(<JobPage id="0" />);
@@ -107,4 +136,33 @@ test("search asks the api, and an empty answer offers to clear it", async () => 
   expect(await screen.findByText("No job fits")).toBeVisible();
   await userEvent.click(screen.getByRole("button", { name: "Clear filters" }));
   expect(await screen.findByRole("link", { name: "Yellow" })).toBeVisible();
+});
+
+test("the state filter asks the api for jobs of one state, and any state is no filter", async () => {
+  const asked: string[][] = [];
+  server.use(
+    http.get("*/v1/jobs", ({ request }) => {
+      const states = new URL(request.url).searchParams.getAll("state");
+      asked.push(states);
+      const failed = summary({ id: "2".repeat(32), name: "Clocks", state: "failed" });
+      const all = [summary(), failed];
+      return HttpResponse.json({
+        jobs: all.filter((one) => states.length === 0 || states.includes(one.state)),
+        next_cursor: null,
+      });
+    }),
+  );
+  show(<Jobs />);
+  expect(await screen.findByRole("link", { name: "Yellow" })).toBeVisible();
+  const filter = screen.getByLabelText("State");
+  await userEvent.selectOptions(filter, "Failed");
+  await waitFor(() => expect(screen.queryByRole("link", { name: "Yellow" })).toBeNull());
+  expect(await screen.findByRole("link", { name: "Clocks" })).toBeVisible();
+  expect(asked.at(-1)).toEqual(["failed"]);
+  await userEvent.selectOptions(filter, "Canceled");
+  expect(await screen.findByText("No job fits")).toBeVisible();
+  expect(asked.at(-1)).toEqual(["canceled"]);
+  await userEvent.selectOptions(filter, "Any");
+  expect(await screen.findByRole("link", { name: "Yellow" })).toBeVisible();
+  expect(asked[0]).toEqual([]);
 });

@@ -1,4 +1,4 @@
-import { screen, waitFor } from "@testing-library/react";
+import { fireEvent, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
 import { beforeEach, expect, test } from "vitest";
@@ -117,6 +117,81 @@ test("a broken link is not taken, a whole one is", async () => {
   await userEvent.clear(field);
   await userEvent.type(field, "https://example.com/song.mp3{Enter}");
   expect(await screen.findByText("Link, fetched by the service")).toBeVisible();
+});
+
+/** What a browser hands over with a drop or a paste: files, and folders, which it can't read as files. */
+function carried(files: File[], folders: string[] = []) {
+  const item = (file: File, isDirectory: boolean) => ({
+    kind: "file",
+    getAsFile: () => file,
+    webkitGetAsEntry: () => ({ isDirectory }),
+  });
+  const items = [...files.map((file) => item(file, false)), ...folders.map((name) => item(song(0, name), true))];
+  return { types: ["Files"], items };
+}
+
+test("songs dropped at once become a row and a job each, without the folder and the one that is too large", async () => {
+  const named: string[] = [];
+  const sent: string[] = [];
+  const bodies: unknown[] = [];
+  server.use(
+    http.post("*/v1/uploads", async ({ request }) => {
+      named.push(((await request.json()) as { filename: string }).filename);
+      const id = `up${named.length}`;
+      return HttpResponse.json({ ...upload, upload_id: id, url: `http://localhost:3000/put/${id}` }, { status: 201 });
+    }),
+    http.put("*/put/:id", ({ params }) => {
+      sent.push(String(params.id));
+      return new HttpResponse(null, { status: 200 });
+    }),
+    http.post("*/v1/separations:from-source", async ({ request }) => {
+      bodies.push(await request.json());
+      const id = String(bodies.length).repeat(32);
+      return HttpResponse.json(job({ id, state: "queued" }), { status: 201 });
+    }),
+  );
+  history.replaceState(null, "", "/");
+  show(<Studio />);
+  await screen.findByText(/Up to 1 kB/);
+  const files = [song(5, "one.flac"), song(6, "two.flac"), song(7, "three.flac"), song(1001, "large.flac")];
+  const dataTransfer = carried(files, ["album"]);
+  fireEvent.dragEnter(document.body, { dataTransfer });
+  expect(screen.getByText("Let go to add these songs")).toBeVisible();
+  fireEvent.drop(document.body, { dataTransfer });
+  expect(screen.queryByText("Let go to add these songs")).toBeNull();
+
+  await waitFor(() => expect(screen.getAllByText(/Ready/)).toHaveLength(3));
+  expect([...named].sort()).toEqual(["one.flac", "three.flac", "two.flac"]);
+  expect([...sent].sort()).toEqual(["up1", "up2", "up3"]);
+  expect(screen.getByText("This file is too large.")).toBeVisible();
+  expect(screen.queryByText("album")).toBeNull();
+
+  await userEvent.click(screen.getByRole("button", { name: "Separate 3 songs" }));
+  await waitFor(() => expect(bodies).toHaveLength(3));
+  expect(new Set(bodies.map((body) => (body as { source: { upload_id: string } }).source.upload_id)).size).toBe(3);
+  expect(location.pathname).toBe("/"); // several stand in the list below; the last opens no page, either
+});
+
+test("a dragged text is not taken for a song", async () => {
+  show(<Studio />);
+  await screen.findByText(/Up to 1 kB/);
+  fireEvent.dragEnter(document.body, { dataTransfer: { types: ["text/plain"], items: [] } });
+  expect(screen.queryByText("Let go to add these songs")).toBeNull();
+});
+
+test("a pasted link is added by Enter, and a pasted file at once", async () => {
+  answers("post", "/v1/uploads", upload, 201);
+  answers("put", "/put/up1", null);
+  show(<Studio />);
+  const field = await screen.findByLabelText("Or a link to a song");
+  await userEvent.click(field);
+  await userEvent.paste(" https://example.com/song.mp3 ");
+  await userEvent.keyboard("{Enter}");
+  expect(await screen.findByText("https://example.com/song.mp3")).toBeVisible();
+  expect(field).toHaveValue("");
+  fireEvent.paste(document.body, { clipboardData: carried([song(5, "pasted.flac")]) });
+  expect(await screen.findByText("pasted.flac")).toBeVisible();
+  expect(await screen.findByText(/Ready/)).toBeVisible();
 });
 
 test("a request says only what differs from the defaults", () => {

@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { answer, client, Problem, problemOf, type Schemas } from "../api";
+import { answer, client, type Pool, Problem, problemOf, type Schemas } from "../api";
 
 const OFTEN_MS = 5000;
 const SELDOM_MS = 60_000;
@@ -11,6 +11,28 @@ export function usePools() {
     queryFn: async ({ signal }) => (await answer(client.GET("/v1/pools", { signal }))).pools,
     refetchInterval: OFTEN_MS,
   });
+}
+
+/** Have a pool take no new work, and have it take work again. Both answer with the pool as it is then. */
+export function useDraining() {
+  const queries = useQueryClient();
+  const settle = async (changed: Pool) => {
+    await queries.cancelQueries({ queryKey: ["pools"] }); // an answer from before must not come after this one
+    queries.setQueryData<Pool[]>(["pools"], (pools) =>
+      pools?.map((pool) => (pool.name === changed.name ? changed : pool)),
+    );
+    void queries.invalidateQueries({ queryKey: ["pools"] });
+  };
+  const drain = useMutation({
+    mutationFn: ({ name, why }: { name: string; why: string }) =>
+      answer(client.POST("/v1/pools/{name}:drain", { params: { path: { name } }, body: { why } })),
+    onSuccess: settle,
+  });
+  const resume = useMutation({
+    mutationFn: (name: string) => answer(client.POST("/v1/pools/{name}:resume", { params: { path: { name } } })),
+    onSuccess: settle,
+  });
+  return { drain, resume };
 }
 
 /** What works. The answer of a service that is unavailable has status 503, and the same form. */

@@ -29,6 +29,7 @@ export function Studio() {
   const models = useModels();
   const all = useStore(songs);
   const zone = useRef<HTMLDivElement>(null);
+  const alone = useRef(false); // whether one song was asked for: of several, the last is alone in the list, too
   const options = remembered(useStore(preferences).options);
   const open = all.filter((song) => song.phase !== "submitted");
   const demoModel = models.data?.models.some((model) => model.name === "demo") ? "demo" : null;
@@ -37,7 +38,7 @@ export function Studio() {
   useEffect(() => {
     // one song alone: its page is where its reader wants to be
     onSubmitted((_, job) => {
-      if (songs.get().filter((song) => song.options).length === 1) navigate(`/app/jobs/${job.id}`);
+      if (alone.current) navigate(`/app/jobs/${job.id}`);
       songs.set(songs.get().filter((song) => song.phase !== "submitted"));
     });
     return () => onSubmitted(() => {});
@@ -52,6 +53,10 @@ export function Studio() {
     if (files.length > 0) announce(t("song.added", { count: files.length }));
   };
   const setOptions = (next: JobOptions) => prefer({ options: { ...next } });
+  const submit = () => {
+    submitAll(options);
+    alone.current = songs.get().filter((song) => song.options).length === 1;
+  };
   const choose = () => zone.current?.querySelector("input")?.click();
 
   return (
@@ -84,7 +89,7 @@ export function Studio() {
           {models.data ? (
             <OptionsForm {...models.data} limits={limits.data} value={options} onChange={setOptions} />
           ) : null}
-          <SubmitBar songs={open} onSubmit={() => submitAll(options)} />
+          <SubmitBar songs={open} onSubmit={submit} />
           {limits.data ? (
             <p className={styles.fine}>
               {limits.data.files_seconds ? t("kept", { span: span(limits.data.files_seconds) }) : null}{" "}

@@ -1,5 +1,5 @@
 import { X } from "lucide-react";
-import { type ReactNode, useEffect, useRef } from "react";
+import { type ReactNode, useLayoutEffect, useRef } from "react";
 import { t } from "../strings";
 import { IconButton } from "./Button";
 import styles from "./Dialog.module.css";
@@ -13,7 +13,8 @@ interface Props {
 /** A native modal dialog, open while it is drawn. The browser keeps the focus in it and gives it back. */
 export function Dialog({ title, onClose, children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // a layout effect ends while the dialog still stands in the page: only then does closing it give the focus back
+  useLayoutEffect(() => {
     const element = dialog.current;
     element?.showModal();
     return () => element?.close();
