@@ -211,7 +211,7 @@ def audio(only: tuple[str, ...], songs: int | None, no_memory: bool, output: Pat
     """
     import pkgutil
 
-    from workers.bench.instructions import instruction_set
+    from stemsvc.host.processor import instruction_set
     from workers.bench.table import processor, render
 
     figures: list[Figure] = []
