@@ -179,7 +179,12 @@ def test_fast_is_full_precision_on_a_processor_without_bf16(monkeypatch: pytest.
     monkeypatch.setattr(processor, "has_bf16", lambda: has)
     compiled: list[Precision] = []
     real = openvino._compile
-    monkeypatch.setattr(openvino, "_compile", lambda *given: (compiled.append(given[1]), real(*given))[1])
+
+    def noted(model: Any, precision: Precision, streams: int, threads: int) -> Any:
+        compiled.append(precision)
+        return real(model, precision, streams, threads)
+
+    monkeypatch.setattr(openvino, "_compile", noted)
 
     separator = Separator(bag(htdemucs()), precision="fast")
     assert separator.runs_fast(FOUR) is has
