@@ -20,7 +20,8 @@ class ProgressSchema(AnswerSchema):
     stage = fields.String(
         metadata={
             "description": "queued, waiting_for_pool (no worker of its pool is alive), starting, fetching, decoding, "
-            "loading, downloading (weights), waiting, separating, encoding, uploading, done, failed or canceled"
+            "loading, downloading (weights), converting (a network, once), waiting, separating, encoding, uploading, "
+            "done, failed or canceled"
         }
     )
     eta_seconds = fields.Float(

@@ -36,6 +36,12 @@ class WorkerInfoSchema(Schema):
         allow_none=True,
         metadata={"description": "of its machine in the last minute; 1: a process runs on each core"},
     )
+    instructions = fields.String(
+        allow_none=True, metadata={"description": "the widest vector instructions of its processor"}
+    )
+    precisions = fields.List(
+        fields.String(), metadata={"description": "the precisions that differ on its device, such as fp32 and fast"}
+    )
     versions = fields.Dict(keys=fields.String(), values=fields.String())
     extras = fields.List(fields.String(), metadata={"description": "the extras of stemsvc that are installed there"})
     lacking = fields.Dict(

@@ -45,6 +45,7 @@ from stemsvc.errors import (
 )
 from stemsvc.host.environment import process_environment
 from stemsvc.host.folders import open_to_others
+from stemsvc.host.processor import has_bf16, instruction_set
 from stemsvc.jobs.pools import FETCH, Pool
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import revisions
@@ -106,6 +107,7 @@ def _checks(settings: Settings, quick: bool) -> Iterator[tuple[str, Callable[[],
     own_redis = stack is None and "broker_url" not in settings.model_fields_set
     alone = own_redis and not settings.database_url  # what `up` starts here; elsewhere other machines have parts of it
     yield "python and packages", _packages
+    yield "processor", _processor
     yield "catalog and weights", lambda: _weights(settings, quick)
     yield "disk", lambda: _disk(settings.data_dir)
     yield "data folder", lambda: _folder(settings.data_dir)
@@ -166,6 +168,11 @@ def _packages() -> str:
         except PackageNotFoundError:
             found.append(f"{package} not installed")
     return ", ".join(found)
+
+
+def _processor() -> str:
+    bf16 = "the precision `fast` is bf16 on it" if has_bf16() else "the precision `fast` gains nothing on it"
+    return f"{os.cpu_count()} cores, {instruction_set()}; {bf16}"
 
 
 def _weights(settings: Settings, quick: bool) -> str:

@@ -67,15 +67,25 @@ def presets(as_json: bool) -> None:
 @models.command()
 @click.argument("names", nargs=-1, metavar="NAME...")
 @click.option("--all", "everything", is_flag=True, help="every model of the catalog")
-def pull(names: tuple[str, ...], everything: bool) -> None:
-    """Download the weights of NAME... that this machine lacks, and check every byte."""
+@click.option(
+    "--convert/--no-convert",
+    default=True,
+    show_default=True,
+    help="convert the networks for this machine's CPU; not needed where another machine runs them",
+)
+def pull(names: tuple[str, ...], everything: bool, convert: bool) -> None:
+    """Download the weights of NAME... that this machine lacks, check every byte, and convert the networks."""
+    from stemsvc.models.ready import convert_all
     from stemsvc.models.weights_show import pull_all
 
     _, catalog, puller = _open()
     if everything == bool(names):
         known = [*catalog.names, *catalog.generators.names]
         raise BadArguments(f"name models to pull, or --all: {', '.join(known)}")
-    failed = pull_all(puller, to_pull(catalog, names))
+    entries = to_pull(catalog, names)
+    failed = pull_all(puller, entries)
+    if convert:
+        convert_all([entry for entry in entries if all(puller.store.place(file).is_file() for file in entry.files)])
     if failed:
         sys.exit(1)
 

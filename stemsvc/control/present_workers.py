@@ -36,6 +36,8 @@ def _body(seen: Seen, now: float, at_work: dict[str, AtWork], pools: dict[str, P
         "free_memory_mb": worker.free_memory_mb,
         "cores": facts.get("cores"),
         "load": facts.get("load"),
+        "instructions": facts.get("instructions"),
+        "precisions": list(facts.get("precisions", ())),
         "versions": {"stemsvc": worker.version, **facts.get("versions", {})},
         "extras": list(facts.get("extras", ())),
         "lacking": dict(facts.get("lacking", {})),

@@ -9,6 +9,7 @@ from typing import Any
 DEMO_MODEL = "demo_model"
 MODEL_REPLACED = "model_replaced"
 SLOW_ON_CPU = "slow_on_cpu"
+FULL_PRECISION = "full_precision"
 TABLE = {
     "audio_truncated": "The file breaks off: a frame, a chunk or an atom ends beyond the file's last byte. The job has "
     "what was left of the track. Send the file whole.",
@@ -23,6 +24,9 @@ TABLE = {
     "piece. The `detail` says which one and why. Add what is missing, and send the job again.",
     SLOW_ON_CPU: "A generator ran on a CPU, where it is many times slower than the music plays. Let a pool with a GPU "
     "serve the kind `generate`, or ask for `sketch`.",
+    FULL_PRECISION: "The job asked for the precision `fast`, which gains nothing with this model on the worker's "
+    "machine, so it was made in full precision. To gain, `fast` needs a card, or a processor with AVX512_BF16 or AMX "
+    "and a model that OpenVINO runs. `GET /v1/workers` says which `precisions` a worker has.",
     DEMO_MODEL: "The job named no model, and the weights of the usual one are not here and can't be fetched, so the "
     "bundled demo model made the stems. It is for trying stemsvc out. Connect the workers to the network, or fill "
     "their folder of weights with `stemsvc models pull`, and send the job again.",

@@ -12,6 +12,7 @@ import click
 
 from stemsvc.errors import StemsvcError
 from stemsvc.models.pull import OnPull, Puller
+from stemsvc.models.ready import convert_all
 from stemsvc.models.source import Weighed, WeightFile
 
 if TYPE_CHECKING:
@@ -37,11 +38,16 @@ def pull_all(puller: Puller, entries: Sequence[Weighed]) -> list[StemsvcError]:
 
 
 def pull_for(puller: Puller, catalog: Catalog, pools: Sequence[Pool]) -> None:
-    """Pull the models of these pools. Raises the first failure, once all were tried."""
+    """Pull the models of these pools, and convert those that run on a CPU.
+
+    Raises the first failure, once all were tried.
+    """
     entries = [catalog.get(name) for name in dict.fromkeys(model for pool in pools for model in pool.models)]
     failed = pull_all(puller, entries)
     if failed:
         raise failed[0]
+    on_cpu = dict.fromkeys(model for pool in pools if pool.kind == "cpu" for model in pool.models)
+    convert_all([catalog.get(name) for name in on_cpu])
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from stemsvc.errors import NoDevice
 if TYPE_CHECKING:
     from workers.bench.table import Figure
 
-PARTS = ("engine", "roformers", "files", "job", "short", "memory")
+PARTS = ("engine", "roformers", "files", "job", "short", "load", "start", "memory")
 AUDIO = ("analyze", "mix", "master", "transcribe", "export")
 
 
@@ -142,6 +142,14 @@ def _job_figures(
         from workers.bench.jobs import short_figures
 
         figures += short_figures(size, repeats, cache, say)
+    if "load" in parts:
+        from workers.bench.under_load import load_figures
+
+        figures += load_figures(SIZES[size], min(seconds, 30.0), repeats, cache, say)
+    if "start" in parts:
+        from workers.bench.start import start_figures
+
+        figures += start_figures(SIZES[size], repeats, say)
     if "memory" in parts:
         from workers.bench.files import memory_figures
 
@@ -211,7 +219,7 @@ def audio(only: tuple[str, ...], songs: int | None, no_memory: bool, output: Pat
     """
     import pkgutil
 
-    from workers.bench.instructions import instruction_set
+    from stemsvc.host.processor import instruction_set
     from workers.bench.table import processor, render
 
     figures: list[Figure] = []

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from workers.bench.instructions import instruction_set
+from stemsvc.host.processor import instruction_set
 
 Say = Callable[[str], None]
 

@@ -16,6 +16,7 @@ from stemsvc.errors import WeightsMismatch
 from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.models.entry import ModelEntry
 from workers.engine.combine import Combination, combination
+from workers.engine.converting import OnConvert, share, unseen
 from workers.engine.in_flight import OnSegment
 from workers.engine.mixture import Measured, Mixture, Passing, Sound, loudness
 from workers.engine.separate import Separator
@@ -46,11 +47,15 @@ class Chain:
             raise WeightsMismatch(f"the models of a chain have different rates: {', '.join(map(str, sorted(rates)))}")
         (self.sample_rate,) = rates
 
-    def load(self, stems: tuple[str, ...]) -> None:
-        """Put every network that `stems` need on the device."""
-        for step, taken in zip(self._needed(stems), self._taken(stems), strict=True):
-            for separator in step.separators:
-                separator.load(tuple(dict.fromkeys(step.take[stem] for stem in taken)))
+    def load(self, stems: tuple[str, ...], on_convert: OnConvert = unseen) -> None:
+        """Put every network that `stems` need on the device. `on_convert`: see `Separator.load`."""
+        needed = self._separators(stems)
+        for index, (separator, theirs) in enumerate(needed):
+            separator.load(theirs, share(on_convert, index, len(needed)))
+
+    def runs_fast(self, stems: tuple[str, ...]) -> bool:
+        """Whether every network that `stems` need computes in the precision `fast`, once it is loaded."""
+        return all(separator.runs_fast(theirs) for separator, theirs in self._separators(stems))
 
     def separate(
         self,
@@ -100,6 +105,14 @@ class Chain:
         pieces = list(self.separate(ArrayMixture(samples), wanted, options))
         nothing = np.zeros((0, 2), np.float32)
         return {stem: np.concatenate([nothing, *(piece[stem] for piece in pieces)]) for stem in wanted}
+
+    def _separators(self, stems: tuple[str, ...]) -> list[tuple[Separator, tuple[str, ...]]]:
+        """The models that `stems` need, and which of its own stems each must make."""
+        return [
+            (separator, tuple(dict.fromkeys(step.take[stem] for stem in taken)))
+            for step, taken in zip(self._needed(stems), self._taken(stems), strict=True)
+            for separator in step.separators
+        ]
 
     def _needed(self, stems: tuple[str, ...]) -> list[ChainStep]:
         """The steps up to the last one that has any of the stems."""

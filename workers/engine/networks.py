@@ -27,6 +27,7 @@ class Network(Protocol):
 
     device: torch.device
     depth: int  # batches in flight that keep the device busy
+    precision: Precision  # that it computes in, which may be more exact than what was asked for
 
     def start(self, batch: torch.Tensor, stems: list[int]) -> Pending:
         """Begin the forward pass of [batch, channels, length]; the result has only the stems with these indices.
@@ -65,6 +66,7 @@ class TorchNetwork:
     def __init__(self, network: Any, device: str, precision: Precision, compiled: bool = False) -> None:
         self.device = torch.device(device)
         self._network = network.to(self.device).eval()
+        self.precision = precision if self.device.type == "cuda" else Precision.FP32
         self._precision = precision
         self._compiled = compiled
         # torch on MPS lacks operations on complex numbers; upstream's own forward works around that
@@ -106,6 +108,7 @@ class ChunkRunner:
         self._network = chunked.network.to(self.device).eval()
         self._network.half_layers = self.device.type == "cuda" and precision is not Precision.FP32
         self._network.ready(self.device, threads, fast=precision is Precision.FAST)
+        self.precision = self._network.computes_in(self.device, precision)
         self._precision = precision
         self._poll: Callable[[], None] | None = None
         self._polled = 0.0

@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 
+from workers.engine.converting import Layers, OnConvert, unseen
 from workers.engine.hybrid import HybridCore, Room, Spectrum, fill_up, full_length, prepared
 from workers.engine.networks import TorchNetwork
 from workers.engine.precision import Precision
@@ -56,8 +57,11 @@ class OpenVinoNetwork:
     transform, another keeps the cores busy. Raises `CannotConvert`.
     """
 
-    def __init__(self, network: Any, precision: Precision, threads: int, cache: Path | None) -> None:
+    def __init__(
+        self, network: Any, precision: Precision, threads: int, cache: Path | None, on_convert: OnConvert = unseen
+    ) -> None:
         self.device = torch.device("cpu")
+        self.precision = precision
         self._length = int(network.samplerate * network.segment)
         self._full = full_length(network)
         self._network = network.eval()
@@ -67,7 +71,8 @@ class OpenVinoNetwork:
         width = threads or cores()
         streams = self._streams = max(1, width // CORES_PER_STREAM)
         self.depth = streams + 1  # one batch more waits, so that no stream has to
-        self._compiled = compiled = _compile(_converted(network, self._length, cache), precision, streams, width)
+        model = _converted(network, self._length, cache, on_convert)
+        self._compiled = compiled = _compile(model, precision, streams, width)
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(streams):
             self._requests.put(compiled.create_infer_request())
@@ -137,15 +142,20 @@ def product(right: Any, threads: int) -> Callable[[Any], object]:
     return lambda values: request.infer([values], share_inputs=True, share_outputs=True)
 
 
-def _converted(network: Any, length: int, cache: Path | None) -> Any:
+def keep_converted(network: Any, cache: Path, on_convert: OnConvert) -> None:
+    """Convert the network into `cache`, where no undamaged conversion of it lies. Raises `CannotConvert`."""
+    _converted(network.eval(), int(network.samplerate * network.segment), cache, on_convert)
+
+
+def _converted(network: Any, length: int, cache: Path | None, on_convert: OnConvert) -> Any:
     """The network as an OpenVINO model, read from `cache` if an undamaged one lies there."""
     ov = openvino()
     if cache is None:
-        return _convert(network, length)
+        return _convert(network, length, on_convert)
     folder = cache / f"openvino-{_fingerprint(network, length, ov.get_version())}"
     if _is_whole(folder):
         return ov.Core().read_model(folder / "core.xml")
-    model = _convert(network, length)
+    model = _convert(network, length, on_convert)
     try:
         _keep(model, folder)
     except OSError as error:  # on a read-only or full disk the next start converts again; nothing else is lost
@@ -153,16 +163,24 @@ def _converted(network: Any, length: int, cache: Path | None) -> Any:
     return model
 
 
-def _convert(network: Any, length: int) -> Any:
+def _convert(network: Any, length: int, on_convert: OnConvert) -> Any:
     ov = openvino()
     core = HybridCore(network, length).eval()
+    layers = Layers(core, on_convert)
     wave = torch.randn(1, network.audio_channels, length, generator=torch.Generator().manual_seed(0)) * 0.1
     with _converting, _traceable(), torch.no_grad():
         example = prepared(Spectrum(network, torch.device("cpu")).forward(wave), wave)
         try:
-            traced = torch.jit.trace(core, example, check_trace=False)  # type: ignore[no-untyped-call]
-            return ov.convert_model(traced, example_input=example, input=[list(tensor.shape) for tensor in example])
+            with layers.watched():
+                traced = torch.jit.trace(core, example, check_trace=False)  # type: ignore[no-untyped-call]
+            layers.traced()
+            shapes = [list(tensor.shape) for tensor in example]
+            model = ov.convert_model(traced, example_input=example, input=shapes)
+            layers.translated()
+            return model
         except Exception as error:  # neither the tracer nor the converter documents the errors that it raises
+            if layers.stopped is not None:
+                raise layers.stopped from None
             raise CannotConvert(f"{type(error).__name__}: {error}") from error
 
 

@@ -15,10 +15,11 @@ from workers.engine.bag import Bag
 from workers.engine.batches import BatchSize
 from workers.engine.blend import Blend
 from workers.engine.chunks import plan_chunks
+from workers.engine.converting import OnConvert, share, unseen
 from workers.engine.in_flight import InFlight, OnSegment
 from workers.engine.mixture import ArrayMixture, Mixture, Reader, Sound, loudness, population
 from workers.engine.networks import Network
-from workers.engine.precision import resolve
+from workers.engine.precision import Precision, resolve
 from workers.engine.prepare import prepare
 from workers.engine.segments import Pass, plan
 from workers.engine.to_host import ToHost
@@ -107,17 +108,24 @@ class Separator:
         """Forward passes that a track of `frames` samples takes."""
         return sum(run.count for run in self._plan(self._members(stems), frames, options or SeparationOptions()))
 
-    def load(self, stems: tuple[str, ...]) -> None:
-        """Put every network that `stems` need on the device. On a CPU a network is converted the first time."""
-        for member in self._members(stems):
-            self.network(member)
+    def load(self, stems: tuple[str, ...], on_convert: OnConvert = unseen) -> None:
+        """Put every network that `stems` need on the device. On a CPU a network is converted the first time.
 
-    def network(self, member: int) -> Network:
+        `on_convert` hears of that; what it raises passes.
+        """
+        members = self._members(stems)
+        for index, member in enumerate(members):
+            self.network(member, share(on_convert, index, len(members)))
+
+    def runs_fast(self, stems: tuple[str, ...]) -> bool:
+        """Whether every network that `stems` need computes in the precision `fast`, once it is loaded."""
+        return all(self.network(member).precision is Precision.FAST for member in self._members(stems))
+
+    def network(self, member: int, on_convert: OnConvert = unseen) -> Network:
         """The member's network on the device."""
         if member not in self._networks:
-            self._networks[member] = prepare(
-                self._bag.models[member], self._device, self.precision, self._threads, self._cache, self._compiled
-            )
+            network, how = self._bag.models[member], (self._threads, self._cache, self._compiled)
+            self._networks[member] = prepare(network, self._device, self.precision, *how, on_convert)
         return self._networks[member]
 
     def _plan(self, members: list[int], frames: int, options: SeparationOptions) -> list[Pass]:

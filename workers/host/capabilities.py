@@ -11,6 +11,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
+from stemsvc.host.processor import fast_gains, instruction_set
 from stemsvc.kinds.registry import installed
 from stemsvc.observe.harmless import harmless
 
@@ -23,10 +24,18 @@ def lasting(device: str) -> dict[str, Any]:
     return {
         "memory_mb": _memory_mb(device),
         "cores": _cores(),
+        "instructions": instruction_set(),
+        "precisions": precisions(device),
         "versions": _versions(),
         "extras": extras(),
         "lacking": {name: found for name, kind in installed().items() if (found := kind.lacking())},
     }
+
+
+def precisions(device: str) -> list[str]:
+    """The precisions that differ on the device: another that is asked for is the first of them there."""
+    mixed = ["mixed"] if device.startswith("cuda") else []
+    return ["fp32", *mixed, *(["fast"] if fast_gains(device) else [])]
 
 
 @harmless()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 # Called with the bytes that are here and the bytes of the whole file (None: not known).
 OnDownload = Callable[[int, int | None], None]
+OnConvert = Callable[[int, int], None]
 
 
 def _digest_of(said: dict[str, Any]) -> str:
@@ -41,6 +42,10 @@ def _digest_of(said: dict[str, Any]) -> str:
 
 def quiet(done: int, total: int | None) -> None:
     """Show no progress."""
+
+
+def unconverted(done: int, total: int) -> None:
+    """Show no progress of a conversion."""
 
 
 def _only_what_is_here() -> Puller:
@@ -106,12 +111,13 @@ class Models:
         precision: str,
         stems: tuple[str, ...] = (),
         on_download: OnDownload = quiet,
+        on_convert: OnConvert = unconverted,
     ) -> Separator | Chain:
         """The entry's networks on `device`; those that `stems` need are ready to run.
 
         Another model that was loaded before is dropped, so that memory holds one model. Missing weights are
-        downloaded; `on_download` is called with bytes done and bytes in all. Raises what `Puller.ensure` and
-        `load` raise.
+        downloaded; `on_download` is called with bytes done and bytes in all. Networks are converted for a CPU once;
+        `on_convert` is called with steps done and steps in all. Raises what `Puller.ensure` and `load` raise.
         """
         from workers.engine.chain import assemble
         from workers.engine.families.load import load
@@ -140,7 +146,7 @@ class Models:
 
             self._loaded[key] = assemble(entry, loaded) if entry.steps else loaded(entry)
         separator = self._loaded[key]
-        separator.load(stems)
+        separator.load(stems, on_convert)
         if fresh:
             seconds, taken = time.perf_counter() - start, max(0, _memory(device) - before)
             activity.holds([entry.name])

@@ -40,6 +40,7 @@ def by_quality(catalog: Catalog, quality: str, wanted: Sequence[str], device: st
         for entry in able:
             if entry.name not in unserved:
                 return Chosen(entry, option, f"quality {quality}: {entry.name}{_beside(passed)}")
+            passed[entry.name] = unserved[entry.name]
         passed |= {entry.name: _why_not(entry, wanted, unserved) for entry in meant}
         absent |= {} if meant else {option.words: "the catalog has none"}
     if wanted and not capable and (chosen := _cheapest(catalog, wanted, unserved)):

@@ -33,7 +33,7 @@ def test_a_quality_becomes_a_model_and_the_timeline_says_why(client: FlaskClient
     assert kept is not None
     assert usual is not None
     assert kept.cost > 3 * usual.cost
-    assert [submit(client, file=song(), model="karaoke").json[name] for name in ("model",)] == ["htdemucs_ft"]
+    assert [submit(client, file=song(), model="karaoke").json[name] for name in ("model",)] == ["mdx_kara_2"]
 
 
 def test_stems_choose_a_model_that_has_them(client: FlaskClient) -> None:

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from stemsvc.cli.main import main
 from stemsvc.models.add import write_entry
 from stemsvc.models.catalog import load_catalog
+from tests.hub import hub
 from tests.workers.engine.families.cases import CASES, state_of
 from workers.engine.families.load import NETWORKS, load_bag
 
@@ -88,6 +89,41 @@ def test_a_published_checkpoint_becomes_an_entry(
     assert load_bag(entry, [Path(here.stdout.strip())]).sources == list(entry.stems)
     again = add(catalog, weights, "--config", text)
     assert (again.exit_code, "already has a model" in again.stderr) == (1, True)
+
+
+def test_a_checkpoint_is_added_by_its_address_and_pulled_from_there(catalog: Path, tmp_path: Path) -> None:
+    # given a checkpoint that a server has
+    weights, text = published(tmp_path, "bs_roformer of one target")
+    with hub({"tiny_net.ckpt": weights.read_bytes()}) as served:
+        address = f"{served.endpoint}/plain/tiny_net.ckpt"
+        result = add(catalog, address, "--config", text)
+        assert result.exit_code == 0, result.output
+
+        # then the entry pins what came, and it is here already
+        entry = load_catalog(catalog).get("tiny_net")
+        assert (entry.files[0].url, entry.files[0].size) == (address, weights.stat().st_size)
+        assert entry.files[0].sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
+        here = Path(CliRunner().invoke(main, ["models", "path", "tiny_net"]).stdout.strip())
+        assert load_bag(entry, [here]).sources == list(entry.stems)
+
+        # and where it is lost, a pull fetches the same bytes
+        here.unlink()
+        pulled = CliRunner().invoke(main, ["models", "pull", "tiny_net"])
+        assert (pulled.exit_code, here.is_file()) == (0, True), pulled.output
+
+        # but other bytes are refused
+        here.unlink()
+        served.files["tiny_net.ckpt"] = weights.read_bytes() + b"more"
+        assert CliRunner().invoke(main, ["models", "pull", "tiny_net"]).exit_code == 1
+
+
+def test_an_address_that_has_nothing_adds_nothing(catalog: Path, tmp_path: Path) -> None:
+    _, text = published(tmp_path, "bs_roformer of one target")
+    with hub({}) as served:
+        result = add(catalog, f"{served.endpoint}/plain/none.ckpt", "--config", text)
+
+    assert (result.exit_code, catalog.exists()) == (1, False)
+    assert "weights_not_found" in result.stderr
 
 
 @pytest.mark.long

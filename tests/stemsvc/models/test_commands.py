@@ -82,6 +82,32 @@ def test_from_lock_to_pull_to_prune(served: Hub, catalog: Path, tmp_path: Path) 
     assert not path.exists()
 
 
+@pytest.mark.long
+def test_a_pull_converts_for_this_machine_s_cpu_unless_it_shall_not(catalog: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    assert models("pull", "demo", "--no-convert").exit_code == 0
+    assert not list(cache.glob("openvino-*"))
+
+    pulled = models("pull", "demo")
+    assert pulled.exit_code == 0, pulled.output
+    assert "demo: converting its networks for this machine's CPU, 0%" in pulled.stderr
+    assert "demo: converted for this machine's CPU" in pulled.stderr
+    (kept,) = cache.glob("openvino-*")
+
+    # and what lies there is not converted again
+    again = models("pull", "demo")
+    assert "converting" not in again.stderr
+    assert [*cache.glob("openvino-*")] == [kept]
+
+
+def test_weights_that_are_no_network_are_pulled_and_the_conversion_says_so(served: Hub, catalog: Path) -> None:
+    models("lock", "someone/mine")
+    pulled = models("pull", "someone/mine")
+
+    assert pulled.exit_code == 0
+    assert "someone/mine: not converted: weights_" in pulled.stderr
+
+
 def test_what_a_quality_is_on_this_machine(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # given a machine without a network, and a preset of one's own
     monkeypatch.setenv("STEMSVC_OFFLINE", "true")

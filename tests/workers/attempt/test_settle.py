@@ -122,6 +122,9 @@ def test_the_usual_model_is_fetched_on_first_use_with_progress(
 
     assert (job.state, job.spec.model, codes(job)) == (JobState.SUCCEEDED, "htdemucs", [])
     assert ("downloading", len(WEIGHTS), len(WEIGHTS)) in told
+    converting = [(done, of) for stage, done, of in told if stage == "converting"]
+    assert converting == sorted(converting)
+    assert converting[-1][0] == converting[-1][1] > 20
     assert again.state is JobState.SUCCEEDED
     assert served.bodies() == 1
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from stemsvc.host.processor import instruction_set
 from workers.bench.arithmetic import Peak, Work, fractions, work_of
-from workers.bench.instructions import LIMITS, instruction_set, limit
+from workers.bench.instructions import LIMITS, limit
 from workers.bench.roformers import CHUNKS, PUBLISHED, SMALL, roformer
 from workers.bench.table import Seconds, in_turn
 from workers.engine.families.bands import USUAL_BANDS

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from stemsvc.host.processor import instruction_set
 from workers.audio.analysis.chords import Chord
 from workers.bench.audio.heard import Heard, Scores
 from workers.bench.audio.songs import settings, songs, truth
-from workers.bench.instructions import instruction_set
 from workers.bench.table import Figure, render
 
 TRUTH = truth(8_200_000, 20.0)

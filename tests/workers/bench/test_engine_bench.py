@@ -13,6 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from stemsvc.settings import Settings
+from tests.bench import cuda_families
 from tests.processes import stemsvc
 from workers.bench.table import Figure, in_turn, render
 
@@ -48,6 +49,10 @@ def test_every_part_is_measured(tmp_path: Path, settings: Settings) -> None:
         "| htdemucs_ft's size, one stem: ours / upstream",
         "| file to flac stems: ours / upstream",
         "| job wall time / separation alone",
+        "| engine beside 4 processes: time / that of its share",
+        "| idle engine: share of a core (HTDemucs, in OpenVINO)",
+        "| cold `separate` of 10 s",
+        "| worker ready",
         "| peak memory, long less short track",
     }
     assert (tmp_path / "table.md").read_text() in done.stdout
@@ -98,6 +103,14 @@ def test_a_bare_machine_runs_the_figures(bare: Path) -> None:
 
     done = on_bare(bare, *SMALL, "--only", "engine")
     assert "CPU fp32: least stem against upstream" not in missed(done)
+
+
+@pytest.mark.long
+def test_the_families_figures_of_a_card_are_made_on_a_cpu_too() -> None:
+    made = list(cuda_families.figures("cpu", 0.6, 1, lambda text: None))
+
+    assert len(made) == 2 * len(cuda_families.FAMILIES) >= 14
+    assert [figure.name for figure in made if not figure.met] == []
 
 
 def test_cuda_where_there_is_none_is_an_error(bare: Path) -> None:

@@ -11,12 +11,17 @@ from typing import Any
 
 import pytest
 
+from stemsvc.host import processor
 from stemsvc.host.folders import private
 from tests.workers.engine.reference import assert_faithful, bag, hdemucs, htdemucs, music, snr, upstream
 from workers.engine import openvino
+from workers.engine.converting import OnConvert, unseen
 from workers.engine.networks import TorchNetwork
 from workers.engine.openvino import OpenVinoNetwork
+from workers.engine.precision import Precision
 from workers.engine.separate import Separator
+
+FOUR = ("drums", "bass", "other", "vocals")
 
 
 class Once:
@@ -37,7 +42,7 @@ CONVERT = openvino._convert
 
 @functools.cache
 def _convert_by_name(name: str, network: Once, length: int) -> Any:
-    return CONVERT(network.network, length)
+    return CONVERT(network.network, length, unseen)
 
 
 @pytest.fixture
@@ -45,7 +50,7 @@ def conversions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How often a network was converted; the same one is really converted once, for the time that it takes."""
     seen: list[int] = []
 
-    def counted(network: Any, length: int) -> Any:
+    def counted(network: Any, length: int, on_convert: OnConvert) -> Any:
         seen.append(length)
         return _convert_by_name(openvino._fingerprint(network, length, ""), Once(network), length)
 
@@ -130,7 +135,71 @@ def test_a_network_that_can_not_be_converted_runs_in_torch(caplog: pytest.LogCap
     assert "torch runs it" in caplog.text
 
 
+def test_a_conversion_tells_its_layers_one_after_the_other_and_a_kept_one_nothing(tmp_path: Path) -> None:
+    # given a bag of two networks, of which one is already converted
+    model = bag(htdemucs(), htdemucs(seed=1))
+    Separator(model, cache=tmp_path).network(0)
+    seen: list[tuple[int, int]] = []
+
+    # when both are loaded
+    Separator(model, cache=tmp_path).load(FOUR, lambda done, total: seen.append((done, total)))
+
+    # then the second one's layers are told, as the second half
+    (total,) = {total for _, total in seen}
+    steps = [done for done, _ in seen]
+    assert steps == sorted(steps)
+    assert (steps[0] * 2, steps[-1]) == (total, total)
+    assert len({*steps}) > 20
+
+    # and nothing is told where nothing is converted
+    seen.clear()
+    Separator(model, cache=tmp_path).load(FOUR, lambda done, total: seen.append((done, total)))
+    assert seen == []
+
+
+class Canceled(Exception):
+    pass
+
+
+def test_whoever_hears_of_a_conversion_may_end_it(tmp_path: Path) -> None:
+    def cancel(done: int, total: int) -> None:
+        if done > 3:
+            raise Canceled
+
+    model = bag(htdemucs())
+    with pytest.raises(Canceled):
+        Separator(model, cache=tmp_path).load(FOUR, cancel)
+
+    assert not list(tmp_path.iterdir())
+    assert isinstance(Separator(model, cache=tmp_path).network(0), OpenVinoNetwork)
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_fast_is_full_precision_on_a_processor_without_bf16(monkeypatch: pytest.MonkeyPatch, has: bool) -> None:
+    monkeypatch.setattr(processor, "has_bf16", lambda: has)
+    compiled: list[Precision] = []
+    real = openvino._compile
+
+    def noted(model: Any, precision: Precision, streams: int, threads: int) -> Any:
+        compiled.append(precision)
+        return real(model, precision, streams, threads)
+
+    monkeypatch.setattr(openvino, "_compile", noted)
+
+    separator = Separator(bag(htdemucs()), precision="fast")
+    assert separator.runs_fast(FOUR) is has
+    assert compiled == [Precision.FAST if has else Precision.FP32]
+
+
+def test_fast_is_full_precision_where_torch_runs_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processor, "has_bf16", lambda: True)
+    monkeypatch.setattr(openvino, "available", lambda: False)
+
+    assert not Separator(bag(htdemucs()), precision="fast").runs_fast(FOUR)
+
+
 @pytest.mark.long
+@pytest.mark.skipif(not processor.has_bf16(), reason="this processor has no bf16")
 def test_the_fast_precision_says_what_it_costs() -> None:
     model, mixture = bag(htdemucs()), music(4.0)
     separator = Separator(model, precision="fast")

@@ -27,6 +27,8 @@ class Counting:
 
     device = torch.device("cpu")
 
+    precision = Precision.FP32
+
     def __init__(self, inner: Any, depth: int = 1, limit: int = 99) -> None:
         self._inner, self.depth, self._limit = inner, depth, limit
         self.rested = 0

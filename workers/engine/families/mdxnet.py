@@ -11,10 +11,12 @@ from pathlib import Path
 import torch
 
 from stemsvc.errors import WeightsMismatch, WeightsUnreadable
+from stemsvc.host.processor import has_bf16
 from stemsvc.models.onnx_header import read_onnx
 from workers.engine.families.fourier import Fourier
 from workers.engine.families.network import ChunkNetwork, Poll, no_poll
 from workers.engine.families.onnx_graph import CannotRun, Graph
+from workers.engine.precision import Precision
 
 PLANES = 4  # two channels, each with a real and an imaginary part
 MUTED = 3  # the lowest bins, which the network never hears
@@ -53,9 +55,13 @@ class MDXNet(ChunkNetwork):
 
     def ready(self, device: torch.device, threads: int, *, fast: bool) -> None:
         """See `ChunkNetwork`. The graph is compiled for full chunks."""
-        self._device, self._threads, self._fast = device, threads, fast
+        self._device, self._threads, self._fast = device, threads, fast and has_bf16()
         self._graphs.clear()
         self._graph(self._frames)
+
+    def computes_in(self, device: torch.device, precision: Precision) -> Precision:
+        """See `ChunkNetwork`: the graph runs on the CPU, whatever the device is."""
+        return Precision.FAST if precision is Precision.FAST and has_bf16() else Precision.FP32
 
     def rest(self) -> None:
         """See `ChunkNetwork`."""

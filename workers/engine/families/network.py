@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from workers.engine.mixture import Mixture
+from workers.engine.precision import Precision
 
 # Called between the layers of a forward pass. What it raises ends the pass: a chunk may take minutes on a CPU.
 Poll = Callable[[], None]
@@ -39,6 +40,10 @@ class ChunkNetwork(nn.Module):
 
     def ready(self, device: torch.device, threads: int, *, fast: bool) -> None:
         """Prepare for passes on the device, with so many threads on a CPU (0: all); `fast` may cost fidelity."""
+
+    def computes_in(self, device: torch.device, precision: Precision) -> Precision:
+        """The precision of a pass, where that one is asked for: torch has only the full one on a CPU."""
+        return precision if device.type == "cuda" else Precision.FP32
 
     def rest(self) -> None:
         """Free the memory that only a forward pass needs."""

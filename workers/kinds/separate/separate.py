@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stemsvc.host.processor import instruction_set
 from stemsvc.jobs.encoding import Encoding
 from stemsvc.jobs.filenames import without_ending
 from stemsvc.jobs.titles import stem_title
+from stemsvc.jobs.warnings import FULL_PRECISION, JobWarning
 from stemsvc.kinds.separate.kind import SeparateParams
 from stemsvc.kinds.separate.stems import MINUS, find, needed
 from stemsvc.models.entry import ModelEntry
@@ -102,7 +104,10 @@ def separate_file(
         params.separation.precision,
         stems,
         lambda done, total: on_progress("downloading", done, total or 0),
+        lambda done, total: on_progress("converting", done, total),
     )
+    asked = params.separation.precision == "fast"
+    slow = _why_full(entry, device) if asked and not separator.runs_fast(stems) else ""
     mixing = _Mixing(_heard(track, params, encoding, folder), entry, params, stems)
     rate = encoding.sample_rate or track.sample_rate
     channels = 1 if params.channels == "source" and track.channels == 1 else CHANNELS
@@ -128,7 +133,17 @@ def separate_file(
         write(mixing.rest())
         outputs_made = writers.close()
         shown = {} if preview is None else {**previews.close(), **cover_of(track)}
-        return Separated(track, outputs_made, encoding.tags and not track.tags.title, shown)
+        return Separated(_told(track, slow), outputs_made, encoding.tags and not track.tags.title, shown)
+
+
+def _why_full(entry: ModelEntry, device: str) -> str:
+    """Why a job that asked for `fast` was computed in full precision."""
+    return f"{entry.name} gains nothing by `fast` on this {device} ({instruction_set()}), so it ran in full precision"
+
+
+def _told(track: Track, slow: str) -> Track:
+    """The track, with the warning that the precision was another one."""
+    return replace(track, warnings=(*track.warnings, JobWarning(FULL_PRECISION, slow))) if slow else track
 
 
 def _files_bytes(track: Track, params: SeparateParams, encoding: Encoding, entry: ModelEntry) -> int:

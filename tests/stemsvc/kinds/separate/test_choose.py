@@ -66,7 +66,11 @@ def own(folder: Path, text: str) -> Catalog:
         ("best", "", "htdemucs_ft htdemucs", "htdemucs_6s", "drums bass other vocals guitar piano"),
         ("vocals", "", "", "htdemucs_ft", "vocals"),
         ("vocals", "drums", "", "htdemucs_ft", "drums"),
-        ("karaoke", "", "htdemucs_ft", "htdemucs", "vocals minus_vocals"),
+        ("karaoke", "", "", "mdx_kara_2", "lead minus_lead"),
+        ("karaoke", "backing lead", "", "mdx_karaoke", "lead backing"),
+        ("karaoke", "", "mdx_kara_2", "mdx_karaoke", "lead minus_lead"),
+        ("karaoke", "", "mdx_kara_2 mdx_karaoke", "htdemucs_ft", "vocals minus_vocals"),
+        ("karaoke", "", "mdx_kara_2 mdx_karaoke htdemucs_ft", "htdemucs", "vocals minus_vocals"),
     ],
 )
 def test_a_quality_is_the_first_model_that_is_served_and_has_the_stems(
@@ -78,6 +82,20 @@ def test_a_quality_is_the_first_model_that_is_served_and_has_the_stems(
     assert params.chosen.startswith(f"quality {quality}: {model}")
     for name in gone.split():
         assert f"not {name}: no pool serves it" in params.chosen
+
+
+@pytest.mark.parametrize("preset", [each.name for each in CATALOG.presets])
+def test_each_preset_is_a_bundled_model_or_chain_or_says_what_is_missing(preset: str) -> None:
+    told = {each["name"]: each for each in presets_now(CATALOG)}[preset]
+
+    if told["model"] is None:
+        assert preset == "dereverb"
+        assert "stemsvc models add" in told["why"]
+        assert "noreverb: the catalog has none" in told["why"]
+        return
+    entry = CATALOG.get(told["model"])
+    assert {*told["stems"]} <= {*outputs.names(entry.stems)}
+    assert all(file.sha256 for file in entry.files)
 
 
 def test_every_choice_is_served_and_has_what_is_wanted() -> None:

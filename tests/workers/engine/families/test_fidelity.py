@@ -83,6 +83,16 @@ def test_silence_stays_finite(name: str) -> None:
     assert all(np.isfinite(sound).all() and len(sound) == CHUNK + 5 for sound in got.values())
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_mixed_precision_is_at_least_60_db_in_every_family(name: str) -> None:
+    separator = Separator(bag_of(name))
+    wanted = separator.separate_array(music(CHUNK))
+    separator._bag.models[0].network.half_layers = True
+
+    mixed = separator.separate_array(music(CHUNK))
+    assert all(snr(mixed[stem], sound) >= 60 for stem, sound in wanted.items())
+
+
 @pytest.mark.parametrize("name", ["bs_roformer", "mel_band_roformer", "scnet_tran"])
 def test_half_precision_of_layers_keeps_60_db_on_quiet_tracks_too(name: str) -> None:
     # given the arithmetic that CUDA gets, here on a CPU

@@ -80,6 +80,15 @@ def test_the_other_stem_is_what_is_left() -> None:
     np.testing.assert_array_equal(got["instrumental"], mixture - got["vocals"])
 
 
+def test_mixed_precision_is_at_least_60_db() -> None:
+    wanted = Separator(mdx_bag()).separate_array(music(FRAMES))
+    separator = Separator(mdx_bag(), precision="mixed")
+    separator._bag.models[0].network.half_layers = True
+
+    mixed = separator.separate_array(music(FRAMES))
+    assert all(snr(mixed[stem], sound) >= 60 for stem, sound in wanted.items())
+
+
 def test_batches_change_nothing() -> None:
     separator, mixture = Separator(mdx_bag()), music(3 * MDX_CHUNK)
     one_by_one = separator.separate_array(mixture)

@@ -102,6 +102,15 @@ def test_one_stem_is_what_it_is_among_all() -> None:
         np.testing.assert_allclose(separator.separate_array(mixture, (stem,))[stem], every[stem], atol=1e-6)
 
 
+def test_mixed_precision_is_at_least_60_db() -> None:
+    wanted = Separator(vr_bag("new")).separate_array(music(FRAMES))
+    separator = Separator(vr_bag("new"), precision="mixed")
+    separator._bag.models[0].network.half_layers = True
+
+    mixed = separator.separate_array(music(FRAMES))
+    assert all(snr(mixed[stem], sound) >= 60 for stem, sound in wanted.items())
+
+
 def test_batches_change_nothing() -> None:
     separator, mixture = Separator(vr_bag("new")), music(4 * CHUNK + 5)
     one_by_one = separator.separate_array(mixture)

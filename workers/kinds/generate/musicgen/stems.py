@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,8 @@ PREDICTED = tuple(stem for stem in STEMS if stem != REST)
 def stems_of(track: Track, folder: Path, attempt: Attempt) -> dict[str, Track]:
     """The stems of a track, in files of the folder. Raises what the engine does, and what `attempt.report` raises."""
     entry = _separator(attempt, track.sample_rate)
-    separator = attempt.models.get(entry, attempt.device, "auto", PREDICTED, _downloading(attempt))
+    converting = partial(attempt.report, "converting")
+    separator = attempt.models.get(entry, attempt.device, "auto", PREDICTED, _downloading(attempt), converting)
     made = {stem: Track(folder / f"stem-{stem}.f32", "pcm_f32le", track.sample_rate, 2, track.frames) for stem in STEMS}
     options = SeparationOptions(overlap=entry.overlap)
     pieces = separator.separate(track, PREDICTED, options, lambda done, of: attempt.report("separating", done, of))

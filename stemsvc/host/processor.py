@@ -1,0 +1,48 @@
+"""A processor's vector instructions, and what they make worth asking for. It needs only the standard library."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+
+ONEDNN = "ONEDNN_MAX_CPU_ISA"  # what limits oneDNN, and OpenVINO with it, to fewer instructions
+WIDEST_FIRST = ("amx_tile", "avx512_bf16", "avx512_vnni", "avx512f", "avx2", "asimd")
+BF16 = ("avx512_bf16", "amx_bf16")
+LIMITS_WITH_BF16 = ("", "ALL", "DEFAULT", "AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX10_1_512")
+
+
+@functools.cache
+def flags() -> frozenset[str]:
+    """The processor's own names of what it has; none where the system does not list them."""
+    try:
+        with open("/proc/cpuinfo") as file:  # noqa: PTH123 - a bare machine's one-liner
+            found = next(line.split(":")[1].split() for line in file if line.startswith(("flags", "Features")))
+    except (OSError, StopIteration):
+        return frozenset()
+    return frozenset(found)
+
+
+def instruction_set() -> str:
+    """The widest vector instructions of this machine's processor; its architecture where that is not known.
+
+    Where this process is limited to fewer, it says so.
+    """
+    widest = next((name for name in WIDEST_FIRST if name in flags()), platform.machine())
+    limited = os.environ.get(ONEDNN, "")
+    return f"{widest}, limited to {limited}" if limited else widest
+
+
+def has_bf16() -> bool:
+    """Whether products in bf16 are faster here than in fp32: the processor has them, and this process may use them.
+
+    Elsewhere they are fp32 products of rounded numbers: as slow, and less exact.
+    """
+    limit = os.environ.get(ONEDNN, "").upper()
+    allowed = limit in LIMITS_WITH_BF16 or "AMX" in limit
+    return allowed and any(name in flags() for name in BF16)
+
+
+def fast_gains(device: str) -> bool:
+    """Whether the precision `fast` is another than the full one on that device of this machine."""
+    return device.startswith("cuda") or (device == "cpu" and has_bf16())
