@@ -80,8 +80,9 @@ def _bounds(field: JsonNested) -> dict[str, int]:
 
 
 def _fields_of(of: type[Schema], type: type[F]) -> dict[str, F]:
-    """The fields of a schema that are of a type, such as those that are a text in a form and a list in JSON."""
-    return {name: field for name, field in of._declared_fields.items() if isinstance(field, type)}
+    """The fields that a schema takes and that are of a type, by the names that clients use."""
+    taken = of().fields.items()
+    return {field.data_key or name: field for name, field in taken if isinstance(field, type)}
 
 
 def nested_forms() -> list[str]:

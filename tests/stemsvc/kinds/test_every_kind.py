@@ -46,14 +46,6 @@ UNTRIED = {"generate": {"change": "faster", "model": "musicgen-small"}}
 # Params that no form has: the kind itself writes `chosen` and `fallback` down; `trim_start` comes with every part of a
 # track, and separations alone have a field for it.
 FORMLESS = {"separate": {"chosen", "fallback"}, "analyze": {"trim_start"}}
-# Fields that JSON bodies are described with although the server takes them not, or by their `data_key`: to be mended
-# in `api/request_bodies.py`.
-DESCRIBED_ALONE = {
-    "export": {"further"},
-    "transcribe": {"further"},
-    "generate": {"source"},
-    "mix": {"source"},
-}
 
 
 def roles_of(kind: AnyKind) -> list[str]:
@@ -203,7 +195,7 @@ def test_form_and_description_have_the_same_fields(kind: AnyKind) -> None:
     schemas = DESCRIPTION["components"]["schemas"]
     body = schemas[f"{described}Request"]["properties"]
     expected = {field.data_key or name for name, field in form().fields.items()}
-    assert set(body) - DESCRIBED_ALONE.get(kind.name, set()) == expected - {"file"}
+    assert set(body) == expected - {"file"}
     assert (form.__name__ in schemas) != kind.sourceless  # what needs no track has no multipart form
     if not kind.sourceless:
         assert expected - {"source"} <= set(schemas[form.__name__]["properties"])
