@@ -119,7 +119,7 @@ class Auditor:
             told = json.loads(options) if isinstance(options, str) else options
             if talk := told.get("metadata", {}).get("conversation_id"):
                 made[talk].append(workflow_id)
-        plans = {}
+        plans: dict[str, str] = {}
         for errand in (each for each in errands if each.talk):
             own = made.pop(errand.talk, [])
             plans |= dict.fromkeys(own, errand.id)

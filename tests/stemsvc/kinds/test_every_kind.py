@@ -60,7 +60,7 @@ def form_of(kind: AnyKind) -> type[KindForm]:
 
 def usual(kind: AnyKind) -> dict[str, Any]:
     """The params of a job for which nothing was asked, with an entry for each input of a role that has entries."""
-    entries = {role.entries: [{}] * max(1, role.least) for role in kind.roles if role.entries}
+    entries: dict[str, Any] = {role.entries: [{}] * max(1, role.least) for role in kind.roles if role.entries}
     return kind.stored(kind.check(kind.read(entries), roles_of(kind), CATALOG))
 
 

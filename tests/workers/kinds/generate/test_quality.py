@@ -71,13 +71,13 @@ def with_a_jump(samples: Sound, rate: int) -> Sound:
 
 
 def noise(samples: Sound, rate: int) -> Sound:
-    return np.random.default_rng(1).normal(0, 0.1, samples.shape)
+    return np.random.default_rng(1).normal(0, 0.1, samples.shape).astype(np.float32)
 
 
 def only_lows(samples: Sound, rate: int) -> Sound:
     spectrum = np.fft.rfft(samples, axis=0)
     spectrum[np.fft.rfftfreq(len(samples), 1 / rate) > 150] = 0
-    return np.fft.irfft(spectrum, len(samples), axis=0)
+    return np.fft.irfft(spectrum, len(samples), axis=0).astype(np.float32)
 
 
 def test_a_piece_as_it_was_made_is_good(made: Finished, tmp_path: Path) -> None:
