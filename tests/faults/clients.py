@@ -191,7 +191,12 @@ class _Client:
     def generate(self, way: str) -> None:
         """A short piece of music by words; half of the requests come twice, with one key."""
         errand = self._wanted(way, "succeeded", PIECE_FRAMES, self._rng.random() < HOOKED)
-        fields: dict[str, Any] = {"duration": PIECE_SECONDS, "cache": False, "metadata": {"errand": errand.id}, "format": "flac"}
+        fields: dict[str, Any] = {
+            "duration": PIECE_SECONDS,
+            "cache": False,
+            "metadata": {"errand": errand.id},
+            "format": "flac",
+        }
         if errand.hook:
             fields["webhook_url"] = self._crowd.world.hook
         prompt = self._rng.choice(PROMPTS)
