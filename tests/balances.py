@@ -26,7 +26,7 @@ from workers.kinds.generate.pieces import total
 from workers.kinds.generate.sketch.provider import Sketch
 from workers.kinds.local import LocalAttempt
 
-SEEDS, PIECES, SECONDS = 9000, 2, 6.0
+SEEDS, PIECES, SECONDS = 9000, 7, 16.0
 
 
 def measured(genre: str, seed: int) -> list[float]:

@@ -105,6 +105,7 @@ def installed(tmp_path: Path) -> str:
         (None, 0, "NOTHING was looked up"),
     ],
 )
+@pytest.mark.long
 def test_a_hole_of_a_python_package_is_told_and_silence_is_no_good_news(
     service: tuple[str, dict[str, Any]],
     installed: str,

@@ -75,11 +75,14 @@ def blocks(language: str, page: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", TEXTS[page], re.DOTALL)
 
 
+QUICK = {("README.md", "python")}  # the README's commands need a service for each: long
+
+
 def each_block(language: str) -> pytest.MarkDecorator:
     found = [(name, number, text) for name in TEXTS for number, text in enumerate(blocks(language, name), 1)]
     assert found, language
     cases = [
-        pytest.param(text, id=f"{name}-{n}", marks=[] if name == "README.md" else [pytest.mark.long])
+        pytest.param(text, id=f"{name}-{n}", marks=[] if (name, language) in QUICK else [pytest.mark.long])
         for name, n, text in found
     ]
     return pytest.mark.parametrize("block", cases)
@@ -334,7 +337,8 @@ def _is_command(words: list[str]) -> bool:
             return False
         command, rest = found, rest[1:]
     assert command is not None
-    known = {option for parameter in command.get_params(click.Context(command)) for option in parameter.opts}
+    parameters = command.get_params(click.Context(command))
+    known = {option for each in parameters for option in (*each.opts, *each.secondary_opts)}
     takes = any(isinstance(parameter, click.Argument) or parameter.opts for parameter in command.params)
     return {word for word in rest if word.startswith("-")} <= known and (takes or not rest)
 

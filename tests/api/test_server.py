@@ -112,6 +112,7 @@ def begun(api: Api, client: str, more: bytes = b"") -> socket.socket:
     return api.connect(head.encode() + more)
 
 
+@pytest.mark.long
 def test_clients_of_a_proxy_are_bound_one_by_one(tmp_path: Path) -> None:
     # given an api of one process, and a client that has as many requests at work as it may
     api = Api(

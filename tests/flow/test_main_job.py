@@ -230,6 +230,7 @@ def test_half_a_file_and_a_piped_one_are_separated_by_form_and_by_upload(running
 
 
 @pytest.mark.parametrize("backing", ["embedded"], indirect=True)
+@pytest.mark.long
 def test_a_body_above_the_limit_is_refused_in_words(service: Service, tmp_path: Path) -> None:
     path = tmp_path / "long.wav"
     path.write_bytes(bytes(30_000_000))

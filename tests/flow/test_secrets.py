@@ -65,6 +65,7 @@ def api(folder: Path, tmp_path: Path, redis_url: str) -> Iterator[LocalProcess]:
         process.teardown()
 
 
+@pytest.mark.long
 def test_the_bootstrap_key_opens_an_api_that_takes_up_another(api: LocalProcess, folder: Path) -> None:
     # given an api whose secrets are files
     url, old, new = api.celeryconfig["url"], (folder / "bootstrap-key").read_text().strip(), secrets.token_hex(32)

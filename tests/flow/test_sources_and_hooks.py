@@ -108,6 +108,7 @@ def fetcher(tmp_path: Path, environment: dict[str, str], service: Service) -> It
     app.close()
 
 
+@pytest.mark.long
 def test_every_way_in_and_every_way_to_hear_of_it(
     running: Service,
     fetcher: LocalProcess,

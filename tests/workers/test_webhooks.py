@@ -281,6 +281,7 @@ def dripping() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("proxied", [False, True])
+@pytest.mark.long
 def test_an_answer_drop_by_drop_ends_at_the_deadline_of_the_try(
     settings: Settings, store: JobStore, dripping: str, monkeypatch: pytest.MonkeyPatch, proxied: bool
 ) -> None:
@@ -340,6 +341,7 @@ def test_a_stop_waits_for_the_tries_at_work_and_begins_no_more(
 
 
 @pytest.mark.parametrize("end", ["succeeded", "failed", "canceled"])
+@pytest.mark.long
 def test_the_end_of_a_workflow_is_told_with_all_of_it(
     deliverer: Deliverer, store: JobStore, listener: Listener, end: str
 ) -> None:

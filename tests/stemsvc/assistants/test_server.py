@@ -213,6 +213,7 @@ async def the_docs_are_resources(assistant: Any) -> None:
     assert [each.uri_template for each in templates] == ["stemsvc://jobs/{job_id}/manifest"]
 
 
+@pytest.mark.long
 def test_a_tool_can_do_what_its_key_can_and_no_more(connect: Connect, client: Any, parts: Services) -> None:
     mine, others = make(parts, Scope.SUBMIT, Scope.READ), make(parts, Scope.SUBMIT, Scope.READ)
     reader = make(parts, Scope.READ)

@@ -91,6 +91,7 @@ def test_a_published_checkpoint_becomes_an_entry(
     assert (again.exit_code, "already has a model" in again.stderr) == (1, True)
 
 
+@pytest.mark.long
 def test_a_checkpoint_is_added_by_its_address_and_pulled_from_there(catalog: Path, tmp_path: Path) -> None:
     # given a checkpoint that a server has
     weights, text = published(tmp_path, "bs_roformer of one target")

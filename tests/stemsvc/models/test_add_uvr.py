@@ -73,6 +73,7 @@ def test_a_table_is_read_by_the_files_own_mark(catalog: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["four bands", pytest.param("new", marks=pytest.mark.long)])
+@pytest.mark.long
 def test_a_pth_says_the_size_of_its_network(catalog: Path, tmp_path: Path, name: str) -> None:
     weights = write_vr(tmp_path / "net.pth", name)
     facts = {key: VRS[name][key] for key in ("vr_model_param", "primary_stem", "window_size")}

@@ -135,6 +135,7 @@ def test_what_a_quality_is_on_this_machine(catalog: Path, monkeypatch: pytest.Mo
     assert (facts["demo"]["family"], facts["demo"]["sdr"], facts["htdemucs_ft"]["sdr"]["db"]) == ("htdemucs", None, 9.0)
 
 
+@pytest.mark.long
 def test_verify_names_what_is_damaged_or_missing(served: Hub, catalog: Path, tmp_path: Path) -> None:
     models("lock", "someone/mine")
     missing = models("verify", "someone/mine")

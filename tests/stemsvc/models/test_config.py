@@ -136,6 +136,7 @@ HOSTILE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.long
 def test_a_hostile_file_is_an_error_with_a_code(tmp_path: Path, name: str) -> None:
     path = tmp_path / "config.yaml"
     text = HOSTILE[name]

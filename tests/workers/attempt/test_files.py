@@ -223,6 +223,7 @@ def test_each_of_two_same_jobs_lives_on_its_own(runner: Runner, song: Path, tmp_
         pytest.param({"title_template": "{stem}"}, marks=pytest.mark.long),
     ],
 )
+@pytest.mark.long
 def test_another_wish_is_another_result(runner: Runner, song: Path, change: dict[str, Any]) -> None:
     run(runner, song)
     assert not run(runner, song, spec(**change)).cached

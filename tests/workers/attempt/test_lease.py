@@ -94,6 +94,7 @@ HANGING = """
 
 
 @pytest.mark.parametrize("how", ["waiting", "locked"])
+@pytest.mark.long
 def test_a_process_that_hangs_ends(store: JobStore, url: str, how: str, tmp_path: Path) -> None:
     lease = running(store)
     command = [sys.executable, "-c", textwrap.dedent(HANGING), url, lease.job_id, how]

@@ -477,6 +477,7 @@ def test_pauses_grow_are_capped_and_scattered() -> None:
         assert limit * 0.8 < max(drawn) <= limit
 
 
+@pytest.mark.long
 def test_one_job_decodes_while_another_computes(
     runner: Runner, song: Path, monkeypatch: pytest.MonkeyPatch, make: Make
 ) -> None:

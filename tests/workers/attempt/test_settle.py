@@ -129,6 +129,7 @@ def test_the_usual_model_is_fetched_on_first_use_with_progress(
     assert served.bodies() == 1
 
 
+@pytest.mark.long
 def test_where_it_can_not_be_had_the_demo_model_does_the_work_and_the_job_says_so(
     served: Hub, runner: Runner, song: Path, tmp_path: Path, weights: WeightStore
 ) -> None:

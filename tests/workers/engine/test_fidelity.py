@@ -119,6 +119,7 @@ def test_every_length_agrees_with_upstream(separator: Separator, frames: int) ->
     [np.zeros((3 * RATE, 2)), np.full((3 * RATE, 2), 0.25), music(3.0, quiet=1e-4), music(3.0, quiet=50.0)],
     ids=["silence", "DC", "80 dB down", "far above full scale"],
 )
+@pytest.mark.long
 def test_odd_signals_agree_with_upstream(separator: Separator, mixture: Any) -> None:
     mixture = mixture.astype(np.float32)
     got, wanted = separator.separate_array(mixture), upstream(separator._bag, mixture)
@@ -139,6 +140,7 @@ def test_mono_of_8_khz_agrees_with_upstream(separator: Separator) -> None:
 @pytest.mark.parametrize(
     "overlap", [0.0, 0.5, *(pytest.param(overlap, marks=pytest.mark.long) for overlap in (0.1, 0.75, 0.9))]
 )
+@pytest.mark.long
 def test_every_overlap_agrees_with_upstream(separator: Separator, overlap: float) -> None:
     mixture = music(3.3)
 
@@ -154,6 +156,7 @@ def test_a_shorter_segment_agrees_with_upstream(separator: Separator) -> None:
 
 
 @pytest.mark.parametrize("name", [pytest.param("htdemucs bag", marks=pytest.mark.long), "htdemucs", "demucs"])
+@pytest.mark.long
 def test_seeded_shifts_agree_with_upstream(name: str) -> None:
     import random
 

@@ -135,6 +135,7 @@ def test_a_network_that_can_not_be_converted_runs_in_torch(caplog: pytest.LogCap
     assert "torch runs it" in caplog.text
 
 
+@pytest.mark.long
 def test_a_conversion_tells_its_layers_one_after_the_other_and_a_kept_one_nothing(tmp_path: Path) -> None:
     # given a bag of two networks, of which one is already converted
     model = bag(htdemucs(), htdemucs(seed=1))
@@ -161,6 +162,7 @@ class Canceled(Exception):
     pass
 
 
+@pytest.mark.long
 def test_whoever_hears_of_a_conversion_may_end_it(tmp_path: Path) -> None:
     def cancel(done: int, total: int) -> None:
         if done > 3:
@@ -175,6 +177,7 @@ def test_whoever_hears_of_a_conversion_may_end_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("has", [True, False])
+@pytest.mark.long
 def test_fast_is_full_precision_on_a_processor_without_bf16(monkeypatch: pytest.MonkeyPatch, has: bool) -> None:
     monkeypatch.setattr(processor, "has_bf16", lambda: has)
     compiled: list[Precision] = []

@@ -332,6 +332,7 @@ def demo() -> Any:
 
 
 @pytest.mark.parametrize("quiet", [pytest.param(1.0, marks=pytest.mark.long), 1e-3])
+@pytest.mark.long
 def test_mixed_precision_keeps_60_db_on_quiet_stems_too(demo: Any, quiet: float) -> None:
     # given the arithmetic that CUDA gets, here on a CPU, and a song in which every stem but the drums is 40 dB down
     from stemsvc.demo.render import render_song

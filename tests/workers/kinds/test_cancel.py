@@ -56,6 +56,7 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.mark.parametrize("name", KINDS)
+@pytest.mark.long
 def test_it_asks_in_every_stage_and_ends_in_each(name: str, songs: list[Path]) -> None:
     kind, asked, role = KINDS[name]
     files = [(role, song) for song in songs[: NUMBERS.get(name, 2)]]

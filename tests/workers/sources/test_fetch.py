@@ -143,6 +143,7 @@ def test_a_server_may_name_the_file(site: Site, song: bytes, order: Order) -> No
         ('";;=\\', "get"),
     ],
 )
+@pytest.mark.long
 def test_a_host_names_its_file_by_the_rules(site: Site, order: Order, value: str, name: str) -> None:
     url = site.serve("/get", b"\0", Content_Disposition=value)
     guard = Guard(order.allowed_networks)
@@ -152,6 +153,7 @@ def test_a_host_names_its_file_by_the_rules(site: Site, order: Order, value: str
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "text/html; charset=utf-8", "application/json", "", "image/png"])
+@pytest.mark.long
 def test_audio_is_known_by_its_first_bytes(site: Site, song: bytes, order: Order, kind: str) -> None:
     assert Path(ask(order, site.serve("/song", song, kind)).path).read_bytes() == song
 
@@ -166,6 +168,7 @@ def test_audio_is_known_by_its_first_bytes(site: Site, song: bytes, order: Order
         (b"\xef\xbb\xbf<html><p>hello", "application/octet-stream", "source_unknown"),
     ],
 )
+@pytest.mark.long
 def test_text_is_no_audio_whatever_its_host_calls_it(
     site: Site, order: Order, body: bytes, kind: str, code: str
 ) -> None:
@@ -421,6 +424,7 @@ def test_headers_drop_by_drop_end_at_a_deadline(order: Order, site: Site, monkey
 
 
 @pytest.mark.parametrize("kind", ["audio/flac", pytest.param("text/html", marks=pytest.mark.long)])
+@pytest.mark.long
 def test_a_body_drop_by_drop_ends_when_it_is_too_slow(
     order: Order, site: Site, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:

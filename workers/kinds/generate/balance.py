@@ -12,7 +12,7 @@ from stemsvc.music.genres import Balance
 # Where each region ends, in Hz: these are the fields of a genre's `balance`.
 EDGES: Mapping[str, float] = {"bass": 120.0, "low": 400.0, "middle": 2000.0, "high": 6000.0, "air": float("inf")}
 # A region that is within NEAR_DB of the genre's own is right; one that is FAR_DB off counts nothing. Our own renders
-# of a genre, over seeds, keys and tempi, are within 2 dB of each other.
+# of a genre, over seeds, keys and tempi, are within 3 dB of it (`python -m tests.balances`).
 NEAR_DB, FAR_DB = 4.0, 12.0
 FLOOR_DB = -60.0  # of a region without any power
 

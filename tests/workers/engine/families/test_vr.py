@@ -37,6 +37,7 @@ def compared(name: str, mixture: Sound, options: SeparationOptions | None = None
 
 
 @pytest.mark.parametrize("name", VRS)
+@pytest.mark.long
 def test_a_track_becomes_what_audio_separator_once_made_of_it(name: str) -> None:
     got = Separator(vr_bag(name)).separate_array(music(FRAMES))
     wanted = kept(name)
@@ -125,6 +126,7 @@ def test_silence_stays_silence() -> None:
     assert all(len(sound) == CHUNK + 5 and not sound.any() for sound in got.values())
 
 
+@pytest.mark.long
 def test_pieces_leave_while_the_track_is_still_read() -> None:
     read: list[int] = []
 

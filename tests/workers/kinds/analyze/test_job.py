@@ -76,6 +76,7 @@ def test_a_separation_can_be_analysed_too_and_its_stems_stay_the_same(runner: Ru
     assert hashes[0] == hashes[1]
 
 
+@pytest.mark.long
 def test_an_analysis_takes_the_stems_of_the_owner_s_earlier_separation(runner: Runner, song: Path) -> None:
     assert run(runner, song, analysis(), "analyze.cpu").facts["stems"] == "none"
     run(runner, song, spec_of(stems=STEMS, bit_depth="16"), "separate.demo.cpu")

@@ -60,8 +60,17 @@ def read(separated: Separated) -> dict[str, Sound]:
     return sounds
 
 
-@pytest.mark.parametrize("rate", [44100, 48000, 8000, 96000])
-@pytest.mark.parametrize("stems", ["", "vocals", "no_vocals,vocals", "minus_vocals", "no_drums"])
+QUICK = {("", 48000), ("minus_vocals", 44100)}  # of the ways to ask, those that are heard in short tests
+
+
+@pytest.mark.parametrize(
+    ("stems", "rate"),
+    [
+        pytest.param(stems, rate, marks=[] if (stems, rate) in QUICK else pytest.mark.long)
+        for stems in ("", "vocals", "no_vocals,vocals", "minus_vocals", "no_drums")
+        for rate in (44100, 48000, 8000, 96000)
+    ],
+)
 def test_all_files_together_are_the_mixture(models: Models, song: Sound, tmp_path: Path, rate: int, stems: str) -> None:
     mixture = resample(song, RATE, rate)[: rate * 3 + 7]
     source = write_sound(tmp_path / "song-float.wav", mixture, rate)
@@ -124,6 +133,7 @@ def test_a_part_of_a_track_is_separated_as_a_track_of_its_own(models: Models, so
 
 
 @pytest.mark.parametrize("format", ["wav", "flac", "mp3", "aac", "opus"])
+@pytest.mark.long
 def test_mono_stays_mono_where_the_sources_channels_are_asked_for(
     models: Models, song: Sound, tmp_path: Path, format: str
 ) -> None:
@@ -180,6 +190,7 @@ class Stop(Exception):
     pass
 
 
+@pytest.mark.long
 def test_a_cancel_ends_the_encoders_too(models: Models, song: Sound, tmp_path: Path) -> None:
     source = write_sound(tmp_path / "song-float.wav", song, RATE)
     (tmp_path / "out").mkdir()

@@ -70,6 +70,7 @@ def test_a_pulled_model_makes_the_exact_length_and_the_same_bytes_without_a_netw
 
 
 @pytest.mark.usefixtures("catalog")
+@pytest.mark.long
 def test_its_stems_sum_to_its_mix(tmp_path: Path) -> None:
     with work({**ASKED, "duration": 5, "stems": True}) as made:
         sounds = {name: decoded(made.made.files[name].path, tmp_path)[0] for name in ("mix", *STEMS)}
