@@ -27,10 +27,9 @@ up: $(READY)  ## Start the service on this machine, leave it running and say whe
 down: $(READY)  ## Stop what make up started
 	$(BIN)/stemsvc down
 
-# Where CI is set the short tests measure coverage, which takes half as long again.
+# Three at once on two cores: many tests wait for processes. Where CI is set the short tests measure coverage, which takes half as long again.
 COVER := $(if $(CI),--cov --cov-report=term)
 test: $(READY)  ## Run the tests that a new user waits for
-	# three at once on two cores: many tests wait for processes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'not long' $(COVER) tests
 	# Helm is a library of Go: it gets processes of its own, beside no other one's threads and signals
 	$(BIN)/python -m pytest -n 2 --dist loadfile helm/stemsvc/tests

@@ -274,7 +274,7 @@ class Settings(BaseSettings):
     preview: str = Field(
         "flac",
         description="codec in which workers store each separation's stems once more, for the page's player: `flac` "
-        "(exact, and 1 % of a job's time), `mp3` (a quarter of the bytes, for listeners on lines below 4 Mbit/s, and "
+        "(exact, and 2 % of a job's time), `mp3` (a quarter of the bytes, for listeners on lines below 4 Mbit/s, and "
         "10 % of a job's time), or `off`",
         pattern="^(mp3|flac|off)$",
     )

@@ -118,6 +118,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "bench": lambda: _results("bench", "RESULTS.md"),
     "api": lambda: _results("bench", "API.md"),
     "queue": lambda: _results("bench", "QUEUE.md"),
+    "workflows": lambda: _results("bench", "WORKFLOWS.md"),
     "audio": lambda: _results("bench", "AUDIO.md"),
     "faults": lambda: _results("faults", "RESULTS.md"),
 }
