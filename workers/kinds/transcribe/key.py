@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from workers.kinds.transcribe.notes import NAMES, Notes
+from workers.audio.analysis.chords import NAMES
+from workers.kinds.transcribe.notes import Notes
 
 # How well each tone of the scale fits, from the tonic on: David Temperley, "The Cognition of Basic Musical Structures"
 # (2001), table 7.2.
@@ -16,7 +17,10 @@ LEAST_NOTES = 8  # fewer say nothing
 
 
 def find_key(stems: Iterable[Notes]) -> str:
-    """Such as `F# minor`; empty where there are too few notes. Drums are no stems of this."""
+    """Such as `F# minor` or `Bb major`, spelled as an analysis does.
+
+    Empty where there are too few notes. Drums are no stems of this.
+    """
     sounds, count = np.zeros(12), 0
     for notes in stems:
         count += len(notes)
