@@ -40,7 +40,7 @@ class WorkerInfoSchema(Schema):
         allow_none=True, metadata={"description": "the widest vector instructions of its processor"}
     )
     precisions = fields.List(
-        fields.String(), metadata={"description": "the precisions that differ on its device, such as fp32 and fast"}
+        fields.String(), metadata={"description": "the precisions that its device tells apart, such as fp32 and fast"}
     )
     versions = fields.Dict(keys=fields.String(), values=fields.String())
     extras = fields.List(fields.String(), metadata={"description": "the extras of stemsvc that are installed there"})

@@ -33,7 +33,7 @@ def lasting(device: str) -> dict[str, Any]:
 
 
 def precisions(device: str) -> list[str]:
-    """The precisions that differ on the device: another that is asked for is the first of them there."""
+    """The precisions that the device tells apart. Any other that a job asks for runs in the first one."""
     mixed = ["mixed"] if device.startswith("cuda") else []
     return ["fp32", *mixed, *(["fast"] if fast_gains(device) else [])]
 

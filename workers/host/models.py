@@ -23,6 +23,7 @@ from stemsvc.models.source import Weighed, WeightFile
 from stemsvc.models.store import WeightStore, sha256_of
 from stemsvc.observe import metrics
 from stemsvc.settings import Settings
+from workers.engine.converting import OnConvert, unseen
 from workers.host import activity
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 # Called with the bytes that are here and the bytes of the whole file (None: not known).
 OnDownload = Callable[[int, int | None], None]
-OnConvert = Callable[[int, int], None]
 
 
 def _digest_of(said: dict[str, Any]) -> str:
@@ -42,10 +42,6 @@ def _digest_of(said: dict[str, Any]) -> str:
 
 def quiet(done: int, total: int | None) -> None:
     """Show no progress."""
-
-
-def unconverted(done: int, total: int) -> None:
-    """Show no progress of a conversion."""
 
 
 def _only_what_is_here() -> Puller:
@@ -111,7 +107,7 @@ class Models:
         precision: str,
         stems: tuple[str, ...] = (),
         on_download: OnDownload = quiet,
-        on_convert: OnConvert = unconverted,
+        on_convert: OnConvert = unseen,
     ) -> Separator | Chain:
         """The entry's networks on `device`; those that `stems` need are ready to run.
 

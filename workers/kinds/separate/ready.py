@@ -24,8 +24,10 @@ from workers.engine.weights import load_model
 
 
 def ready(entry: ModelEntry, settings: Settings) -> int:
-    """Convert the entry's networks, whose weights are here; returns how many there are. Those of the other families
-    are never converted. Raises what loading the weights does."""
+    """Convert the entry's networks, whose weights are here, and return how many lie converted in the cache.
+
+    Other families than Demucs' have nothing to convert. Raises what loading the weights does.
+    """
     puller = Puller(WeightStore(settings.weights_dir), offline=True)
     shared_folder(settings.resolved_cache_dir)
     parts = [part for part in (entry.parts.values() or [entry]) if part.family in DEMUCS]
