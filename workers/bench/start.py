@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
+import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
+from stemsvc.embedded.processes import StackProcess, wait_until
 from stemsvc.embedded.redis_server import RedisServer, free_port
 from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
@@ -46,7 +46,7 @@ def start_figures(size: Size, repeats: int, say: Say) -> Iterator[Figure]:
         detail = f"conversion cached; the separation alone takes {took['alone']:.2f} s"
         yield Figure(f"cold `separate` of {CLIP_SECONDS:g} s", detail, took["cold"], " s", bar=3.0)
         say("a worker, from its start until it takes jobs")
-        ready = _ready(settings, folder, repeats, say)
+        ready = _ready(settings, folder, repeats)
         yield Figure("worker ready", "the broker and the job store are there", ready, " s", bar=5.0)
 
 
@@ -66,45 +66,28 @@ def _separate(settings: Settings, clip: Path, output: Path) -> None:
     subprocess.run(command, env=settings.environment(), check=True, capture_output=True, timeout=LONGEST_SECONDS)
 
 
-def _ready(settings: Settings, folder: Path, repeats: int, say: Say) -> float:
+def _ready(settings: Settings, folder: Path, repeats: int) -> float:
     settings.data_dir.mkdir(exist_ok=True)
     migrate(settings.resolved_database_url)
     redis = RedisServer(settings.data_dir / "redis")
-    with _running(redis):
-        return in_turn(repeats, say, worker=lambda: _worker(settings, folder, redis.url))["worker"]
-
-
-@contextlib.contextmanager
-def _running(redis: RedisServer) -> Iterator[None]:
     redis.child.start()
     try:
-        _wait(redis.answers)
-        yield
+        wait_until("redis", redis.answers, [redis.child], 20)
+        return statistics.median(_worker(settings, folder, redis.url) for _ in range(repeats))
     finally:
         redis.child.stop(10)
 
 
-def _worker(settings: Settings, folder: Path, broker: str) -> None:
-    """Start a worker, wait until it says that it takes jobs, and end it."""
+def _worker(settings: Settings, folder: Path, broker: str) -> float:
+    """Start a worker, wait until it says that it takes jobs, and end it. Returns the seconds of the wait."""
     ready = folder / "ready"
     ready.unlink(missing_ok=True)
     own = settings.model_copy(update={"ready_file": ready, "broker_url": broker, "metrics_port": free_port()})
     command = [sys.executable, "-m", "stemsvc", "worker", "--model", "random"]
-    with subprocess.Popen(
-        command, env=own.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as child:
-        try:
-            _wait(lambda: ready.exists() or child.poll() is not None)
-            if not ready.exists():
-                raise RuntimeError(f"the worker of the bench ended with status {child.returncode}")
-        finally:
-            child.terminate()
-            child.wait(60)
-
-
-def _wait(done: Callable[[], bool]) -> None:
-    until = time.monotonic() + LONGEST_SECONDS
-    while not done():
-        if time.monotonic() > until:
-            raise TimeoutError(f"not ready within {LONGEST_SECONDS:g} s")
-        time.sleep(0.02)
+    child = StackProcess("worker", command, own.environment(), folder / "worker.log")
+    child.start()
+    try:
+        wait_until("the worker", ready.exists, [child], LONGEST_SECONDS)
+        return child.age
+    finally:
+        child.stop(60)
