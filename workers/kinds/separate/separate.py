@@ -86,9 +86,8 @@ def separate_file(
     The files carry the track's tags and cover, if the encoding says so; `name` is the track's name. `preview` is the
     codec of the previews beside them, `off` for peaks alone, None for nothing.
     Outputs have the exact length of the track or of the part that `params` names, and the source's rate unless the
-    encoding names one. `computing` is entered while
-    the device computes: jobs that share the device wait there. Raises what the decoder, the engine and the encoders
-    raise, and `TransientError` `scratch_full` before the disk is full.
+    encoding names one. `computing` is entered while the device computes: jobs that share the device wait there. Raises
+    what the decoder, the engine and the encoders raise, and `TransientError` `scratch_full` before the disk is full.
     """
     on_progress("decoding", 0, 0)
     spool = folder / "decoded.f32"
@@ -106,8 +105,8 @@ def separate_file(
         lambda done, total: on_progress("downloading", done, total or 0),
         lambda done, total: on_progress("converting", done, total),
     )
-    asked = params.separation.precision == "fast"
-    slow = _why_full(entry, device) if asked and not separator.runs_fast(stems) else ""
+    if params.separation.precision == "fast" and not separator.runs_fast(stems):
+        track = replace(track, warnings=(*track.warnings, _full_precision(entry, device)))
     mixing = _Mixing(_heard(track, params, encoding, folder), entry, params, stems)
     rate = encoding.sample_rate or track.sample_rate
     channels = 1 if params.channels == "source" and track.channels == 1 else CHANNELS
@@ -133,17 +132,13 @@ def separate_file(
         write(mixing.rest())
         outputs_made = writers.close()
         shown = {} if preview is None else {**previews.close(), **cover_of(track)}
-        return Separated(_told(track, slow), outputs_made, encoding.tags and not track.tags.title, shown)
+        return Separated(track, outputs_made, encoding.tags and not track.tags.title, shown)
 
 
-def _why_full(entry: ModelEntry, device: str) -> str:
-    """Why a job that asked for `fast` was computed in full precision."""
-    return f"{entry.name} gains nothing by `fast` on this {device} ({instruction_set()}), so it ran in full precision"
-
-
-def _told(track: Track, slow: str) -> Track:
-    """The track, with the warning that the precision was another one."""
-    return replace(track, warnings=(*track.warnings, JobWarning(FULL_PRECISION, slow))) if slow else track
+def _full_precision(entry: ModelEntry, device: str) -> JobWarning:
+    """A job that asked for `fast` was computed in full precision."""
+    why = f"{entry.name} gains nothing by `fast` on this {device} ({instruction_set()}), so it ran in full precision"
+    return JobWarning(FULL_PRECISION, why)
 
 
 def _files_bytes(track: Track, params: SeparateParams, encoding: Encoding, entry: ModelEntry) -> int:

@@ -12,9 +12,11 @@ import soundfile
 
 from stemsvc.demo.render import STEMS, render_song
 from stemsvc.errors import TransientError
+from stemsvc.host import processor
 from stemsvc.jobs.encoding import Encoding
 from stemsvc.jobs.part import Part
 from stemsvc.kinds.separate.kind import SeparateParams
+from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.kinds.separate.stems import choose
 from stemsvc.models.catalog import load_catalog
 from tests.sounds import Sound, write_sound
@@ -207,3 +209,17 @@ def test_a_cancel_ends_the_encoders_too(models: Models, song: Sound, tmp_path: P
 
 def _threads() -> list[str]:
     return [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.parametrize("flags", [{"avx2"}, {"avx512f", "avx512_bf16"}], ids=["without bf16", "with bf16"])
+def test_who_asks_for_fast_where_it_gains_nothing_is_told(
+    song: Sound, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: set[str]
+) -> None:
+    # given a processor that has bf16, or has none
+    monkeypatch.setattr(processor, "flags", lambda: frozenset(flags))
+    source = write_sound(tmp_path / "song.wav", song[:RATE], RATE)
+    # when a job asks for `fast`
+    found = run(Models(cache=tmp_path / "cache"), source, tmp_path / "out", options=SeparationOptions(precision="fast"))
+    # then it hears of full precision where it was that
+    told = [warning.code for warning in found.track.warnings]
+    assert told == ([] if "avx512_bf16" in flags else ["full_precision"])
