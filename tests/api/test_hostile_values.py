@@ -18,6 +18,7 @@ from api.app import create_app
 from api.schemas.kinds.registry import forms
 from stemsvc.control.services import Services
 from stemsvc.errors import TABLE
+from stemsvc.kinds import registry
 from stemsvc.settings import Settings
 from tests.api.views.test_jobs import finish, song, submit
 from tests.schema import fresh_schema
@@ -36,6 +37,7 @@ TOKENS = {  # in JSON, and the answer to a body that has it anywhere
     r'"\ud800"': 422,
     r'{"a": ["\udfff"]}': 422,
 }
+FORM = "multipart/form-data; boundary=x"
 TEXTS = (BIG, "-1", "1e999", "nan", "\0", "a\0b", "\ud800", "١٢", "0001-01-01T00:00:00+14:00", "9" * 400)
 MOMENTS = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01", f"{BIG}-01-01T00:00:00Z")
 HUGE_DATE = "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"
@@ -130,17 +132,20 @@ def test_a_file_name_is_cleaned_and_not_refused(client: FlaskClient) -> None:
 
 
 def test_no_form_field_is_too_much(client: FlaskClient) -> None:
-    for text in TEXTS:
-        for field in ("model", "seed", "overlap", "stems", "metadata", "bit_depth", "webhook_url", "filename_template"):
-            value = text.encode(errors="surrogatepass")
-            boundary = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nla\r\n'
-            data = boundary + b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n--x--\r\n' % (
-                field.encode(),
-                value,
-            )
-            answer = client.post("/v1/jobs", data=data, content_type="multipart/form-data; boundary=x")
-            if answer.status_code != 201:
-                assert_refused(answer, (field, text[:40]))
+    """Of no kind: each field of its form, in a body whose `file` is a file, and the field `file` itself as text."""
+    taking = {form.path: form for name, form in forms().items() if not registry.get(name).sourceless}
+    for path, form in {"jobs": forms()["separate"], **taking}.items():
+        for field in [each.data_key or name for name, each in form().fields.items()]:
+            for text in TEXTS:
+                answer = client.post(f"/v1/{path}", data=form_body(field, text), content_type=FORM)
+                if answer.status_code != 201:
+                    assert_refused(answer, (path, field, text[:40]))
+
+
+def form_body(field: str, text: str) -> bytes:
+    part = b'--x\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n'
+    file = part % (b"file", b'; filename="a"', b"la")
+    return file + part % (field.encode(), b"", text.encode(errors="surrogatepass")) + b"--x--\r\n"
 
 
 @pytest.mark.parametrize("kind", ["multipart/form-data", "application/x-www-form-urlencoded"])
