@@ -25,6 +25,7 @@ HARD = {
     "DC": np.full((RATE, 2), 0.5, np.float32),
     "square": SQUARE,
     "0.1 s": tone(0.1, RATE),
+    "a rest of 15 s": np.concatenate([tone(1.0, RATE), np.zeros((15 * RATE, 2), np.float32), tone(1.0, RATE)]),
     "one sample": np.full((1, 2), 0.25, np.float32),
 }
 each_hard = pytest.mark.parametrize("sound", HARD.values(), ids=HARD)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from workers.audio.analysis import chroma
 from workers.audio.analysis.beats import Beats, find_beats
-from workers.audio.analysis.chords import Chord, decode, find_chords, fits, loop, repeated
+from workers.audio.analysis.chords import SILENCE, Chord, decode, find_chords, fits, loop, repeated, sounding
 from workers.audio.analysis.features import Features, OnRead, read_features
 from workers.audio.analysis.key import Key, find_key
 from workers.audio.analysis.meter import by_beat
@@ -88,7 +88,7 @@ def interpret(features: Features, on_tick: Tick) -> Analysis:
     times = beats if len(beats) > 1 else np.arange(0, seconds, GRID_SECONDS)
     bar = int(pulse.time_signature[0]) if pulse.time_signature else 4
     on_tick()
-    key = _key(times, downbeats, tones, bar, on_tick)
+    key = key_of(times, downbeats, tones, bar, on_tick)
     on_tick()
     chords = find_chords(times, downbeats, tones, seconds, (key.tonic, key.minor), bar, on_tick) if key else []
     on_tick()
@@ -97,13 +97,14 @@ def interpret(features: Features, on_tick: Tick) -> Analysis:
     return Analysis(features, pulse, key, tuple(chords), tuple(sections))
 
 
-def _key(
+def key_of(
     times: NDArray[np.float64], downbeats: NDArray[np.float64], tones: NDArray[np.float32], bar: int, on_tick: Tick
 ) -> Key | None:
+    """The key of chroma [frames, 24] with beats at `times`; None where there are none, or no pitch stands out."""
     beat = by_beat(tones, times, chroma.FRAME_RATE)
     if not len(beat) or beat.max() <= 0:
         return None
     starts = np.isin(times, downbeats) if len(downbeats) else None
-    triads = decode(fits(repeated(beat, bar)), starts, on_tick=on_tick)
+    triads = np.where(sounding(beat), decode(fits(repeated(beat, bar)), starts, on_tick=on_tick), SILENCE)
     first = int(starts.argmax()) if starts is not None else 0
     return find_key(beat.sum(axis=0), progression(triads, loop(beat, bar) or USUAL_BARS * bar, bar, first))

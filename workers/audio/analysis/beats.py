@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import soxr
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 
 from workers.audio.analysis import chroma, onsets
 from workers.audio.analysis.meter import Bars, find_bars
@@ -23,6 +24,7 @@ from workers.audio.analysis.tempo import (
 
 LEAST_SECONDS = 4.0  # of music, to say anything about its tempo
 LEAST_STRENGTH = 0.06  # of most beats' onsets: digital silence and steady tones have less
+NEAR_SECONDS = 4.0  # of silence or of a held tone, on both sides of an onset, are a part of the music; more is a rest
 LEAST_CONTRAST = 3.5  # of beats to what lies between: noise has 3, songs 4 to 50
 # What a tempo's marks count: distance from the tempi that people prefer, fit of the comb, of the bars and of the grid,
 # autocorrelation after half a beat and after four. Found by logistic regression on songs of seeds that no bench has.
@@ -79,10 +81,20 @@ def find_beats(flux: Curve, tones: Curve, seconds: float, on_tick: Tick = quiet)
 
 def _sounding(beats: tuple[float, ...], flux: Curve) -> bool:
     """Whether something starts on most of the beats: a steady tone has one start, and noise has as many between."""
-    at = np.round(np.array(beats) * onsets.FRAME_RATE).astype(int)
-    near = np.stack([flux[np.clip(at + by, 0, len(flux) - 1)] for by in range(-2, 3)]).max(axis=(0, 2), initial=0)
-    typical = float(np.percentile(near, 60)) if len(near) > 1 else 0.0
-    return typical >= LEAST_STRENGTH and typical >= LEAST_CONTRAST * float(np.median(flux.max(axis=1)))
+    heard = _heard(flux)
+    at = np.clip(np.round(np.array(beats) * onsets.FRAME_RATE).astype(int), 0, len(flux) - 1)
+    at = at[heard[at]]
+    if len(at) < 2:
+        return False
+    near = np.stack([flux[np.clip(at + by, 0, len(flux) - 1)] for by in range(-2, 3)]).max(axis=(0, 2))
+    typical = float(np.percentile(near, 60))
+    return typical >= LEAST_STRENGTH and typical >= LEAST_CONTRAST * float(np.median(flux[heard].max(axis=1)))
+
+
+def _heard(flux: Curve) -> NDArray[np.bool_]:
+    """Which frames are no rest [frames]: they tell of the pulse, however long a track is silent beside."""
+    near = 2 * round(NEAR_SECONDS * onsets.FRAME_RATE) + 1
+    return np.asarray(maximum_filter1d(flux.max(axis=1), near) >= LEAST_STRENGTH)
 
 
 @dataclass(frozen=True)
@@ -136,9 +148,16 @@ def _counted(candidate: Period, curve: Curve, flux: Curve, tones: Curve, seconds
         local = local_tempi(curve, rate, candidate.bpm, on_tick)
         times = _between(curve, path(curve, 60 * rate / local, on_tick)) / rate + LATENCY
         halves = np.sort(np.concatenate([times, (times[1:] + times[:-1]) / 2]))
-        grid = Grid(0.0, float(np.median(np.diff(times))) / 2 if len(times) > 1 else period / 2, grid.share)
+        grid = Grid(0.0, _typical(times, flux, period) / 2, grid.share)
     halves = halves[(halves >= 0) & (halves < seconds)]
     return _Counted(halves, find_bars(halves, flux, tones, on_tick), grid, candidate)
+
+
+def _typical(times: NDArray[np.float64], flux: Curve, period: float) -> float:
+    """The median of the time between beats that are heard; `period` where there are none."""
+    heard = _heard(flux)[np.clip(np.round(times * onsets.FRAME_RATE).astype(int), 0, len(flux) - 1)]
+    gaps = np.diff(times)[heard[1:] & heard[:-1]] if len(times) > 1 else times[:0]
+    return float(np.median(gaps)) if len(gaps) else period
 
 
 def _between(curve: Curve, frames: NDArray[np.int64]) -> NDArray[np.float64]:

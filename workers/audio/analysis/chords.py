@@ -18,7 +18,7 @@ from workers.audio.analysis.meter import by_beat
 from workers.audio.analysis.pulse import TICKS, Tick, quiet
 
 NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-SILENT = "N"  # the label where no chord sounds
+SILENT, SILENCE = "N", -1  # the label where no chord sounds, and its number
 # What a chord on C does for each class from C on: of all notes, then of the bass.
 MAJOR = (
     *(2.0, -1.2, 0.3, -1.6, 1.9, 0.0, -0.8, 1.9, -0.9, 0.0, -0.5, 0.0),
@@ -29,7 +29,7 @@ MINOR = (
     *(3.6, -0.8, -0.6, 0.6, -0.8, 0.3, -1.0, 1.4, -0.4, -0.6, -0.6, -0.8),
 )
 SHARPNESS = 1.3  # of the templates' scores, which are logarithms of likelihoods then
-STAY = (2.5, 5.0, 4.0)  # what a change of chord costs: at a bar's first beat, at other beats, where bars are unknown
+STAY = (1.5, 5.0, 4.0)  # what a change of chord costs: at a bar's first beat, at other beats, where bars are unknown
 QUIET = 0.02  # of the loudest beat's chroma: no chord sounds in a beat that has less
 OF_KEY, NEAR_KEY = 0.0, -1.5  # what triads of the key and others get
 
@@ -156,8 +156,7 @@ def find_chords(
     beat = by_beat(tones, times, chroma.FRAME_RATE)
     first = np.isin(times, downbeats) if len(downbeats) else None
     chosen = decode(fits(repeated(beat, bar)), first, key, on_tick)
-    level = np.linalg.norm(beat[:, :12], axis=1)
-    labels = np.where(level > QUIET * level.max(initial=0), chosen, -1)
+    labels = np.where(sounding(beat), chosen, SILENCE)
     edges = np.flatnonzero(np.diff(labels)) + 1
     starts, stops = np.concatenate([[0], edges]), np.append(edges, len(labels))
     ends = np.append(times, seconds)
@@ -165,6 +164,12 @@ def find_chords(
     return [Chord(round(start, 4), round(end, 4), name(triad)) for start, end, triad in found]
 
 
+def sounding(beat: Features) -> NDArray[np.bool_]:
+    """In which beats a chord sounds [beats], by their chroma [beats, 24]."""
+    level = np.linalg.norm(beat[:, :12], axis=1)
+    return np.asarray(level > QUIET * level.max(initial=0))
+
+
 def name(triad: int) -> str:
-    """The label of one of the 24 triads; `SILENT` for -1."""
-    return SILENT if triad < 0 else NAMES[triad % 12] + ("m" if triad >= 12 else "")
+    """The label of one of the 24 triads; `SILENT` for `SILENCE`."""
+    return SILENT if triad == SILENCE else NAMES[triad % 12] + ("m" if triad >= 12 else "")

@@ -127,5 +127,8 @@ def struck_candidates(block: Block) -> tuple[Where, Grid]:
     frames = np.unique(_largest(block, salience)[0])
     at = frames[:, None] + np.array(DRUM_AT)
     pairs = [channel[:, ::2] + channel[:, 1::2] for channel in block.heard]
-    seen = [pairs[0][at].reshape(len(frames), -1), pairs[1][at[:, ::2]].reshape(len(frames), -1)]
+    seen = [
+        channel.reshape(len(frames), channel.shape[1] * channel.shape[2])  # -1 can't be told where there are no frames
+        for channel in (pairs[0][at], pairs[1][at[:, ::2]])
+    ]
     return frames, np.concatenate([*seen, salience[frames]], axis=1).astype(np.float32)

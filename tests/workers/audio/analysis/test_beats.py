@@ -50,3 +50,14 @@ def test_what_has_no_pulse_gets_no_tempo(sound: str) -> None:
     }[sound]
 
     assert track_beats(mono, RATE) == Beats()
+
+
+REST = 40  # seconds, much more than there is of music
+
+
+@pytest.mark.parametrize("place", ["before", "between", "after"])
+def test_a_rest_says_nothing_of_the_tempo(place: str) -> None:
+    music, rest = groove(beat_times(107.5, 33)), np.zeros(REST * RATE, np.float32)
+    parts = {"before": [rest, music], "between": [music, rest, music], "after": [music, rest]}[place]
+
+    assert track_beats(np.concatenate(parts), RATE).bpm == pytest.approx(107.5, rel=5e-3)

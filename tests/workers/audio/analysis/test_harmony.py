@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from tests.workers.audio.analysis.music import LOOP, MAJOR, RATE, beat_times, groove
 from workers.audio.analysis import chroma, onsets
+from workers.audio.analysis.analysis import key_of
+from workers.audio.analysis.beats import track_beats
 from workers.audio.analysis.chords import NAMES, find_chords
 from workers.audio.analysis.key import Key, find_key
 from workers.audio.analysis.progression import progression
@@ -106,6 +108,20 @@ def test_chords_that_many_songs_share_have_the_key_that_players_name(loop: str, 
 
     assert key is not None
     assert key.name == name
+
+
+def test_a_rest_says_nothing_of_the_key() -> None:
+    music, rest = groove(beat_times(110.0, 49)), np.zeros(60 * RATE, np.float32)
+
+    alone, resting = (heard_key(np.concatenate(parts)) for parts in ([music], [music, rest, music, rest]))
+    assert alone == resting == (9, True)
+
+
+def heard_key(mono: NDArray[np.float32]) -> tuple[int, bool] | None:
+    """The tonic of samples, and whether it is minor, as an analysis finds them."""
+    pulse, tones = track_beats(mono, RATE), tones_of(mono)
+    key = key_of(np.array(pulse.beats), np.array(pulse.downbeats), tones, 4, lambda: None)
+    return (key.tonic, key.minor) if key else None
 
 
 @pytest.mark.parametrize("cents", [-30.0, 0.0, 35.0])

@@ -86,6 +86,30 @@ def test_what_has_no_notes_makes_empty_files(tmp_path: Path, sound: Sound, stem:
     assert found["key"] is None
 
 
+REST = 14 * RATE  # frames: more than one of the blocks that are worked on at once lies in it whole
+RESTS = {
+    "silence": np.zeros((REST, 2), np.float32),
+    "hiss": (3e-4 * np.random.default_rng(2).standard_normal((REST, 2))).astype(np.float32),
+    "hum": (0.02 * np.sin(2 * np.pi * 50 * np.arange(REST) / RATE))[:, None].repeat(2, axis=1).astype(np.float32),
+}
+
+
+@pytest.mark.parametrize(
+    ("stem", "rest"), [*(("drums", rest) for rest in RESTS), ("bass", "hiss"), ("other", "silence"), ("vocals", "hum")]
+)
+def test_a_stem_may_rest(tmp_path: Path, stem: str, rest: str) -> None:
+    sound = np.ascontiguousarray(render_song(SEED, 4.0)[stem].T)
+    resting = np.concatenate([sound, RESTS[rest], sound])
+
+    (part,) = written(tmp_path, {stem: resting}, bpm=120.0)["stems"]
+    starts = np.array([note["start"] for note in part["notes"]])
+    resumes = 4.0 + REST / RATE - 0.1
+    assert (starts < 4.0).any()
+    assert (starts >= resumes).any()
+    # what dies away may still be heard at the start of the rest, and a hum is a tone
+    assert ((starts > 5.0) & (starts < resumes)).sum() <= (0 if stem == "drums" else 4)
+
+
 def test_samples_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SamplesNotFinite):
         written(tmp_path, {"bass": np.full((RATE, 2), np.nan, np.float32)})
