@@ -89,10 +89,12 @@ class _Ways:
         for key, (name, unit, bar, aim) in ROWS.items():
             beside = {other: found[key] for other, each in self._theirs.items() if key in (found := each.figures)}
             parts = ", ".join(f"{setting} {each.figures[key]:.3g}" for setting, each in self._settings.items())
+            scores, detail = self._alone, parts
             if key in HARMONIC and self._stems:
-                detail, value = f"by stems; by the mixture alone {alone[key]:.3g}: {parts}", heard[key]
-            else:
-                detail, value = parts, alone[key]
+                scores, detail = self._separated, f"by stems; by the mixture alone {alone[key]:.3g}: {parts}"
+            if key == "key":
+                detail = f"{scores.at_home}; {detail}"
+            value = (heard if key in HARMONIC else alone)[key]
             made.append(Figure(f"analyze: {name}", detail, value, unit, bar, aim, floor=True, beside=beside))
         count = len(self._alone.tempo)
         return [replace(made[0], detail=f"{count} songs: {made[0].detail}"), *made[1:]]

@@ -44,6 +44,7 @@ class Scores:
     beats: list[float] = field(default_factory=list)
     downbeats: list[float] = field(default_factory=list)
     keys: list[float] = field(default_factory=list)
+    homes: list[bool] = field(default_factory=list)  # whether the tonic's triad sounds
     chords: list[tuple[float, float]] = field(default_factory=list)
 
     def note(self, heard: Heard, true: Truth) -> None:
@@ -52,10 +53,19 @@ class Scores:
         self.octaves.append(tempo_right(heard.bpm, true.bpm, octaves=True))
         self.beats.append(f_measure(heard.beats, true.beats))
         self.keys.append(key_score(*heard.key, true) if heard.key else 0.0)
+        self.homes.append(true.home)
         if heard.downbeats is not None:
             self.downbeats.append(f_measure(heard.downbeats, true.downbeats))
         if heard.chords is not None:
             self.chords.append(chord_overlap(heard.chords, true))
+
+    @property
+    def at_home(self) -> str:
+        """The share of right keys among the songs in which the tonic's triad sounds, in words."""
+        keys = np.array(self.keys)[np.array(self.homes, bool)]
+        return (
+            f"{100 * np.mean(keys == 1):.3g} of the {len(keys)} in which the tonic's triad sounds" if len(keys) else ""
+        )
 
     @property
     def figures(self) -> dict[str, float]:

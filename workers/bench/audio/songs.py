@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,14 +39,24 @@ class Truth:
         """Each bar's first beat."""
         return self.beats[::BEATS]
 
+    @property
+    def home(self) -> bool:
+        """Whether the tonic's triad sounds. Two of the composer's twelve progressions go round it: the key that is
+        heard is the relative one then, as well.
+        """
+        return any((root, quality) == (self.tonic, int(self.minor)) for _, _, root, quality in self.chords)
+
 
 @dataclass(frozen=True)
 class Song:
-    """A rendered song: its setting, its seed, its mixture [frames, 2] at `RATE`, and its truth."""
+    """A rendered song at `RATE`: its setting, its seed, its mixture [frames, 2], its stems [2, frames], the notes that
+    were played, and its truth."""
 
     setting: str
     seed: int
     mixture: Sound
+    stems: dict[str, Sound]
+    score: Score
     truth: Truth
 
 
@@ -71,12 +81,20 @@ def _pitch(scale: tuple[int, ...], degree: int) -> int:
     return scale[degree % 7] + 12 * (degree // 7)
 
 
-Render = Callable[[int, float], dict[str, Sound]]
+@dataclass(frozen=True)
+class Played:
+    """The notes that a renderer played, and what they sound like by stem, [2, frames] each."""
+
+    score: Score
+    stems: dict[str, Sound]
+
+
+Render = Callable[[int, float], Played]
 
 
 def settings() -> dict[str, Render]:
     """The renderers that this machine has."""
-    found: dict[str, Render] = {"own": render_song}
+    found: dict[str, Render] = {"own": _own}
     try:
         from workers.bench.rendered.fonts import HELD_OUT_FONT, TRAINING_FONTS
     except ModuleNotFoundError:  # an installed package, not a checkout
@@ -97,10 +115,14 @@ def songs(first_seed: int, count: int, seconds: float) -> Iterator[Song]:
     for number in range(count):
         setting, render = known[number % len(known)]
         seed = first_seed + 1000 * (number % len(known)) + number // len(known)
-        stems = render(seed, seconds)
-        mixture = np.sum([stems[stem] for stem in STEMS], axis=0, dtype=np.float32).T
+        played = render(seed, seconds)
+        mixture = np.sum([played.stems[stem] for stem in STEMS], axis=0, dtype=np.float32).T
         mixture = mixture * np.float32(0.9 / max(1e-6, float(np.abs(mixture).max())))
-        yield Song(setting, seed, np.ascontiguousarray(mixture), truth(seed, seconds))
+        yield Song(setting, seed, np.ascontiguousarray(mixture), played.stems, played.score, truth(seed, seconds))
+
+
+def _own(seed: int, seconds: float) -> Played:
+    return Played(write_score(np.random.default_rng(seed), seconds), render_song(seed, seconds))
 
 
 def _loose(rng: np.random.Generator, score: Score) -> Score:
@@ -112,7 +134,7 @@ def _loose(rng: np.random.Generator, score: Score) -> Score:
     return score
 
 
-def _desk(seed: int, seconds: float) -> dict[str, Sound]:
+def _desk(seed: int, seconds: float) -> Played:
     from stemsvc.demo.render import place, play_kit, play_voice
     from stemsvc.demo.singer import sing
     from workers.bench.rendered.band import level
@@ -129,13 +151,13 @@ def _desk(seed: int, seconds: float) -> dict[str, Sound]:
         "other": np.asarray(np.sum([level(each) for each in other], axis=0), np.float32),
         "vocals": place(rng, sing(rng, score.vocals, seconds), spread=0.15),
     }
-    return _mixed(rng, {stem: level(treat(rng, stem, sound)) for stem, sound in stems.items()})
+    return Played(score, _mixed(rng, {stem: level(treat(rng, stem, sound)) for stem, sound in stems.items()}))
 
 
-def _sampled(seed: int, seconds: float, fonts: tuple[Any, ...]) -> dict[str, Sound]:
+def _sampled(seed: int, seconds: float, fonts: tuple[Any, ...]) -> Played:
     from workers.bench.rendered.band import BASSES, CHOIRS, OTHERS, level
     from workers.bench.rendered.fonts import play_events
-    from workers.bench.rendered.performance import drum_keys
+    from workers.bench.rendered.performance import DRUM_KEYS, drum_keys
 
     rng = np.random.default_rng(seed)
     score = _loose(rng, write_score(rng, seconds))
@@ -147,13 +169,16 @@ def _sampled(seed: int, seconds: float, fonts: tuple[Any, ...]) -> dict[str, Sou
         font = melodic[rng.integers(len(melodic))]
         return level(play_events(font, events, int(rng.choice(programs)), seconds))
 
+    events = drum_keys(rng, score.drums)
     stems = {
-        "drums": level(play_events(kit, drum_keys(rng, score.drums), int(rng.choice(kit.kits)), seconds, drums=True)),
+        "drums": level(play_events(kit, events, int(rng.choice(kit.kits)), seconds, drums=True)),
         "bass": play(score.bass, BASSES),
         "other": np.asarray(np.sum([play(part, OTHERS) for part in score.other], axis=0), np.float32),
         "vocals": play(score.vocals, CHOIRS),
     }
-    return _mixed(rng, stems)
+    # hand percussion, which plays some drums of some songs, is no drum of the score
+    drums = [hit for hit, event in zip(score.drums, events, strict=True) if event[2] in DRUM_KEYS[hit.drum]]
+    return Played(replace(score, drums=drums), _mixed(rng, stems))
 
 
 def _mixed(rng: np.random.Generator, stems: dict[str, Sound]) -> dict[str, Sound]:
