@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from stemsvc.host.processor import instruction_set
+from tests.sounds import tone
+from tests.workers.kinds.running import float_wav
 from workers.audio.analysis.chords import Chord
 from workers.bench.audio.heard import Heard, Scores
+from workers.bench.audio.master import BLOCK, true_peak_db
+from workers.bench.audio.running import peak_memory
 from workers.bench.audio.songs import settings, songs, truth
 from workers.bench.table import Figure, render
 
@@ -45,3 +52,21 @@ def test_the_settings_take_turns() -> None:
 
 def test_the_machine_s_instructions_are_named() -> None:
     assert instruction_set()
+
+
+def test_a_true_peak_does_not_come_from_where_a_piece_is_cut() -> None:
+    time = np.arange(2 * BLOCK + 1000) / 44100
+    fade = np.minimum(1, np.minimum(time, time[::-1]) / 0.1)
+    sound = (0.5 * np.sin(2 * np.pi * 50 * time) * fade)[:, None].repeat(2, axis=1).astype(np.float32)
+
+    assert true_peak_db(sound) == pytest.approx(-6.02, abs=0.02)
+
+
+@pytest.mark.long
+def test_the_memory_of_work_is_its_own_and_not_that_of_who_measures(tmp_path: Path) -> None:
+    files = [("track", float_wav(tmp_path / "a.wav", tone(1.0, 44100)))]
+    alone = peak_memory("mix", {"tracks": [{}]}, files)
+    held = np.ones(100_000_000)  # 800 MB
+
+    assert peak_memory("mix", {"tracks": [{}]}, files) == pytest.approx(alone, abs=50)
+    assert held.nbytes / 1e6 > 2 * alone

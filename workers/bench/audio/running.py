@@ -26,6 +26,7 @@ from workers.kinds.local import ran
 
 Sound = NDArray[np.float32]
 FLOAT = Encoding("wav", "float32")
+KIB_PER_MB = 1024
 SHORT_SECONDS, LONG_SECONDS = 180.0, 3600.0
 
 
@@ -105,8 +106,17 @@ def main() -> None:
     """In the child process: do the work that the order names, and print the peak."""
     kind, asked, files = json.loads(sys.stdin.read())
     run(kind, asked, [(role, Path(path)) for role, path in files], Encoding("flac", "24"))
-    most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    print(most / 1024)
+    print(max(_own_peak(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / KIB_PER_MB))
+
+
+def _own_peak() -> float:
+    """The most MB that this program had resident. `ru_maxrss` has what the process had before it became this program,
+    a copy of its parent: where there is a /proc, its high-water mark is read instead."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MB
+    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / KIB_PER_MB
 
 
 if __name__ == "__main__":
