@@ -70,7 +70,7 @@ class Conform:
                 yield self._converter.finish()
             self._converter = RateConverter(rate, self.rate)
         layout = "stereo" if channels > CHANNELS else frame.layout
-        self._mixer = AudioResampler(format="fltp", layout=layout, rate=rate)
+        self._mixer = AudioResampler(format="flt", layout=layout, rate=rate)
 
     def _mixed(self, frame: AudioFrame | None) -> Iterator[Sound]:
         assert self._mixer is not None
@@ -81,9 +81,11 @@ class Conform:
         for part in mixed:
             if part is None:  # the end of frames that need no conversion
                 continue
-            planes = part.to_ndarray().astype(np.float32, copy=False)  # [channels, frames]
-            stereo = np.repeat(planes, CHANNELS, axis=0) if len(planes) == 1 else planes[:CHANNELS]
-            yield np.ascontiguousarray(stereo.T)
+            channels = len(part.layout.channels)
+            packed = np.frombuffer(cast("bytes", part.planes[0]), np.float32, part.samples * channels).reshape(
+                -1, channels
+            )
+            yield np.repeat(packed, CHANNELS, axis=1) if channels == 1 else packed
 
 
 def _bearable(rate: int) -> int:

@@ -188,7 +188,7 @@ class _Spool:
                 at += len(chunk)
                 frames += len(kept)
                 self._check(kept, frames)
-                file.write(kept.tobytes())
+                file.write(np.ascontiguousarray(kept).data)
                 unseen += len(kept) * FRAME_BYTES
                 if unseen > ROOM_BYTES:
                     check_room(self._path.parent, self._limits.min_free_bytes)

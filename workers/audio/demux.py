@@ -84,14 +84,15 @@ class Packets:
             yield from decoded
 
     def _packets(self) -> Iterator[Packet[AudioStream]]:
+        base = self._stream.time_base
         try:
             for packet in self._container.demux(self._stream):
                 if packet.size:
                     self.count += 1
                     self.broken += self.ended_broken
                     self.ended_broken = False
-                if packet.pts is not None and packet.duration and self._stream.time_base is not None:
-                    self.end = float((packet.pts + packet.duration) * self._stream.time_base)
+                if base is not None and packet.pts is not None and packet.duration:
+                    self.end = (packet.pts + packet.duration) * base.numerator / base.denominator
                 yield packet
         except av.FFmpegError:  # it can be read up to here
             self.ended_broken = True

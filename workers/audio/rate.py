@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from workers.audio.track import CHANNELS, Track, scratch_errors
+
+if TYPE_CHECKING:
+    import soxr
 
 CHUNK = 1 << 16  # frames
 
@@ -22,6 +25,8 @@ class RateConverter:
         self._ratio = target / source
         self._stream: soxr.ResampleStream | None = None
         if source != target:
+            import soxr  # here, because most decoders' processes need no conversion, and must start at once
+
             self._stream = soxr.ResampleStream(source, target, CHANNELS, dtype="float32", quality="VHQ")
         self._taken = self._given = 0
 

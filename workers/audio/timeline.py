@@ -56,8 +56,8 @@ class Timeline:
     def silence_before(self, frame: AudioFrame) -> int:
         """How many samples of silence, at the frame's rate, are heard before it. Call it once for each, in order."""
         rate, at = frame.sample_rate, None
-        if frame.pts is not None and frame.time_base:
-            at = float(frame.pts * frame.time_base)
+        if frame.pts is not None and (base := frame.time_base):
+            at = frame.pts * base.numerator / base.denominator  # a product of fractions takes far longer
         silence = 0 if at is None else self._silence(at, rate)
         self._made += (silence + frame.samples) / rate
         self._next = (self._next if at is None else at) + frame.samples / rate

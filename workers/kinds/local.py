@@ -6,6 +6,7 @@ import hashlib
 import pkgutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ from workers.kinds.base import ChooseOutputs, LocalInput, Made
 
 if TYPE_CHECKING:
     from workers.host.models import Models
+
+DIGESTS_AT_ONCE = 2  # a machine has about so many cores for it
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,12 @@ def ran(
     show: Callable[[str, int, int], None],
 ) -> Iterator[Ran]:
     """Do the work of a kind on files, each with its role. `params` are checked. Raises what the work does."""
-    inputs = [LocalInput(path, clean_filename(path.name), role, _digest(path)) for role, path in files]
+    with ThreadPoolExecutor(DIGESTS_AT_ONCE) as pool:
+        digests = pool.map(_digest, (path for _, path in files))
+        inputs = [
+            LocalInput(path, clean_filename(path.name), role, digest)
+            for (role, path), digest in zip(files, digests, strict=True)
+        ]
     with tempfile.TemporaryDirectory(prefix="stemsvc-") as folder:
         catalog = load_catalog(settings.catalog, settings.default_model, accepted=settings.licences)
         limits = Limits(settings.max_duration_seconds)
