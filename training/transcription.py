@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +44,7 @@ from workers.kinds.transcribe.features import LOWEST
 from workers.kinds.transcribe.pick import FRAME
 
 OWN_SEEDS, WIDE_SEEDS = range(71_000, 71_026), range(72_000, 72_020)
-KIT_SEEDS, FONT_SEEDS = range(81_000, 81_050), range(82_000, 82_050)
+KIT_SEEDS, FONT_SEEDS = range(81_000, 81_050), range(82_000, 82_200)
 SECONDS, DRUM_SECONDS = 15.0, 10.0
 # The judge's outputs by the score's drums, and by General MIDI's keys; other keys are shaken or rattled.
 BY_NAME = {"kick": 0, "snare": 1, "clap": 2, "hat": 3, "open_hat": 4, "tom": 5, "low_tom": 5, "crash": 6, "ride": 7}
@@ -231,24 +232,41 @@ def fit(
     return found
 
 
+def kit_song(seed: int) -> list[Played]:
+    """Drums alone, on a kit of a font."""
+    rng = np.random.default_rng(seed)
+    return [font_drums(rng, perform(rng, write_score(rng, DRUM_SECONDS)), DRUM_SECONDS)]
+
+
+SONGS: tuple[tuple[Callable[[int], list[Played]], range], ...] = (
+    (own_song, OWN_SEEDS),
+    (wide_song, WIDE_SEEDS),
+    (lambda seed: [kit_drums(seed)], KIT_SEEDS),
+    (kit_song, FONT_SEEDS),
+)
+
+
 def main() -> int:
-    """Render, train and write both judges."""
+    """Render, train and write both judges, or one."""
+    judges = {"notes": ((48, 24), 10, 0.1), "drums": ((64,), 40, 0.2)}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--output", type=Path, default=Path("workers/kinds/transcribe/models"))
-    folder = parser.parse_args().output
-    rng, scratch = np.random.default_rng(0), folder / "scratch.f32"
-    stems = [stem for seed in OWN_SEEDS for stem in own_song(seed)]
-    stems += [stem for seed in WIDE_SEEDS for stem in wide_song(seed)]
-    stems += [kit_drums(seed) for seed in KIT_SEEDS]
-    for seed in FONT_SEEDS:
-        own = np.random.default_rng(seed)
-        stems.append(font_drums(own, perform(own, write_score(own, DRUM_SECONDS)), DRUM_SECONDS))
-    for name, hidden, epochs, dropout in (("notes", (48, 24), 10, 0.1), ("drums", (64,), 40, 0.2)):
-        heard = [stem for stem in stems if (stem.kind == "drums") == (name == "drums")]
-        examples = [each for stem in heard if (each := candidates(stem, scratch, rng)) is not None]
-        features, labels, weights = (np.concatenate(each) for each in zip(*examples, strict=True))
-        content = save(fit(features, labels, weights, hidden, epochs, dropout))
-        (folder / f"{name}.safetensors").write_bytes(content)
+    parser.add_argument("--only", choices=list(judges))
+    options = parser.parse_args()
+    rng, scratch = np.random.default_rng(0), options.output / "scratch.f32"
+    wanted = [options.only] if options.only else list(judges)
+    examples: dict[str, list[Examples]] = {name: [] for name in wanted}
+    for render, seeds in SONGS:
+        for seed in seeds:
+            for stem in render(seed):
+                name = "drums" if stem.kind == "drums" else "notes"
+                if name in examples and (found := candidates(stem, scratch, rng)) is not None:
+                    examples[name].append(found)
+        print("heard", len(seeds), "songs", flush=True)
+    for name in wanted:
+        features, labels, weights = (np.concatenate(each) for each in zip(*examples[name], strict=True))
+        content = save(fit(features, labels, weights, *judges[name]))
+        (options.output / f"{name}.safetensors").write_bytes(content)
         print(name, len(features), "candidates", hashlib.sha256(content).hexdigest())
     scratch.unlink()
     return 0

@@ -176,8 +176,11 @@ def _sampled(seed: int, seconds: float, fonts: tuple[Any, ...]) -> Played:
         "other": np.asarray(np.sum([play(part, OTHERS) for part in score.other], axis=0), np.float32),
         "vocals": play(score.vocals, CHOIRS),
     }
-    # hand percussion, which plays some drums of some songs, is no drum of the score
-    drums = [hit for hit, event in zip(score.drums, events, strict=True) if event[2] in DRUM_KEYS[hit.drum]]
+    # hand percussion plays some drums of some songs; of what is shaken and rattled, transcriptions know one drum
+    drums = [
+        hit if event[2] in DRUM_KEYS[hit.drum] else replace(hit, drum="shaker")
+        for hit, event in zip(score.drums, events, strict=True)
+    ]
     return Played(replace(score, drums=drums), _mixed(rng, stems))
 
 

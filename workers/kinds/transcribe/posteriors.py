@@ -26,10 +26,10 @@ def posteriors(sound: Sound, start: int, count: int) -> Grid:
     """[CHANNELS, count, PITCHES] of the frames from `start` on: notes, onsets, and the contours' three bins."""
     found = np.empty((CHANNELS, count, PITCHES), np.float32)
     run = network(FILE, SHA256, (1, WINDOW, 1))
-    for at in range(0, count, STEP):
-        first = (start + at - EDGE) * HOP
-        window = sound.read(first, first + WINDOW)
-        given = run(window.reshape(1, WINDOW, 1))
+    starts = range(0, count, STEP)
+    firsts = [(start + at - EDGE) * HOP for at in starts]
+    windows = [sound.read(first, first + WINDOW).reshape(1, WINDOW, 1) for first in firsts]
+    for at, given in zip(starts, run(windows), strict=True):
         taken, there = slice(EDGE, EDGE + min(STEP, count - at)), slice(at, min(at + STEP, count))
         found[0, there] = given[NOTE][0, taken]
         found[1, there] = given[ONSET][0, taken]
