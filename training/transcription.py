@@ -44,7 +44,7 @@ from workers.kinds.transcribe.features import LOWEST
 from workers.kinds.transcribe.pick import FRAME
 
 OWN_SEEDS, WIDE_SEEDS = range(71_000, 71_026), range(72_000, 72_020)
-KIT_SEEDS, FONT_SEEDS = range(81_000, 81_050), range(82_000, 82_200)
+KIT_SEEDS, FONT_SEEDS = range(81_000, 81_150), range(82_000, 82_400)
 SECONDS, DRUM_SECONDS = 15.0, 10.0
 # The judge's outputs by the score's drums, and by General MIDI's keys; other keys are shaken or rattled.
 BY_NAME = {"kick": 0, "snare": 1, "clap": 2, "hat": 3, "open_hat": 4, "tom": 5, "low_tom": 5, "crash": 6, "ride": 7}
@@ -248,7 +248,7 @@ SONGS: tuple[tuple[Callable[[int], list[Played]], range], ...] = (
 
 def main() -> int:
     """Render, train and write both judges, or one."""
-    judges = {"notes": ((48, 24), 10, 0.1), "drums": ((64,), 40, 0.2)}
+    judges = {"notes": ((48, 24), 10, 0.1), "drums": ((64, 32), 40, 0.2)}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--output", type=Path, default=Path("workers/kinds/transcribe/models"))
     parser.add_argument("--only", choices=list(judges))

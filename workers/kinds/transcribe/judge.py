@@ -16,7 +16,7 @@ from workers.kinds.transcribe.features import Grid
 
 SHA256 = {
     "notes": "185a55c40df3c30aa76ff0fea1b3c984d76573ded37d4966a80dd12f81bc3ab3",
-    "drums": "e63282493bf8f16b45ce25ebe520278b74a66ed620aea5a81fed41a8216a9606",
+    "drums": "f2e42da8c9ea8583b9b999510537195131b7884537aa6cf713a880d453046421",
 }
 
 
