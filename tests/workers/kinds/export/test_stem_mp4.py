@@ -79,7 +79,7 @@ def test_alac_has_the_stems_to_the_bit_and_their_sum_before_them(song: Exported)
     assert np.abs(mix - total).max() <= 2.0**-23
 
 
-READERS = Path(sys.prefix) / "readers"  # .ci/run puts it there: `future`, which it needs, has a hole that nobody mends
+READERS = Path(sys.prefix) / "readers"  # stempeg, which `make test` puts there where CI is set
 BY_STEMPEG = """
 import sys
 import numpy, stempeg
