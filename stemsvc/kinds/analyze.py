@@ -47,7 +47,7 @@ class Analyze(Kind[AnalyzeParams]):
     work = "workers.kinds.analyze.work:analyze"
     roles = (Role(), Role("stem", 0, MOST_STEMS))
     packages = ("scipy", "av", "soxr")
-    version = 2  # 2: keys by cadences and phrases too
+    version = 3  # 2: keys by cadences and phrases too. 3: rests say nothing of tempo and key
     noun = "facts"
     advice = "send a shorter track or a part of it, or do without stems"
 

@@ -9,6 +9,7 @@ import soxr
 
 from workers.audio.analysis import chroma, onsets
 from workers.audio.analysis.beats import Beats, find_beats
+from workers.audio.analysis.rows import Rows
 from workers.audio.mono import HOP, RATE, Sound
 from workers.audio.tempo_map import TempoMap, from_beats, steady
 
@@ -20,7 +21,7 @@ def find_tempo(sounds: Sequence[Sound], on_tick: Callable[[int, int], None]) -> 
     low = soxr.ResampleStream(RATE, chroma.RATE, 1, dtype="float32")
     samples = max(sound.samples for sound in sounds)
     flux, tones = onsets.OnsetStream(), chroma.ChromaStream()
-    curves: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    curves = Rows(3), Rows(24)
     for start in range(0, samples, BLOCK):
         on_tick(start, samples)
         stop = min(start + BLOCK, samples)
@@ -29,8 +30,9 @@ def find_tempo(sounds: Sequence[Sound], on_tick: Callable[[int, int], None]) -> 
         curves[1].extend(tones.add(low.resample_chunk(mixed, last=stop == samples)))
     curves[0].extend(flux.finish())
     curves[1].extend(tones.finish())
-    if not curves[0] or not curves[1]:
+    beating, harmony = (each.all() for each in curves)
+    if not len(beating) or not len(harmony):
         return steady(), Beats()
-    found = find_beats(np.concatenate(curves[0]), np.concatenate(curves[1]), samples / RATE, lambda: on_tick(0, 0))
+    found = find_beats(beating, harmony, samples / RATE, lambda: on_tick(0, 0))
     per_bar = int((found.time_signature or "4/4").split("/")[0])
     return (from_beats(found.beats, found.downbeats, per_bar) if found.beats else steady()), found

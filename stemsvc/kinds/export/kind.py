@@ -59,7 +59,7 @@ class Export(Kind[ExportParams]):
     work = "workers.kinds.export.work:export"
     roles = (Role(SOURCE, 1, MOST_INPUTS), Role(MIXTURE, 0, 1), Role(ANALYSIS, 0, 1))
     encodes = False
-    version = 2  # 2: a `.stem.mp4` has the song's tags, a sample's name the key
+    version = 3  # 2: a `.stem.mp4` has the song's tags, a sample's name the key. 3: tempo of stems that rest
     packages = ("av", "numpy", "scipy", "soxr")
     advice = "send shorter tracks, or fewer"
 

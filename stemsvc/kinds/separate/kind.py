@@ -18,7 +18,8 @@ from stemsvc.kinds.separate.options import CHANNELS, SeparationOptions
 from stemsvc.models.catalog import Catalog
 
 _OPTIONS = tuple(each.name for each in fields(SeparationOptions))
-ANALYSIS_COST = 0.025  # seconds for each second of a track, as those of an analysis
+# Of an analysis beside a separation, as of the kind `analyze`: seconds for each second of a track, and its `version`.
+ANALYSIS_COST, ANALYSIS_VERSION = 0.025, 3
 _CHOICE = ("quality", "chosen")
 _PART = tuple(each.name for each in fields(Part))
 
@@ -141,7 +142,8 @@ class Separate(Kind[SeparateParams]):
 
     def heard(self, params: SeparateParams) -> dict[str, Any]:
         """See `Kind`. What another model would have made does not matter, nor why it is this one."""
-        return self.stored(replace(params, fallback="", quality="", chosen=""))
+        heard = self.stored(replace(params, fallback="", quality="", chosen=""))
+        return {**heard, "analyze": ANALYSIS_VERSION} if params.analyze else heard
 
     def outputs(self, params: SeparateParams) -> Sequence[str]:
         """See `Kind`."""

@@ -7,6 +7,8 @@ import pytest
 from stemsvc.errors import BadOptions, UnknownModel
 from stemsvc.jobs.part import Part
 from stemsvc.kinds.analyze import KIND, AnalyzeParams
+from stemsvc.kinds.separate import kind as separate
+from stemsvc.kinds.separate.kind import SeparateParams
 from stemsvc.models.catalog import load_catalog
 
 CATALOG = load_catalog()
@@ -46,3 +48,12 @@ def test_what_can_t_be_done_is_refused(params: AnalyzeParams, inputs: tuple[str,
 def test_a_model_must_exist() -> None:
     with pytest.raises(UnknownModel):
         KIND.check(AnalyzeParams("always", "nonesuch"), ("source",), CATALOG)
+
+
+def test_an_analysis_beside_a_separation_is_as_old_as_an_analysis_alone() -> None:
+    """A cached separation has the facts of its analysis: both are made again when the analysis changes."""
+    asked, plain = SeparateParams(analyze=True), SeparateParams()
+
+    assert KIND.version == separate.ANALYSIS_VERSION
+    assert separate.KIND.heard(asked)["analyze"] == KIND.version
+    assert "analyze" not in separate.KIND.heard(plain)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from workers.audio.analysis import chroma, onsets
 from workers.audio.analysis.loudness import LoudnessFacts, LoudnessMeter
+from workers.audio.analysis.rows import Rows
 from workers.audio.analysis.signal import SignalMeter
 from workers.audio.analysis.spectra import Mono
 from workers.audio.analysis.tuning import TuningMeter
@@ -75,31 +76,6 @@ def read_features(track: Track, on_read: OnRead, harmony: Sequence[Track] = ()) 
     )
 
 
-class _Rows:
-    """Rows [n, width] that come in pieces. They are copied into one array that doubles: small arrays that stay, among
-    large ones that come and go, let the heap grow by 20 MB for each minute of a track.
-    """
-
-    def __init__(self, width: int) -> None:
-        self._held = np.empty((4096, width), np.float32)
-        self._count = 0
-
-    def extend(self, pieces: Iterable[Curve]) -> None:
-        """Copy the pieces behind what is there."""
-        for piece in pieces:
-            stop = self._count + len(piece)
-            if stop > len(self._held):
-                grown = np.empty((max(stop, 2 * len(self._held)), self._held.shape[1]), np.float32)
-                grown[: self._count] = self._held[: self._count]
-                self._held = grown
-            self._held[self._count : stop] = piece
-            self._count = stop
-
-    def all(self) -> Curve:
-        """The rows so far."""
-        return self._held[: self._count].copy()
-
-
 class _Pulse:
     """The two streams of features of one signal."""
 
@@ -107,7 +83,7 @@ class _Pulse:
         self._to_onsets = soxr.ResampleStream(rate, onsets.RATE, 1, dtype="float32")
         self._to_chroma = soxr.ResampleStream(onsets.RATE, chroma.RATE, 1, dtype="float32")
         self._onsets, self._chroma = onsets.OnsetStream(), chroma.ChromaStream(cents) if tonal else None
-        self.flux, self.tones = _Rows(3), _Rows(24)
+        self.flux, self.tones = Rows(3), Rows(24)
 
     def add(self, mono: Mono, *, last: bool = False) -> None:
         sound = self._to_onsets.resample_chunk(mono, last=last)
@@ -122,11 +98,11 @@ class _Pulse:
             self.tones.extend(self._chroma.finish())
 
 
-def _tones(sounds: Sequence[Track], cents: float, on_read: OnRead) -> _Rows:
+def _tones(sounds: Sequence[Track], cents: float, on_read: OnRead) -> Rows:
     """Chroma of the sum of several tracks of one length and rate."""
     whole = min(sound.frames for sound in sounds)
     stream, converter = chroma.ChromaStream(cents), soxr.ResampleStream(sounds[0].sample_rate, chroma.RATE, 1)
-    found = _Rows(24)
+    found = Rows(24)
     for start in range(0, whole, BLOCK):
         on_read(start, whole)
         stop = min(start + BLOCK, whole)

@@ -91,30 +91,23 @@ def _written(files: list[tuple[str, Path]]) -> dict[str, Onsets]:
     with ran(KIND, params, files, Encoding(), Settings(), lambda *_: None) as found:
         told = json.loads(found.made.files["notes"].path.read_text())
     return {
-        stem["name"]: once(
-            [(note["start"], GROUPS[note["pitch"]] if drums else note["pitch"]) for note in stem["notes"]]
-        )
+        stem["name"]: [(note["start"], GROUPS[note["pitch"]] if drums else note["pitch"]) for note in stem["notes"]]
         for stem in told["stems"]
         for drums in [stem["name"] == "drums"]
     }
 
 
 def played(score: Score, stem: str) -> Onsets:
-    """What a song's score has for a stem, but for its last tenth of a second."""
+    """What a song's score has for a stem; two players of one note at one time are one."""
     if stem == "drums":
         found: Onsets = [(hit.start, PLAYED[hit.drum]) for hit in score.drums]
     else:
         parts = {"bass": score.bass, "vocals": score.vocals, "other": [n for part in score.other for n in part]}
         found = [(note.start, note.pitch) for note in parts[stem]]
-    return once([(start, what) for start, what in found if start < score.seconds - 0.1])
-
-
-def once(found: Onsets) -> Onsets:
-    """In order; two players of one note at one time, or a hi-hat and a shaker, are one."""
     kept: Onsets = []
     last: dict[Any, float] = {}
     for start, what in sorted(found):
-        if start - last.get(what, -1.0) > 0.03:
+        if start < score.seconds - 0.1 and start - last.get(what, -1.0) > 0.03:
             kept.append((start, what))
             last[what] = start
     return kept

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stemsvc.errors import WeightsCorrupt
 
-AT_ONCE = 2  # inputs, each on a core of its own: one input on two cores takes as long as both
+AT_ONCE = 2  # inputs, each on a core of its own: one input gains little from a second core
 # In fp32 the result is the same on every CPU of a kind: a cached result is what the work would make again.
 EXACT = {
     "INFERENCE_PRECISION_HINT": "f32",

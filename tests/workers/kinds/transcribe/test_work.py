@@ -19,6 +19,7 @@ from stemsvc.kinds.transcribe.kind import KIND
 from tests.sounds import Sound
 from tests.workers.kinds.running import float_wav, work
 from workers.bench.audio.transcribe import GROUPS, hits, played
+from workers.kinds.transcribe import judge, posteriors
 
 SEED, SECONDS = 96_000, 8.0
 # The least share of right onsets in one short song; the bars over many are those of `stemsvc bench audio`.
@@ -84,6 +85,12 @@ def test_what_has_no_notes_makes_empty_files(tmp_path: Path, sound: Sound, stem:
     found = written(tmp_path, {stem: sound})
     assert len(found["stems"][0]["notes"]) <= 1
     assert found["key"] is None
+
+
+def test_other_weights_are_another_version() -> None:
+    """What was cached by the weights before would be told as theirs: raise `KIND.version` with the hashes."""
+    told = (KIND.version, *(judge.SHA256[name][:8] for name in ("notes", "drums")), posteriors.SHA256[:8])
+    assert told == (2, "185a55c4", "f2e42da8", "2c3c1d14")
 
 
 REST = 14 * RATE  # frames: more than one of the blocks that are worked on at once lies in it whole
