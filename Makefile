@@ -40,7 +40,10 @@ test: $(READY) $(if $(CI),$(READERS))  ## Run the tests that a new user waits fo
 	$(BIN)/python -m pytest -n 2 --dist loadfile helm/stemsvc/tests
 
 test-long: $(READY)  ## Run the tests that `make test` leaves out, but for the single faults
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m long
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cache-clear -m long
+
+test-again: $(READY)  ## Run the long tests that failed in the last run once more, one at a time
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m long
 
 RUNS ?= 1
 CROWD ?= 200
@@ -128,4 +131,4 @@ sbom: $(READY)  ## Write what is installed, with licences and hashes, as Cyclone
 clean:  ## Remove what make made
 	rm -rf $(VENV) demo-output site dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
-.PHONY: web test-web web-bench web-shots help setup demo up down test test-long lint load bench bench-audio train-demo lock sbom clean faults faults-random soak fuzz docs
+.PHONY: web test-again test-web web-bench web-shots help setup demo up down test test-long lint load bench bench-audio train-demo lock sbom clean faults faults-random soak fuzz docs
