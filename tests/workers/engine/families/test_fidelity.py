@@ -33,6 +33,7 @@ def test_a_track_becomes_what_msst_once_made_of_it(name: str) -> None:
 
 @with_msst
 @pytest.mark.long
+@pytest.mark.filterwarnings("ignore")  # of theirs
 @pytest.mark.parametrize("name", CASES)
 def test_the_forward_pass_is_msst_s(name: str) -> None:
     family, config = CASES[name]
