@@ -288,6 +288,11 @@ class Settings(BaseSettings):
         description="HTTP proxy for fetching tracks; the proxy then resolves host names, and must refuse private "
         "addresses itself",
     )
+    soundfont: Path | None = Field(
+        None,
+        description="a SoundFont (`.sf2`, `.sf3`) whose instruments `sketch` plays, on workers that have the program "
+        "`fluidsynth`; empty: it plays its own sounds alone",
+    )
     fetch_cookies: Path | None = Field(None, description="cookies file for yt-dlp, in Netscape's format")
     fetch_seconds: float = Field(1800.0, gt=0, description="longest time that fetching a track may take")
 
@@ -431,6 +436,7 @@ class Settings(BaseSettings):
         "ready_file",
         "alive_file",
         "fetch_cookies",
+        "soundfont",
         mode="before",
     )
     @classmethod

@@ -37,7 +37,7 @@ def measured(genre: str, seed: int) -> list[float]:
         attempt = LocalAttempt(
             folder, Encoding("wav", "float32"), load_catalog(), Limits(1e9), Settings(), lambda *_: None
         )
-        piece = Sketch().make(brief, folder, attempt)
+        piece = Sketch(None).make(brief, folder, attempt)
         meter = SignalMeter(piece.rate)
         for _, samples in piece.blocks(part_gains(piece, attempt)):  # the limiter changes next to nothing here
             meter.add(total(samples))

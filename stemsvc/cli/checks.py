@@ -28,6 +28,7 @@ from stemsvc.embedded.preflight import REMEDIES, check_ports
 from stemsvc.embedded.redis_server import find_redis_server
 from stemsvc.embedded.state import Running, running
 from stemsvc.errors import (
+    BadSetting,
     ClockSkew,
     DeviceBroken,
     DiskLow,
@@ -46,6 +47,7 @@ from stemsvc.errors import (
 from stemsvc.host.environment import process_environment
 from stemsvc.host.folders import open_to_others
 from stemsvc.host.processor import has_bf16, instruction_set
+from stemsvc.host.soundfont import SoundFont
 from stemsvc.jobs.pools import FETCH, Pool
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import revisions
@@ -109,6 +111,8 @@ def _checks(settings: Settings, quick: bool) -> Iterator[tuple[str, Callable[[],
     yield "python and packages", _packages
     yield "processor", _processor
     yield "catalog and weights", lambda: _weights(settings, quick)
+    if font := SoundFont.at(settings.soundfont):
+        yield "soundfont", lambda: _soundfont(font)
     yield "disk", lambda: _disk(settings.data_dir)
     yield "data folder", lambda: _folder(settings.data_dir)
     yield "service", lambda: _service(settings, stack, alone)
@@ -188,6 +192,12 @@ def _weights(settings: Settings, quick: bool) -> str:
         raise WeightsCorrupt(f"`stemsvc models pull {' '.join(damaged)}` downloads damaged weights again")
     here = [name for name, found in states.items() if found == {State.HERE}]
     return f"{len(states)} models; weights of {', '.join(here)} are in {puller.store.folder}"
+
+
+def _soundfont(font: SoundFont) -> str:
+    if (why := font.lacking()) is not None:
+        raise BadSetting(f"STEMSVC_SOUNDFONT: {why}")
+    return f"`sketch` plays {font.path}"
 
 
 def _disk(folder: Path) -> str:

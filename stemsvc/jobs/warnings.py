@@ -10,6 +10,7 @@ DEMO_MODEL = "demo_model"
 MODEL_REPLACED = "model_replaced"
 SLOW_ON_CPU = "slow_on_cpu"
 FULL_PRECISION = "full_precision"
+SOUNDFONT_UNUSABLE = "soundfont_unusable"
 TABLE = {
     "audio_truncated": "The file breaks off: a frame, a chunk or an atom ends beyond the file's last byte. The job has "
     "what was left of the track. Send the file whole.",
@@ -24,6 +25,8 @@ TABLE = {
     "piece. The `detail` says which one and why. Add what is missing, and send the job again.",
     SLOW_ON_CPU: "A generator ran on a CPU, where it is many times slower than the music plays. Let a pool with a GPU "
     "serve the kind `generate`, or ask for `sketch`.",
+    SOUNDFONT_UNUSABLE: "The worker can't play the SoundFont of its settings, so `sketch` played its own sounds alone. "
+    "The `detail` says why. `stemsvc doctor` looks at `STEMSVC_SOUNDFONT`, too.",
     FULL_PRECISION: "The job asked for the precision `fast`, which gains nothing with this model on the worker's "
     "machine, so it was made in full precision. To gain, `fast` needs a card, or a processor with AVX512_BF16 or AMX "
     "and a model that OpenVINO runs. `GET /v1/workers` says which `precisions` a worker has.",

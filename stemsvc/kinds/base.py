@@ -42,6 +42,7 @@ class Needs:
     model: str | None = None
     memory_mb: int | None = None
     generator: str | None = None  # a generator of the catalog, which any pool of the kind may have
+    soundfont: bool = False  # whether it plays the worker's SoundFont, where there is one
     accelerated: bool = False  # whether a GPU makes it faster; if not, it takes no GPU where a CPU pool serves it
 
 

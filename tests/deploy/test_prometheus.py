@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -266,7 +267,7 @@ def _answered(prometheus: Prometheus, asked: list[str]) -> None:
     """Wait until each question has an answer."""
     assert asked
     for question in asked:
-        wait_for(f"an answer to {question}", lambda each=question: prometheus.query(each), SECONDS)
+        wait_for(f"an answer to {question}", partial(prometheus.query, question), SECONDS)
 
 
 def _check_breaks(prometheus: Prometheus, stack: Stack) -> None:

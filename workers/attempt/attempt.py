@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from stemsvc.host.soundfont import SoundFont
 from stemsvc.jobs.encoding import Encoding
 from stemsvc.jobs.record import Job, Lease
 from stemsvc.jobs.warnings import TABLE as WARNINGS
@@ -92,12 +93,19 @@ class Attempt:
         """The model or generator that it takes; empty where it takes none."""
         return self.of.needs.model or self.of.needs.generator or ""
 
+    @property
+    def soundfont(self) -> SoundFont | None:
+        """See the protocol."""
+        return self.models.soundfont
+
     def weights(self) -> list[str] | None:
-        """The sha256 of each of its model's files; None while that of one can't be told."""
+        """The sha256 of each file of its model or of its SoundFont; None while that of one can't be told."""
         needs = self.of.needs
         if needs.generator:
             return self.catalog.generators.get(needs.generator).digests
-        return self.models.digests(self.catalog.get(needs.model)) if needs.model else []
+        if needs.model:
+            return self.models.digests(self.catalog.get(needs.model))
+        return self.soundfont.digests() if needs.soundfont and self.soundfont else []
 
     def origin(self, inputs: Sequence[LocalInput], named: bool = False) -> Origin:
         """What the result is made from; without a cache key where the weights' hashes are not known yet.

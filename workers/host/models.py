@@ -16,6 +16,7 @@ import structlog
 
 from stemsvc.errors import FatalError, TransientError
 from stemsvc.host.folders import shared_folder
+from stemsvc.host.soundfont import SoundFont
 from stemsvc.models.available import Availability
 from stemsvc.models.entry import ModelEntry
 from stemsvc.models.pull import OnPull, Puller, open_puller
@@ -55,13 +56,16 @@ class Models:
     threads: int = 0  # of a CPU; 0: one for each core
     cache: Path | None = None  # folder for converted networks
     puller: Puller = field(default_factory=_only_what_is_here)
+    soundfont: SoundFont | None = None  # the instruments of the embedded composer
     _digests: dict[tuple[str, int, int], str] = field(default_factory=dict)  # of files without a known hash
     _loaded: dict[tuple[str, str, str], Separator | Chain] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings) -> Models:
         """Made by the settings."""
-        return cls(settings.threads, settings.resolved_cache_dir, open_puller(settings))
+        return cls(
+            settings.threads, settings.resolved_cache_dir, open_puller(settings), SoundFont.at(settings.soundfont)
+        )
 
     def digests(self, entry: ModelEntry) -> list[str] | None:
         """The sha256 of each of the model's files, and of its config; None while one of them can't be known."""

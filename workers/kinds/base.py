@@ -15,6 +15,7 @@ from stemsvc.jobs.encoding import Encoding
 from stemsvc.models.catalog import Catalog
 
 if TYPE_CHECKING:
+    from stemsvc.host.soundfont import SoundFont
     from workers.audio.decode import Limits
     from workers.host.models import Models
 
@@ -115,6 +116,10 @@ class Attempt(Protocol):
     @property
     def models(self) -> Models:
         """Networks that this process keeps in memory."""
+
+    @property
+    def soundfont(self) -> SoundFont | None:
+        """The operator's instruments, where there are any."""
 
     @property
     def limits(self) -> Limits:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stemsvc.errors import MissingPackages
+from stemsvc.host.soundfont import SoundFont
 from stemsvc.jobs.encoding import Encoding
 from stemsvc.jobs.filenames import clean_filename
 from stemsvc.jobs.warnings import JobWarning
@@ -51,6 +52,11 @@ class LocalAttempt:
         from workers.host.models import Models  # torch, which most kinds don't need
 
         return Models.of(self.settings)
+
+    @property
+    def soundfont(self) -> SoundFont | None:
+        """See the protocol."""
+        return SoundFont.at(self.settings.soundfont)
 
     def report(self, stage: str, done: int = 0, of: int = 0) -> None:
         """See the protocol."""

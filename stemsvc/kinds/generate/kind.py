@@ -102,7 +102,7 @@ class Generate(Kind[GenerateParams]):
     def needs(self, params: GenerateParams, catalog: Catalog) -> Needs:
         """See `Kind`. Raises `UsageError` `unknown_model`."""
         if params.model in ("", SKETCH):
-            return Needs()
+            return Needs(soundfont=True)
         entry = catalog.generators.get(params.model)
         return Needs(memory_mb=entry.memory_mb, generator=entry.name, accelerated=True)
 

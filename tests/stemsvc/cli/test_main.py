@@ -23,6 +23,8 @@ from stemsvc.errors import FatalError
 from stemsvc.jobstore.engine import revisions
 from stemsvc.settings import Settings
 from tests.processes import plain_environment, stemsvc, wait_for
+from tests.programs import need
+from tests.soundfonts import write_soundfont
 from tests.sounds import tone, write_sound
 from workers.output_folder import open_output_folder
 
@@ -95,6 +97,20 @@ def test_doctor_with_a_broken_part_fails(tmp_path: Path) -> None:
     found = {each["part"]: each for each in json.loads(run(tmp_path, "doctor", "--quick", "--json").stdout)}
     assert all(each["ok"] for each in found.values())
     assert {"storage", "job store", "service", "redis-server"} <= found.keys()
+
+
+def test_doctor_looks_at_the_soundfont(tmp_path: Path) -> None:
+    need("fluidsynth")
+    font = write_soundfont(tmp_path / "font.sf2", {0})
+    for setting, ok, said in (
+        ("", None, ""),
+        (str(font), True, "sketch"),
+        (str(tmp_path / "none.sf2"), False, "STEMSVC_SOUNDFONT"),
+    ):
+        done = run(tmp_path, "doctor", "--quick", "--json", STEMSVC_SOUNDFONT=setting)
+        found = {each["part"]: each for each in json.loads(done.stdout)}.get("soundfont")
+        assert (found and found["ok"]) is ok
+        assert said in str(found)
 
 
 @pytest.mark.long

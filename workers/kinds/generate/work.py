@@ -63,7 +63,7 @@ def generate(params: GenerateParams, inputs: Sequence[LocalInput], attempt: Atte
 def _provider(params: GenerateParams, inputs: Sequence[LocalInput], attempt: Attempt) -> Provider:
     entry = attempt.catalog.generators.find(params.model)
     if entry is None:
-        return Sketch()
+        return Sketch(attempt.soundfont)
     from workers.kinds.generate.musicgen.provider import MusicGen  # torch, which sketch does not need
 
     return MusicGen.of(entry, params, inputs, attempt)

@@ -37,7 +37,7 @@ def attempt_in(folder: Path) -> LocalAttempt:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     folder = tmp_path_factory.mktemp("piece")
     attempt = attempt_in(folder)
-    return finish(Sketch().make(BRIEF, folder, attempt), folder, attempt)
+    return finish(Sketch(None).make(BRIEF, folder, attempt), folder, attempt)
 
 
 def heard(made: Finished, spoil: Spoil, folder: Path, brief: Brief = BRIEF, lufs: float | None = -14.0) -> Quality:
@@ -141,7 +141,7 @@ class Stubborn:
 
     def make(self, brief: Brief, folder: Path, attempt: Attempt) -> Piece:
         self.seeds.append(brief.seed)
-        piece = Sketch().make(brief, folder, attempt)
+        piece = Sketch(None).make(brief, folder, attempt)
         if len(self.seeds) <= self._bad:
             for track in piece.parts.values():
                 samples = half_silent(track.read(0, track.frames).copy(), track.sample_rate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from stemsvc.music.genres import STEMS
 from workers.audio.track import Track, scratch_errors
 from workers.kinds.generate.sketch.kit import build
 from workers.kinds.generate.sketch.room import Room
+from workers.kinds.generate.sketch.samples import Played
 from workers.kinds.generate.sketch.score import Line, Score
 from workers.kinds.generate.sketch.voices import RATE, Sound, play
 
@@ -34,10 +35,15 @@ class _Event:
     right: float
 
 
-def render(score: Score, brief: Brief, folder: Path, tick: OnTick) -> dict[str, Track]:
-    """The stems, as tracks of exactly the piece's length. `tick` gets the frames that are done, and all."""
+def render(
+    score: Score, brief: Brief, folder: Path, tick: OnTick, samples: Mapping[str, Sequence[Played]]
+) -> dict[str, Track]:
+    """The stems, as tracks of exactly the piece's length. `tick` gets the frames that are done, and all.
+
+    `samples` has what is played already, by stem: only other voices are made here.
+    """
     frames = round(score.seconds * RATE)
-    stems = {stem: _Stem(stem, score, brief) for stem in STEMS}
+    stems = {stem: _Stem(stem, score, brief, samples.get(stem, ())) for stem in STEMS}
     paths = {stem: folder / f"{stem}.f32" for stem in STEMS}
     with scratch_errors():
         files = {stem: path.open("wb") for stem, path in paths.items()}
@@ -59,10 +65,15 @@ def render(score: Score, brief: Brief, folder: Path, tick: OnTick) -> dict[str, 
 class _Stem:
     """One stem: its notes, its effects, and what of them sounds on into the next block."""
 
-    def __init__(self, stem: str, score: Score, brief: Brief) -> None:
+    def __init__(self, stem: str, score: Score, brief: Brief, played: Sequence[Played]) -> None:
         template = brief.template
-        self._kit = build(template.kit, brief.seed) if stem == "drums" else {}
-        events = _hits(score) if stem == "drums" else _notes(getattr(score, stem))
+        self._played = played
+        self._kit = build(template.kit, brief.seed) if stem == "drums" and not played else {}
+        if stem == "drums":
+            events = [] if played else _hits(score)
+        else:
+            done = [id(each.line) for each in self._played]
+            events = _notes([line for line in score.lines[stem] if id(line) not in done])
         self._events = sorted(events, key=lambda each: each.first)
         self._next = 0
         self._made: dict[tuple[str, int, float, float], Sound] = {}
@@ -102,6 +113,8 @@ class _Stem:
             out[at : at + len(sound)] += sound * np.array([event.left, event.right], np.float32)
             self._next += 1
         self._tail = out[count:].copy()
+        for each in self._played:
+            out[:count] += each.track.read(start, start + count) * np.array([each.left, each.right], np.float32)
         return out[:count]
 
     def _sound(self, event: _Event, tick: Callable[[], None]) -> Sound:
@@ -143,8 +156,7 @@ def _hits(score: Score) -> list[_Event]:
 def _notes(lines: Sequence[Line]) -> list[_Event]:
     found = []
     for line in lines:
-        angle = (line.pan + 1) * np.pi / 4
-        left, right = (float(line.gain * np.sqrt(2) * side) for side in (np.cos(angle), np.sin(angle)))
+        left, right = line.sides
         for each in line.notes:
             length = max(LENGTH_STEPS, round(each.length / LENGTH_STEPS) * LENGTH_STEPS)
             level = max(LEVEL_STEPS, round(each.velocity / LEVEL_STEPS) * LEVEL_STEPS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 STEPS = 16  # of a bar
@@ -35,6 +36,12 @@ class Line:
     gain: float = 1.0
     notes: list[Note] = field(default_factory=list)
 
+    @property
+    def sides(self) -> tuple[float, float]:
+        """How loud it is on the left and on the right."""
+        angle = (self.pan + 1) * math.pi / 4
+        return self.gain * math.sqrt(2) * math.cos(angle), self.gain * math.sqrt(2) * math.sin(angle)
+
 
 @dataclass
 class Score:
@@ -45,3 +52,8 @@ class Score:
     bass: list[Line] = field(default_factory=list)
     other: list[Line] = field(default_factory=list)
     vocals: list[Line] = field(default_factory=list)
+
+    @property
+    def lines(self) -> dict[str, list[Line]]:
+        """The voices that play notes, by stem."""
+        return {"bass": self.bass, "other": self.other, "vocals": self.vocals}
