@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stemsvc.observe.loggers import get_logger
+
 if TYPE_CHECKING:
     from stemsvc.settings import Settings
 
@@ -95,7 +97,6 @@ def _allow_open_files(number: int) -> None:
 
 
 def _set_up_keys(settings: Settings) -> None:
-    import structlog
 
     from stemsvc.accounts.bootstrap import install
     from stemsvc.jobstore import JobStore
@@ -105,7 +106,7 @@ def _set_up_keys(settings: Settings) -> None:
     store = JobStore(settings.resolved_database_url)
     install(settings, store.keys.install)
     if not store.keys.any():
-        structlog.get_logger().warning(
+        get_logger().warning(
             "no keys: anyone who reaches the loopback can use the service; `stemsvc keys create` makes one"
         )
     store.close()

@@ -29,11 +29,12 @@ from stemsvc.jobs.record import Job
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.webhooks import Bounds
 from stemsvc.observe import metrics
+from stemsvc.observe.loggers import get_logger
 from stemsvc.observe.traces import Attributes, describe, mark_failed, span
 from stemsvc.settings import Settings
 from stemsvc.storage import open_signer, open_storage
 
-log = structlog.get_logger()
+log = get_logger()
 LOOK_SECONDS = 1.0  # between two looks for what is due
 GONE = 410  # by the convention the receiver wants no more of these
 

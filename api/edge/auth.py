@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-import structlog
 from flask import Flask, current_app, g, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
@@ -27,8 +26,9 @@ from stemsvc.accounts.sessions import LONGEST_TOKEN, Session
 from stemsvc.errors import Forbidden
 from stemsvc.jobs.record import Priority
 from stemsvc.jobstore import JobStore
+from stemsvc.observe.loggers import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 T = TypeVar("T")
 ROOT = "/"
 KEEP_SECONDS = 2.0  # a revoked key still works for at most this long

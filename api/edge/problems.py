@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import structlog
 from flask import Flask, Response, current_app, json, request
 from werkzeug.exceptions import HTTPException
 
@@ -29,8 +28,9 @@ from stemsvc.errors import (
     UnsupportedMediaType,
     UsageError,
 )
+from stemsvc.observe.loggers import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 READ_ON_BYTES = 64 * 1024 * 1024
 

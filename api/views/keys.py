@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
 from flask import url_for
 
 from api.edge.acting import acting
@@ -19,8 +18,9 @@ from stemsvc.accounts.keys import Key, Scope, new_key
 from stemsvc.accounts.retention import DAY
 from stemsvc.errors import BadOptions, KeyNotFound
 from stemsvc.jobs.record import Priority
+from stemsvc.observe.loggers import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 
 blueprint = BodyBlueprint("keys", __name__, url_prefix="/v1/keys", description="Clients' keys, for admins")
 

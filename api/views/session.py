@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
 from flask import request
 from werkzeug.exceptions import Unauthorized
 
@@ -17,8 +16,9 @@ from api.schemas.keys import SessionForm, SessionSchema
 from api.services import services
 from stemsvc.accounts.keys import Scope, hash_of
 from stemsvc.accounts.sessions import new_session
+from stemsvc.observe.loggers import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 Answer = tuple[dict[str, Any], int, list[tuple[str, str]]]
 
 blueprint = BodyBlueprint("session", __name__, url_prefix="/v1/session", description="Sign a page in")

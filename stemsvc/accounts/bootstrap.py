@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stemsvc.accounts.keys import Installed, Key, Scope, hash_of
+from stemsvc.observe.loggers import get_logger
 
 if TYPE_CHECKING:
     from stemsvc.settings import Settings
@@ -32,9 +33,8 @@ def install(settings: Settings, put: Callable[[Key, float], Installed]) -> bool:
     if key is None:
         return True
     outcome = put(key, KEEP_SECONDS)
-    import structlog  # not at the top: commands that log nothing need not load it
 
-    log = structlog.get_logger()
+    log = get_logger()
     say = log.warning if outcome is Installed.REVOKED else log.info if outcome is not Installed.KEPT else log.debug
     say(str(outcome), setting=VARIABLE, scopes=sorted(key.scopes))
     return outcome is not Installed.OLDER

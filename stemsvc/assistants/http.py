@@ -7,7 +7,6 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-import structlog
 import uvicorn
 from mcp.server import ServerRequestContext
 from mcp.server.transport_security import TransportSecuritySettings
@@ -17,8 +16,9 @@ from stemsvc_client import StemsvcError
 
 from stemsvc.assistants.server import Assistants
 from stemsvc.assistants.service import Service
+from stemsvc.observe.loggers import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 PATH = "/mcp"
 KNOWN_SECONDS = 30.0  # for so long a key that the api knew is let in; the api itself is asked at each call
 MOST_KNOWN = 10_000

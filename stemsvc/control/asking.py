@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-import structlog
-
 from stemsvc.errors import BrokerUnavailable, InternalError, StemsvcError, StorageUnavailable, StoreUnavailable
+from stemsvc.observe.loggers import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 T = TypeVar("T")
 
 

@@ -6,8 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-import structlog
-
 from stemsvc.control.publish import Sender
 from stemsvc.control.route import Router
 from stemsvc.errors import NotRunning, StemsvcError, TransientError
@@ -15,9 +13,10 @@ from stemsvc.jobs.pools import queue_of
 from stemsvc.jobs.record import Lease, Priority
 from stemsvc.jobstore import JobStore
 from stemsvc.observe import metrics
+from stemsvc.observe.loggers import get_logger
 from stemsvc.queue.celery import Publisher
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class Dispatcher:

@@ -12,7 +12,6 @@ import time
 from importlib.metadata import version
 from typing import Any
 
-import structlog
 from pydantic import SecretStr
 
 from stemsvc.control.servable import LACKING
@@ -23,9 +22,10 @@ from stemsvc.kinds.registry import able, configured_pools
 from stemsvc.models.catalog import Catalog, load_catalog
 from stemsvc.models.here import lacking_here
 from stemsvc.models.store import WeightStore
+from stemsvc.observe.loggers import get_logger
 from stemsvc.settings import SECRETS, Settings
 
-log = structlog.get_logger()
+log = get_logger()
 SECONDS = 15.0  # between two reports
 LIVES = 3.0  # reports that a process may miss before it counts as dead
 MARK_BYTES = 3  # of a secret's hash: two secrets differ in it, and nobody can confirm by it what he guessed

@@ -8,15 +8,14 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-import structlog
-
 from stemsvc.errors import StemsvcError
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.feed import Place
 from stemsvc.jobstore.snapshots import Snapshot
+from stemsvc.observe.loggers import get_logger
 from stemsvc.queue.changes import Changes, Listener
 
-log = structlog.get_logger()
+log = get_logger()
 LOOK_SECONDS = 1.0  # the most that a lost message delays a change
 PAUSE_SECONDS = 0.1  # the least time between two looks, however many jobs change
 SHARE = 4  # a look that takes long is followed by a pause of so many times its length

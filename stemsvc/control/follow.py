@@ -7,14 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 
-import structlog
-
 from stemsvc.errors import StemsvcError
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.snapshots import Snapshot
+from stemsvc.observe.loggers import get_logger
 from stemsvc.queue.changes import Changes
 
-log = structlog.get_logger()
+log = get_logger()
 LOOK_SECONDS = 1.0  # between two queries of all followed rows: the most that a lost message delays a change
 
 

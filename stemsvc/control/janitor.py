@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import groupby
 
-import structlog
-
 from stemsvc.jobs.record import LIVE, Job
 from stemsvc.jobstore import JobStore
+from stemsvc.observe.loggers import get_logger
 from stemsvc.storage import Storage
 
-log = structlog.get_logger()
+log = get_logger()
 JOBS, UPLOADS = "jobs/", "uploads/"  # what all our keys start with
 
 

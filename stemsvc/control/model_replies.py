@@ -10,8 +10,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import structlog
-
 from stemsvc.assistants.chat.intents import Intent
 from stemsvc.assistants.chat.memory import Memory, remembered
 from stemsvc.assistants.chat.providers import chain
@@ -34,9 +32,10 @@ from stemsvc.errors import (
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.chat_spending import Spent
 from stemsvc.jobstore.conversations import Conversation
+from stemsvc.observe.loggers import get_logger
 from stemsvc.settings import Settings
 
-log = structlog.get_logger()
+log = get_logger()
 GRACE_SECONDS = 20.0  # for all but the models: a reply that takes longer has lost its writer
 FLUSH_SECONDS = 0.2  # between two writes of a reply that grows
 OWN_WORDS = frozenset({Intent.CONFIRM, Intent.REJECT, Intent.STOP, Intent.RESET})  # which no tool stands for

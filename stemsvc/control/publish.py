@@ -6,13 +6,12 @@ import contextlib
 import threading
 import time
 
-import structlog
-
 from stemsvc.errors import StemsvcError, TransientError
 from stemsvc.jobstore.outbox import Claimed, Outbox
+from stemsvc.observe.loggers import get_logger
 from stemsvc.queue.celery import Publisher
 
-log = structlog.get_logger()
+log = get_logger()
 BATCH = 100  # jobs claimed at a time
 QUIET_SECONDS = 0.05  # a burst of requests is answered first, then published
 LONGEST_SECONDS = 1.0  # however long the burst lasts

@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import structlog
-
 from stemsvc.errors import (
     NoLivePool,
     NoPool,
@@ -21,8 +19,9 @@ from stemsvc.jobstore import JobStore
 from stemsvc.kinds import registry
 from stemsvc.kinds.base import Needs
 from stemsvc.models.catalog import Catalog
+from stemsvc.observe.loggers import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 MOVED_AT_A_TIME = 100  # jobs of a pool that is gone, at each sweep
 
 

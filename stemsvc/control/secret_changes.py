@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-import structlog
-
 from stemsvc.errors import StemsvcError
+from stemsvc.observe.loggers import get_logger
 from stemsvc.settings import RESTART, SECRETS, Settings
 
-log = structlog.get_logger()
+log = get_logger()
 PAUSE_SECONDS = 5.0
 
 

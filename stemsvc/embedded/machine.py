@@ -6,9 +6,9 @@ import os
 import subprocess
 import sys
 
-import structlog
+from stemsvc.observe.loggers import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 SECONDS = 60.0  # torch may be read from a cold disk
 
 

@@ -18,6 +18,7 @@ from stemsvc.errors import BadSetting
 from stemsvc.host import environment
 from stemsvc.host.environment import PREFIX
 from stemsvc.host.locks import descriptor_flags
+from stemsvc.observe.loggers import get_logger
 
 MOST_BYTES = 64 * 1024
 LOOK_SECONDS = 1.0  # files are looked at no more often
@@ -174,10 +175,9 @@ class SecretFiles:
         """Log why a secret can't be read again, once."""
         if why == self._said:
             return
-        import structlog
 
         self._said = why
-        structlog.get_logger().warning("a secret can't be read again; the last one still counts", why=why)
+        get_logger().warning("a secret can't be read again; the last one still counts", why=why)
 
     def _read(self) -> tuple[Signature, dict[str, str]]:
         """All files as they were at one moment: a folder may be replaced between two of them."""

@@ -23,6 +23,7 @@ from stemsvc.jobstore.engine import reading, translated
 from stemsvc.jobstore.handover import Copies, Handover
 from stemsvc.jobstore.rows import append, bytes_of, find, to_job
 from stemsvc.jobstore.tables import db_now, jobs, usage
+from stemsvc.observe.loggers import get_logger
 
 
 @dataclass(frozen=True)
@@ -161,11 +162,7 @@ class Moves:
                 try:
                     subscriber(each)
                 except Exception:
-                    import structlog  # not at the top: commands that log nothing need not load it
-
-                    structlog.get_logger().exception(
-                        "a subscriber failed", job_id=each.job.id, state=str(each.job.state)
-                    )
+                    get_logger().exception("a subscriber failed", job_id=each.job.id, state=str(each.job.state))
 
 
 def _same_end(job: Job, ended: Job) -> bool:

@@ -13,6 +13,7 @@ from stemsvc.errors import KindMissing, UnknownKind, UnknownPool
 from stemsvc.jobs.pools import Pool, find_pool, parse_pools
 from stemsvc.jobs.record import Job
 from stemsvc.kinds.base import Kind, Needs
+from stemsvc.observe.loggers import get_logger
 
 if TYPE_CHECKING:
     from stemsvc.models.catalog import Catalog
@@ -29,9 +30,7 @@ def installed() -> dict[str, AnyKind]:
         try:
             found[point.name] = _load(point)
         except Exception:
-            import structlog  # not at the top: commands that log nothing need not load it
-
-            structlog.get_logger().exception("a kind can't be loaded", kind=point.name, entry_point=point.value)
+            get_logger().exception("a kind can't be loaded", kind=point.name, entry_point=point.value)
     return found
 
 

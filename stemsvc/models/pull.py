@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import structlog
-
 from stemsvc.errors import (
     CacheFull,
     FatalError,
@@ -30,11 +28,12 @@ from stemsvc.models.hub import GONE, HubMetadata
 from stemsvc.models.lock import Locked
 from stemsvc.models.source import F, Weighed, WeightFile
 from stemsvc.models.store import State, WeightStore, sha256_of
+from stemsvc.observe.loggers import get_logger
 
 if TYPE_CHECKING:
     from stemsvc.settings import Settings
 
-log = structlog.get_logger()
+log = get_logger()
 T = TypeVar("T")
 PAUSES = (2.0, 4.0, 8.0)  # seconds before each further try
 JITTER = 0.25  # share of a pause that is random, so that ten workers do not come back together

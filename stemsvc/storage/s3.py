@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 import boto3
-import structlog
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
@@ -24,6 +23,7 @@ from stemsvc.errors import (
     StorageMissing,
     StorageUnavailable,
 )
+from stemsvc.observe.loggers import get_logger
 from stemsvc.observe.metrics import timed
 from stemsvc.storage.base import ATTEMPTS, SignedPut, scratch_errors
 from stemsvc.storage.disposition import attachment
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
-log = structlog.get_logger()
+log = get_logger()
 PART_BYTES = 16 * 1024 * 1024  # R2 requires parts of equal size, except the last; boto3 makes such parts
 PUT_TYPE = "application/octet-stream"
 SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}

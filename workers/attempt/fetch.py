@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import structlog
-
 from stemsvc.control.services import job_limits
 from stemsvc.jobs.probe import Length, longest, track_length
 from stemsvc.jobs.record import Job, Lease, input_key
@@ -18,6 +16,7 @@ from stemsvc.jobstore import JobStore
 from stemsvc.kinds import registry
 from stemsvc.kinds.limits import TYPICAL_TRACK_SECONDS, Limits
 from stemsvc.models.catalog import Catalog
+from stemsvc.observe.loggers import get_logger
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
 from workers.attempt.lease import LeaseKeeper, LeaseLost
@@ -27,7 +26,7 @@ from workers.host import shutdown
 from workers.sources.fetch import fetch
 from workers.sources.protocol import Fetched, Order
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 @dataclass(frozen=True)

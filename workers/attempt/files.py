@@ -13,21 +13,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from stemsvc.errors import InputGone, ObjectMissing, StemsvcError
 from stemsvc.jobs.record import Job
 from stemsvc.jobs.spec import Input
 from stemsvc.jobs.warnings import DEMO_MODEL, MODEL_REPLACED, JobWarning
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.leases import Origin
+from stemsvc.observe.loggers import get_logger
 from stemsvc.storage import Storage
 from workers.attempt.attempt import Attempt
 from workers.attempt.manifest import ORIGIN, origin_of
 from workers.attempt.retry import Patiently
 from workers.kinds.base import ChooseOutputs, LocalInput, Made, MadeFile
 
-log = structlog.get_logger()
+log = get_logger()
 MANIFEST = "manifest.json"
 UPLOADS = 4  # files of one job at a time
 

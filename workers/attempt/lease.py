@@ -12,15 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
-import structlog
-
 from stemsvc.accounts.webhooks import EventType
 from stemsvc.errors import StemsvcError, TimeLimit
 from stemsvc.jobs.record import Lease
 from stemsvc.jobstore import JobStore
+from stemsvc.observe.loggers import get_logger
 from workers.attempt.pace import Pace
 
-log = structlog.get_logger()
+log = get_logger()
 POLL_SECONDS = 1.0  # how soon a cancel is noticed
 OBEY_SECONDS = 120.0  # how long a job may take to notice that it is over: a segment, on a slow machine
 DEAF_SECONDS = 300.0  # without a sign from our own thread the process hangs with the interpreter locked, and ends

@@ -9,12 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-import structlog
-
 from stemsvc.errors import StorageFull, StorageUnavailable, StoreUnavailable
+from stemsvc.observe.loggers import get_logger
 from stemsvc.settings import Settings
 
-log = structlog.get_logger()
+log = get_logger()
 T = TypeVar("T")
 HELD_SECONDS = 4.0  # longest pause between two tries of a worker that has a job in hand
 AWAY = (StorageUnavailable, StorageFull, StoreUnavailable)  # what is worth waiting for with a job in hand

@@ -29,6 +29,7 @@ from stemsvc.jobstore import JobStore
 from stemsvc.kinds.registry import resolve
 from stemsvc.models.catalog import Catalog
 from stemsvc.observe import metrics
+from stemsvc.observe.loggers import get_logger
 from stemsvc.observe.traces import Attributes, past_span, span
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
@@ -41,7 +42,7 @@ from workers.host import activity
 from workers.host.models import Models
 from workers.host.scratch import Scratch
 
-log = structlog.get_logger()
+log = get_logger()
 ELSEWHERE_SECONDS = 30.0  # until a job of a kind that this worker lacks is published again
 
 

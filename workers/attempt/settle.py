@@ -6,15 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-import structlog
-
 from stemsvc.jobs.record import Job
 from stemsvc.kinds.base import Kind
 from stemsvc.kinds.registry import Resolved
 from stemsvc.models.catalog import Catalog
+from stemsvc.observe.loggers import get_logger
 from workers.host.models import Models
 
-log = structlog.get_logger()
+log = get_logger()
 Report = Callable[[str, int, int], None]
 P = TypeVar("P")
 

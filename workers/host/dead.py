@@ -6,19 +6,18 @@ is started in its place finds the leases that it left.
 
 from __future__ import annotations
 
-import structlog
-
 from stemsvc.control.subscribers import open_store
 from stemsvc.errors import StemsvcError
 from stemsvc.jobs.record import Job, JobState, Lease
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.leases import WHOLE_WORKERS
+from stemsvc.observe.loggers import get_logger
 from stemsvc.queue.changes import Changes
 from stemsvc.settings import Settings
 from stemsvc.storage import open_storage
 from workers.host.identity import has_ended
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 def end_leases_of_the_dead(settings: Settings, job_id: str | None = None) -> int:

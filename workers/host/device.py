@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import structlog
-
 from stemsvc.host.folders import open_shared
 from stemsvc.jobs.record import Lease
+from stemsvc.observe.loggers import get_logger
 from workers.host.identity import lives, worker_name
 
-log = structlog.get_logger()
+log = get_logger()
 POLL_SECONDS = 0.02
 LOOK_SECONDS = 2.0  # between two looks at who holds the device
 FROZEN_SECONDS = 10.0  # without a sign from a process that gives one each second

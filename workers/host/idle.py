@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import structlog
 from celery import bootsteps
 from celery.worker import state
 
+from stemsvc.observe.loggers import get_logger
 from stemsvc.settings import Settings
 
 LOOK_SECONDS = 1.0
@@ -38,5 +38,5 @@ class IdleEnd(bootsteps.StartStopStep):  # type: ignore[misc]
         if state.reserved_requests or state.active_requests:
             self._busy_at = time.monotonic()
         elif time.monotonic() - self._busy_at >= self._seconds and state.should_stop is None:
-            structlog.get_logger().info("the worker ends: it had nothing to do", seconds=self._seconds)
+            get_logger().info("the worker ends: it had nothing to do", seconds=self._seconds)
             state.should_stop = DONE  # what Celery's own remote shutdown sets

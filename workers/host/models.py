@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from stemsvc.errors import FatalError, TransientError
 from stemsvc.host.folders import shared_folder
 from stemsvc.host.soundfont import SoundFont
@@ -23,6 +21,7 @@ from stemsvc.models.pull import OnPull, Puller, open_puller
 from stemsvc.models.source import Weighed, WeightFile
 from stemsvc.models.store import WeightStore, sha256_of
 from stemsvc.observe import metrics
+from stemsvc.observe.loggers import get_logger
 from stemsvc.settings import Settings
 from workers.engine.converting import OnConvert, unseen
 from workers.host import activity
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from workers.engine.chain import Chain
     from workers.engine.separate import Separator
 
-log = structlog.get_logger()
+log = get_logger()
 # Called with the bytes that are here and the bytes of the whole file (None: not known).
 OnDownload = Callable[[int, int | None], None]
 

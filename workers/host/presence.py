@@ -12,8 +12,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from stemsvc.control.facts import Report
 from stemsvc.errors import StemsvcError
 from stemsvc.jobs.pools import FETCH
@@ -21,11 +19,12 @@ from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.workers import MAIN, Worker
 from stemsvc.kinds.registry import able
 from stemsvc.observe.harmless import harmless
+from stemsvc.observe.loggers import get_logger
 from stemsvc.settings import Settings
 from workers.host import activity, capabilities
 from workers.host.identity import worker_name
 
-log = structlog.get_logger()
+log = get_logger()
 LIVES = 3.0  # beats that a worker may miss before it counts as dead
 
 

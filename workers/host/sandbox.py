@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from stemsvc.embedded.processes import die_with_parent
+from stemsvc.observe.loggers import get_logger
 
 T = TypeVar("T")
 LOOK_SECONDS = 0.5
@@ -35,7 +36,6 @@ def talk(module: str, order: str, folder: Path, on_line: Callable[[str], T | Non
     ended. `on_tick` is called at least twice a second. What `on_line` or `on_tick` raises ends the child process.
     Raises `ChildDied`.
     """
-    import structlog  # here, because a child process imports this module too and must start at once
 
     from stemsvc.host.environment import process_environment
 
@@ -59,9 +59,7 @@ def talk(module: str, order: str, folder: Path, on_line: Callable[[str], T | Non
         if found is not None:
             return found
         code = child.wait(10)
-        structlog.get_logger().warning(
-            "child process ended without an answer", module=module, code=code, said=_tail(output)
-        )
+        get_logger().warning("child process ended without an answer", module=module, code=code, said=_tail(output))
         raise ChildDied(code)
     except BrokenPipeError as error:  # it ended before it had read its order
         raise ChildDied(child.wait(10)) from error

@@ -215,7 +215,13 @@ def test_a_kept_connection_serves_again_and_is_closed_when_idle(api: Api) -> Non
 
 
 def test_an_address_has_so_many_connections(tmp_path: Path) -> None:
-    api = Api(tmp_path, STEMSVC_PROXY_NETWORKS="127.0.0.9/32", STEMSVC_CONNECTIONS_PER_ADDRESS="5")
+    # heads may take long: none of those held is to end before the sixth comes
+    api = Api(
+        tmp_path,
+        STEMSVC_PROXY_NETWORKS="127.0.0.9/32",
+        STEMSVC_CONNECTIONS_PER_ADDRESS="5",
+        STEMSVC_HEAD_SECONDS="60",
+    )
     try:
         with ExitStack() as stack:
             held = [stack.enter_context(api.connect(SLOW)) for _ in range(5)]

@@ -154,6 +154,18 @@ def test_separate_takes_a_part_and_says_what_is_wrong_with_the_file(tmp_path: Pa
     assert "warning: audio_truncated: " in rest.stderr
 
 
+def test_what_separate_prints_for_programs_is_json_alone(tmp_path: Path) -> None:
+    # given a model that can't be had: the log has a warning of it
+    song = write_sound(tmp_path / "song.wav", tone(1.0, 44100), 44100, kind="song.wav")
+    done = run(tmp_path, "separate", str(song), "-o", "out", "--stems", "vocals", "--json", STEMSVC_OFFLINE="true")
+
+    assert done.returncode == 0, done.stderr
+    (made,) = json.loads(done.stdout)
+    assert made["stem"] == "vocals"
+    assert "warning: demo_model: " in done.stderr
+    assert "model loaded" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "written"),
     [

@@ -11,10 +11,10 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-import structlog
 from numpy.typing import NDArray
 
 from stemsvc.errors import ScratchFull
+from stemsvc.observe.loggers import get_logger
 from workers.audio.peaks import PeaksWriter
 from workers.audio.preview import PREVIEW_CODECS, PreviewWriter
 from workers.audio.track import Track
@@ -22,7 +22,7 @@ from workers.host.scratch import check_room
 from workers.kinds.base import MadeFile
 
 Sound = NDArray[np.float32]
-log = structlog.get_logger()
+log = get_logger()
 AHEAD = 2  # pieces that may wait
 PEAKS, PACK, INDEX, COVER = "peaks", "pack", "index", "cover"  # the names of `stemsvc.control.present`
 OFF = "off"  # the codec of who wants no pack; peaks are made all the same

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-import structlog
-
 from stemsvc.assistants.chat.providers.provider import Provider
 from stemsvc.assistants.chat.providers.talk import Question, Talk, TalkError, Tokens, ToolCall, plain
+from stemsvc.observe.loggers import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 MOST_ROUNDS = 6  # responses in one answer: each but the last one calls tools
 MOST_CALLS = 24  # of tools in one answer
 MOST_WORDS = 4000  # characters
