@@ -181,6 +181,10 @@ class UploadForm(TypedSchema):
         validate=validate.Range(1),
         metadata={"description": "its size, if known; then a file of any other size is refused"},
     )
+    parts = fields.Boolean(
+        load_default=False,
+        metadata={"description": "send it in parts, so that an upload that is cut goes on where it was; needs `bytes`"},
+    )
 
 
 def _matching(pattern: str) -> dict[str, Any]:

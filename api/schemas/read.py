@@ -56,7 +56,7 @@ def read_source(source: SourceFields, who: Caller, role: str = "source", several
         return [Link(source["url"], role=role)]
     if "job_id" in source:
         return [*services().outputs.find(source["job_id"], source.get("output"), who.sees, role, several)]
-    return [dataclasses.replace(services().uploads.find(source["upload_id"], who.sees), role=role)]
+    return [dataclasses.replace(services().uploads.ready(source["upload_id"], who.sees), role=role)]
 
 
 def asked_by(who: Caller, *, key: bool = True) -> Request:

@@ -7,6 +7,18 @@ from marshmallow import fields
 from api.schemas.answers import AnswerSchema
 
 
+class PartSchema(AnswerSchema):
+    """Where and how to send one part of a file."""
+
+    number = fields.Integer(metadata={"description": "from 1 on"})
+    offset = fields.Integer(metadata={"description": "where its bytes begin in the file"})
+    bytes = fields.Integer(metadata={"description": "how many they are"})
+    url = fields.Url(metadata={"description": "signed; send the part's bytes to it"})
+    headers = fields.Dict(
+        keys=fields.String(), values=fields.String(), metadata={"description": "send these headers with the bytes"}
+    )
+
+
 class UploadSchema(AnswerSchema):
     """Where and how to send one file straight to storage."""
 
@@ -21,3 +33,8 @@ class UploadSchema(AnswerSchema):
     expires_at = fields.DateTime(metadata={"description": "when the URL ends"})
     kept_until = fields.DateTime(metadata={"description": "when the file is erased"})
     max_bytes = fields.Integer()
+    parts = fields.List(
+        fields.Nested(PartSchema),
+        allow_none=True,
+        metadata={"description": "the parts that have not come yet, where they were asked for; else null"},
+    )

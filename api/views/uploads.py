@@ -19,6 +19,7 @@ from api.services import services
 from stemsvc.accounts.keys import Scope
 from stemsvc.errors import FileTooLarge
 from stemsvc.jobs.filenames import clean_filename
+from stemsvc.jobstore.uploads import Upload
 
 URL_SECONDS = 3600  # to start sending; the upload itself lasts longer
 
@@ -39,6 +40,10 @@ def announce(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]
     URL takes bytes until `expires_at`, for an hour. The file stays until `kept_until`, for a day. Once the upload is
     deleted, its URL takes none. A request that is sent again with the same `Idempotency-Key` header gets the upload
     that it made the first time, with a new URL.
+
+    With `parts` the file may come in `parts`, each to a URL of its own, in any order. An upload that was cut goes on:
+    the same request with the same `Idempotency-Key` gets the parts that have not come yet. Once all are there, jobs
+    may name the upload.
     """
     who, settings = caller(Scope.SUBMIT), services().settings
     size = form["bytes"]
@@ -52,6 +57,7 @@ def announce(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]
         settings.max_uploads_per_key,
         size,
         idempotency_key(),
+        form["parts"],
     )
     seconds = int(min(URL_SECONDS, settings.upload_ttl_seconds))
     put = services().storage.signed_put(upload.key, seconds, upload.max_bytes, size)
@@ -60,11 +66,27 @@ def announce(form: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]
         "method": "PUT",
         "url": urljoin(request.host_url, put.url),
         "headers": put.headers,
+        "parts": _parts(upload, seconds),
         "expires_at": datetime.fromtimestamp(int(time.time()) + seconds, UTC),
         "kept_until": datetime.fromtimestamp(upload.expires_at, UTC),
         "max_bytes": upload.max_bytes,
     }
     return body, 201, {"Location": url_for("uploads.erase", upload_id=upload.id)}
+
+
+def _parts(upload: Upload, seconds: int) -> list[dict[str, Any]] | None:
+    if not upload.part_bytes:
+        return None
+    return [
+        {
+            "number": part.number,
+            "offset": (part.number - 1) * upload.part_bytes,
+            "bytes": part.bytes,
+            "url": urljoin(request.host_url, part.place.url),
+            "headers": part.place.headers,
+        }
+        for part in services().uploads.lacking(upload, seconds)
+    ]
 
 
 @blueprint.route("/<string:upload_id>", methods=["DELETE"])

@@ -9,8 +9,10 @@ from itertools import groupby
 
 from stemsvc.jobs.record import LIVE, Job
 from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.uploads import Upload
 from stemsvc.observe.loggers import get_logger
 from stemsvc.storage import Storage
+from stemsvc.storage.parts import part_number
 
 log = get_logger()
 JOBS, UPLOADS = "jobs/", "uploads/"  # what all our keys start with
@@ -92,12 +94,17 @@ class Janitor:
         """Remove what clients sent that they may not send: an S3 storage can't refuse it."""
         for key, size in self.storage.sizes(UPLOADS).items():
             upload = self.store.uploads.find(key.split("/")[1])  # after the listing
-            if upload is None or key != upload.key or size > upload.max_bytes:
+            if upload is None or not _is_of(key, upload) or size > upload.max_bytes:
                 self._remove(key)
 
     def _remove(self, key: str) -> None:
         self.storage.delete(key)
         log.info("orphan removed", key=key)
+
+
+def _is_of(key: str, upload: Upload) -> bool:
+    """Whether a client may have sent this object to the upload."""
+    return key == upload.key or (upload.part_bytes > 0 and part_number(upload.key, key) is not None)
 
 
 def _is_used(key: str, job: Job) -> bool:

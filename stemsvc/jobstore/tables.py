@@ -194,6 +194,8 @@ uploads = sa.Table(
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("expires_at", sa.Double, nullable=False),
     sa.Column("bytes", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("part_bytes", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("begun", sa.String(1024), nullable=False, server_default=""),
     sa.Index("uploads_by_end", "expires_at"),
     sa.Index("uploads_by_owner", "owner"),
 )

@@ -22,7 +22,8 @@ NAME_LETTERS = 24  # of an id that was made of an idempotency key; the others ar
 class Upload:
     """A file that a client stores by itself, for jobs to name. Times are seconds since the epoch.
 
-    `bytes` are those that are stored, or that the client may still store: they count as the owner's.
+    `bytes` are those that are stored, or that the client may still store: they count as the owner's. An upload in parts
+    has all of them from the first on, in parts of `part_bytes` but for the last; `begun` is the storage's name for it.
     """
 
     id: str
@@ -32,6 +33,16 @@ class Upload:
     created_at: float = 0.0
     expires_at: float = 0.0
     bytes: int = 0
+    part_bytes: int = 0
+    begun: str = ""
+
+    @property
+    def sizes(self) -> list[int]:
+        """The bytes of each part; none of an upload that comes whole."""
+        if not self.part_bytes:
+            return []
+        whole, rest = divmod(self.bytes, self.part_bytes)
+        return [self.part_bytes] * whole + [rest] * (rest > 0)
 
     @property
     def key(self) -> str:
@@ -80,6 +91,7 @@ class Uploads:
                 "created_at": db_now(),
                 "expires_at": db_now() + seconds,
                 "bytes": upload.bytes,
+                "part_bytes": upload.part_bytes,
             }
             connection.execute(uploads.insert().values(values))
             row = connection.execute(sa.select(uploads).where(uploads.c.id == upload.id)).mappings().one()
@@ -107,6 +119,17 @@ class Uploads:
             check_stored(connection, upload.owner, bytes, most, more=-before.bytes)
             connection.execute(uploads.update().where(uploads.c.id == upload_id).values(bytes=bytes))
             return before
+
+    def begun(self, upload_id: str, begun: str) -> str:
+        """Keep the storage's name for an upload in parts, unless it has one; returns the name that it has then.
+
+        Empty where the upload is gone.
+        """
+        mine = uploads.update().where(uploads.c.id == upload_id, uploads.c.begun == "").values(begun=begun)
+        with translated(), self._engine.begin() as connection:
+            connection.execute(mine)
+            kept = connection.execute(sa.select(uploads.c.begun).where(uploads.c.id == upload_id)).scalar_one_or_none()
+            return str(kept or "")
 
     def measured(self, upload_id: str, bytes: int) -> None:
         """Count the upload with the bytes that are stored, and nothing more."""

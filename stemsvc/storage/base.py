@@ -92,6 +92,25 @@ class Storage(Protocol):
         the object must check its size. The URL is relative where that of `signed_url` is.
         """
 
+    def begin(self, key: str) -> str:
+        """Begin an object that comes in parts; returns the storage's own name for it."""
+
+    def signed_part(self, key: str, begun: str, number: int, seconds: int, bytes: int) -> SignedPut:
+        """A request with which a client may store a part of an object within `seconds`: exactly `bytes`.
+
+        Numbers begin with 1. Some storages take no part twice: send those that `parts` lacks.
+        """
+
+    def parts(self, key: str, begun: str) -> dict[int, int]:
+        """The parts that are stored, with their bytes; none where they were joined, or deleted."""
+
+    def join(self, key: str, begun: str, sizes: Sequence[int]) -> None:
+        """Make the object of its parts, which have these sizes, the first one first; once it is made, do nothing.
+
+        The object appears whole or not at all. Raises `UsageError` `upload_incomplete` where a part lacks, or has
+        another size.
+        """
+
     def size(self, key: str) -> int | None:
         """Bytes of an object; None where there is none."""
 

@@ -17,6 +17,7 @@ from stemsvc.observe.metrics import timed
 from stemsvc.storage import drafts
 from stemsvc.storage.base import FULL, SignedPut, scratch_errors
 from stemsvc.storage.copying import CHUNK, copy
+from stemsvc.storage.parts import PARTS, are_whole, part_key, part_number
 from stemsvc.storage.signing import SignedQuery, SignedUpload, Signer
 
 DRAFT_SECONDS = 600.0  # without a write, before a dead writer's draft goes
@@ -180,6 +181,40 @@ class LocalStorage:
         length = self.admit(key, query, length)
         self.check_room(length)
         return self._write(key, data, length)
+
+    def begin(self, key: str) -> str:
+        """See `Storage.begin`: parts lie beside the object."""
+        return PARTS
+
+    def signed_part(self, key: str, begun: str, number: int, seconds: int, bytes: int) -> SignedPut:
+        """See `Storage.signed_part`."""
+        return self.signed_put(part_key(key, number), seconds, bytes, bytes)
+
+    def parts(self, key: str, begun: str) -> dict[int, int]:
+        """See `Storage.parts`."""
+        found = {part_number(key, each): size for each, size in self.sizes(f"{key}{PARTS}").items()}
+        return {number: size for number, size in found.items() if number is not None}
+
+    @timed("join")
+    def join(self, key: str, begun: str, sizes: Sequence[int]) -> None:
+        """See `Storage.join`."""
+        if self.size(key) == sum(sizes):  # also one that came whole after some of its parts
+            self.delete(f"{key}{PARTS}")
+            return
+        if not are_whole(self, key, self.parts(key, begun), sizes):
+            return
+        self.check_room(sum(sizes))
+        try:
+            with translated(), drafts.drafted(self._path(key)) as file:
+                for number in range(1, len(sizes) + 1):
+                    with self._path(part_key(key, number)).open("rb") as part:
+                        shutil.copyfileobj(part, file, CHUNK)
+                if file.tell() != sum(sizes):
+                    raise UploadIncomplete("a part was sent again while the parts were joined; try again")
+        except ObjectMissing:  # a part went: somebody else has joined them, or deleted the upload
+            if self.size(key) != sum(sizes):
+                raise
+        self.delete(f"{key}{PARTS}")
 
     @timed("size")
     def size(self, key: str) -> int | None:

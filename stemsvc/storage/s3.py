@@ -28,6 +28,7 @@ from stemsvc.observe.metrics import timed
 from stemsvc.storage.base import ATTEMPTS, SignedPut, scratch_errors
 from stemsvc.storage.disposition import attachment
 from stemsvc.storage.endpoint_clock import CLOCK, follow
+from stemsvc.storage.parts import are_whole
 from stemsvc.storage.ranges import Ranges
 from stemsvc.storage.s3_options import ObjectOptions
 
@@ -248,6 +249,74 @@ class S3Storage:
             client = self._client(self._public_endpoint_url)
             url = client.generate_presigned_url("put_object", Params=params, ExpiresIn=seconds)
         return SignedPut(url, {"Content-Type": PUT_TYPE, **self._options.headers})
+
+    @timed("begin")
+    def begin(self, key: str) -> str:
+        """See `Storage.begin`: an upload in parts. A part must have 5 MiB at least, but the last."""
+        with translated(self._bucket):
+            made = self._client(self._endpoint_url).create_multipart_upload(
+                Bucket=self._bucket,
+                Key=self._place(key),
+                ContentType=PUT_TYPE,
+                **self._options.arguments,  # type: ignore[arg-type]
+            )
+        return made["UploadId"]
+
+    def signed_part(self, key: str, begun: str, number: int, seconds: int, bytes: int) -> SignedPut:
+        """See `Storage.signed_part`: a presigned UploadPart."""
+        params = {
+            "Bucket": self._bucket,
+            "Key": self._place(key),
+            "UploadId": begun,
+            "PartNumber": number,
+            "ContentLength": bytes,
+        }
+        with translated(self._bucket):
+            client = self._client(self._public_endpoint_url)
+            url = client.generate_presigned_url("upload_part", Params=params, ExpiresIn=seconds)
+        return SignedPut(url, {"Content-Type": PUT_TYPE})
+
+    def parts(self, key: str, begun: str) -> dict[int, int]:
+        """See `Storage.parts`."""
+        return {number: size for number, (size, _) in self._parts(key, begun).items()}
+
+    @timed("parts")
+    def _parts(self, key: str, begun: str) -> dict[int, tuple[int, str]]:
+        """The size and the ETag of each part."""
+        with translated(self._bucket):
+            client = self._client(self._endpoint_url)
+            pages = client.get_paginator("list_parts")
+            try:
+                found = [
+                    part
+                    for page in pages.paginate(Bucket=self._bucket, Key=self._place(key), UploadId=begun)
+                    for part in page.get("Parts", [])
+                ]
+            except client.exceptions.NoSuchUpload:
+                return {}
+        return {part["PartNumber"]: (part["Size"], part["ETag"]) for part in found}
+
+    @timed("join")
+    def join(self, key: str, begun: str, sizes: Sequence[int]) -> None:
+        """See `Storage.join`."""
+        if self.size(key) == sum(sizes):
+            return
+        found = self._parts(key, begun)
+        if not are_whole(self, key, {number: size for number, (size, _) in found.items()}, sizes):
+            return
+        numbers = range(1, len(sizes) + 1)
+        with translated(self._bucket):
+            client = self._client(self._endpoint_url)
+            try:
+                client.complete_multipart_upload(
+                    Bucket=self._bucket,
+                    Key=self._place(key),
+                    UploadId=begun,
+                    MultipartUpload={"Parts": [{"PartNumber": each, "ETag": found[each][1]} for each in numbers]},
+                )
+            except client.exceptions.NoSuchUpload:  # somebody else has joined them, or deleted the upload
+                if self.size(key) != sum(sizes):
+                    raise
 
     @timed("size")
     def size(self, key: str) -> int | None:

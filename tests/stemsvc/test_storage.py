@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -23,6 +24,7 @@ from stemsvc.settings import Settings
 from stemsvc.storage import Storage, drafts, open_storage
 from stemsvc.storage.local import LocalStorage
 from stemsvc.storage.s3 import S3Storage
+from stemsvc.storage.signing import ROUTE, SignedUpload
 from tests.conftest import ACCESS_KEY, SECRET_KEY, s3_storage
 from tests.processes import wait_for
 
@@ -156,6 +158,89 @@ def test_an_upload_is_taken_whatever_type_it_is_sent_with(
     assert answer.status_code == 200, answer.text
     assert subject.storage.size(PREFIX + "up") == 5
     assert not FORBIDDEN & {name.lower() for name in place.headers}  # a page's script may set them
+
+
+# S3 takes no smaller part, but for the last one
+PART = 5 << 20
+
+
+def send(subject: Subject, key: str, begun: str, number: int, data: bytes) -> int:
+    place = subject.storage.signed_part(PREFIX + key, begun, number, 60, len(data))
+    if isinstance(subject.storage, LocalStorage):  # the api takes parts of uploads alone
+        url = urlsplit(place.url)
+        asked = {name: value for name, (value,) in parse_qs(url.query).items()}
+        signed = SignedUpload(int(asked["expires"]), int(asked["max"]), int(asked["bytes"]), asked["signature"])
+        subject.storage.receive(url.path.removeprefix(ROUTE), signed, io.BytesIO(data), len(data))
+        return 200
+    return httpx.put(place.url, content=data, headers=place.headers, timeout=60).status_code
+
+
+def test_an_object_comes_in_parts_in_any_order_and_is_joined_once(subject: Subject) -> None:
+    data = os.urandom(2 * PART + 17)
+    sizes = [PART, PART, 17]
+    begun = subject.storage.begin(PREFIX + "parted")
+    assert subject.storage.parts(PREFIX + "parted", begun) == {}
+    assert subject.storage.keys(PREFIX) == []
+
+    for number in (3, 1):
+        at = PART * (number - 1)
+        assert send(subject, "parted", begun, number, data[at : at + sizes[number - 1]]) == 200
+    assert subject.storage.parts(PREFIX + "parted", begun) == {1: PART, 3: 17}
+    with pytest.raises(UsageError) as lacking:
+        subject.storage.join(PREFIX + "parted", begun, sizes)
+    assert lacking.value.code == "upload_incomplete"
+    assert subject.storage.size(PREFIX + "parted") is None
+
+    assert send(subject, "parted", begun, 2, data[PART : 2 * PART]) == 200
+    assert send(subject, "parted", begun, 2, data[PART : 2 * PART]) in (200, 501)  # rclone takes no part twice
+    for _ in range(2):
+        subject.storage.join(PREFIX + "parted", begun, sizes)
+    assert subject.storage.sizes(PREFIX) == {PREFIX + "parted": len(data)}
+    assert subject.storage.parts(PREFIX + "parted", begun) == {}
+    assert httpx.get(url_of(subject.storage, "parted"), timeout=60).content == data
+
+
+def test_a_part_of_another_size_is_refused_or_not_joined(subject: Subject) -> None:
+    begun = subject.storage.begin(PREFIX + "parted")
+    place = subject.storage.signed_part(PREFIX + "parted", begun, 1, 60, 9)
+    httpx.put(place.url, content=b"hello", headers=place.headers)  # not every S3 looks at it
+
+    with pytest.raises(UsageError) as lacking:
+        subject.storage.join(PREFIX + "parted", begun, [9])
+    assert lacking.value.code == "upload_incomplete"
+
+
+def test_what_came_in_parts_is_deleted_with_its_key(subject: Subject) -> None:
+    begun = subject.storage.begin(PREFIX + "parted")
+    assert send(subject, "parted", begun, 1, b"hello") == 200
+
+    subject.storage.delete(PREFIX)
+    assert subject.storage.parts(PREFIX + "parted", begun) == {}
+    assert subject.storage.keys(PREFIX) == []
+    with pytest.raises(StemsvcError):
+        subject.storage.join(PREFIX + "parted", begun, [5])
+
+
+def test_two_who_join_at_once_make_one_object(subject: Subject) -> None:
+    begun = subject.storage.begin(PREFIX + "parted")
+    data = os.urandom(PART)
+    assert send(subject, "parted", begun, 1, data) == 200
+    failed: list[StemsvcError] = []
+
+    def join() -> None:
+        try:
+            subject.storage.join(PREFIX + "parted", begun, [PART])
+        except StemsvcError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=join) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failed == []
+    assert httpx.get(url_of(subject.storage, "parted"), timeout=60).content == data
 
 
 @VERIFYING

@@ -1,6 +1,7 @@
 // What goes wrong, and what the page says and does then.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { chooseFile, press } from "./browser.mjs";
 import { SONG, until } from "./stack.mjs";
 
@@ -47,6 +48,65 @@ async function an_upload_waits_while_the_network_is_away_and_goes_on_by_itself(w
   await press(page, "Remove mixture.flac");
 }
 
+async function a_large_upload_goes_on_where_it_was_cut(world) {
+  const path = join(world.stack.folder, "long.wav");
+  const bytes = 40 * 1024 * 1024;
+  writeFileSync(path, wav(bytes));
+  const page = await world.open("/");
+  const sent = [];
+  page.on("request", (request) => {
+    const part = /part-0*(\d+)\?/.exec(request.url());
+    if (part && request.method() === "PUT") sent.push(Number(part[1]));
+  });
+  let whole = false;
+  await page.route(/part-00002/, (route) => {
+    if (whole) return route.continue();
+    whole = true;
+    return route.abort("connectionreset");
+  });
+  const asked = page.waitForResponse((response) => response.url().endsWith("/v1/uploads"));
+  await chooseFile(page, path);
+  await page.getByText(/· Ready$/).waitFor();
+  assert.deepEqual(sent, [1, 2, 2, 3]);
+
+  // it is taken as it was: its last second is there
+  await page.getByRole("button", { name: "Remove long.wav" }).waitFor();
+  const { upload_id } = await (await asked).json();
+  const body = JSON.stringify({ source: { upload_id }, stems: ["vocals"], start: 236.7, end: 237.7 });
+  const headers = { "Content-Type": "application/json" };
+  const made = await fetch(`${world.stack.url}/v1/separations:from-source`, { method: "POST", headers, body });
+  assert.equal(made.status, 201);
+  const { id } = await made.json();
+  const job = await until("the job's end", async () => {
+    const found = await world.stack.get(`/v1/jobs/${id}`);
+    return ["succeeded", "failed"].includes(found.state) && found;
+  });
+  assert.equal(job.state, "succeeded");
+  assert.equal(job.source.frames, 44100);
+  await press(page, "Remove long.wav");
+}
+
+/** A wav of noise of so many bytes. */
+function wav(bytes) {
+  const file = Buffer.alloc(bytes);
+  const head = [
+    0x46464952,
+    bytes - 8,
+    0x45564157,
+    0x20746d66,
+    16,
+    0x20001,
+    44100,
+    176400,
+    0x100004,
+    0x61746164,
+    bytes - 44,
+  ];
+  head.forEach((word, index) => file.writeUInt32LE(word, 4 * index));
+  for (let at = 44; at < bytes; at += 4) file.writeInt32LE(((at * 2654435761) % 0x7fffffff) | 0, at);
+  return file;
+}
+
 async function the_shell_opens_without_a_network(world) {
   const page = await world.open("/");
   await page.evaluate(() => navigator.serviceWorker.ready);
@@ -81,6 +141,7 @@ export const tests = [
   a_killed_worker_is_told_and_the_job_starts_again,
   a_restarted_api_is_told_and_the_stream_goes_on,
   an_upload_waits_while_the_network_is_away_and_goes_on_by_itself,
+  a_large_upload_goes_on_where_it_was_cut,
   the_shell_opens_without_a_network,
   a_job_that_failed_says_why_and_what_to_do,
 ];

@@ -7,7 +7,7 @@ import { SignIn } from "../src/session/SignIn";
 import { DEFAULTS, remembered, requestOf } from "../src/studio/options";
 import { Rate } from "../src/studio/rate";
 import { Studio } from "../src/studio/Studio";
-import { job, problem, session, valid } from "./fixtures";
+import { job, limits, problem, session, valid } from "./fixtures";
 import { answers, server, show } from "./server";
 
 const upload = valid("Upload", {
@@ -170,6 +170,47 @@ test("songs dropped at once become a row and a job each, without the folder and 
   await waitFor(() => expect(bodies).toHaveLength(3));
   expect(new Set(bodies.map((body) => (body as { source: { upload_id: string } }).source.upload_id)).size).toBe(3);
   expect(location.pathname).toBe("/"); // several stand in the list below; the last opens no page, either
+});
+
+test("a large song goes in parts, and goes on with those that lack when the connection breaks", async () => {
+  const size = 40 * 1024 * 1024;
+  const part = 16 * 1024 * 1024;
+  const asked: unknown[] = [];
+  const came: string[] = [];
+  let broken = false;
+  server.use(
+    http.get("*/v1/limits", () => HttpResponse.json({ ...limits, max_upload_bytes: 2 * size })),
+    http.post("*/v1/uploads", async ({ request }) => {
+      asked.push([request.headers.get("Idempotency-Key"), await request.json()]);
+      const parts = [1, 2, 3]
+        .filter((number) => !came.includes(String(number)))
+        .map((number) => ({
+          number,
+          offset: (number - 1) * part,
+          bytes: Math.min(part, size - (number - 1) * part),
+          url: `http://localhost:3000/put/${number}`,
+          headers: {},
+        }));
+      return HttpResponse.json({ ...upload, parts }, { status: 201 });
+    }),
+    http.put("*/put/:number", ({ params }) => {
+      if (params.number === "2" && !broken) {
+        broken = true;
+        return HttpResponse.error();
+      }
+      came.push(String(params.number));
+      return new HttpResponse(null, { status: 200 });
+    }),
+  );
+  show(<Studio />);
+  await screen.findByText(/Up to 8\d/);
+  await choose(song(size, "long.flac"));
+
+  await screen.findByText(/Ready/, undefined, { timeout: 10_000 });
+  expect(came).toEqual(["1", "2", "3"]);
+  expect(asked).toHaveLength(2);
+  expect(asked[0]).toEqual(asked[1]); // the same key: the service knows what came
+  expect(asked[0]).toEqual([expect.any(String), { filename: "long.flac", bytes: size, parts: true }]);
 });
 
 test("a dragged text is not taken for a song", async () => {

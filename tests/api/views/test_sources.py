@@ -80,6 +80,16 @@ def test_only_what_was_announced_is_taken(client: Any, parts: Services) -> None:
     assert code(client.post("/v1/uploads", json={"bytes": 10**9})) == (413, "file_too_large")
 
 
+def test_a_file_may_be_as_large_as_the_limit(client: Any, parts: Services) -> None:
+    made = client.post("/v1/uploads", json={}).json
+    assert made["max_bytes"] == parts.settings.max_upload_bytes
+    # as gunicorn gives it: the stream ends where the body does
+    ends = {"wsgi.input_terminated": True}
+    for data, status in ((b"x" * made["max_bytes"], 200), (b"x" * (made["max_bytes"] + 1), 413)):
+        assert client.put(made["url"], data=data, environ_overrides=ends).status_code == status
+    assert list(parts.storage.sizes("uploads/").values()) == [made["max_bytes"]]
+
+
 def test_half_an_upload_is_none(client: Any, parts: Services) -> None:
     made = client.post("/v1/uploads", json={}).json
     query = {name: value for name, (value,) in parse_qs(urlsplit(made["url"]).query).items()}

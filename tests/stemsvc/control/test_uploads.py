@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
+
+import httpx
 import pytest
 
+from stemsvc.control import uploads as uploads_module
 from stemsvc.control.uploads import ClientUploads
 from stemsvc.errors import TransientError, UsageError
 from stemsvc.jobstore import JobStore
+from stemsvc.jobstore.uploads import Upload
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage
+from stemsvc.storage.parts import part_key
 from tests.conftest import s3_storage
 from tests.stemsvc.conftest import sqlite_of
 
@@ -34,6 +40,49 @@ def test_an_upload_that_comes_to_the_api_counts_when_it_comes(bounded: JobStore,
     with pytest.raises(TransientError):
         announced(bounded, storage, 60, 41)
     bounded.close()
+
+
+@pytest.mark.parametrize("kind", ["local", "rclone"])
+def test_an_upload_in_parts_goes_on_with_those_that_lack(
+    store: JobStore, storage: Storage, kind: str, request: pytest.FixtureRequest
+) -> None:
+    # given parts that go to a bucket, or to the api
+    place = storage if kind == "local" else s3_storage(request.getfixturevalue("rclone_endpoint"), "stems")
+    uploads = ClientUploads(store.uploads, place, 0)
+    size = uploads_module.PART_BYTES + 5
+
+    def asked() -> Upload:
+        return uploads.announce("song", 1 << 30, "me", 60.0, 10, size, "key", parts=True)
+
+    first = asked()
+    assert [(part.number, part.bytes) for part in uploads.lacking(first, 60)] == [(1, size - 5), (2, 5)]
+    send(place, uploads, first, 2, b"small")
+    again = asked()
+    assert (again.id, again.begun != "") == (first.id, True)
+    assert [part.number for part in uploads.lacking(again, 60)] == [1]
+    with pytest.raises(UsageError) as lacking:
+        uploads.ready(first.id, "me")
+    assert lacking.value.code == "upload_incomplete"
+
+    # when the last one is there, then it is one file
+    send(place, uploads, again, 1, bytes(size - 5))
+    assert uploads.lacking(asked(), 60) == []
+    found = uploads.ready(first.id, "me")
+    assert found.place(place, "jobs/a/input") == size
+    assert place.read("jobs/a/input", size - 6, 6) == b"\0small"
+    uploads.erase(first.id, "me")
+    assert place.keys("uploads/") == []
+    place.delete("jobs/")
+
+
+def send(storage: Storage, uploads: ClientUploads, upload: Upload, number: int, data: bytes) -> None:
+    (part,) = [each for each in uploads.lacking(upload, 60) if each.number == number]
+    if storage.receives:
+        key = part_key(upload.key, number)
+        uploads.receive(key, len(data), lambda: storage.put(key, io.BytesIO(data), "application/octet-stream"))
+    else:
+        sent = httpx.put(part.place.url, content=data, headers=part.place.headers, timeout=60)
+        assert sent.status_code == 200
 
 
 def test_an_upload_that_goes_to_a_bucket_counts_with_all_that_may_come(bounded: JobStore) -> None:

@@ -83,15 +83,22 @@ def test_classes_encryption_and_tags_are_kept_however_objects_come(seaweedfs_end
     sent = storage.signed_put("uploads/u/file", 60, 10, bytes=4)
     assert httpx.put(sent.url, content=b"song", headers=sent.headers).status_code == 200
 
+    begun = storage.begin("uploads/u/parted")
+    for number, data in ((2, b"end"), (1, bytes(PART))):
+        part = storage.signed_part("uploads/u/parted", begun, number, 60, len(data))
+        assert httpx.put(part.url, content=data, headers=part.headers, timeout=60).status_code == 200
+    storage.join("uploads/u/parted", begun, [PART, 3])
+
     client = storage.client()
-    for key in ("jobs/a", "jobs/large", "jobs/b", "uploads/u/file"):
+    for key in ("jobs/a", "jobs/large", "jobs/b", "uploads/u/file", "uploads/u/parted"):
         head = client.head_object(Bucket="stems", Key=f"corners/{key}")
         assert (head.get("StorageClass"), head.get("ServerSideEncryption")) == ("STANDARD_IA", "AES256"), key
         tags = client.get_object_tagging(Bucket="stems", Key=f"corners/{key}")["TagSet"]
         assert {tag["Key"]: tag["Value"] for tag in tags} == {"team": "a b", "x": "1"}, key
     assert storage.read("jobs/large", (17 << 20) - 3, 3) == bytes(3)
     assert storage.read("jobs/b", 0, 5) == b"hello"
-    assert storage.delete("") == 4
+    assert storage.read("uploads/u/parted", PART - 1, 9) == b"\0end"
+    assert storage.delete("") == 5
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@ import { answer, client, type Job, Problem } from "../api";
 import { randomId } from "../random";
 import { lengthOf } from "./length";
 import { type JobOptions, requestOf } from "./options";
-import { put } from "./put";
 import { Rate } from "./rate";
 import { asProblem, pauseAfter } from "./retry";
 import type { Song } from "./song";
 import { change, songOf, songs } from "./songs";
+import { upload } from "./upload";
 
 const AT_ONCE = 2; // uploads side by side share one line; more only make each of them late
 
@@ -125,7 +125,7 @@ function pump(): void {
   for (const song of songs.get()) {
     if (song.phase === "waiting" && free > 0) {
       free -= 1;
-      void attempt(song.id, upload);
+      void attempt(song.id, send);
     } else if (song.phase === "held" && song.options) {
       void attempt(song.id, submit);
     }
@@ -176,22 +176,15 @@ export function retryUnauthorized(): void {
   }
 }
 
-async function upload(id: string, hand: Hand): Promise<void> {
+async function send(id: string, hand: Hand): Promise<void> {
   const song = songOf(id);
   if (!song || !("file" in song.source)) return;
   const { file } = song.source;
-  change(id, { phase: "uploading", sent: 0, rate: null, tries: song.tries + 1 });
-  const place = await answer(
-    client.POST("/v1/uploads", {
-      body: { filename: file.name, bytes: file.size },
-      headers: { "Idempotency-Key": hand.uploadKey },
-      signal: hand.abort.signal,
-    }),
-  );
+  change(id, { phase: "uploading", rate: null, tries: song.tries + 1 });
   const rate = new Rate();
-  const headers = place.headers as Record<string, string>;
-  await put(place.url, headers, file, (sent) => change(id, { sent, rate: rate.after(sent) }), hand.abort.signal);
-  change(id, { phase: "held", uploadId: place.upload_id, sent: file.size, rate: null });
+  const onSent = (sent: number) => change(id, { sent, rate: rate.after(sent) });
+  const uploadId = await upload(file, hand.uploadKey, onSent, hand.abort.signal);
+  change(id, { phase: "held", uploadId, sent: file.size, rate: null });
 }
 
 async function submit(id: string, hand: Hand): Promise<void> {

@@ -1,8 +1,8 @@
 import { useRef, useState } from "react";
-import { answer, client, Problem } from "../api";
+import { Problem } from "../api";
 import { randomId } from "../random";
-import { put } from "../studio/put";
 import { asProblem } from "../studio/retry";
+import { upload } from "../studio/upload";
 
 export interface Sending {
   file: File;
@@ -34,13 +34,10 @@ export function useUpload(onHeld: (uploadId: string | null) => void) {
     tell({});
     try {
       if (file.size === 0) throw new Problem("empty_file", "the file has no bytes");
-      const body = { filename: file.name, bytes: file.size };
-      const headers = { "Idempotency-Key": randomId() };
-      const place = await answer(client.POST("/v1/uploads", { body, headers, signal }));
-      await put(place.url, place.headers as Record<string, string>, file, (sent) => tell({ sent }), signal);
+      const uploadId = await upload(file, randomId(), (sent) => tell({ sent }), signal);
       if (signal.aborted) return;
-      tell({ uploadId: place.upload_id, sent: file.size });
-      onHeld(place.upload_id);
+      tell({ uploadId, sent: file.size });
+      onHeld(uploadId);
     } catch (error) {
       tell({ problem: asProblem(error) });
     }

@@ -1,0 +1,1 @@
+import{c as e,f as t}from"./i18n-CzXFF3L2.js";import{x as n}from"./index-Dulwx3cF.js";var r=t();function i({label:t,hint:i,value:a,text:o,onChange:s}){return(0,r.jsx)(n,{label:`${t}: ${e(a*100,0)} %`,hint:i,children:e=>(0,r.jsx)(`input`,{...e,type:`range`,min:0,max:1,step:.05,value:a,"aria-valuetext":o(Math.round(a*100)),onChange:e=>s(e.target.valueAsNumber)})})}export{i as t};

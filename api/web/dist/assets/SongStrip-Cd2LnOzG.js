@@ -1,0 +1,1 @@
+import{c as e}from"./api-DXHgKJLM.js";import{i as t,t as n}from"./Strip-DIDWeZki.js";import{f as r}from"./i18n-CzXFF3L2.js";var i=r();function a({job:r,engine:a,view:o}){let{from:s,to:c}=e(o),{phase:l}=e(a.state),u=t(r);return u?(0,i.jsx)(n,{found:u,from:s,to:c,position:()=>a.position,moving:l===`playing`,onSeek:e=>a.seek(e)}):null}export{a as default};
