@@ -14,7 +14,8 @@ from stemsvc.storage import Storage
 from stemsvc.storage.base import SignedPut
 from stemsvc.storage.parts import part_number
 
-PART_BYTES = 16 << 20  # S3 takes no less than 5 MiB, and R2 wants all but the last to be alike
+PART_BYTES = 16 << 20  # at least; S3 takes no less than 5 MiB, and R2 wants all but the last to be alike
+MOST_PARTS = 1000  # which one answer names; S3 takes ten times as many
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class ClientUploads:
             raise BadOptions("a file that comes in parts needs its size: send `bytes`")
         self._storage.check_room(self._min_free_bytes)
         unannounced = 0 if self._storage.receives else max_bytes
+        upload_bytes = unannounced if bytes is None else bytes
         named = idempotency_key is not None
         asked = f"{bytes} {name}" + " in parts" * parts
         upload_id = new_job_id() if idempotency_key is None else named_id(owner, idempotency_key, asked)
@@ -64,8 +66,8 @@ class ClientUploads:
             owner,
             name,
             max_bytes,
-            bytes=unannounced if bytes is None else bytes,
-            part_bytes=PART_BYTES if parts else 0,
+            bytes=upload_bytes,
+            part_bytes=max(PART_BYTES, -(-upload_bytes // MOST_PARTS)) if parts else 0,
         )
         try:
             return self._uploads.add(upload, seconds, most, named)

@@ -70,6 +70,12 @@ def test_a_file_of_whole_parts_has_no_empty_one(client: Any) -> None:
     assert [part["bytes"] for part in announced(client, bytes=1)["parts"]] == [1]
 
 
+def test_a_huge_file_has_larger_parts_instead_of_too_many(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "MOST_PARTS", 2)
+    assert [part["bytes"] for part in announced(client)["parts"]] == [1250, 1250]
+    assert [part["bytes"] for part in announced(client, bytes=2501)["parts"]] == [1251, 1250]
+
+
 def test_parts_need_a_size_and_are_bounded_as_files_are(client: Any, parts: Services) -> None:
     assert code(client.post("/v1/uploads", json={"parts": True})) == (422, "bad_options")
     too_large = {"parts": True, "bytes": parts.settings.max_upload_bytes + 1}
