@@ -30,6 +30,7 @@ from workers.kinds.generate.sketch.provider import Sketch
 FURTHER = 104729  # between the seeds of candidates, FURTHER_TRY between those of tries: both are prime
 FURTHER_TRY = 7919
 SPOOLS = 7  # files of samples that a piece takes while it is made
+PLAYED = 5  # more of them, where a SoundFont plays its voices
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def _instead(params: GenerateParams, inputs: Sequence[LocalInput], why: str, att
 
 def _pieces(provider: Provider, params: GenerateParams, brief: Brief, attempt: Attempt) -> Made:
     room = round(params.candidates * brief.duration * RATE) * FRAME_BYTES
-    check_room(attempt.folder, room * (SPOOLS + len(_outputs(params))) + attempt.limits.min_free_bytes)
+    spools = SPOOLS + (PLAYED if attempt.soundfont else 0) + len(_outputs(params))
+    check_room(attempt.folder, room * spools + attempt.limits.min_free_bytes)
     files: dict[str, MadeFile] = {}
     with attempt.computing(params.candidates * brief.duration):
         found = [
