@@ -6,17 +6,13 @@ import logging
 import sys
 from typing import Any
 
-import structlog
-
 
 def get_logger() -> Any:
     """A logger of structlog. Until `configure_logs` says more, it writes warnings and worse to stderr."""
+    import structlog  # not at the top: commands that log nothing need not load it
+
     if not structlog.is_configured():
-        structlog.configure(
-            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING), logger_factory=_on_stderr
-        )
+        quiet = structlog.make_filtering_bound_logger(logging.WARNING)
+        # stderr as it is when something is written
+        structlog.configure(wrapper_class=quiet, logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     return structlog.get_logger()
-
-
-def _on_stderr(*_: object) -> structlog.PrintLogger:
-    return structlog.PrintLogger(sys.stderr)  # as it is now
