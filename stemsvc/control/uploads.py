@@ -59,7 +59,7 @@ class ClientUploads:
         unannounced = 0 if self._storage.receives else max_bytes
         upload_bytes = unannounced if bytes is None else bytes
         named = idempotency_key is not None
-        asked = f"{bytes} {name}" + " in parts" * parts
+        asked = "parts of " * parts + f"{bytes} {name}"  # no name reads as another request
         upload_id = new_job_id() if idempotency_key is None else named_id(owner, idempotency_key, asked)
         upload = Upload(
             upload_id,

@@ -96,8 +96,9 @@ def test_a_file_may_come_whole_all_the_same(client: Any, parts: Services) -> Non
 
 def test_the_same_key_for_a_whole_file_is_another_request(client: Any) -> None:
     announced(client, KEY)
-    answer = client.post("/v1/uploads", json={"filename": "song.flac", "bytes": len(SONG)}, headers=KEY)
-    assert code(answer) == (409, "idempotency_conflict")
+    for name in ("song.flac", "song.flac in parts"):
+        answer = client.post("/v1/uploads", json={"filename": name, "bytes": len(SONG)}, headers=KEY)
+        assert code(answer) == (409, "idempotency_conflict")
 
 
 def test_a_part_takes_its_own_bytes_and_its_own_place_alone(client: Any, parts: Services) -> None:
