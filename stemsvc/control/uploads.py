@@ -12,7 +12,7 @@ from stemsvc.jobs.record import new_job_id
 from stemsvc.jobstore.uploads import Upload, Uploads, named_id
 from stemsvc.storage import Storage
 from stemsvc.storage.base import SignedPut
-from stemsvc.storage.parts import part_number
+from stemsvc.storage.parts import lacking_parts, part_number
 
 PART_BYTES = 16 << 20  # at least; S3 takes no less than 5 MiB, and R2 wants all but the last to be alike
 MOST_PARTS = 1000  # which one answer names; S3 takes ten times as many
@@ -83,11 +83,10 @@ class ClientUploads:
         if self._storage.size(upload.key) == upload.bytes:
             return []
         begun = upload.begun or self._begun(upload)
-        found = self._storage.parts(upload.key, begun)
+        sizes = upload.sizes
         return [
-            Part(number, bytes, self._storage.signed_part(upload.key, begun, number, seconds, bytes))
-            for number, bytes in enumerate(upload.sizes, 1)
-            if found.get(number) != bytes
+            Part(each, sizes[each - 1], self._storage.signed_part(upload.key, begun, each, seconds, sizes[each - 1]))
+            for each in lacking_parts(self._storage.parts(upload.key, begun), sizes)
         ]
 
     def _begun(self, upload: Upload) -> str:
