@@ -12,7 +12,7 @@ import torch
 from stemsvc.demo.voices import RATE
 from training import network, train
 from training.pool import INT16, OWN, WIDE, Excerpts
-from training.train import Plan, Training, learning_rate
+from training.train import Plan, Training, learning_rate, log_distortion, log_error
 
 LENGTH = RATE // 2
 
@@ -76,6 +76,29 @@ def test_a_run_goes_on_where_the_last_one_ended(plan: Plan, folder: Path) -> Non
             torch.testing.assert_close(value, was.state_dict()[name])
     assert second.optimizer.state_dict()["state"]
     network.make_network(folder / "demo.safetensors")  # what it wrote is weights
+
+
+def test_a_stem_that_is_turned_down_does_not_pass_for_a_better_one() -> None:
+    true = torch.from_numpy(np.random.default_rng(5).normal(0, 0.1, (1, 4, 2, LENGTH)).astype(np.float32))
+    mixture = true.sum(dim=1, keepdim=True).expand(-1, 4, -1, -1)
+
+    # the mixture is a poor estimate: less of it has less error, and is no better
+    assert log_error(mixture / 10, true) < log_error(mixture, true)
+    assert abs(log_distortion(mixture / 10, true) - log_distortion(mixture, true)) < 0.2
+    assert log_distortion((mixture / 10 + true) / 2, true) < log_distortion(mixture, true) - 3
+
+
+def test_silent_stems_have_no_distortion() -> None:
+    true = torch.from_numpy(np.random.default_rng(6).normal(0, 0.1, (1, 4, 2, LENGTH)).astype(np.float32))
+    true[:, 1:] = 0
+    estimates = true.clone().requires_grad_()
+
+    loss = log_distortion(estimates + 0.01, true)
+    loss.backward()
+
+    assert loss < -10
+    assert torch.isfinite(estimates.grad).all()
+    assert not estimates.grad[:, 1:].any()
 
 
 def test_the_rate_rises_stays_and_falls() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from stemsvc.host.processor import flags
 from workers.bench.arithmetic import Peak, fractions, work_of
 from workers.bench.table import Figure, Say, in_turn
 from workers.engine.separate import Separator
@@ -115,7 +116,9 @@ def cpu_figures(size: Size, seconds: float, repeats: int, cache: Path | None, sa
     yield from fractions("HTDemucs", work_of(one.models[0], int(size.segment * RATE)), passes, took["ours"], peak)
     wanted = upstream(one, mixture)
     detail = f"{seconds / took['ours']:.2f} times real time, upstream {seconds / took['upstream']:.2f}"
-    yield Figure("CPU: ours / upstream", detail, took["ours"] / took["upstream"], bar=0.75, aim=0.5)
+    # upstream reaches a smaller part of what wider vectors can do
+    bar = 0.45 if "avx512f" in flags() else 0.6
+    yield Figure("CPU: ours / upstream", detail, took["ours"] / took["upstream"], bar=bar)
     close = least(ours.separate_array(mixture), wanted)
     yield Figure("CPU fp32: least stem against upstream", "", close, " dB", bar=100, floor=True)
     close = least(fast.separate_array(mixture), wanted)

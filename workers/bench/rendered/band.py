@@ -91,9 +91,9 @@ def _vocals(rng: np.random.Generator, score: Score, fonts: tuple[Font, ...], hel
         return place(rng, (_sung if kind < 0.5 else _spoken)(rng, score, held_out), spread=0.12)
     if kind < 0.05:
         return _sampled(rng, _melodic(rng, fonts), score.vocals, int(rng.choice(CHOIRS)), score)
-    if kind < 0.25:
+    if kind < 0.15:
         return place(rng, sing(rng, score.vocals, score.seconds), spread=0.15)
-    sound = place(rng, (_sung if kind < 0.65 else _spoken)(rng, score, held_out), spread=0.12)
+    sound = place(rng, (_sung if kind < 0.6 else _spoken)(rng, score, held_out), spread=0.12)
     if rng.random() < 0.2:  # a second voice
         sound = sound + np.float32(rng.uniform(0.2, 0.8)) * place(rng, _sung(rng, score, held_out), spread=0.5)
     return sound

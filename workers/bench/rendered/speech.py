@@ -1,6 +1,7 @@
-"""Speech of made-up words: espeak-ng speaks to train with, Flite speaks in the held-out songs.
+"""Speech of made-up words: espeak-ng and Festival speak to train with, Flite speaks in the held-out songs.
 
-Debian's packages: espeak-ng, flite. The words are random syllables, so no text is needed and every language reads them.
+Debian's packages: espeak-ng, flite, festival and the festvox packages of `FESTIVAL`. The words are random syllables, so
+no text is needed and every language reads them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,23 @@ SPEAKERS = (
     *("Linda", "Mario", "Michael", "Mike", "Pablo", "Paul", "Steph", "Steph2", "Storm", "anika", "grandma", "grandpa"),
     *("shelby", "travis", "victor", "sandro", "Zac", "croak", "whisper", "whisperf"),
 )
+# Festival's voices, recorded from people, by Debian package. Those of people whom Flite has too are left out.
+FESTIVAL = {
+    "upc_ca_ona_hts": "festvox-ca-ona-hts",
+    "czech_dita": "festvox-czech-dita",
+    "czech_krb": "festvox-czech-krb",
+    "czech_machac": "festvox-czech-machac",
+    "czech_ph": "festvox-czech-ph",
+    "ked_diphone": "festvox-kdlpc16k",
+    "hy_fi_mv_diphone": "festvox-suopuhe-mv",
+    "suo_fi_lj_diphone": "festvox-suopuhe-lj",
+    "lp_diphone": "festvox-italp16k",
+    "pc_diphone": "festvox-itapc16k",
+    "msu_ru_nsh_clunits": "festvox-ru",
+}
+RUSSIAN = "msu_ru_nsh_clunits"
+CYRILLIC = str.maketrans("abdefghiklmnoprstuvwyz", "абдефгхиклмнопрстувуйз")
+RECORDED = 0.5  # share of speakers by Festival
 HELD_OUT_SPEAKERS = ("slt", "rms", "awb", "kal16")  # of Flite, whose speech is never trained on
 ONSETS = (
     "",
@@ -65,28 +83,44 @@ def invent_words(rng: np.random.Generator, count: int) -> str:
 
 
 class Speaker:
-    """One drawn speaker: language, voice, pace, pitch and size stay the same for all that it says."""
+    """One drawn speaker: program, language, voice, pace, pitch and size stay the same for all that it says."""
 
     def __init__(self, rng: np.random.Generator, *, held_out: bool = False) -> None:
+        self._recorded = not held_out and rng.random() < RECORDED
+        if held_out:
+            self._voice = str(rng.choice(HELD_OUT_SPEAKERS))
+        elif self._recorded:
+            self._voice = str(rng.choice(list(FESTIVAL)))
+        else:
+            self._voice = f"{rng.choice(LANGUAGES)}+{rng.choice(SPEAKERS)}"
         self._held_out = held_out
-        self._voice = (
-            str(rng.choice(HELD_OUT_SPEAKERS)) if held_out else f"{rng.choice(LANGUAGES)}+{rng.choice(SPEAKERS)}"
-        )
         self._pace, self._pitch = int(rng.integers(110, 230)), int(rng.integers(15, 90))
-        self._size = float(rng.uniform(0.9, 1.12))  # of the vocal tract
+        # of the vocal tract; Festival has few speakers, so they differ more
+        self._size = float(rng.uniform(0.82, 1.22) if self._recorded else rng.uniform(0.9, 1.12))
 
     def say(self, rng: np.random.Generator, words: int) -> Sound:
         """Speak `words` new words; mono float32 at `RATE`, peak 1, without silence around them."""
         text = invent_words(rng, words)
         with tempfile.TemporaryDirectory() as folder:
             wav = Path(folder, "speech.wav")
-            if self._held_out:
-                command = ["flite", "-voice", self._voice, "-t", text, "-o", str(wav)]
-            else:
-                tone = ["-v", self._voice, "-s", str(self._pace), "-p", str(self._pitch)]
-                command = ["espeak-ng", *tone, "-w", str(wav), text]
-            subprocess.run(command, check=True, capture_output=True, timeout=60)
+            said = text.translate(CYRILLIC) if self._voice == RUSSIAN else text
+            subprocess.run(
+                self._command(said, wav),
+                input=said.encode() if self._recorded else None,
+                check=True,
+                capture_output=True,
+                timeout=60,
+            )
             return self._resample(wav)
+
+    def _command(self, text: str, wav: Path) -> list[str]:
+        if self._held_out:
+            return ["flite", "-voice", self._voice, "-t", text, "-o", str(wav)]
+        if self._recorded:
+            pace = f"(Parameter.set 'Duration_Stretch {170 / self._pace:.2f})"
+            return ["text2wave", "-eval", f"(begin (voice_{self._voice}) {pace})", "-o", str(wav)]
+        tone = ["-v", self._voice, "-s", str(self._pace), "-p", str(self._pitch)]
+        return ["espeak-ng", *tone, "-w", str(wav), text]
 
     def _resample(self, wav: Path) -> Sound:
         from scipy.io import wavfile
