@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import random
-import socket
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -125,10 +122,10 @@ def seaweedfs_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     (folder / "data").mkdir()
     who = {"name": "test", "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}], "actions": ["Admin"]}
     (folder / "s3.json").write_text(json.dumps({"identities": [who]}))
-    ports = {name: str(_quiet_port()) for name in ("master", "volume", "filer", "s3")}
+    ports = {name: str(free_port()) for name in ("master", "volume", "filer", "s3")}
     command = [str(BIN / "weed"), "server", f"-dir={folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3"]
     command += [f"-{name}.port={port}" for name, port in ports.items()]
-    command += [f"-{name}.port.grpc={_quiet_port()}" for name in ports]
+    command += [f"-{name}.port.grpc={free_port()}" for name in ports]
     command += [f"-s3.config={folder / 's3.json'}", "-s3.domainName=s3.localhost", "-s3.port.iceberg=0"]
     command += ["-s3.port.lance=0", "-master.volumeSizeLimitMB=64", "-volume.max=200", "-master.telemetry=false"]
     command += [f"-filer.localSocket={folder / 'filer.sock'}"]
@@ -137,15 +134,6 @@ def seaweedfs_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     ):  # asked to stop, it waits for 30 s
         s3_storage(endpoint, "stems").client().create_bucket(Bucket="stems")
         yield endpoint
-
-
-def _quiet_port() -> int:
-    """A free port that the system gives to no connection: a server that calls itself as it starts takes others."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def _serve(name: str, command: list[str], endpoint: str, folder: Path, patient: bool = True) -> Iterator[str]:

@@ -63,7 +63,7 @@ def lifecycle(apply: bool) -> None:
 @storage.command()
 def create() -> None:
     """Make the bucket that STEMSVC_S3_BUCKET names, if it is not there."""
-    from stemsvc.storage.s3 import translated
+    from stemsvc.storage.s3_errors import translated
 
     settings = _settings()
     with translated(settings.s3_bucket):
@@ -81,7 +81,7 @@ def page_origins(settings: Settings) -> list[str]:
 
 
 def _print_or(apply: bool, rules: dict[str, Any], act: Callable[[], None]) -> None:
-    from stemsvc.storage.s3 import translated
+    from stemsvc.storage.s3_errors import translated
 
     if not apply:
         print_json(rules)

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
-import boto3
-from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import ClientError
 
-from stemsvc.errors import (
-    ObjectMissing,
-    StemsvcError,
-    StorageDenied,
-    StorageError,
-    StorageMissing,
-    StorageUnavailable,
-)
+from stemsvc.errors import StorageMissing, StorageUnavailable
 from stemsvc.observe.loggers import get_logger
 from stemsvc.observe.metrics import timed
 from stemsvc.storage.base import ATTEMPTS, SignedPut, scratch_errors
 from stemsvc.storage.disposition import attachment
-from stemsvc.storage.endpoint_clock import CLOCK, follow
+from stemsvc.storage.endpoint_clock import CLOCK
 from stemsvc.storage.parts import are_whole
 from stemsvc.storage.ranges import Ranges
+from stemsvc.storage.s3_clients import Clients, Credentials
+from stemsvc.storage.s3_errors import ABORTED, DENIED, UNKNOWN_CALL, translated
 from stemsvc.storage.s3_options import ObjectOptions
 
 if TYPE_CHECKING:
@@ -39,52 +30,9 @@ if TYPE_CHECKING:
 log = get_logger()
 PART_BYTES = 16 * 1024 * 1024  # R2 requires parts of equal size, except the last; boto3 makes such parts
 PUT_TYPE = "application/octet-stream"
-SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
 COPY_BYTES = 5 * 1024**3  # S3 copies no larger object in one call (CopyObject's own limit)
 COPY_PART_BYTES = 512 * 1024**2
-DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Unauthorized", "403", "401", "Forbidden"}
-MISSING_BUCKET = {"NoSuchBucket"}
-MISSING_OBJECT = {"NoSuchKey", "404", "NotFound"}
-ABORTED = {"NoSuchUpload"}
-Credentials = tuple[str | None, str | None]  # key id and secret; both None: boto3 searches for them
-UNKNOWN_CALL = {"NotImplemented", "MethodNotAllowed", "501", "405"}
 DRAFT_SECONDS = 86400.0  # no write lasts longer; an upload in parts that is older has lost its writer
-
-
-@contextlib.contextmanager
-def translated(bucket: str) -> Iterator[None]:
-    """Turn botocore's exceptions into ours."""
-    try:
-        yield
-    except ClientError as error:
-        raise _from_response(error, bucket) from error
-    except NoCredentialsError as error:
-        raise StorageDenied("no S3 credentials are set") from error
-    except Boto3Error as error:  # S3UploadFailedError carries the ClientError only as its context
-        cause = error.__context__ or error.__cause__
-        if isinstance(cause, ClientError):
-            raise _from_response(cause, bucket) from error
-        raise StorageUnavailable(str(error)) from error
-    except BotoCoreError as error:
-        raise StorageUnavailable(str(error)) from error
-
-
-def _from_response(error: ClientError, bucket: str) -> StemsvcError:
-    code = str(error.response.get("Error", {}).get("Code", ""))
-    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    if code in MISSING_BUCKET:
-        return StorageMissing(f"the bucket {bucket!r} does not exist")
-    if code in MISSING_OBJECT:
-        return ObjectMissing("no such object")
-    if code in ABORTED:
-        return StorageUnavailable("the object was deleted before it was whole")
-    if code in SKEWED:  # its answer had no date to sign by; the next host may have a better clock
-        return StorageUnavailable(f"this machine's clock and the S3 endpoint's differ by too much ({code})")
-    if code in DENIED or status in (401, 403):
-        return StorageDenied(f"the S3 endpoint refuses these credentials ({code})")
-    if status >= 500 or status == 429 or code in ("SlowDown", "RequestTimeout"):
-        return StorageUnavailable(f"the S3 endpoint answers {status} {code}")
-    return StorageError(f"the S3 endpoint answers {status} {code}")
 
 
 class S3Storage:
@@ -114,15 +62,14 @@ class S3Storage:
         self._bucket = bucket
         self._endpoint_url = endpoint_url
         self._public_endpoint_url = public_endpoint_url or endpoint_url
-        self._region = "us-east-1" if region == "auto" and endpoint_url is None else region
-        self._credentials = credentials or (lambda: (access_key_id, secret_access_key))
-        self._used: Credentials = (None, None)
         self._draft_seconds = draft_seconds
-        self._attempts = attempts
         self._options = options or ObjectOptions()
-        self._addressing = addressing
-        self._clients: dict[str | None, S3Client] = {}
-        self._lock = threading.Lock()
+        self._clients = Clients(
+            region="us-east-1" if region == "auto" and endpoint_url is None else region,
+            credentials=credentials or (lambda: (access_key_id, secret_access_key)),
+            attempts=attempts,
+            addressing=addressing,
+        )
 
     @timed("put")
     def put(self, key: str, data: BinaryIO, content_type: str) -> int:
@@ -370,35 +317,7 @@ class S3Storage:
         return self._options.prefix + key
 
     def _client(self, endpoint: str | None) -> S3Client:
-        with self._lock:
-            if (given := self._credentials()) != self._used:
-                self._clients, self._used = {}, given  # what is under way ends with the old ones
-            if endpoint not in self._clients:
-                made = boto3.session.Session().client(
-                    "s3",
-                    endpoint_url=endpoint,
-                    region_name=self._region,
-                    aws_access_key_id=given[0],
-                    aws_secret_access_key=given[1],
-                    config=Config(
-                        signature_version="s3v4",
-                        # R2 answers `Unauthorized` to the checksums that newer SDKs add by default
-                        request_checksum_calculation="when_required",
-                        response_checksum_validation="when_required",
-                        retries={"mode": "standard", "max_attempts": self._attempts},
-                        connect_timeout=5,
-                        read_timeout=60,
-                        s3={"addressing_style": self._style(endpoint)},
-                    ),
-                )
-                follow(made)
-                self._clients[endpoint] = made
-            return self._clients[endpoint]
-
-    def _style(self, endpoint: str | None) -> Literal["auto", "path", "virtual"]:
-        if self._addressing == "virtual":
-            return "virtual"
-        return "path" if self._addressing == "path" or endpoint else "auto"
+        return self._clients.of(endpoint)
 
 
 def _transfer() -> TransferConfig:
