@@ -221,9 +221,9 @@ def _open(*, locked: bool = True) -> tuple[Settings, Catalog, Puller]:
 
 def _presets(catalog: Catalog, settings: Settings) -> list[dict[str, Any]]:
     from stemsvc.kinds.separate.choose import presets_now
-    from stemsvc.models.here import lacking_here
+    from stemsvc.models.here import aware_here
 
-    return presets_now(catalog.aware_of(lambda device: lacking_here(catalog, settings)))
+    return presets_now(aware_here(catalog, settings))
 
 
 def _list(online: bool, as_json: bool) -> None:

@@ -27,7 +27,9 @@ def test_the_models_say_what_can_be_asked_for(client: FlaskClient) -> None:
     models = {model["name"]: model for model in client.get("/v1/models").json["models"]}  # type: ignore[index]
 
     demucs = ["demo", "htdemucs", "htdemucs_ft", "htdemucs_6s", "hdemucs_mmi", "mdx_extra"]
-    assert list(models) == [*demucs, "kim_vocal_2", "mdx_inst_hq_3", "mdx_kara_2", "mdx_karaoke"]
+    uvr = ["kim_vocal_2", "mdx_inst_hq_3", "mdx_kara_2", "mdx_karaoke"]
+    msst = ["mel_roformer_kim", "bs_roformer_viperx", "bs_roformer_6s", "mdx23c_instvoc_hq", "scnet_xl"]
+    assert list(models) == [*demucs, *uvr, *msst, "roformer_ft"]
     assert models["demo"]["stems"] == ["drums", "bass", "other", "vocals"]
     assert models["htdemucs_6s"]["stems"][4:] == ["guitar", "piano"]
     assert (models["demo"]["default"], models["htdemucs"]["default"]) == (False, True)

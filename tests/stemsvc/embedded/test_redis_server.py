@@ -9,7 +9,6 @@ import pytest
 
 from stemsvc.embedded.redis_server import free_port
 
-
 RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 

@@ -40,9 +40,11 @@ def test_what_can_not_end_well_is_refused(seconds: float, options: SeparationOpt
     assert caught.value.code == code
 
 
-# An MDX-Net takes longer for an hour of music than jobs may compute by default: whoever serves it raises that limit.
-# The chain `mdx_karaoke` is two of them.
-SLOW = {"kim_vocal_2", "mdx_inst_hq_3", "mdx_kara_2", "mdx_karaoke"}
+# On a CPU these compute longer for an hour of music than jobs may by default: whoever serves them raises that limit.
+SLOW = {
+    *("kim_vocal_2", "mdx_inst_hq_3", "mdx_kara_2", "mdx_karaoke"),
+    *("mel_roformer_kim", "bs_roformer_viperx", "bs_roformer_6s", "mdx23c_instvoc_hq", "scnet_xl", "roformer_ft"),
+}
 QUICK = [name for name in load_catalog().names if name not in SLOW]
 
 
