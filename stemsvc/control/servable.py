@@ -28,6 +28,19 @@ def unserved(catalog: Catalog, pools: Sequence[Pool], store: JobStore) -> Unserv
     return asked
 
 
+def slow(catalog: Catalog, pools: Sequence[Pool]) -> Unserved:
+    """What a catalog is told as `unasked`: the slow models that only a CPU would compute."""
+
+    def asked(device: str) -> dict[str, str]:
+        return {
+            entry.name: f"it computes for {entry.seconds:.0f} s for each second of a track on a CPU: name it to get it"
+            for entry in catalog.entries
+            if entry.slow and all(pool.kind == "cpu" for pool in _serving(entry.name, pools, device))
+        }
+
+    return asked
+
+
 def _serving(model: str, pools: Sequence[Pool], device: str) -> list[Pool]:
     return [pool for pool in pools if pool.serves("separate", model) and device in ("auto", pool.kind, pool.device)]
 

@@ -18,7 +18,7 @@ from stemsvc.control.model_replies import ModelReplies
 from stemsvc.control.plan import Planner
 from stemsvc.control.publish import Sender
 from stemsvc.control.route import Router
-from stemsvc.control.servable import unserved
+from stemsvc.control.servable import slow, unserved
 from stemsvc.control.subscribers import open_store
 from stemsvc.control.uploads import ClientUploads
 from stemsvc.control.workflows import WorkflowAcceptance
@@ -86,7 +86,7 @@ def open_services(settings: Settings) -> Services:
     publisher = Publisher(settings)
     pools = configured_pools(settings.pools, models)
     limited = models.limited_to(_servable(models, pools))
-    catalog = limited.aware_of(unserved(limited, pools, store))
+    catalog = limited.aware_of(unserved(limited, pools, store), slow(limited, pools))
     rules = Rules(
         Bounds(
             settings.max_waiting_per_pool,

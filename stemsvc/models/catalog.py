@@ -32,7 +32,8 @@ DEMO_WEIGHTS = Path(__file__).parent.parent / "demo" / "demo.safetensors"
 class Catalog:
     """The models, presets and generators by name. `default` is the model of jobs that name none: a name, or `auto`.
 
-    `unserved` tells which models can't be had on a device now, and why; it is asked only where a model is chosen.
+    `unserved` tells which models can't be had on a device now, and why; `unasked` which are not for a job that does not
+    name them. Both are asked only where a model is chosen.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class Catalog:
         presets: Mapping[str, Preset] | None = None,
         unserved: Unserved = lambda device: {},
         generators: Generators = NONE,
+        unasked: Unserved = lambda device: {},
     ) -> None:
         self._entries = entries
         self._default = default
         self._presets = dict(presets or {})
         self._unserved = unserved
+        self._unasked = unasked
         self.generators = generators
 
     @property
@@ -64,15 +67,19 @@ class Catalog:
         limited = self._default == AUTO and BEST not in served and BUNDLED_MODEL in served
         if not limited:
             return self
-        return Catalog(self._entries, BUNDLED_MODEL, self._presets, self._unserved, self.generators)
+        return Catalog(self._entries, BUNDLED_MODEL, self._presets, self._unserved, self.generators, self._unasked)
 
-    def aware_of(self, unserved: Unserved) -> Catalog:
-        """The same, where the models that `unserved` tells are not chosen for a job."""
-        return Catalog(self._entries, self._default, self._presets, unserved, self.generators)
+    def aware_of(self, unserved: Unserved, unasked: Unserved | None = None) -> Catalog:
+        """The same, where the models that `unserved` and `unasked` tell are not chosen for a job."""
+        return Catalog(self._entries, self._default, self._presets, unserved, self.generators, unasked or self._unasked)
 
     def unserved(self, device: str = "auto") -> Mapping[str, str]:
         """The models that can't be had on that device now, and why. Any other may be there, or may come."""
         return self._unserved(device)
+
+    def passed_over(self, device: str = "auto") -> Mapping[str, str]:
+        """The models that a job gets only by their names, and why: those of `unserved` and of `unasked`."""
+        return {**self._unasked(device), **self._unserved(device)}
 
     @property
     def names(self) -> list[str]:

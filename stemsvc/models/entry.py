@@ -55,6 +55,9 @@ class Step(BaseModel):
         return {name: name for name in given} if isinstance(given, list) else given
 
 
+SLOW = 5.0  # seconds of computing for each second of a track: 20 minutes for a song of four
+
+
 class ModelEntry(BaseModel):
     """One model: its stems in the networks' order, its native rate and segment, its weights.
 
@@ -119,6 +122,16 @@ class ModelEntry(BaseModel):
         if bool(self.steps) != (self.family == CHAIN):
             raise ValueError(f"steps are for the family {CHAIN}, and it needs them")
         return self
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of computing for each second of a track, at the model's own overlap, on the machine of `cost`."""
+        return self.cost / (1 - self.overlap)
+
+    @property
+    def slow(self) -> bool:
+        """Whether a CPU takes so long for a track that nobody should get the model there without a wish for it."""
+        return self.seconds > SLOW
 
     @property
     def parts(self) -> dict[str, ModelEntry]:

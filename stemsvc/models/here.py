@@ -11,8 +11,6 @@ from stemsvc.models.pull import open_puller
 from stemsvc.models.store import State
 from stemsvc.settings import Settings
 
-SLOW = 5.0  # seconds of computing for each second of a track, on two cores
-
 
 def catalog_here(settings: Settings) -> Catalog:
     """The settings' catalog. Raises `FatalError` `bad_catalog`."""
@@ -22,7 +20,7 @@ def catalog_here(settings: Settings) -> Catalog:
 
 def aware_here(catalog: Catalog, settings: Settings) -> Catalog:
     """The catalog that chooses no model that lacks here, and fetches no slow one that nobody has named."""
-    return catalog.aware_of(lambda device: {**_unasked(catalog, settings), **lacking_here(catalog, settings)})
+    return catalog.aware_of(lambda device: lacking_here(catalog, settings), lambda device: _unasked(catalog, settings))
 
 
 def _unasked(catalog: Catalog, settings: Settings) -> dict[str, str]:
@@ -30,12 +28,11 @@ def _unasked(catalog: Catalog, settings: Settings) -> dict[str, str]:
     store = open_puller(settings).store
     found = {}
     for entry in catalog.entries:
-        seconds = entry.cost / (1 - entry.overlap)
         fetched = [file for file in entry.files if file.path is None]
-        if seconds > SLOW and any(store.snapshot(file) is not State.HERE for file in fetched):
+        if entry.slow and any(store.snapshot(file) is not State.HERE for file in fetched):
             found[entry.name] = (
-                f"its weights are not here, and it computes for {seconds:.0f} s for each second of a track on two "
-                f"cores; `stemsvc models pull {entry.name}` fetches it"
+                f"its weights are not here, and on two cores it computes for {entry.seconds:.0f} s for each second of a "
+                f"track; `stemsvc models pull {entry.name}` fetches it"
             )
     return found
 

@@ -28,7 +28,7 @@ def by_quality(catalog: Catalog, quality: str, wanted: Sequence[str], device: st
     The preset's first option that can be served is taken. Where no option has the outputs at all, it is the cheapest
     model that has them. Raises `UsageError` `unknown_preset`, `unknown_stem`, `model_unserved`.
     """
-    preset, unserved = catalog.preset(quality), catalog.unserved(device)
+    preset, unserved = catalog.preset(quality), catalog.passed_over(device)
     _check_known(catalog, wanted)
     passed: dict[str, str] = {}
     absent: dict[str, str] = {}
@@ -58,7 +58,7 @@ def by_stems(catalog: Catalog, wanted: Sequence[str], device: str) -> Chosen | N
     able = [entry for entry in _offered(catalog) if has(entry, wanted)]
     if not able:
         return None
-    unserved = catalog.unserved(device)
+    unserved = catalog.passed_over(device)
     asked, lacks = ", ".join(wanted), f"{usual.name} lacks {', '.join(_lacking(usual, wanted))}"
     chosen = _cheapest(catalog, wanted, unserved)
     if chosen is None:
@@ -105,7 +105,7 @@ def _lacking(entry: ModelEntry, wanted: Iterable[str]) -> list[str]:
 
 
 def _by_cost(entries: Iterable[ModelEntry]) -> list[ModelEntry]:
-    return sorted(entries, key=lambda entry: entry.cost / (1 - entry.overlap))
+    return sorted(entries, key=lambda entry: entry.seconds)
 
 
 def _offered(catalog: Catalog) -> list[ModelEntry]:

@@ -28,7 +28,9 @@ def test_a_quality_becomes_a_model_and_the_timeline_says_why(client: FlaskClient
     job: Any = submit(client, file=song(), quality="best").json
 
     assert (job["model"], job["params"]["quality"], job["pool"]) == ("htdemucs_ft", "best", "separate.htdemucs_ft.cpu")
-    assert accepted(job) == "accepted; quality best: htdemucs_ft; device auto: " + accepted(job).partition("auto: ")[2]
+    why, _, pool = accepted(job).partition("; device auto: ")
+    slow = "it computes for 9 s for each second of a track on a CPU: name it to get it"
+    assert (why, bool(pool)) == (f"accepted; quality best: htdemucs_ft; not roformer_ft: {slow}", True)
     kept, usual = parts.store.get(job["id"]), parts.store.get(str(submit(client, file=song()).json["id"]))
     assert kept is not None
     assert usual is not None
@@ -70,7 +72,9 @@ def test_pools_decide_what_a_quality_is_and_the_models_say_so(app_with: Callable
     presets = {each["name"]: each for each in told["presets"]}
 
     assert (job["model"], job["params"]["shifts"]) == ("htdemucs", 2)
-    assert "quality best: htdemucs; not htdemucs_ft: no pool serves it" in accepted(job)
+    assert "quality best: htdemucs; not roformer_ft: no pool serves it; not htdemucs_ft: no pool serves" in accepted(
+        job
+    )
     assert list(presets) == ["fast", "balanced", "best", "vocals", "karaoke", "dereverb"]
     assert (presets["best"]["model"], presets["karaoke"]["stems"]) == ("htdemucs", ["vocals", "minus_vocals"])
     assert (presets["dereverb"]["model"], presets["dereverb"]["stems"]) == (None, [])
@@ -84,6 +88,18 @@ def test_pools_decide_what_a_quality_is_and_the_models_say_so(app_with: Callable
     assert "not htdemucs: it needs 1200 MB, its pools have 1000" in accepted(
         submit(small, file=song(), quality="fast").json
     )
+
+
+def test_a_slow_model_is_for_cards_and_for_who_names_it(app_with: Callable[..., Any]) -> None:
+    client = app_with(pools="mel_roformer_kim:cuda,mel_roformer_kim:cpu,roformer_ft:cpu,htdemucs_ft:cpu")
+    told = client.get("/v1/models").json
+    best, singing = (submit(client, file=song(), quality=quality).json["model"] for quality in ("best", "vocals"))
+
+    assert (best, singing) == ("htdemucs_ft", "mel_roformer_kim")
+    assert submit(client, file=song(), quality="vocals", device="cpu").json["model"] == "htdemucs_ft"
+    assert submit(client, file=song(), model="roformer_ft").json["pool"] == "separate.roformer_ft.cpu"
+    assert {each["name"]: each["model"] for each in told["presets"]}["vocals"] == "mel_roformer_kim"
+    assert {each["name"]: each["lacking"] for each in told["models"]}["roformer_ft"] is None
 
 
 def test_an_operator_s_presets_replace_ours_and_add_to_them(app_with: Callable[..., Any], tmp_path: Path) -> None:
