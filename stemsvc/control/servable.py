@@ -33,7 +33,7 @@ def slow(catalog: Catalog, pools: Sequence[Pool]) -> Unserved:
 
     def asked(device: str) -> dict[str, str]:
         return {
-            entry.name: f"it computes for {entry.seconds:.0f} s for each second of a track on a CPU: name it to get it"
+            entry.name: f"{entry.slowness}: name it to get it"
             for entry in catalog.entries
             if entry.slow and all(pool.kind == "cpu" for pool in _serving(entry.name, pools, device))
         }

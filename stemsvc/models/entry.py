@@ -134,6 +134,11 @@ class ModelEntry(BaseModel):
         return self.seconds > SLOW
 
     @property
+    def slowness(self) -> str:
+        """The same in words."""
+        return f"{self.seconds:.0f} s of a CPU for each second of a track"
+
+    @property
     def parts(self) -> dict[str, ModelEntry]:
         """The entries that the steps name."""
         return self._parts

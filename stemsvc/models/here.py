@@ -30,10 +30,7 @@ def _unasked(catalog: Catalog, settings: Settings) -> dict[str, str]:
     for entry in catalog.entries:
         fetched = [file for file in entry.files if file.path is None]
         if entry.slow and any(store.snapshot(file) is not State.HERE for file in fetched):
-            found[entry.name] = (
-                f"its weights are not here, and on two cores it computes for {entry.seconds:.0f} s for each second of a "
-                f"track; `stemsvc models pull {entry.name}` fetches it"
-            )
+            found[entry.name] = f"{entry.slowness}, so only after `stemsvc models pull {entry.name}`"
     return found
 
 

@@ -29,7 +29,7 @@ def test_a_quality_becomes_a_model_and_the_timeline_says_why(client: FlaskClient
 
     assert (job["model"], job["params"]["quality"], job["pool"]) == ("htdemucs_ft", "best", "separate.htdemucs_ft.cpu")
     why, _, pool = accepted(job).partition("; device auto: ")
-    slow = "it computes for 9 s for each second of a track on a CPU: name it to get it"
+    slow = "9 s of a CPU for each second of a track: name it to get it"
     assert (why, bool(pool)) == (f"accepted; quality best: htdemucs_ft; not roformer_ft: {slow}", True)
     kept, usual = parts.store.get(job["id"]), parts.store.get(str(submit(client, file=song()).json["id"]))
     assert kept is not None
