@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from stemsvc.kinds.separate.choose import by_quality, by_stems
-from stemsvc.models.here import aware_here, catalog_here
+from stemsvc.kinds.separate.kind import KIND, SeparateParams
+from stemsvc.models.here import catalog_here
 from stemsvc.models.pull import open_puller
 from stemsvc.settings import Settings
 
@@ -63,4 +64,5 @@ def test_of_the_bundled_models_quick_ones_are_chosen_until_others_are_here(tmp_p
 def test_a_slow_model_is_taken_by_its_name(settings: Settings) -> None:
     catalog = catalog_here(settings)
 
-    assert aware_here(catalog, settings).get("slow").cost == 9
+    params = KIND.check(KIND.choose(SeparateParams("slow"), catalog, "auto"), ("source",), catalog)
+    assert (params.model, params.stems, params.chosen) == ("slow", ("flute", "rest"), "")

@@ -6,6 +6,7 @@ import pytest
 
 from stemsvc.models.architectures import ARCHITECTURES
 from stemsvc.models.catalog import load_catalog
+from stemsvc.models.entry import ModelEntry
 from workers.engine.families.examine import examined
 from workers.engine.families.load import empty_network
 
@@ -15,16 +16,17 @@ MOST_BESIDE = 1300
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
-def test_a_pinned_file_has_the_size_of_its_config_s_network(entry) -> None:  # type: ignore[no-untyped-def]
+def test_a_pinned_file_has_the_size_of_its_config_s_network(entry: ModelEntry) -> None:
     state = empty_network(entry.hyperparameters).state_dict()
     data = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
 
     assert len(entry.files) == 1
+    assert entry.size is not None
     assert data < entry.size < data + MOST_BESIDE * len(state)
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
-def test_cost_and_memory_are_as_predicted(entry) -> None:  # type: ignore[no-untyped-def]
+def test_cost_and_memory_are_as_predicted(entry: ModelEntry) -> None:
     how = entry.hyperparameters
     found = examined(how, empty_network(how))
 
