@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from stemsvc.embedded.redis_server import RedisServer, free_port
+from stemsvc.embedded.ports import free_port
+from stemsvc.embedded.redis_server import RedisServer
 from stemsvc.settings import Settings
 from stemsvc.storage.s3 import S3Storage
 from tests.processes import LocalProcess, plain_environment, wait_for

@@ -8,8 +8,8 @@ import socket
 import subprocess
 from pathlib import Path
 
+from stemsvc.embedded.ports import free_port
 from stemsvc.embedded.processes import StackProcess
-from stemsvc.embedded.redis_server import free_port
 from tests.processes import plain_environment
 from tests.programs import absent
 

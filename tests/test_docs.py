@@ -25,7 +25,7 @@ from api.schemas.kinds.separate import JobForm
 from stemsvc.assistants.tools import TOOLS
 from stemsvc.cli.main import main
 from stemsvc.cli.plan import PER_DAY
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from stemsvc.embedded.state import running
 from stemsvc.errors import TABLE
 from stemsvc.host.secret_files import variable_of

@@ -16,9 +16,10 @@ import httpx
 from stemsvc.embedded import machine
 from stemsvc.embedded.flower import flower_command
 from stemsvc.embedded.log_files import rotate
+from stemsvc.embedded.ports import free_port
 from stemsvc.embedded.preflight import Port, check_folders, check_parts, check_ports
 from stemsvc.embedded.processes import StackProcess, wait_until
-from stemsvc.embedded.redis_server import RedisServer, free_port
+from stemsvc.embedded.redis_server import RedisServer
 from stemsvc.embedded.state import Running, lock_file, logs_folder, state_file, write_state
 from stemsvc.errors import AlreadyRunning
 from stemsvc.host.folders import private_folder, sweep

@@ -16,7 +16,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from stemsvc.accounts.webhooks import TEST, EventType, WorkflowEventType
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from tests.docs_tables import own_errors
 from tests.processes import LocalProcess, plain_environment, stemsvc
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from stemsvc.accounts.keys import DEFAULT_SCOPES, new_key
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from stemsvc.errors import PortTaken
 from stemsvc.jobstore import JobStore
 from stemsvc.observe import port

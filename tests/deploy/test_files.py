@@ -16,7 +16,8 @@ from click.testing import CliRunner
 
 from stemsvc.cli.main import main
 from stemsvc.cli.processes import processes
-from stemsvc.embedded.redis_server import find_redis_server, free_port
+from stemsvc.embedded.ports import free_port
+from stemsvc.embedded.redis_server import find_redis_server
 from stemsvc.jobs.pools import parse_pools
 from stemsvc.jobstore.engine import connect
 from stemsvc.models.catalog import load_catalog

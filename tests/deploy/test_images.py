@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from tests.deploy.buildah import Builder, context
 from tests.lock import CUDA, normal, read
 from tests.processes import wait_for

@@ -20,7 +20,7 @@ from werkzeug.serving import make_server
 from api.app import create_app
 from api.edge.proxies import TrustedProxies
 from stemsvc.accounts.keys import DEFAULT_SCOPES, new_key
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from stemsvc.jobstore import JobStore
 from stemsvc.settings import Settings
 from stemsvc.storage.s3 import S3Storage

@@ -17,7 +17,8 @@ import yaml
 
 from stemsvc.accounts.keys import Scope, new_key
 from stemsvc.demo import SONG
-from stemsvc.embedded.redis_server import RedisServer, free_port
+from stemsvc.embedded.ports import free_port
+from stemsvc.embedded.redis_server import RedisServer
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import migrate
 from tests.postgres import frozen

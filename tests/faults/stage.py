@@ -22,7 +22,7 @@ from pytest_celery import CeleryTestBroker, CeleryTestWorker
 from stemsvc_client import Client, Retry, TransientError
 
 from stemsvc.demo.render import render_song
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from stemsvc.queue.celery import AWAY, make_celery
 from stemsvc.settings import Settings
 from tests.conftest import ACCESS_KEY, SECRET_KEY, rclone_command

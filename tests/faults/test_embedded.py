@@ -14,7 +14,7 @@ from stemsvc_client import Client
 
 from stemsvc.demo.render import render_song
 from stemsvc.embedded import background
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from stemsvc.settings import Settings
 from tests.faults.conftest import ROWS, Row
 from tests.faults.reader import Expectation, Reader

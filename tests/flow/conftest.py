@@ -17,7 +17,8 @@ from pytest_celery import (
 )
 from stemsvc_client import Client
 
-from stemsvc.embedded.redis_server import RedisServer, free_port
+from stemsvc.embedded.ports import free_port
+from stemsvc.embedded.redis_server import RedisServer
 from stemsvc.queue.celery import make_celery
 from stemsvc.settings import Settings
 from tests.conftest import ACCESS_KEY, SECRET_KEY

@@ -18,8 +18,8 @@ import httpx
 import pytest
 
 from stemsvc.demo import SONG
+from stemsvc.embedded.ports import free_port
 from stemsvc.embedded.processes import StackProcess
-from stemsvc.embedded.redis_server import free_port
 from stemsvc.jobstore import JobStore
 from stemsvc.settings import Settings
 from stemsvc.storage.local import LocalStorage

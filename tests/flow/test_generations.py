@@ -15,7 +15,7 @@ import soundfile
 from stemsvc_client import Client, Job
 
 from stemsvc.embedded import background
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from stemsvc.settings import Settings
 from tests.flow.conftest import Service
 from tests.processes import plain_environment, stemsvc

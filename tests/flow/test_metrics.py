@@ -13,7 +13,7 @@ import pytest
 from pytest_celery import CeleryTestSetup
 
 from stemsvc.demo import SONG
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from tests.flow.conftest import Service
 from tests.processes import wait_for
 

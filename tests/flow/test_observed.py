@@ -12,7 +12,7 @@ import pytest
 from pytest_celery import CeleryTestSetup
 
 from stemsvc.demo import SONG
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from tests.flow.collector import Collector, KeptSpan, collecting
 from tests.flow.conftest import Service
 from tests.processes import LocalProcess, stemsvc, wait_for

@@ -22,8 +22,8 @@ import httpx
 import numpy as np
 import pytest
 
+from stemsvc.embedded.ports import free_port
 from stemsvc.embedded.processes import StackProcess
-from stemsvc.embedded.redis_server import free_port
 from tests.processes import plain_environment, wait_for
 from tests.sounds import tone, write_sound
 from workers.audio.decode import Limits, decode

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from stemsvc.demo import SONG
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from stemsvc.embedded.state import running
 from stemsvc.settings import Settings
 from tests.conftest import ACCESS_KEY, SECRET_KEY

@@ -19,7 +19,7 @@ from standardwebhooks import Webhook
 from stemsvc_client import UsageError
 
 from stemsvc.accounts.cipher import open_cipher
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from stemsvc.jobstore import JobStore
 from stemsvc.queue.celery import make_celery
 from stemsvc.settings import Settings

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from stemsvc.jobs.record import JobState
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.engine import newest_revision, revisions

@@ -26,7 +26,7 @@ from stemsvc_client import Client
 
 from stemsvc.accounts.keys import Scope, new_key
 from stemsvc.embedded import background
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from stemsvc.jobstore import JobStore
 from stemsvc.settings import Settings
 from tests.hostile.calls import Call, calls

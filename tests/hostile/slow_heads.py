@@ -21,7 +21,7 @@ from pathlib import Path
 
 import httpx
 
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from tests.processes import LocalProcess, plain_environment, stemsvc
 
 HEAD = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n"

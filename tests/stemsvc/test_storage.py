@@ -18,7 +18,7 @@ import pytest
 from werkzeug.serving import make_server
 
 from api.app import create_app
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from stemsvc.errors import StemsvcError, TransientError, UsageError
 from stemsvc.settings import Settings
 from stemsvc.storage import Storage, drafts, open_storage

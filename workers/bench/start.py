@@ -11,8 +11,9 @@ from pathlib import Path
 
 import torch
 
+from stemsvc.embedded.ports import free_port
 from stemsvc.embedded.processes import StackProcess, wait_until
-from stemsvc.embedded.redis_server import RedisServer, free_port
+from stemsvc.embedded.redis_server import RedisServer
 from stemsvc.jobstore.engine import migrate
 from stemsvc.settings import Settings
 from workers.audio.encode import encode

@@ -20,7 +20,7 @@ import pytest
 from api.edge.addresses import Addresses
 from api.edge.concurrency import ARCHIVES
 from api.edge.connections import HEAD_BYTES
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from stemsvc.errors import FatalError, TooManyConnections
 from stemsvc.jobs.record import JobState, Lease, new_job_id
 from stemsvc.jobstore import JobStore

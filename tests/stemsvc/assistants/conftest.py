@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from api.edge import auth
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from tests.api.conftest import app_settings, client, parts, url
 from tests.processes import LocalProcess, plain_environment, stemsvc, wait_for
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stemsvc.cli.main import main
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from stemsvc.jobs.record import JobState
 from stemsvc.jobstore import JobStore
 from stemsvc.settings import Settings

@@ -17,7 +17,7 @@ from tinytag import TinyTag
 
 from stemsvc.demo import SONG
 from stemsvc.demo.measure import read_sound
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from stemsvc.embedded.state import running
 from stemsvc.errors import FatalError
 from stemsvc.jobstore.engine import revisions

@@ -12,7 +12,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from stemsvc.jobstore.engine import MIGRATIONS, migrate, revisions
 from stemsvc.migrations.releases import RELEASES
 from tests.processes import plain_environment, stemsvc

@@ -9,7 +9,7 @@ import pytest
 
 from stemsvc.control.follow import Watch
 from stemsvc.control.subscribers import Followers
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from stemsvc.jobs.record import JobState, input_key, new_job_id
 from stemsvc.jobstore import JobStore
 from stemsvc.queue.changes import Changes

@@ -10,7 +10,8 @@ from flower.urls import handlers
 from pydantic import SecretStr
 
 from stemsvc.embedded.flower import flower_command
-from stemsvc.embedded.redis_server import RedisServer, free_port
+from stemsvc.embedded.ports import free_port
+from stemsvc.embedded.redis_server import RedisServer
 from stemsvc.errors import BadSetting
 from stemsvc.settings import Settings
 from tests.processes import LocalProcess, wait_for

@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from stemsvc.cli.main import main
+from stemsvc.embedded.ports import free_port
 from stemsvc.embedded.preflight import check_folder, check_parts, check_ports
-from stemsvc.embedded.redis_server import free_port
 from stemsvc.errors import BadSetting, BrokerUnavailable, DiskLow, FolderRefused, PortTaken, StorageUnavailable
 from stemsvc.settings import Settings
 from tests.conftest import ACCESS_KEY, SECRET_KEY

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from stemsvc.cli.checks import examine
 from stemsvc.cli.main import main
 from stemsvc.embedded import background
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from stemsvc.host.folders import (
     for_the_caller,
     made_once,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 from tests.flow.test_upgrade import answers, send
 from tests.processes import LocalProcess, plain_environment, stemsvc, wait_for
 

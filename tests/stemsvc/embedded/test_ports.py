@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stemsvc.embedded.redis_server import free_port
+from stemsvc.embedded.ports import free_port
 
 RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
