@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from stemsvc.errors import BadPools
 from stemsvc.jobs.record import Priority
+from stemsvc.models.entry import WITH
 
 DEVICES = ("cpu", "cuda", "mps")
 ANY = "*"
@@ -70,8 +71,9 @@ class Pool(BaseModel):
         return self.device.partition(":")[0]
 
     def serves(self, kind: str, model: str | None) -> bool:
-        """Whether it runs jobs of that kind, and that model where the kind needs one."""
-        return (self.kinds == (ANY,) or kind in self.kinds) and (model is None or model in self.models)
+        """Whether it runs jobs of that kind, and that model where the kind needs one; of a set the first one counts."""
+        first = None if model is None else model.partition(WITH)[0]
+        return (self.kinds == (ANY,) or kind in self.kinds) and (first is None or first in self.models)
 
 
 def single(model: str, device: str, memory_mb: int | None = None) -> Pool:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from stemsvc.errors import BadCatalog, FatalError, UnknownModel, UnknownPreset
-from stemsvc.models.chains import chained
+from stemsvc.models.chains import chained, united
 from stemsvc.models.config import FAMILIES, hyperparameters, read_config
-from stemsvc.models.entry import CHAIN, ModelEntry
+from stemsvc.models.entry import CHAIN, WITH, ModelEntry
 from stemsvc.models.generators import GeneratorEntry, Generators
 from stemsvc.models.lock import Locked, filled_in, read_lock
 from stemsvc.models.marked_yaml import Marked, read_marked
@@ -97,11 +97,23 @@ class Catalog:
         return list(self._presets.values())
 
     def get(self, name: str) -> ModelEntry:
-        """The model of that name, the default where it is empty; raises `UsageError` `unknown_model`."""
+        """The model of that name, the default where it is empty, or the set of the models whose names `+` joins.
+
+        Raises `UsageError` `unknown_model`.
+        """
         name = name or self.default
-        if name not in self._entries:
-            raise UnknownModel(f"model {name!r} is not one of {', '.join(self._entries)}")
-        return self._entries[name]
+        parts = name.split(WITH)
+        for part in parts:
+            if part not in self._entries:
+                raise UnknownModel(f"model {part!r} is not one of {', '.join(self._entries)}")
+        return self._entries[name] if len(parts) == 1 else self.together(parts)
+
+    def together(self, names: Sequence[str]) -> ModelEntry:
+        """The set of the models of these names; raises `UsageError` `unknown_model` where they make none."""
+        try:
+            return united(names, self._entries)
+        except ValueError as error:
+            raise UnknownModel(f"{WITH.join(names)} makes no set of models: {error}") from error
 
     def preset(self, name: str) -> Preset:
         """The preset of that name; raises `UsageError` `unknown_preset`."""
@@ -195,6 +207,8 @@ def _made_of_others(fields: Any) -> bool:
 def _entry(text: Marked, name: str, fields: Any, locked: dict[str, Locked], known: dict[str, ModelEntry]) -> ModelEntry:
     if not isinstance(fields, dict):
         raise _bad(text, ("models", name), "a model is a mapping")
+    if WITH in name:
+        raise _bad(text, ("models", name), f"a model's name has no {WITH}: it joins the models of a set")
     if "name" in fields:
         raise _bad(text, ("models", name, "name"), "a model's name is the key it stands under")
     if _made_of_others(fields):

@@ -1,14 +1,15 @@
-"""Entries that are made of other entries: ensembles, whose models are combined, and chains of them."""
+"""Entries that are made of other entries: ensembles, whose models are combined, chains of them, and sets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
-from stemsvc.models.entry import ModelEntry, Step
+from stemsvc.models.entry import CHAIN, WITH, ModelEntry, Step
 
+LARGEST_SET = 4  # models
 PROCESS_MB = 600  # of a pool process that its networks share
 
 
@@ -55,6 +56,36 @@ def chained(fields: Mapping[str, Any], known: Mapping[str, ModelEntry]) -> tuple
     }
     files = {file.key: file for member in members for file in member.files}
     return {**said, **fields, "steps": steps, "files": list(files.values())}, parts
+
+
+def united(names: Sequence[str], known: Mapping[str, ModelEntry]) -> ModelEntry:
+    """The set of these models: each hears the whole mixture, and has the stems that none before it has.
+
+    One of them may be a chain. Raises `ValueError` that says why they make no set.
+    """
+    members = [known[name] for name in names]
+    if len(members) > LARGEST_SET:
+        raise ValueError(f"a set has {LARGEST_SET} models at most")
+    if sum(bool(member.steps) for member in members) > 1:
+        raise ValueError("a set has one chain at most")
+    steps: list[dict[str, Any]] = []
+    rest: str | None = None
+    had: set[str] = set()
+    for member in members:
+        new = [stem for stem in member.stems if stem not in had]
+        if len(new) < len(member.stems) and member.steps:
+            raise ValueError(f"the chain {member.name} has a stem that another model has; name the chain first")
+        if not new:
+            raise ValueError(f"{member.name} has no stem that the others lack")
+        had |= {*new}
+        rest = rest or (member.rest if member.steps else None)
+        own = [{"models": [member.name], "take": new, "hears": "mixture"}]
+        steps += [step.model_dump() for step in member.steps] or own
+    said, parts = chained({"steps": steps, **({"rest": rest} if rest else {})}, known)
+    of = ", ".join(f"{name} ({known[name].summary})" for name in names)
+    entry = ModelEntry.model_validate({**said, "name": WITH.join(names), "family": CHAIN, "summary": f"a set of {of}"})
+    entry._parts.update(parts)
+    return entry
 
 
 def _member(name: str, known: Mapping[str, ModelEntry]) -> ModelEntry:

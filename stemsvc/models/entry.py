@@ -25,10 +25,11 @@ class Published(BaseModel):
 
 
 class Step(BaseModel):
-    """Models that hear what the steps before left, how they are combined, and which stems are taken of them.
+    """Models that hear the same, how they are combined, and which stems are taken of them.
 
     `models` are names with weights, or a list of names. `take` is {stem of the chain: stem of the models}, or a list of
     stems that keep their names. `min` and `max` take the quietest or the loudest number of each bin of the spectra.
+    They hear what the steps before left; with `hears: mixture` the whole, and what they take nobody misses.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +37,7 @@ class Step(BaseModel):
     models: dict[str, float] = Field(min_length=1, max_length=16)
     combine: Literal["average", "min", "max"] = "average"
     take: dict[str, str] = Field(min_length=1)
+    hears: Literal["left", "mixture"] = "left"
 
     @field_validator("models", mode="before")
     @classmethod
@@ -55,6 +57,8 @@ class Step(BaseModel):
         return {name: name for name in given} if isinstance(given, list) else given
 
 
+WITH = "+"  # between the names of models that make one set
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)?"
 SLOW = 5.0  # seconds of computing for each second of a track: 20 minutes for a song of four
 
 
@@ -65,7 +69,8 @@ class ModelEntry(BaseModel):
     are given. `cost` is in seconds of computing for each second of a track, without overlap, on two cores of an AMD
     EPYC; `memory_mb` is what a pool process needs at its peak.
 
-    An ensemble or a chain has `steps`, which name other entries: see `stemsvc.models.chains`.
+    An ensemble or a chain has `steps`, which name other entries: see `stemsvc.models.chains`. So has a set, whose name
+    is its models' with `+` between them: no catalog has it, for it is made when a job needs it.
 
     The other families than Demucs' have a `config`: MSST's sections or UVR's parameters, from which stems, rate and
     segment come where the entry does not say them. `rest` is then the stem that no network predicts: it is the mixture
@@ -74,7 +79,7 @@ class ModelEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)?$")
+    name: str = Field(pattern=rf"^{NAME}(\+{NAME})*$")
     summary: str
     family: Literal[
         "htdemucs",

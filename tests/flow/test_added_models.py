@@ -66,6 +66,14 @@ def test_an_added_model_separates_by_http(running: Service, tmp_path: Path) -> N
     chained = client.finished(client.submit(SONG, model="vocals_first", end=4).id, timeout=300)
     assert set(chained.files) == {"vocals", "drums", "bass", "other"}
 
+    several = client.finished(
+        client.submit(SONG, model="tiny+demo", stems="vocals,drums", end=4, format="wav", bit_depth="float32").id,
+        timeout=300,
+    )
+    assert (several.model, set(several.files)) == ("tiny+demo", {"vocals", "drums"})
+    (tmp_path / "several").mkdir()
+    assert (read_sound(client.save(several, "vocals", tmp_path / "several"))[0] == vocals).all()
+
     for model in ("net", "masks"):
         done = client.finished(
             client.submit(SONG, model=model, end=4, format="wav", bit_depth="float32").id, timeout=300

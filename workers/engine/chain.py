@@ -1,4 +1,5 @@
-"""Several models as one: ensembles, whose outputs are combined, and chains, in which one model hears what another left.
+"""Several models as one: ensembles, whose outputs are combined, chains, in which one model hears what another left, and
+sets, in which each hears the whole.
 
 Everything streams: a step pulls what the step before it makes, piece by piece, so that memory does not grow with the
 track and nothing is written in between.
@@ -27,12 +28,16 @@ BATCHES = 18  # the segments of the largest batch, and their neighbours
 
 @dataclass(frozen=True)
 class ChainStep:
-    """Models that hear the same, how much each counts, and the stems taken of them: {stem of the chain: theirs}."""
+    """Models that hear the same, how much each counts, and the stems taken of them: {stem of the chain: theirs}.
+
+    `alone`: they hear the whole mixture, not what the steps before left, and nobody misses what they take.
+    """
 
     separators: Sequence[Separator]
     weights: Sequence[float]
     combine: str  # average, min, max
     take: Mapping[str, str]
+    alone: bool = False
 
 
 class Chain:
@@ -71,17 +76,22 @@ class Chain:
         they make of a file of what is left. So are those of the family VR, by the largest magnitude of the mixture.
         """
         options = options or SeparationOptions()
-        steps, taken = self._needed(stems), self._taken(stems)
+        needed = self._needed(stems)
         mean, deviation = loudness(mixture)
         progress = _Progress(on_segment)
         kept = self._kept()
         streams: list[Iterator[dict[str, Sound]]] = []
         running: list[Generator[dict[str, Sound]]] = []
         heard: Mixture = mixture
-        for index, (step, wanted) in enumerate(zip(steps, taken, strict=True)):
+        for step, wanted in needed:
+            if step.alone:
+                running.append(_step(step, mixture, wanted, options, progress))
+                streams.append(running[-1])
+        cascade = [(step, wanted) for step, wanted in needed if not step.alone]
+        for index, (step, wanted) in enumerate(cascade):
             made = _step(step, heard, wanted, options, progress)
             running.append(made)
-            if index + 1 < len(steps) or self.rest in stems:
+            if index + 1 < len(cascade) or self.rest in stems:
                 left = _Left(mixture.frames, heard, made, kept, mean, deviation)
                 streams.append(left.made())
                 heard = left
@@ -110,25 +120,19 @@ class Chain:
         """The models that `stems` need, and which of its own stems each must make."""
         return [
             (separator, tuple(dict.fromkeys(step.take[stem] for stem in taken)))
-            for step, taken in zip(self._needed(stems), self._taken(stems), strict=True)
+            for step, taken in self._needed(stems)
             for separator in step.separators
         ]
 
-    def _needed(self, stems: tuple[str, ...]) -> list[ChainStep]:
-        """The steps up to the last one that has any of the stems."""
-        if self.rest in stems:
-            return self._steps
-        last = max(index for index, step in enumerate(self._steps) if any(stem in step.take for stem in stems))
-        return self._steps[: last + 1]
-
-    def _taken(self, stems: tuple[str, ...]) -> list[list[str]]:
-        """What each step must make: all that it takes where a later one hears what it left."""
-        steps = self._needed(stems)
-        heard_later = [index + 1 < len(steps) or self.rest in stems for index in range(len(steps))]
-        return [
-            [stem for stem in step.take if later or stem in stems]
-            for step, later in zip(steps, heard_later, strict=True)
-        ]
+    def _needed(self, stems: tuple[str, ...]) -> list[tuple[ChainStep, list[str]]]:
+        """The steps that `stems` need, and what each must make: all that it takes where somebody hears what it left."""
+        found, heard_later = [], self.rest in stems
+        for step in reversed(self._steps):
+            wanted = [stem for stem in step.take if stem in stems or (heard_later and not step.alone)]
+            if wanted:
+                found.append((step, wanted))
+                heard_later = heard_later or not step.alone
+        return found[::-1]
 
     def _kept(self) -> int:
         separators = [separator for step in self._steps for separator in step.separators]
@@ -141,7 +145,13 @@ def assemble(entry: ModelEntry, load: Callable[[ModelEntry], Separator]) -> Chai
     """The chain of an entry. A part that several steps name is loaded once."""
     loaded = {name: load(part) for name, part in entry.parts.items()}
     steps = [
-        ChainStep([loaded[name] for name in step.models], list(step.models.values()), step.combine, step.take)
+        ChainStep(
+            [loaded[name] for name in step.models],
+            list(step.models.values()),
+            step.combine,
+            step.take,
+            step.hears == "mixture",
+        )
         for step in entry.steps
     ]
     return Chain(steps, entry.rest)

@@ -24,7 +24,8 @@ class JobForm(EncodedForm):
         load_default="",
         metadata={
             "description": "a name from `GET /v1/models`; empty: the default model, or where that lacks one of the "
-            "`stems`, the cheapest that has them all. A preset's name counts as `quality`"
+            "`stems`, the cheapest model or set of models that has them all. A preset's name counts as `quality`. "
+            "Several names with `+` between them are a set, in which the first has the stems that several have"
         },
     )
     quality = fields.String(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from stemsvc.errors import BadOptions, UsageError
+from stemsvc.errors import BadOptions, UnknownStem, UsageError
 from stemsvc.jobs.encoding import Encoding
 from stemsvc.jobs.part import WHOLE, Part
 from stemsvc.jobs.spec import Envelope, JobSpec
@@ -16,6 +16,7 @@ from stemsvc.kinds.separate.choose import Chosen, by_quality, by_stems
 from stemsvc.kinds.separate.cost import predict_seconds
 from stemsvc.kinds.separate.options import CHANNELS, SeparationOptions
 from stemsvc.models.catalog import Catalog
+from stemsvc.models.entry import WITH
 
 _OPTIONS = tuple(each.name for each in fields(SeparationOptions))
 # Of an analysis beside a separation, as of the kind `analyze`: seconds for each second of a track, and its `version`.
@@ -107,6 +108,9 @@ class Separate(Kind[SeparateParams]):
         if params.channels not in CHANNELS:
             raise BadOptions(f"channels {params.channels!r} is not one of {', '.join(CHANNELS)}")
         chosen = stems.choose(params.stems, entry.stems, params.residual)
+        if WITH in entry.name and (sums := [name for name in chosen if name.startswith(stems.NO)]):
+            minus = sums[0].replace(stems.NO, stems.MINUS, 1)
+            raise UnknownStem(f"a set of models has no {sums[0]!r}, for their stems overlap; it has {minus!r}")
         fallback = params.fallback if params.model else catalog.fallback
         how = params.separation
         if how.overlap is None and not entry.steps:  # each model of a chain has its own

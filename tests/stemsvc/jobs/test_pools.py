@@ -150,5 +150,7 @@ def test_a_pool_says_what_kinds_and_models_it_serves(tmp_path: Path) -> None:
     assert every.serves("separate", "htdemucs")
     assert some.serves("analyze", None)
     assert some.serves("separate", "demo")
+    assert some.serves("separate", "demo+htdemucs")  # a set is its first model's
+    assert not some.serves("separate", "htdemucs+demo")
     assert not some.serves("reverse", None)
     assert not some.serves("separate", "htdemucs")

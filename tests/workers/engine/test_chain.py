@@ -40,6 +40,41 @@ def test_a_later_step_hears_what_the_earlier_ones_left() -> None:
     np.testing.assert_allclose(sum(got.values()), mixture, atol=1e-6)
 
 
+@pytest.mark.parametrize("frames", [1, 5000, 50001])
+def test_models_of_a_set_hear_the_whole_whatever_is_taken_beside_them(frames: int) -> None:
+    cascade = [scaling({"vocals": 0.5, "other": 0.5}), scaling({"drums": 0.5, "bass": 0.2}, chunk=6000)]
+    first, second = (step([each], *take) for each, take in zip(cascade, (["vocals"], ["drums", "bass"]), strict=True))
+    beside = ChainStep(
+        [scaling({"lead": 0.7, "band": 0.3}, chunk=7001)], [1.0], "average", {"lead": "lead"}, alone=True
+    )
+    mixture = music(frames)
+
+    for steps in ([beside, first, second], [first, beside, second], [first, second, beside]):
+        got = Chain(steps, rest="left").separate_array(mixture)
+        for stem, share in {"vocals": 0.5, "drums": 0.25, "bass": 0.1, "left": 0.15, "lead": 0.7}.items():
+            np.testing.assert_allclose(got[stem], share * mixture, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("stems", "run"),
+    [
+        (("lead",), ["beside"]),
+        (("vocals",), ["first"]),
+        (("drums",), ["first", "second"]),
+        (("lead", "vocals"), ["first", "beside"]),
+        (("left",), ["first", "second"]),
+    ],
+)
+def test_a_step_beside_a_cascade_runs_only_for_its_own_stems(stems: tuple[str, ...], run: list[str]) -> None:
+    first, second = scaling({"vocals": 0.5, "other": 0.5}), scaling({"drums": 0.5})
+    beside = scaling({"lead": 0.7})
+    alone = ChainStep([beside], [1.0], "average", {"lead": "lead"}, alone=True)
+    chain = Chain([step([first], "vocals"), alone, step([second], "drums")], rest="left")
+    chain.separate_array(music(6000), stems)
+    separators = {"first": first, "second": second, "beside": beside}
+    assert [name for name, each in separators.items() if each._bag.models[0].network.batches] == run
+
+
 @pytest.mark.parametrize(("how", "share"), [("average", 0.625), ("min", 0.5), ("max", 1.0)])
 @pytest.mark.parametrize("frames", [1, 1023, 5000, 44101])
 def test_an_ensemble_combines_models_of_different_chunks(how: str, share: float, frames: int) -> None:

@@ -211,6 +211,84 @@ def test_a_chain_is_chosen_where_no_single_model_has_the_stems(tmp_path: Path) -
     assert chosen(SeparateParams(stems=("vocals", "guitar")), catalog).model == "htdemucs_6s"
 
 
+@pytest.mark.parametrize("quality", ["", "karaoke"])
+@pytest.mark.parametrize(
+    ("stems", "gone", "model", "made"),
+    [
+        ("lead drums", "", "mdx_kara_2+htdemucs", "lead by mdx_kara_2; drums by htdemucs"),
+        ("lead drums", "htdemucs", "mdx_kara_2+hdemucs_mmi", "lead by mdx_kara_2; drums by hdemucs_mmi"),
+        ("drums minus_lead", "", "mdx_kara_2+htdemucs", "drums by htdemucs; minus_lead by mdx_kara_2"),
+        ("lead guitar bass", "", "mdx_kara_2+htdemucs_6s", "lead by mdx_kara_2; guitar, bass by htdemucs_6s"),
+        # one of a set may be a chain
+        (
+            "backing lead bass",
+            "",
+            "mdx_karaoke+htdemucs",
+            "backing by kim_vocal_2; lead by mdx_kara_2; bass by htdemucs",
+        ),
+    ],
+)
+def test_a_set_of_models_is_chosen_where_no_model_has_all_the_stems(
+    quality: str, stems: str, gone: str, model: str, made: str
+) -> None:
+    catalog = without(*gone.split())
+    params = chosen(SeparateParams(quality=quality, stems=tuple(stems.split())), catalog)
+
+    assert params.model == model
+    assert {*params.stems} == {*stems.split()}
+    assert f"{model} is the cheapest set of models that has: {made}" in params.chosen
+    names = model.split("+")
+    parts = [catalog.get(name) for name in names]
+    assert KIND.cost(params, 60, catalog) == pytest.approx(
+        sum(KIND.cost(SeparateParams(n), 60, catalog) for n in names)
+    )
+    assert KIND.needs(params, catalog).memory_mb == 600 + sum(part.memory_mb - 600 for part in parts)
+    assert chosen(SeparateParams(model, stems=params.stems), catalog).stems == params.stems
+
+
+def test_the_cheapest_of_many_sets_is_chosen(tmp_path: Path) -> None:
+    """Against every set there is, over models that are drawn."""
+    draw, instruments = random.Random(9), ("flute", "oboe", "harp", "horn", "lute")
+    for _ in range(40):
+        models = {
+            f"m{number}": (draw.sample(instruments, draw.randrange(1, 4)), draw.randrange(1, 30) / 10)
+            for number in range(7)
+        }
+        text = "models:\n" + "\n".join(
+            f"  {name}: {{summary: s, family: htdemucs, stems: [{', '.join(has)}, rest_of_{name}], sample_rate: 44100,"
+            f" segment_seconds: 8, licence: m, cost: {cost}, files: [{{path: {name}.safetensors}}]}}"
+            for name, (has, cost) in models.items()
+        )
+        wanted = draw.sample(instruments, 4)
+        sets = [
+            sum(models[name][1] for name in names)
+            for size in range(1, 5)
+            for names in itertools.combinations(models, size)
+            if {*wanted} <= {stem for name in names for stem in models[name][0]}
+        ]
+        catalog = own(tmp_path, text)
+        if not sets:
+            with pytest.raises(UnknownStem):
+                chosen(SeparateParams(stems=tuple(wanted)), catalog)
+            continue
+        params = chosen(SeparateParams(stems=tuple(wanted)), catalog)
+        assert sum(models[name][1] for name in params.model.split("+")) == pytest.approx(min(sets))
+        assert {*params.stems} == {*wanted}
+
+
+def test_a_set_that_can_t_be_had_is_refused_and_says_why() -> None:
+    asked = SeparateParams(stems=("lead", "guitar"))
+
+    with pytest.raises(ModelUnserved, match=r"no set of models .* not mdx_kara_2: no pool serves it"):
+        chosen(asked, without("mdx_kara_2", "mdx_karaoke"))
+    with pytest.raises(ModelUnserved, match="not mdx_kara_2: no pool serves it"):
+        chosen(replace(asked, quality="karaoke"), without("mdx_kara_2", "mdx_karaoke"))
+    with pytest.raises(UnknownStem):  # sums of the others are one model's
+        chosen(SeparateParams(stems=("lead", "no_drums")))
+    with pytest.raises(UnknownStem, match="it has 'minus_drums'"):
+        chosen(SeparateParams("mdx_kara_2+htdemucs", stems=("lead", "no_drums")))
+
+
 @pytest.mark.parametrize("stems", [(), ("vocals",), ("no_drums", "bass")])
 def test_a_job_that_the_default_model_can_do_is_not_changed(stems: tuple[str, ...]) -> None:
     params = SeparateParams(stems=stems)
