@@ -32,12 +32,16 @@ def test_songs_of_its_own_kind_that_were_never_trained_on_are_separated() -> Non
 
 
 @pytest.mark.long
-@pytest.mark.xfail(reason="6.0 and 3.8 dB: the model card tells the figures", strict=True)
-def test_songs_of_renderers_that_it_never_heard_are_separated() -> None:
+def test_each_stem_of_renderers_that_it_never_heard_is_separated() -> None:
     found = improvements(score(other_songs()))
 
-    assert np.mean(found) >= 7, found
     assert min(found) >= 4, found
+
+
+@pytest.mark.long
+@pytest.mark.xfail(reason="6.3 dB: the model card tells the figures", strict=True)
+def test_songs_of_renderers_that_it_never_heard_are_separated_by_seven_decibels() -> None:
+    assert np.mean(improvements(score(other_songs()))) >= 7
 
 
 @pytest.mark.long
