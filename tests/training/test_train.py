@@ -12,7 +12,7 @@ import torch
 from stemsvc.demo.voices import RATE
 from training import network, train
 from training.pool import INT16, OWN, WIDE, Excerpts
-from training.train import Plan, Training, learning_rate, log_distortion, log_error
+from training.train import Plan, Training, learning_rate, log_distortion, log_error, log_rest
 
 LENGTH = RATE // 2
 
@@ -92,6 +92,17 @@ def test_a_stem_that_is_turned_down_does_not_pass_for_a_better_one() -> None:
     assert log_distortion((mixture / 10 + true) / 2, true) < log_distortion(mixture, true) - 3
 
 
+def test_a_sound_that_no_stem_gets_counts() -> None:
+    true = torch.from_numpy(np.random.default_rng(7).normal(0, 0.1, (1, 4, 2, LENGTH)).astype(np.float32))
+    lost, misplaced = true.clone(), true.clone()
+    lost[:, 3] = 0
+    misplaced[:, 2] += misplaced[:, 3]
+    misplaced[:, 3] = 0
+
+    assert log_rest(true, true).item() == pytest.approx(log_rest(misplaced, true).item(), abs=1e-3)
+    assert log_rest(lost, true) > log_rest(misplaced, true) + 20
+
+
 def test_silent_stems_have_no_distortion() -> None:
     true = torch.from_numpy(np.random.default_rng(6).normal(0, 0.1, (1, 4, 2, LENGTH)).astype(np.float32))
     true[:, 1:] = 0
@@ -107,7 +118,7 @@ def test_silent_stems_have_no_distortion() -> None:
 
 
 def test_the_rate_rises_stays_and_falls() -> None:
-    moments = ((0, 0.0), (50, 0.1), (500, 0.5), (900, 0.9), (999, 1.0))
+    moments = ((0, 0.0), (50, 0.1), (300, 0.3), (900, 0.9), (999, 1.0))
     rates = [learning_rate(1.0, step, spent) for step, spent in moments]
 
     assert rates[0] < rates[1] < rates[2] == 1.0

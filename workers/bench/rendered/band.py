@@ -15,7 +15,7 @@ from stemsvc.demo.score import Note, Score, write_score
 from stemsvc.demo.singer import sing
 from stemsvc.demo.voices import RATE, Sound
 from workers.bench.rendered.effects import treat
-from workers.bench.rendered.fonts import HELD_OUT_FONT, TRAINING_FONTS, Font, play_events
+from workers.bench.rendered.fonts import HELD_OUT_FONT, KITS, TRAINING_FONTS, Font, play_events
 from workers.bench.rendered.performance import drum_keys, perform
 from workers.bench.rendered.speech import Speaker
 from workers.bench.rendered.vocoder import sing_words
@@ -63,8 +63,14 @@ def level(sound: Sound) -> Sound:
 def _drums(rng: np.random.Generator, score: Score, fonts: tuple[Font, ...], held_out: bool) -> Sound:
     if not held_out and rng.random() < 0.15:
         return play_kit(rng, score, int(score.seconds * RATE))
-    font = fonts[rng.integers(len(fonts))]
-    return play_events(font, drum_keys(rng, score.drums), int(rng.choice(font.kits)), score.seconds, drums=True)
+    if not held_out and rng.random() < 0.5:  # most fonts have one kit, so by the font alone the others are rare
+        kit = int(rng.choice(KITS))
+        able = [font for font in fonts if kit in font.kits]
+        font = able[rng.integers(len(able))]
+    else:
+        font = fonts[rng.integers(len(fonts))]
+        kit = int(rng.choice(font.kits))
+    return play_events(font, drum_keys(rng, score.drums), kit, score.seconds, drums=True)
 
 
 def _bass(rng: np.random.Generator, score: Score, fonts: tuple[Font, ...], held_out: bool) -> Sound:
