@@ -35,7 +35,7 @@ class Optimizer:
         for half in (self._muon, self._adam):
             for group in half.param_groups:
                 group["lr"] = rate
-            half.step()
+            half.step()  # type: ignore[no-untyped-call]
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs to go on."""

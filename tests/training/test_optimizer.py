@@ -25,7 +25,8 @@ class Small(torch.nn.Module):
     def forward(self, sound: torch.Tensor) -> torch.Tensor:
         """[batch, 2, steps] -> [batch, steps - 2, 3]."""
         found = self.convolution(sound[..., None])[..., 0].transpose(1, 2)
-        return self.linear(self.attention(found, found, found, need_weights=False)[0])
+        made: torch.Tensor = self.linear(self.attention(found, found, found, need_weights=False)[0])
+        return made
 
 
 def learn(network: Small, optimizer: Optimizer, steps: int, rate: float = 1e-2) -> list[float]:

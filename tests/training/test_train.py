@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def plan(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.setattr(train, "SEGMENT", 1)
     songs = {"own": [np.load(OWN.paths(folder, 1)[0])[:, :, :LENGTH].astype(np.float32) / INT16]}
     monkeypatch.setattr(train, "validation_songs", lambda folder: songs)
-    counts = {"own": 2, "wide": 2, "seed": 3, "validate": 100, "save": 2}
+    counts: dict[str, Any] = {"own": 2, "wide": 2, "seed": 3, "validate": 100, "save": 2}
     return Plan(folder, minutes=0.05, batch=1, peak=1e-3, remix=0.5, own_share=0.5, **counts)
 
 
