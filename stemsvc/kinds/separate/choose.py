@@ -150,15 +150,16 @@ def _set(catalog: Catalog, wanted: Sequence[str], unserved: Mapping[str, str]) -
             useful.setdefault((own, entry.sample_rate, bool(entry.steps)), entry)
     complete: list[list[ModelEntry]] = []
     for rate in {rate for _, rate, _ in useful}:
-        found: dict[tuple[frozenset[str], bool], list[ModelEntry]] = {(frozenset(), False): []}
+        # of each number of models the cheapest: what is cheaper with more of them may leave no room for the rest
+        found: dict[tuple[frozenset[str], bool, int], list[ModelEntry]] = {(frozenset(), False, 0): []}
         for (own, its_rate, chain), entry in useful.items():
-            for (had, chained), members in list(found.items()):
-                if its_rate != rate or len(members) == LARGEST_SET or own <= had or (chain and chained):
+            for (had, chained, count), members in list(found.items()):
+                if its_rate != rate or count == LARGEST_SET or own <= had or (chain and chained):
                     continue
-                key, more = (had | own, chain or chained), [*members, entry]
+                key, more = (had | own, chain or chained, count + 1), [*members, entry]
                 if key not in found or _seconds(more) < _seconds(found[key]):
                     found[key] = more
-        complete += [members for (had, _), members in found.items() if had == goal]
+        complete += [members for (had, *_), members in found.items() if had == goal]
     if not complete:
         return None
     # each of them adds an output; the chain is first, so that none hears less, then the dearest: it is the best at what

@@ -276,6 +276,18 @@ def test_the_cheapest_of_many_sets_is_chosen(tmp_path: Path) -> None:
         assert {*params.stems} == {*wanted}
 
 
+def test_a_set_of_few_is_found_where_the_cheapest_of_its_parts_are_many(tmp_path: Path) -> None:
+    models = {"a": 0.1, "b": 0.1, "c": 0.1, "a, b, c": 2.0, "d, e": 2.1, "f": 2.2}
+    text = "models:\n" + "\n".join(
+        f"  m{number}: {{summary: s, family: htdemucs, stems: [{', '.join(f'x{stem}' for stem in has.split(', '))}],"
+        f" sample_rate: 44100, segment_seconds: 8, licence: m, cost: {cost}, files: [{{path: {number}.safetensors}}]}}"
+        for number, (has, cost) in enumerate(models.items())
+    )
+
+    params = chosen(SeparateParams(stems=("xa", "xb", "xc", "xd", "xe", "xf")), own(tmp_path, text))
+    assert {*params.model.split("+")} == {"m3", "m4", "m5"}
+
+
 def test_a_set_that_can_t_be_had_is_refused_and_says_why() -> None:
     asked = SeparateParams(stems=("lead", "guitar"))
 
