@@ -77,7 +77,6 @@ class Chain:
         """
         options = options or SeparationOptions()
         needed = self._needed(stems)
-        mean, deviation = loudness(mixture)
         progress = _Progress(on_segment)
         kept = self._kept()
         streams: list[Iterator[dict[str, Sound]]] = []
@@ -92,7 +91,8 @@ class Chain:
             made = _step(step, heard, wanted, options, progress)
             running.append(made)
             if index + 1 < len(cascade) or self.rest in stems:
-                left = _Left(mixture.frames, heard, made, kept, mean, deviation)
+                measured = heard.loudness if isinstance(heard, _Left) else loudness(mixture)
+                left = _Left(mixture.frames, heard, made, kept, *measured)
                 streams.append(left.made())
                 heard = left
             else:
