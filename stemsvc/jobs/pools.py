@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from stemsvc.errors import BadPools
 from stemsvc.jobs.record import Priority
-from stemsvc.models.entry import WITH
+from stemsvc.models.set_names import WITH
 
 DEVICES = ("cpu", "cuda", "mps")
 ANY = "*"

@@ -11,11 +11,12 @@ from pydantic import BaseModel, ValidationError
 from stemsvc.errors import BadCatalog, FatalError, UnknownModel, UnknownPreset
 from stemsvc.models.chains import chained, united
 from stemsvc.models.config import FAMILIES, hyperparameters, read_config
-from stemsvc.models.entry import CHAIN, WITH, ModelEntry
+from stemsvc.models.entry import CHAIN, ModelEntry
 from stemsvc.models.generators import GeneratorEntry, Generators
 from stemsvc.models.lock import Locked, filled_in, read_lock
 from stemsvc.models.marked_yaml import Marked, read_marked
 from stemsvc.models.presets import Preset
+from stemsvc.models.set_names import WITH
 from stemsvc.models.source import from_folder
 
 BUNDLED = Path(__file__).parent / "catalog.yaml"

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from stemsvc.models.entry import CHAIN, WITH, ModelEntry, Step
+from stemsvc.models.entry import CHAIN, ModelEntry, Step
+from stemsvc.models.set_names import WITH
 
 LARGEST_SET = 4  # models
 PROCESS_MB = 600  # of a pool process that its networks share

@@ -57,7 +57,6 @@ class Step(BaseModel):
         return {name: name for name in given} if isinstance(given, list) else given
 
 
-WITH = "+"  # between the names of models that make one set
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)?"
 SLOW = 5.0  # seconds of computing for each second of a track: 20 minutes for a song of four
 

@@ -10,8 +10,9 @@ from stemsvc.errors import ModelUnserved, UnknownStem
 from stemsvc.kinds.separate import stems
 from stemsvc.models.catalog import BUNDLED_MODEL, Catalog
 from stemsvc.models.chains import LARGEST_SET
-from stemsvc.models.entry import WITH, ModelEntry
+from stemsvc.models.entry import ModelEntry
 from stemsvc.models.presets import Option, Preset
+from stemsvc.models.set_names import WITH
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from stemsvc.kinds.separate.choose import Chosen, by_quality, by_stems
 from stemsvc.kinds.separate.cost import predict_seconds
 from stemsvc.kinds.separate.options import CHANNELS, SeparationOptions
 from stemsvc.models.catalog import Catalog
-from stemsvc.models.entry import WITH
+from stemsvc.models.set_names import WITH
 
 _OPTIONS = tuple(each.name for each in fields(SeparationOptions))
 # Of an analysis beside a separation, as of the kind `analyze`: seconds for each second of a track, and its `version`.
