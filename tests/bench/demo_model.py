@@ -17,6 +17,7 @@ import torch
 from stemsvc.demo import SONG
 from stemsvc.demo.measure import Sound, read_sound, si_sdr
 from stemsvc.demo.render import STEMS, render_song
+from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.models.catalog import DEMO_WEIGHTS, load_catalog
 from training.held_out import OTHER_SEEDS, OWN_SEEDS, read_song
 from workers.engine.separate import Separator
@@ -25,13 +26,15 @@ from workers.engine.weights import load_model
 Figures = dict[str, tuple[float, float]]
 
 
-def score(songs: Iterable[dict[str, Sound]], weights: Path = DEMO_WEIGHTS) -> Figures:
+def score(
+    songs: Iterable[dict[str, Sound]], weights: Path = DEMO_WEIGHTS, options: SeparationOptions | None = None
+) -> Figures:
     """Mean over songs {stem: [2, samples]} of (SI-SDR, improvement over the mixture) in dB by stem."""
     separator = Separator(load_model(load_catalog().get("demo"), [weights]))
     rows: dict[str, list[tuple[float, float]]] = {stem: [] for stem in STEMS}
     for true in songs:
         mixture = np.sum([true[stem] for stem in STEMS], axis=0).T
-        estimates = separator.separate_array(mixture)
+        estimates = separator.separate_array(mixture, options=options)
         for stem in STEMS:
             reached = si_sdr(estimates[stem], true[stem].T)
             rows[stem].append((reached, reached - si_sdr(mixture, true[stem].T)))
@@ -62,11 +65,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", type=Path, default=DEMO_WEIGHTS)
     parser.add_argument("--sets", nargs="*", choices=list(SETS), default=list(SETS))
+    parser.add_argument("--overlap", type=float, help="the model's own if not given")
+    parser.add_argument("--shifts", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    asked = SeparationOptions(overlap=options.overlap, shifts=options.shifts)
     for name in options.sets:
-        table = score(SETS[name](), options.weights)
+        table = score(SETS[name](), options.weights, asked)
         print(f"{name + ':':10}{'SI-SDR dB':>12}{'improvement dB':>16}")
         for stem, (reached, gained) in table.items():
             print(f"{stem:10}{reached:12.2f}{gained:16.2f}")

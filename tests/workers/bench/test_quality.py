@@ -63,7 +63,7 @@ def test_a_folder_without_songs_is_said_to_be_none(tmp_path: Path) -> None:
 
 
 # The demo model on two rendered songs: SDR in dB. A change that costs a tenth of a dB must be seen.
-WANTED = {"drums": 11.68, "bass": 4.27, "other": 4.86, "vocals": 4.85}
+WANTED = {"drums": 11.87, "bass": 4.61, "other": 4.75, "vocals": 4.88}
 
 
 @pytest.mark.long
