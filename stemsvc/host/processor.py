@@ -8,19 +8,30 @@ import platform
 
 ONEDNN = "ONEDNN_MAX_CPU_ISA"  # what limits oneDNN, and OpenVINO with it, to fewer instructions
 WIDEST_FIRST = ("amx_tile", "avx512_bf16", "avx512_vnni", "avx512f", "avx2", "asimd")
-BF16 = ("avx512_bf16", "amx_bf16")
-LIMITS_WITH_BF16 = ("", "ALL", "DEFAULT", "AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX10_1_512")
+INTEL = "GenuineIntel"
+NO_LIMIT = ("", "ALL", "DEFAULT")
+LIMITS_WITH_BF16 = ("AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX10_1_512")
 
 
 @functools.cache
 def flags() -> frozenset[str]:
     """The processor's own names of what it has; none where the system does not list them."""
+    return frozenset(_told("flags", "Features").split())
+
+
+@functools.cache
+def vendor() -> str:
+    """Who made the processor, as it says itself; empty where the system does not say it."""
+    return _told("vendor_id").strip()
+
+
+def _told(*names: str) -> str:
+    """What the system tells of the first processor under one of these names."""
     try:
         with open("/proc/cpuinfo") as file:  # noqa: PTH123 - a bare machine's one-liner
-            found = next(line.split(":")[1].split() for line in file if line.startswith(("flags", "Features")))
+            return next(line.split(":")[1] for line in file if line.startswith(names))
     except (OSError, StopIteration):
-        return frozenset()
-    return frozenset(found)
+        return ""
 
 
 def instruction_set() -> str:
@@ -36,11 +47,14 @@ def instruction_set() -> str:
 def has_bf16() -> bool:
     """Whether products in bf16 are faster here than in fp32: the processor has them, and this process may use them.
 
-    Elsewhere they are fp32 products of rounded numbers: as slow, and less exact.
+    Elsewhere they are fp32 products of rounded numbers: as slow, and less exact. Intel's AVX512_BF16 is no faster than
+    its fp32: only the tiles of AMX are, and a virtual machine may hide them (docs/performance.md has figures).
     """
     limit = os.environ.get(ONEDNN, "").upper()
-    allowed = limit in LIMITS_WITH_BF16 or "AMX" in limit
-    return allowed and any(name in flags() for name in BF16)
+    if "amx_bf16" in flags() and (limit in NO_LIMIT or "AMX" in limit):
+        return True
+    allowed = limit in NO_LIMIT or "AMX" in limit or limit in LIMITS_WITH_BF16
+    return allowed and "avx512_bf16" in flags() and vendor() != INTEL
 
 
 def fast_gains(device: str) -> bool:

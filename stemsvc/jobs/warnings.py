@@ -28,8 +28,8 @@ TABLE = {
     SOUNDFONT_UNUSABLE: "The worker can't play the SoundFont of its settings, so `sketch` played its own sounds alone. "
     "The `detail` says why. `stemsvc doctor` looks at `STEMSVC_SOUNDFONT`, too.",
     FULL_PRECISION: "The job asked for the precision `fast`, which gains nothing with this model on the worker's "
-    "machine, so it was made in full precision. To gain, `fast` needs a card, or a processor with AVX512_BF16 or AMX "
-    "and a model that OpenVINO runs. `GET /v1/workers` says which `precisions` a worker has.",
+    "machine, so it was made in full precision. To gain, `fast` needs a card, or a processor with AMX or AMD's "
+    "AVX512_BF16, and a model that OpenVINO runs. `GET /v1/workers` says which `precisions` a worker has.",
     DEMO_MODEL: "The job named no model, and the weights of the usual one are not here and can't be fetched, so the "
     "bundled demo model made the stems. It is for trying stemsvc out. Connect the workers to the network, or fill "
     "their folder of weights with `stemsvc models pull`, and send the job again.",

@@ -217,6 +217,7 @@ def test_who_asks_for_fast_where_it_gains_nothing_is_told(
 ) -> None:
     # given a processor that has bf16, or has none
     monkeypatch.setattr(processor, "flags", lambda: frozenset(flags))
+    monkeypatch.setattr(processor, "vendor", lambda: "AuthenticAMD")
     source = write_sound(tmp_path / "song.wav", song[:RATE], RATE)
     # when a job asks for `fast`
     found = run(Models(cache=tmp_path / "cache"), source, tmp_path / "out", options=SeparationOptions(precision="fast"))
