@@ -116,7 +116,7 @@ def _write_long(path: Path, seconds: float) -> None:
 
 def _peak_bytes(song: Path, out: Path) -> int:
     """The most bytes of memory that `stemsvc separate` held, by the kernel's own high-water mark (VmHWM)."""
-    command = [sys.executable, "-m", "stemsvc", "separate", str(song), "-o", str(out)]
+    command = [sys.executable, "-m", "stemsvc", "separate", str(song), "--model", "demo", "-o", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     peak = 0
     while process.poll() is None:
