@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from stemsvc.errors import FatalError, StemsvcError, TransientError
+from stemsvc.host import processor
 from stemsvc.kinds.separate.options import SeparationOptions
 from stemsvc.models.catalog import DEMO_WEIGHTS, load_catalog
 from tests.workers.engine.reference import FOUR, RATE, Sound, assert_faithful, bag, htdemucs, music, snr, upstream
@@ -362,5 +363,9 @@ def test_mixed_precision_keeps_60_db_on_quiet_stems_too(demo: Any, quiet: float)
         ("fast", "mps", "fp32"),
     ],
 )
-def test_precision_is_what_the_device_can_do_at_least_as_faithfully(wanted: str, device: str, got: str) -> None:
+def test_precision_is_what_the_device_can_do_at_least_as_faithfully(
+    monkeypatch: pytest.MonkeyPatch, wanted: str, device: str, got: str
+) -> None:
+    monkeypatch.setattr(processor, "has_bf16", lambda: True)
+
     assert resolve(wanted, device) == got
