@@ -47,8 +47,8 @@ def instruction_set() -> str:
 def has_bf16() -> bool:
     """Whether products in bf16 are faster here than in fp32: the processor has them, and this process may use them.
 
-    Elsewhere they are fp32 products of rounded numbers: as slow, and less exact. Intel's AVX512_BF16 is no faster than
-    its fp32: only the tiles of AMX are, and a virtual machine may hide them (docs/performance.md has figures).
+    Elsewhere they are fp32 products of rounded numbers: as slow, and less exact. On a Xeon whose AMX a virtual
+    machine hides, AVX512_BF16 was slower than fp32 (docs/performance.md), so of Intel's only AMX counts.
     """
     limit = os.environ.get(ONEDNN, "").upper()
     if "amx_bf16" in flags() and (limit in NO_LIMIT or "AMX" in limit):
