@@ -51,7 +51,7 @@ class Spectrum:
         self._old = bool(getattr(network, "hybrid_old", False))  # trained with another padding
         self._pad = self._hop // 2 * 3
         self._window = torch.hann_window(self._size, device=device)
-        self._synthesis = self._window * (math.sqrt(self._size) / 1.5)
+        self._synthesis = (self._window * (math.sqrt(self._size) / 1.5)).view(4, self._hop)
 
     def forward(self, wave: torch.Tensor) -> torch.Tensor:
         """[batch, channels, length] -> [batch, 2 channels, bins, frames], real and imaginary parts in turn."""
@@ -79,18 +79,20 @@ class Spectrum:
         batch, every, double, bins, frames = parts.shape
         channels = double // 2
         room = room or Room()
-        z = room.get("z", (batch, len(stems), channels, frames, bins + 1), torch.complex64, parts.device)
+        z = room.get("z", (batch, channels, frames, bins + 1), torch.complex64, parts.device)
         spans = room.get("spans", (*z.shape[:-1], self._size), torch.float32, parts.device)
-        whole = room.get("whole", (*z.shape[:3], frames + 3, self._hop), torch.float32, parts.device)
+        whole = room.get("whole", (batch, len(stems), channels, frames + 3, self._hop), torch.float32, parts.device)
         pairs = parts.view(batch, every, channels, 2, bins, frames)
         numbers = torch.view_as_real(z)
-        for at, stem in enumerate(stems):
-            numbers[:, at, :, :, :bins].copy_(pairs[:, stem].permute(0, 1, 4, 3, 2))
-        torch.fft.irfft(z, n=self._size, out=spans).mul_(self._synthesis)
-        quarters = spans.view(*z.shape[:-1], 4, self._hop)
-        whole.zero_()
-        for quarter in range(4):
-            whole[..., quarter : quarter + frames, :] += quarters[..., quarter, :]
+        for at, stem in enumerate(stems):  # one after the other, because the data of one stays in a processor's cache
+            numbers[..., :bins, :].copy_(pairs[:, stem].permute(0, 1, 4, 3, 2))
+            torch.fft.irfft(z, n=self._size, out=spans)
+            quarters, out = spans.view(*z.shape[:-1], 4, self._hop), whole[:, at]
+            torch.mul(quarters[..., 0, :], self._synthesis[0], out=out[..., :frames, :])
+            out[..., frames:, :].zero_()
+            for quarter in range(1, 4):
+                part = out[..., quarter : quarter + frames, :]
+                part.addcmul_(quarters[..., quarter, :], self._synthesis[quarter])
         start = 0 if self._old else self._pad
         return whole.flatten(3)[..., start : start + length]
 

@@ -21,13 +21,14 @@ from typing import Any
 
 import torch
 
+from workers.engine.channels_last import ChannelsLastCore, can_be_rewritten
 from workers.engine.converting import Layers, OnConvert, unseen
 from workers.engine.hybrid import HybridCore, Room, Spectrum, fill_up, full_length, prepared
 from workers.engine.networks import TorchNetwork
 from workers.engine.precision import Precision
 
 log = logging.getLogger(__name__)
-FORMAT = 1  # raise it when HybridCore computes something else
+FORMAT = 2  # raise it when HybridCore or ChannelsLastCore is written otherwise
 CORES_PER_STREAM = 2  # one wide stream wastes cores: the small layers do not split well
 _converting = threading.Lock()
 
@@ -77,7 +78,10 @@ class OpenVinoNetwork:
         for _ in range(streams):
             self._requests.put(compiled.create_infer_request())
         self._rooms = collections.deque(Room() for _ in range(self.depth))
-        self._pool = ThreadPoolExecutor(streams, "segment", torch.set_num_threads, (max(1, width // streams),))
+        self._width = max(1, width // streams)
+        # a transform of a segment in one thread takes a third of what it takes in two, which wait for each other right
+        # after OpenVINO's own have had the cores
+        self._pool = ThreadPoolExecutor(streams, "segment", torch.set_num_threads, (1,))
 
     def start(self, batch: torch.Tensor, stems: list[int]) -> Any:
         """Begin the batch in another thread."""
@@ -115,7 +119,11 @@ class OpenVinoNetwork:
         self.rest()  # in an HDemucs the tail of a track takes as much memory again
         if self._tail is None:
             self._tail = TorchNetwork(self._network, "cpu", self._precision)
-        return self._tail.start(batch, stems).result()  # type: ignore[no-any-return]
+        torch.set_num_threads(self._width)
+        try:
+            return self._tail.start(batch, stems).result()  # type: ignore[no-any-return]
+        finally:
+            torch.set_num_threads(1)
 
 
 def cores() -> int:
@@ -165,7 +173,9 @@ def _converted(network: Any, length: int, cache: Path | None, on_convert: OnConv
 
 def _convert(network: Any, length: int, on_convert: OnConvert) -> Any:
     ov = openvino()
-    core = HybridCore(network, length).eval()
+    core: Any = HybridCore(network, length).eval()
+    if can_be_rewritten(network):
+        core = ChannelsLastCore(core).eval()
     layers = Layers(core, on_convert)
     wave = torch.randn(1, network.audio_channels, length, generator=torch.Generator().manual_seed(0)) * 0.1
     with _converting, _traceable(), torch.no_grad():
