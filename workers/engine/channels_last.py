@@ -8,7 +8,6 @@ first convolution and the transformer. The residual branches compute the norm of
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -79,11 +78,11 @@ class ChannelsLastCore(nn.Module):
         wave_deviation: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Run the network on one batch from `prepared`; see `HybridCore.forward`."""
-        bins, frames, length = *x.shape[-2:], t.shape[-1]
+        bins, frames, length = *map(int, x.shape[-2:]), int(t.shape[-1])
         t = t[:, :, None]
         skips, wave_skips = [], []
         for level, (encode, encode_wave) in enumerate(zip(self.encoder, self.tencoder, strict=True)):
-            before = t.shape[-1]
+            before = int(t.shape[-1])
             t = encode_wave(t)
             wave_skips.append((t, before))
             x = encode(x)
@@ -95,7 +94,7 @@ class ChannelsLastCore(nn.Module):
         for decode, decode_wave in zip(self.decoder, self.tdecoder, strict=True):
             x = decode(x, skips.pop())
             t = decode_wave(t, *wave_skips.pop())
-        shape = (x.shape[0], self._stems, -1)
+        shape = (int(x.shape[0]), self._stems, -1)
         x = x.reshape(*shape, bins, frames) * deviation[:, None] + mean[:, None]
         t = t.reshape(*shape, length) * wave_deviation[:, None] + wave_mean[:, None]
         return x, t
@@ -110,8 +109,9 @@ class _Encoder(nn.Module):
         self.rewrite = _Gate(layer.rewrite)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self._stride and x.shape[-1] % self._stride:
-            x = F.pad(x, (0, -x.shape[-1] % self._stride))
+        missing = -int(x.shape[-1]) % self._stride if self._stride else 0
+        if missing:
+            x = F.pad(x, (0, missing))
         return self.rewrite(self.residual(F.gelu(self.conv(x))))  # type: ignore[no-any-return]
 
 
@@ -125,7 +125,7 @@ class _Decoder(nn.Module):
 
     def forward(self, x: torch.Tensor, skip: torch.Tensor, length: int | None = None) -> torch.Tensor:
         x = self.conv_tr(self.residual(self.rewrite(x + skip)))
-        if length is not None and x.shape[-1] != length:
+        if length is not None and int(x.shape[-1]) != length:
             x = x[..., :length]
         return x if self._last else F.gelu(x)
 
@@ -147,11 +147,11 @@ class _Gate(nn.Module):
 class _Branch(nn.Module):
     """One residual branch: x + scale glu(norm(W h + b)), with h = act(norm(conv(x))) of few channels.
 
-    The norm is one group's, over all of a row's 2C channels and its steps. Where w and c are the means of W's rows and
-    of b, and m is the mean of h over the steps, the mean of W h + b is wm + c, and its variance is the sum of two
-    squares' means: (W - w)m + (b - c), which does not change from step to step, and W(h - m). The sum of squares of the
-    second over the 2C channels is that of R(h - m), where RᵀR = WᵀW, so R has as few rows as h. The norm is then linear
-    in h, and two constant channels beside it carry its offsets: the wide tensor is written once, normalised.
+    The norm is one group's, over all of a row's 2C channels and its steps. Let w and c be the means of W's rows and of
+    b, and m that of h over the steps. The mean of W h + b is wm + c. Its variance is the sum of three mean squares: of
+    (W - w)(h - m), of w(h - m), and of (W - w)m + b - c, which is the same at each step. Short products tell them: the
+    mean square of 2C values V h is the sum of the squares of the few values Q h, where QᵀQ = VᵀV / 2C. The norm is then
+    linear in h. Two channels beside h carry its offsets, and the wide tensor is written once, normalised.
     """
 
     def __init__(self, branch: Any) -> None:
@@ -159,44 +159,50 @@ class _Branch(nn.Module):
         narrow, norm, act, wide, wide_norm, _, scale = branch
         hidden, double = narrow.out_channels, wide.out_channels
         weight, bias = wide.weight.detach().double()[..., 0], wide.bias.detach().double()
-        row, offset = weight.mean(0), bias.mean()
-        squares, axes = torch.linalg.eigh(weight.T @ weight)
-        root = (axes * squares.clamp_min(0).sqrt()).T / math.sqrt(double)
+        row, offset = weight.mean(0, keepdim=True), bias.mean()
+        centred = torch.cat([weight - row, (bias - offset)[:, None]], 1)
+        squares, axes = torch.linalg.eigh(centred.T @ centred / double)
+        root = (axes * squares.clamp_min(0).sqrt()).T
         scales = torch.cat([scale.scale.detach().double(), torch.ones(double // 2, dtype=torch.double)])
         gain, shift = wide_norm.weight.detach().double() * scales, wide_norm.bias.detach().double() * scales
         normalised = torch.cat([gain[:, None] * weight, (gain * (bias - offset))[:, None], -gain[:, None]], 1)
+        half = double // 2
 
+        self._share = hidden / (hidden + 2)  # of the channels that are h
+        self._count = hidden + 2
+        self._epsilons = norm.eps, wide_norm.eps
         taps = _more(narrow.weight.detach()[:, :, None], 2)
         self.narrow = _conv(taps, _more(narrow.bias.detach(), 2), like=_in_rows(narrow))
-        self.across = _linear(torch.full((1, hidden), 1 / hidden), spare=2)
-        self._epsilons = norm.eps, wide_norm.eps
+        self.act = type(act)()
+        self.moments = _linear(torch.cat([_more(root[:, :-1].T, 2).T, _more(row.T, 2).T]), _more(root[:, -1], 1))
+        self.values = _linear(normalised[:half], shift[:half])
+        self.gates = _linear(normalised[half:], shift[half:])
+        places = torch.eye(hidden + 2)
+        self.own: torch.Tensor
         self.gain: torch.Tensor
         self.shift: torch.Tensor
         self.first: torch.Tensor
         self.second: torch.Tensor
-        self.register_buffer("gain", _channels(_more(norm.weight.detach(), 2)), persistent=False)
-        self.register_buffer("shift", _channels(_more(norm.bias.detach(), 2)), persistent=False)
-        self.act = type(act)()
-        self.varying = _linear(root, spare=2)
-        self.constant = _linear(weight - row, bias - offset, spare=2)
-        self.mean = _linear(row[None], spare=2)
-        places = torch.eye(hidden + 2)
-        self.register_buffer("first", _channels(places[hidden]), persistent=False)
-        self.register_buffer("second", _channels(places[hidden + 1]), persistent=False)
-        half = double // 2
-        self.values = _linear(normalised[:half], shift[:half])
-        self.gates = _linear(normalised[half:], shift[half:])
+        for name, values in {
+            "own": places[:hidden].sum(0),
+            "gain": _more(norm.weight.detach(), 2),
+            "shift": _more(norm.bias.detach(), 2),
+            "first": places[hidden],
+            "second": places[hidden + 1],
+        }.items():
+            self.register_buffer(name, values[None, :, None, None].clone(), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        h = self.narrow(x)  # its two last channels are 0
-        h = h - self.across(_mean(h))
-        deviation = torch.rsqrt(self.across(_mean(h * h)) + self._epsilons[0])
-        h = self.act(h * (deviation * self.gain) + self.shift)
-        mean = _mean(h)
-        varying = self.varying(h - mean)
-        variance = _mean(varying * varying).sum(1, keepdim=True) + self.constant(mean).square().mean(1, keepdim=True)
-        deviation = torch.rsqrt(variance + self._epsilons[1])
-        h = h * deviation + (deviation * self.first + deviation * self.mean(mean) * self.second)
+        h = self.narrow(x)
+        h = (h - _mean(h).mean(1, keepdim=True) / self._share) * self.own
+        variance = _mean(h * h).mean(1, keepdim=True) / self._share
+        h = self.act(h * ((variance + self._epsilons[0]) ** -0.5 * self.gain) + self.shift)
+        moments = self.moments(h)  # of which the last is wh
+        mean = _mean(moments)
+        varying = _mean((moments - mean) ** 2).mean(1, keepdim=True) * self._count
+        constant = (mean * (1 - self.second)) ** 2
+        deviation = (varying + constant.sum(1, keepdim=True) + self._epsilons[1]) ** -0.5
+        h = (h + self.first + mean * self.second) * deviation
         return x + self.values(h) * torch.sigmoid(self.gates(h))  # type: ignore[no-any-return]
 
 
@@ -223,7 +229,7 @@ class _Bottom(nn.Module):
         self.register_buffer("line", core.line, persistent=False)
 
     def forward(self, x: torch.Tensor, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        bins, frames = x.shape[2:]
+        batch, bins, frames = int(x.shape[0]), int(x.shape[2]), int(x.shape[3])
         x = self.norm_in(self.up(x).flatten(2).transpose(1, 2)) + self.grid
         t = self.norm_in_wave(self.up_wave(t).flatten(2).transpose(1, 2)) + self.line
         for level, (layer, wave_layer) in enumerate(zip(self.layers, self.layers_wave, strict=True)):
@@ -231,7 +237,7 @@ class _Bottom(nn.Module):
                 x, t = layer(x), wave_layer(t)
             else:
                 x, t = layer(x, t), wave_layer(t, x)
-        x = self.down(x.transpose(1, 2).reshape(x.shape[0], -1, bins, frames))
+        x = self.down(x.transpose(1, 2).reshape(batch, -1, bins, frames))
         return x, self.down_wave(t.transpose(1, 2)[:, :, None])
 
 
@@ -269,7 +275,7 @@ class _Attention(nn.Module):
 
     def forward(self, x: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
         heads = (
-            part.view(*part.shape[:2], self._heads, -1).transpose(1, 2)
+            part.view(int(part.shape[0]), int(part.shape[1]), self._heads, -1).transpose(1, 2)
             for part in (self.query(x), self.key(other), self.value(other))
         )
         return self.out(F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
@@ -283,7 +289,7 @@ class _WholeNorm(nn.Module):
         self._epsilon, self.weight, self.bias = norm.eps, norm.weight, norm.bias
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.layer_norm(x, x.shape[1:], eps=self._epsilon) * self.weight + self.bias
+        return F.layer_norm(x, [int(size) for size in x.shape[1:]], eps=self._epsilon) * self.weight + self.bias
 
 
 def _norm(norm: Any) -> Any:
@@ -296,11 +302,12 @@ def _residual(dconv: Any) -> nn.Sequential:
 
 def _mean(x: torch.Tensor) -> torch.Tensor:
     """The mean over the steps, [batch, channels, rows, 1]."""
-    steps = x.shape[-1]
+    steps = int(x.shape[-1])  # to the tracer a size is a tensor, and a program that computes it
     if steps <= LONG:
         return x.mean(-1, keepdim=True)
-    missing = -steps % LONG
-    means = F.avg_pool2d(F.pad(x, (0, missing)), (1, LONG))
+    block = next(size for size in range(LONG, 0, -1) if -steps % size % 2 == 0)  # as much is missing at both ends
+    missing = -steps % block
+    means = F.avg_pool2d(x, (1, block), padding=(0, missing // 2))
     return means.mean(-1, keepdim=True) * ((steps + missing) / steps)
 
 
@@ -309,13 +316,9 @@ def _more(values: torch.Tensor, count: int) -> torch.Tensor:
     return torch.cat([values, values.new_zeros(count, *values.shape[1:])])
 
 
-def _channels(values: torch.Tensor) -> torch.Tensor:
-    return values[None, :, None, None].clone()
-
-
-def _linear(weight: torch.Tensor, bias: torch.Tensor | None = None, spare: int = 0) -> nn.Conv2d:
-    """A product over the channels, blind for the `spare` last ones."""
-    return _conv(_more(weight.T, spare).T[:, :, None, None], bias)
+def _linear(weight: torch.Tensor, bias: torch.Tensor) -> nn.Conv2d:
+    """A product over the channels."""
+    return _conv(weight[:, :, None, None], bias)
 
 
 def _dense(weight: torch.Tensor, bias: torch.Tensor) -> nn.Linear:
@@ -324,14 +327,12 @@ def _dense(weight: torch.Tensor, bias: torch.Tensor) -> nn.Linear:
     return made
 
 
-def _conv(weight: torch.Tensor, bias: torch.Tensor | None, like: Any = None) -> nn.Conv2d:
+def _conv(weight: torch.Tensor, bias: torch.Tensor, like: Any = None) -> nn.Conv2d:
     """A convolution of these weights, with the padding and dilation of `like`."""
     how = {} if like is None else {"padding": like.padding, "dilation": like.dilation, "stride": like.stride}
     size = (weight.shape[2], weight.shape[3])
-    made = nn.Conv2d(weight.shape[1], weight.shape[0], size, bias=bias is not None, device="meta", **how)
-    made.weight = _fixed(weight)
-    if bias is not None:
-        made.bias = _fixed(bias)
+    made = nn.Conv2d(weight.shape[1], weight.shape[0], size, device="meta", **how)
+    made.weight, made.bias = _fixed(weight), _fixed(bias)
     return made
 
 
