@@ -284,6 +284,7 @@ def separate(
         limits, networks, name = Limits(settings.max_duration_seconds), Models.of(settings), clean_filename(file.name)
         params, warning = settle_here(KIND, params, catalog, networks, show)
         entry = catalog.get(params.model)
+        networks.compile_beside(entry, device, params.separation.precision)
         done = separate_file(file, Path(folder), params, encoding, entry, device, networks, limits, show, name=name)
         for told in (*([JobWarning(DEMO_MODEL, warning)] if warning else ()), *done.track.warnings):
             bar.console.print(f"warning: {told.code}: {told.detail}", soft_wrap=True, markup=False)

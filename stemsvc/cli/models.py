@@ -188,8 +188,8 @@ def convert(file: Path, output: Path | None) -> None:
 
     A process of its own reads it, and refuses everything but numbers and demucs' networks.
     """
+    from stemsvc.host.digest import sha256_of
     from stemsvc.models.convert import convert as convert_file
-    from stemsvc.models.store import sha256_of
 
     target = output or file.with_suffix(".safetensors")
     draft = target.with_name(f".{target.name}.draft")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from stemsvc.errors import WeightsMissing
+from stemsvc.host.digest import sha256_of
 from stemsvc.models.lock import Locked
 from stemsvc.models.pull import Puller
 from stemsvc.models.source import WeightFile
-from stemsvc.models.store import sha256_of
 
 
 def observe(puller: Puller, file: WeightFile) -> Locked:

@@ -22,12 +22,13 @@ from stemsvc.errors import (
     WeightsUnavailable,
     WeightsUnpinned,
 )
+from stemsvc.host.digest import sha256_of
 from stemsvc.models import transfer
 from stemsvc.models.convert import convert
 from stemsvc.models.hub import GONE, HubMetadata
 from stemsvc.models.lock import Locked
 from stemsvc.models.source import F, Weighed, WeightFile
-from stemsvc.models.store import State, WeightStore, sha256_of
+from stemsvc.models.store import State, WeightStore
 from stemsvc.observe.loggers import get_logger
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import enum
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -22,6 +21,7 @@ from stemsvc.errors import (
     CacheReadOnly,
     WeightsCorrupt,
 )
+from stemsvc.host.digest import sha256_of
 from stemsvc.host.folders import open_shared, share, shared_folder
 from stemsvc.models.source import WeightFile
 
@@ -46,12 +46,6 @@ class Receipt:
     source_sha256: str
     sha256: str
     size: int
-
-
-def sha256_of(path: Path) -> str:
-    """The file's sha256 in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class WeightStore:

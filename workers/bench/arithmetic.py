@@ -82,11 +82,11 @@ class Peak:
 
 def _by_openvino(left: torch.Tensor, right: torch.Tensor, threads: int) -> Callable[[], object] | None:
     """The same product in OpenVINO; None where it is not installed."""
-    from workers.engine import openvino as engine
+    from workers.engine.kept import available, product
 
-    if not engine.available():
+    if not available():
         return None
-    request = engine.product(right.numpy(), threads)
+    request = product(right.numpy(), threads)
     return lambda: request(left.numpy())
 
 

@@ -15,7 +15,7 @@ from workers.bench.engine import RATE, Size, bag, music, network
 from workers.bench.roformers import CHUNKS, roformer
 from workers.bench.table import Figure, Say, in_turn
 from workers.engine.bag import Bag, Chunked
-from workers.engine.openvino import cores
+from workers.engine.kept import cores
 from workers.engine.separate import Separator
 
 BESIDE = (1, 2, 4)  # competing processes, each with one thread

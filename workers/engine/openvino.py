@@ -5,46 +5,27 @@ from __future__ import annotations
 import collections
 import contextlib
 import hashlib
-import importlib.util
-import json
 import logging
-import os
 import queue
-import shutil
-import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from workers.engine import kept
 from workers.engine.channels_last import ChannelsLastCore, can_be_rewritten
 from workers.engine.converting import Layers, OnConvert, unseen
 from workers.engine.hybrid import HybridCore, Room, Spectrum, fill_up, full_length, prepared
+from workers.engine.kept import Options, compile_model, openvino, options
 from workers.engine.networks import TorchNetwork
 from workers.engine.precision import Precision
 
 log = logging.getLogger(__name__)
 FORMAT = 2  # raise it when HybridCore or ChannelsLastCore is written otherwise
-CORES_PER_STREAM = 2  # one wide stream wastes cores: the small layers do not split well
 _converting = threading.Lock()
-
-
-def available() -> bool:
-    """Whether OpenVINO is installed."""
-    return importlib.util.find_spec("openvino") is not None
-
-
-def openvino() -> Any:
-    """The module, imported without its telemetry, which would report to its vendor at import."""
-    if "openvino" not in sys.modules:
-        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
-
-    return openvino
 
 
 class CannotConvert(Exception):
@@ -69,16 +50,15 @@ class OpenVinoNetwork:
         self._precision = precision
         self._spectrum = Spectrum(network, self.device)
         self._tail: Any = None
-        width = threads or cores()
-        streams = self._streams = max(1, width // CORES_PER_STREAM)
+        how = options(threads, fast=precision is Precision.FAST)
+        streams = self._streams = int(how["NUM_STREAMS"])
         self.depth = streams + 1  # one batch more waits, so that no stream has to
-        model = _converted(network, self._length, cache, on_convert)
-        self._compiled = compiled = _compile(model, precision, streams, width)
+        self._compiled = compiled = _compiled(network, self._length, cache, on_convert, how)
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(streams):
             self._requests.put(compiled.create_infer_request())
         self._rooms = collections.deque(Room() for _ in range(self.depth))
-        self._width = max(1, width // streams)
+        self._width = max(1, int(how["INFERENCE_NUM_THREADS"]) // streams)
         # a transform of a segment in one thread takes a third of what it takes in two, which wait for each other right
         # after OpenVINO's own have had the cores
         self._pool = ThreadPoolExecutor(streams, "segment", torch.set_num_threads, (1,))
@@ -126,49 +106,40 @@ class OpenVinoNetwork:
             torch.set_num_threads(1)
 
 
-def cores() -> int:
-    """CPUs that this process may use: in a container they may be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _compile(model: Any, precision: Precision, streams: int, threads: int) -> Any:
-    ov = openvino()
-    exact = {"INFERENCE_PRECISION_HINT": "f32", "EXECUTION_MODE_HINT": "ACCURACY"}
-    fast = {"INFERENCE_PRECISION_HINT": "bf16"}
-    options = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": threads}
-    return ov.Core().compile_model(model, "CPU", options | (fast if precision is Precision.FAST else exact))
-
-
-def product(right: Any, threads: int) -> Callable[[Any], object]:
-    """What multiplies a matrix by `right`, of the same shape, in exact fp32: a measure of what this machine can do."""
-    ov = openvino()
-    from openvino import opset13
-
-    left = opset13.parameter(list(right.shape), right.dtype)
-    model = ov.Model([opset13.matmul(left, opset13.constant(right), False, False)], [left])
-    request = _compile(model, Precision.FP32, 1, threads).create_infer_request()
-    return lambda values: request.infer([values], share_inputs=True, share_outputs=True)
-
-
 def keep_converted(network: Any, cache: Path, on_convert: OnConvert) -> None:
     """Convert the network into `cache`, where no undamaged conversion of it lies. Raises `CannotConvert`."""
-    _converted(network.eval(), int(network.samplerate * network.segment), cache, on_convert)
+    length = int(network.samplerate * network.segment)
+    folder = _folder(network.eval(), length, cache)
+    if not kept.is_whole(folder):
+        _convert_into(folder, network, length, on_convert)
+    kept.remember(folder, kept.loaded_from(network))
 
 
-def _converted(network: Any, length: int, cache: Path | None, on_convert: OnConvert) -> Any:
-    """The network as an OpenVINO model, read from `cache` if an undamaged one lies there."""
-    ov = openvino()
+def _compiled(network: Any, length: int, cache: Path | None, on_convert: OnConvert, how: Options) -> Any:
+    """The network, compiled: from `cache` if an undamaged conversion of it lies there."""
     if cache is None:
-        return _convert(network, length, on_convert)
-    folder = cache / f"openvino-{_fingerprint(network, length, ov.get_version())}"
-    if _is_whole(folder):
-        return ov.Core().read_model(folder / "core.xml")
+        return compile_model(_convert(network, length, on_convert), how)
+    folder = _folder(network, length, cache)
+    compiled = kept.compiled(folder, how)
+    if compiled is None:
+        whole = kept.is_whole(folder)
+        model = openvino().Core().read_model(folder / "core.xml") if whole else None
+        compiled = compile_model(model or _convert_into(folder, network, length, on_convert), how)
+    kept.remember(folder, kept.loaded_from(network))
+    return compiled
+
+
+def _convert_into(folder: Path, network: Any, length: int, on_convert: OnConvert) -> Any:
     model = _convert(network, length, on_convert)
     try:
-        _keep(model, folder)
+        kept.keep(model, folder)
     except OSError as error:  # on a read-only or full disk the next start converts again; nothing else is lost
-        log.warning("the converted network can't be kept in %s: %s", cache, error.strerror)
+        log.warning("the converted network can't be kept in %s: %s", folder.parent, error.strerror)
     return model
+
+
+def _folder(network: Any, length: int, cache: Path) -> Path:
+    return cache / f"openvino-{_fingerprint(network, length, openvino().get_version())}"
 
 
 def _convert(network: Any, length: int, on_convert: OnConvert) -> Any:
@@ -218,39 +189,3 @@ def _fingerprint(network: Any, length: int, version: str) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().contiguous().view(torch.uint8).numpy())
     return digest.hexdigest()[:32]
-
-
-def _is_whole(folder: Path) -> bool:
-    """Whether every file of the folder is as it was written. A power cut can leave a file of zeros."""
-    try:
-        sums = json.loads((folder / "sums.json").read_text())
-        whole = bool(sums) and all(_sum(folder / name) == wanted for name, wanted in sums.items())
-        with contextlib.suppress(OSError):
-            os.utime(folder / "sums.json")  # `models prune` deletes networks that were not used for long
-        return whole
-    except (OSError, ValueError, AttributeError):
-        return False
-
-
-def _keep(model: Any, folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".openvino-", dir=folder.parent))
-    try:
-        openvino().save_model(model, scratch / "core.xml", compress_to_fp16=False)
-        sums = {path.name: _sum(path) for path in scratch.iterdir()}
-        (scratch / "sums.json").write_text(json.dumps(sums))
-        readers = folder.parent.stat().st_mode & 0o055  # who shares the cache shares its networks
-        for path in scratch.iterdir():
-            path.chmod(0o600 | readers & 0o044)
-        scratch.chmod(0o700 | readers)
-        if folder.exists():  # it is damaged, or another process was faster
-            shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):  # another process has just put its own there
-            scratch.rename(folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _sum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

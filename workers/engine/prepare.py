@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from workers.engine import openvino
+from workers.engine import kept, openvino
 from workers.engine.bag import Chunked
 from workers.engine.converting import OnConvert, unseen
 from workers.engine.hybrid import can_take_apart
@@ -32,7 +32,7 @@ def prepare(
     """
     if isinstance(network, Chunked):
         return ChunkRunner(network, device, precision, threads)
-    if device == "cpu" and can_take_apart(network) and openvino.available():
+    if device == "cpu" and can_take_apart(network) and kept.available():
         try:
             return openvino.OpenVinoNetwork(network, precision, threads, cache, on_convert)
         except openvino.CannotConvert as error:

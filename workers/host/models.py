@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stemsvc.errors import FatalError, TransientError
+from stemsvc.host.digest import sha256_of
 from stemsvc.host.folders import shared_folder
+from stemsvc.host.processor import fast_gains
 from stemsvc.host.soundfont import SoundFont
 from stemsvc.models.available import Availability
-from stemsvc.models.entry import ModelEntry
+from stemsvc.models.entry import DEMUCS, ModelEntry
 from stemsvc.models.pull import OnPull, Puller, open_puller
 from stemsvc.models.source import Weighed, WeightFile
-from stemsvc.models.store import WeightStore, sha256_of
+from stemsvc.models.store import WeightStore
 from stemsvc.observe import metrics
 from stemsvc.observe.loggers import get_logger
 from stemsvc.settings import Settings
@@ -94,6 +96,15 @@ class Models:
         if any(name == entry.name for name, _, _ in self._loaded):
             return None
         return Availability(self.puller).lacking(entry, lambda file, done, total: on_download(done, total))
+
+    def compile_beside(self, entry: ModelEntry, device: str, precision: str) -> None:
+        """Begin to compile the entry's network for a CPU, where its conversion lies here and `get` will ask for it."""
+        from workers.engine.kept import compile_beside
+
+        exact = device == "cpu" and not (precision == "fast" and fast_gains(device))
+        if self.cache is None or not exact or entry.family not in DEMUCS or len(entry.files) != 1 or entry.steps:
+            return
+        compile_beside(self.cache, self.puller.store.place(entry.files[0]), self.threads)
 
     def _paths(self, entry: ModelEntry, on_pull: OnPull) -> dict[str, list[Path]]:
         """The files of each part. A failure is remembered: for a while no job that is free to choose gets the model."""

@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from stemsvc.errors import FatalError, UsageError
+from stemsvc.host.digest import sha256_of
 from stemsvc.models.catalog import BUNDLED, load_catalog, lock_path
 from stemsvc.models.entry import DEMUCS, ModelEntry
 from stemsvc.models.lock import Locked, read_lock, write_lock
 from stemsvc.models.schema import schema
-from stemsvc.models.store import sha256_of
 
 MINE = """# my own
 models:

@@ -232,7 +232,7 @@ def test_a_worker_takes_no_job_before_its_weights_are_here(redis_url: str, serve
     # given a hub that stops in the middle of the weights
     served.files["someone/songs/net.safetensors"] = DEMO_WEIGHTS.read_bytes()
     catalog, ready = tmp_path / "mine.yaml", tmp_path / "run" / "ready"
-    from stemsvc.models.store import sha256_of
+    from stemsvc.host.digest import sha256_of
 
     write(catalog, {"hub": "someone/songs", "file": "net.safetensors", "sha256": sha256_of(DEMO_WEIGHTS)})
     served.moods.append("stall:1000000")

@@ -107,7 +107,7 @@ def test_spectra_are_compared_as_those_of_the_whole_track(how: str) -> None:
 
 
 def test_demucs_hears_what_a_roformer_left_as_if_it_were_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.engine.openvino.available", lambda: False)
+    monkeypatch.setattr("workers.engine.kept.available", lambda: False)
     roformer, demucs = Separator(bag_of("bs_roformer of one target")), Separator(bag(htdemucs()))
     mixture = music(3 * RATE)
     mixture -= mixture.mean(axis=0)

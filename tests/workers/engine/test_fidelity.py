@@ -79,7 +79,7 @@ def test_every_architecture_agrees_with_upstream(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["htdemucs", pytest.param("hdemucs of the old padding", marks=pytest.mark.long)])
 def test_torch_without_openvino_agrees_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.engine.openvino.available", lambda: False)
+    monkeypatch.setattr("workers.engine.kept.available", lambda: False)
     model = BAGS[name]()
     mixture = music(4.7)
     separator = Separator(model)

@@ -14,11 +14,10 @@ import pytest
 from stemsvc.host import processor
 from stemsvc.host.folders import private
 from tests.workers.engine.reference import assert_faithful, bag, hdemucs, htdemucs, music, snr, upstream
-from workers.engine import openvino
+from workers.engine import kept, openvino
 from workers.engine.converting import OnConvert, unseen
 from workers.engine.networks import TorchNetwork
 from workers.engine.openvino import OpenVinoNetwork
-from workers.engine.precision import Precision
 from workers.engine.separate import Separator
 
 FOUR = ("drums", "bass", "other", "vocals")
@@ -107,16 +106,16 @@ def test_who_shares_the_cache_shares_its_networks(
     def save_model(model: str, path: Path, compress_to_fp16: bool) -> None:
         path.write_text(model)
 
-    monkeypatch.setattr(openvino, "openvino", lambda: SimpleNamespace(save_model=save_model))
+    monkeypatch.setattr(kept, "openvino", lambda: SimpleNamespace(save_model=save_model))
     cache = tmp_path / "cache"
     cache.mkdir()
     cache.chmod(opened)
     with private():
-        openvino._keep("a network", cache / "openvino-1")
+        kept.keep("a network", cache / "openvino-1")
 
     assert (cache / "openvino-1").stat().st_mode & 0o777 == folder
     assert {path.stat().st_mode & 0o777 for path in (cache / "openvino-1").iterdir()} == {file}
-    assert openvino._is_whole(cache / "openvino-1")
+    assert kept.is_whole(cache / "openvino-1")
 
 
 def test_a_cache_that_can_not_be_written_costs_only_time(tmp_path: Path, conversions: list[int]) -> None:
@@ -180,23 +179,23 @@ def test_whoever_hears_of_a_conversion_may_end_it(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_fast_is_full_precision_on_a_processor_without_bf16(monkeypatch: pytest.MonkeyPatch, has: bool) -> None:
     monkeypatch.setattr(processor, "has_bf16", lambda: has)
-    compiled: list[Precision] = []
-    real = openvino._compile
+    hints: list[object] = []
+    real = kept.compile_model
 
-    def noted(model: Any, precision: Precision, streams: int, threads: int) -> Any:
-        compiled.append(precision)
-        return real(model, precision, streams, threads)
+    def noted(model: Any, how: kept.Options) -> Any:
+        hints.append(how["INFERENCE_PRECISION_HINT"])
+        return real(model, how)
 
-    monkeypatch.setattr(openvino, "_compile", noted)
+    monkeypatch.setattr(openvino, "compile_model", noted)
 
     separator = Separator(bag(htdemucs()), precision="fast")
     assert separator.runs_fast(FOUR) is has
-    assert compiled == [Precision.FAST if has else Precision.FP32]
+    assert hints == ["bf16" if has else "f32"]
 
 
 def test_fast_is_full_precision_where_torch_runs_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processor, "has_bf16", lambda: True)
-    monkeypatch.setattr(openvino, "available", lambda: False)
+    monkeypatch.setattr(kept, "available", lambda: False)
 
     assert not Separator(bag(htdemucs()), precision="fast").runs_fast(FOUR)
 
@@ -215,7 +214,7 @@ def test_the_fast_precision_says_what_it_costs() -> None:
 def test_openvino_does_not_report_to_its_vendor() -> None:
     # given a fresh process, since the module is imported once in each
     code = (
-        "import sys\nfrom workers.engine.openvino import openvino\nopenvino()\n"
+        "import sys\nfrom workers.engine.kept import openvino\nopenvino()\n"
         "assert sys.modules.get('openvino_telemetry') is None\n"
         "import openvino.tools.ovc.telemetry_utils as t\nassert 'stub' in t.tm.__name__, t.tm\n"
     )

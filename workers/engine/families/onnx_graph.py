@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from workers.engine.families.network import Poll
-from workers.engine.openvino import available, cores, openvino
+from workers.engine.kept import available, cores, openvino
 
 POLL_MS = 500
 
