@@ -8,7 +8,8 @@ import hashlib
 import logging
 import queue
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from workers.engine.precision import Precision
 
 log = logging.getLogger(__name__)
 FORMAT = 2  # raise it when HybridCore or ChannelsLastCore is written otherwise
+ENOUGH = 0.85  # of its cores: less over a whole segment, and another process has the rest
+SURE = 2  # segments in a row, before a second network is compiled for that
 _converting = threading.Lock()
 
 
@@ -36,7 +39,8 @@ class OpenVinoNetwork:
     """Runs full segments in OpenVINO, and segments of other lengths in torch.
 
     Each stream runs one segment at a time, with its share of the threads: while one segment is in the Fourier
-    transform, another keeps the cores busy. Raises `CannotConvert`.
+    transform, another keeps the cores busy. Where other processes take the cores, a track's segments move to streams of
+    one thread each: the threads of a wide stream wait for the one that has no core. Raises `CannotConvert`.
     """
 
     def __init__(
@@ -51,59 +55,104 @@ class OpenVinoNetwork:
         self._spectrum = Spectrum(network, self.device)
         self._tail: Any = None
         how = options(threads, fast=precision is Precision.FAST)
-        streams = self._streams = int(how["NUM_STREAMS"])
-        self.depth = streams + 1  # one batch more waits, so that no stream has to
-        self._compiled = compiled = _compiled(network, self._length, cache, on_convert, how)
-        self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        for _ in range(streams):
-            self._requests.put(compiled.create_infer_request())
-        self._rooms = collections.deque(Room() for _ in range(self.depth))
-        self._width = max(1, int(how["INFERENCE_NUM_THREADS"]) // streams)
-        # a transform of a segment in one thread takes a third of what it takes in two, which wait for each other right
-        # after OpenVINO's own have had the cores
-        self._pool = ThreadPoolExecutor(streams, "segment", torch.set_num_threads, (1,))
+        compiled, self._read = _compiled(network, self._length, cache, on_convert, how)
+        self._wide = self._lane = _Lane(compiled, how)
+        self._narrow: _Lane | None = None
+        self._crowded = 0  # segments in a row that waited for cores
+        self.depth = self._lane.depth
 
     def start(self, batch: torch.Tensor, stems: list[int]) -> Any:
         """Begin the batch in another thread."""
-        self._rooms.rotate()
-        return self._pool.submit(self._run, batch, stems, self._rooms[0])
+        if self._crowded >= (SURE if self._narrow is None else 1) and self._lane is self._wide:
+            self._take_narrow()
+        lane = self._lane
+        lane.rooms.rotate()
+        return lane.pool.submit(self._run, lane, batch, stems, lane.rooms[0])
 
     def rest(self) -> None:
         """Free the streams' working memory, a few hundred MB each. To allocate it again takes a tenth of a second."""
-        if self._requests.qsize() == self._streams:
-            self._compiled.release_memory()
+        for lane in filter(None, (self._wide, self._narrow)):
+            lane.rest()
+        self._lane, self._crowded = self._wide, 0
+        self.depth = self._lane.depth
 
-    def _run(self, batch: torch.Tensor, stems: list[int], room: Room) -> torch.Tensor:
+    def _take_narrow(self) -> None:
+        how = {**self._wide.how, "NUM_STREAMS": self._wide.how["INFERENCE_NUM_THREADS"]}
+        if self._narrow is None and how != self._wide.how:
+            try:
+                self._narrow = _Lane(compile_model(self._read(), how), how)
+            except (
+                Exception
+            ) as error:  # OpenVINO raises plain RuntimeErrors: of a conversion that is gone, or no memory
+                log.warning("no further streams for this network: %s", (str(error).splitlines() or [""])[0])
+                self._narrow = self._wide
+        self._lane = self._narrow or self._wide
+        self.depth = self._lane.depth
+
+    def _run(self, lane: _Lane, batch: torch.Tensor, stems: list[int], room: Room) -> torch.Tensor:
         with torch.inference_mode():
             batch = fill_up(batch, self._full)
             if batch.shape[-1] != self._length:
-                return self._in_torch(batch, stems)
+                return self._in_torch(lane, batch, stems)
             if len(batch) == 1:
-                return self._one(batch, stems, room)
-            return torch.cat([self._one(wave[None], stems, Room()) for wave in batch])
+                return self._one(lane, batch, stems, room)
+            return torch.cat([self._one(lane, wave[None], stems, Room()) for wave in batch])
 
-    def _one(self, wave: torch.Tensor, stems: list[int], room: Room) -> torch.Tensor:
-        request = self._requests.get()
+    def _one(self, lane: _Lane, wave: torch.Tensor, stems: list[int], room: Room) -> torch.Tensor:
+        request = lane.requests.get()
         try:
             inputs = [tensor.numpy() for tensor in prepared(self._spectrum.forward(wave), wave)]
-            outputs = request.infer(inputs, share_inputs=True, share_outputs=True)
+            outputs = self._watched(lane, lambda: request.infer(inputs, share_inputs=True, share_outputs=True))
             spectra, waves = (torch.from_numpy(outputs[at]) for at in (0, 1))
             out = self._spectrum.inverse(spectra, stems, self._length, room)
             for at, stem in enumerate(stems):
                 out[:, at] += waves[:, stem]
             return out
         finally:
-            self._requests.put(request)
+            lane.requests.put(request)
 
-    def _in_torch(self, batch: torch.Tensor, stems: list[int]) -> torch.Tensor:
-        self.rest()  # in an HDemucs the tail of a track takes as much memory again
+    def _watched(self, lane: _Lane, infer: Callable[[], Any]) -> Any:
+        """Run a segment, and note whether this process had the cores that it was to have meanwhile."""
+        alone = not lane.requests.empty()
+        start, before = time.perf_counter(), time.process_time()
+        outputs = infer()
+        had = (time.process_time() - before) / (time.perf_counter() - start)
+        if not alone:  # every stream had a segment, so that every thread had work
+            self._crowded = self._crowded + 1 if had < ENOUGH * int(lane.how["INFERENCE_NUM_THREADS"]) else 0
+        return outputs
+
+    def _in_torch(self, lane: _Lane, batch: torch.Tensor, stems: list[int]) -> torch.Tensor:
+        lane.rest()  # in an HDemucs the tail of a track takes as much memory again
         if self._tail is None:
             self._tail = TorchNetwork(self._network, "cpu", self._precision)
-        torch.set_num_threads(self._width)
+        torch.set_num_threads(lane.threads)
         try:
             return self._tail.start(batch, stems).result()  # type: ignore[no-any-return]
         finally:
             torch.set_num_threads(1)
+
+
+class _Lane:
+    """A compiled network with its streams, and the threads of ours that feed them."""
+
+    def __init__(self, compiled: Any, how: Options) -> None:
+        self.how = how
+        self.streams = int(how["NUM_STREAMS"])
+        self.threads = max(1, int(how["INFERENCE_NUM_THREADS"]) // self.streams)  # of each
+        self.depth = self.streams + 1  # one batch more waits, so that no stream has to
+        self.requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for _ in range(self.streams):
+            self.requests.put(compiled.create_infer_request())
+        self.rooms = collections.deque(Room() for _ in range(self.depth))
+        # a transform of a segment in one thread takes a third of what it takes in two, which wait for each other right
+        # after OpenVINO's own have had the cores
+        self.pool = ThreadPoolExecutor(self.streams, "segment", torch.set_num_threads, (1,))
+        self._compiled = compiled
+
+    def rest(self) -> None:
+        """Free the working memory, unless a stream is still at work."""
+        if self.requests.qsize() == self.streams:
+            self._compiled.release_memory()
 
 
 def keep_converted(network: Any, cache: Path, on_convert: OnConvert) -> None:
@@ -115,18 +164,28 @@ def keep_converted(network: Any, cache: Path, on_convert: OnConvert) -> None:
     kept.remember(folder, kept.loaded_from(network))
 
 
-def _compiled(network: Any, length: int, cache: Path | None, on_convert: OnConvert, how: Options) -> Any:
-    """The network, compiled: from `cache` if an undamaged conversion of it lies there."""
+def _compiled(
+    network: Any, length: int, cache: Path | None, on_convert: OnConvert, how: Options
+) -> tuple[Any, Callable[[], Any]]:
+    """The network, compiled from `cache` if an undamaged conversion lies there; and what reads its model again."""
     if cache is None:
-        return compile_model(_convert(network, length, on_convert), how)
+        model = _convert(network, length, on_convert)
+        return compile_model(model, how), lambda: model
     folder = _folder(network, length, cache)
+
+    def read() -> Any:
+        return openvino().Core().read_model(folder / "core.xml")
+
     compiled = kept.compiled(folder, how)
+    if compiled is None and kept.is_whole(folder):
+        compiled = compile_model(read(), how)
     if compiled is None:
-        whole = kept.is_whole(folder)
-        model = openvino().Core().read_model(folder / "core.xml") if whole else None
-        compiled = compile_model(model or _convert_into(folder, network, length, on_convert), how)
+        model = _convert_into(folder, network, length, on_convert)
+        compiled = compile_model(model, how)
+        if not kept.is_whole(folder):
+            return compiled, lambda: model
     kept.remember(folder, kept.loaded_from(network))
-    return compiled
+    return compiled, read
 
 
 def _convert_into(folder: Path, network: Any, length: int, on_convert: OnConvert) -> Any:

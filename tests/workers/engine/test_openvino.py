@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stemsvc.host import processor
@@ -16,6 +18,7 @@ from stemsvc.host.folders import private
 from tests.workers.engine.reference import assert_faithful, bag, hdemucs, htdemucs, music, snr, upstream
 from workers.engine import kept, openvino
 from workers.engine.converting import OnConvert, unseen
+from workers.engine.mixture import ArrayMixture
 from workers.engine.networks import TorchNetwork
 from workers.engine.openvino import OpenVinoNetwork
 from workers.engine.separate import Separator
@@ -209,6 +212,39 @@ def test_the_fast_precision_says_what_it_costs() -> None:
 
     wanted = upstream(model, mixture)
     assert all(snr(sound, wanted[stem]) > 25 for stem, sound in separator.separate_array(mixture).items())
+
+
+def test_segments_move_to_narrow_streams_where_others_take_the_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a machine on which no segment ever has the cores that it was to have
+    monkeypatch.setattr(openvino, "ENOUGH", 1000.0)
+    model, mixture = bag(htdemucs()), music(12.0)
+    separator = Separator(model, threads=2, cache=tmp_path)
+    network: Any = separator.network(0)
+    seen: list[int] = []
+
+    # when a track is separated
+    stems = list(separator.separate(ArrayMixture(mixture), FOUR, on_segment=lambda *_: seen.append(network.depth)))
+
+    # then its later segments run one on each core, the stems are the same, and the next track begins as the first did
+    got = {stem: np.concatenate([piece[stem] for piece in stems]) for stem in FOUR}
+    assert_faithful(got, upstream(model, mixture))
+    assert (seen[0], seen[-1], network.depth) == (2, 3, 2)
+
+
+def test_a_track_goes_on_where_narrow_streams_can_not_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # given the same machine, where the conversion is deleted while a track is separated
+    monkeypatch.setattr(openvino, "ENOUGH", 1000.0)
+    model, mixture = bag(htdemucs()), music(8.0)
+    separator = Separator(model, threads=2, cache=tmp_path)
+    separator.load(FOUR)
+    shutil.rmtree(next(tmp_path.iterdir()))
+
+    assert_faithful(separator.separate_array(mixture), upstream(model, mixture))
+    assert "no further streams" in caplog.text
 
 
 def test_openvino_does_not_report_to_its_vendor() -> None:
