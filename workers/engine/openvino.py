@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from stemsvc.host import memory
 from workers.engine import kept
 from workers.engine.channels_last import ChannelsLastCore, can_be_rewritten
 from workers.engine.converting import Layers, OnConvert, unseen
@@ -73,6 +74,8 @@ class OpenVinoNetwork:
         """Free the streams' working memory, a few hundred MB each. To allocate it again takes a tenth of a second."""
         for lane in filter(None, (self._wide, self._narrow)):
             lane.rest()
+        if self._lane is self._wide:  # this track had its cores, so the next one may well have them
+            self._narrow = None
         self._lane, self._crowded = self._wide, 0
         self.depth = self._lane.depth
 
@@ -80,7 +83,7 @@ class OpenVinoNetwork:
         how = {**self._wide.how, "NUM_STREAMS": self._wide.how["INFERENCE_NUM_THREADS"]}
         if self._narrow is None and how != self._wide.how:
             try:
-                self._narrow = _Lane(compile_model(self._read(), how), how)
+                self._narrow = _Lane(compile_model(self._read(), how), how) if _have_room() else self._wide
             except (
                 Exception
             ) as error:  # OpenVINO raises plain RuntimeErrors: of a conversion that is gone, or no memory
@@ -110,6 +113,8 @@ class OpenVinoNetwork:
             return out
         finally:
             lane.requests.put(request)
+            if lane is not self._lane:  # the track has moved on
+                lane.rest()
 
     def _watched(self, lane: _Lane, infer: Callable[[], Any]) -> Any:
         """Run a segment, and note whether this process had the cores that it was to have meanwhile."""
@@ -153,6 +158,12 @@ class _Lane:
         """Free the working memory, unless a stream is still at work."""
         if self.requests.qsize() == self.streams:
             self._compiled.release_memory()
+
+
+def _have_room() -> bool:
+    """Whether there is memory for a stream on each core: as much as the process holds, and as much for others."""
+    free, held = memory.available(), memory.resident()
+    return free is not None and held is not None and free > 2 * held
 
 
 def keep_converted(network: Any, cache: Path, on_convert: OnConvert) -> None:

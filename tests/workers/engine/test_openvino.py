@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stemsvc.host import processor
+from stemsvc.host import memory, processor
 from stemsvc.host.folders import private
 from tests.workers.engine.reference import assert_faithful, bag, hdemucs, htdemucs, music, snr, upstream
 from workers.engine import kept, openvino
@@ -245,6 +245,18 @@ def test_a_track_goes_on_where_narrow_streams_can_not_be_had(
 
     assert_faithful(separator.separate_array(mixture), upstream(model, mixture))
     assert "no further streams" in caplog.text
+
+
+def test_a_track_stays_where_memory_is_short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(openvino, "ENOUGH", 1000.0)
+    monkeypatch.setattr(memory, "available", lambda: 1 << 20)
+    separator = Separator(bag(htdemucs()), threads=2, cache=tmp_path)
+    network: Any = separator.network(0)
+    seen: set[int] = set()
+
+    list(separator.separate(ArrayMixture(music(8.0)), FOUR, on_segment=lambda *_: seen.add(network.depth)))
+
+    assert seen == {2}
 
 
 def test_openvino_does_not_report_to_its_vendor() -> None:
