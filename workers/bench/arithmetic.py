@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from workers.bench.instructions import ignored_by_openvino
 from workers.bench.table import Figure, Seconds
 
 SIZE = 2048  # of the square matrices: 50 MB together, far more than the caches have
@@ -81,10 +82,10 @@ class Peak:
 
 
 def _by_openvino(left: torch.Tensor, right: torch.Tensor, threads: int) -> Callable[[], object] | None:
-    """The same product in OpenVINO; None where it is not installed."""
+    """The same product in OpenVINO; None where it is not installed, or would not keep to the limit of instructions."""
     from workers.engine.kept import available, product
 
-    if not available():
+    if not available() or ignored_by_openvino():
         return None
     request = product(right.numpy(), threads)
     return lambda: request(left.numpy())

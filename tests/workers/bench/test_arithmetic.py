@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from stemsvc.host.processor import instruction_set
+from stemsvc.host.processor import ONEDNN, instruction_set
 from workers.bench.arithmetic import Peak, Work, fractions, work_of
 from workers.bench.instructions import LIMITS, limit
 from workers.bench.roformers import CHUNKS, PUBLISHED, SMALL, roformer
@@ -90,3 +90,12 @@ def test_the_published_sizes_are_buildable() -> None:
     with torch.device("meta"):
         for name in PUBLISHED:
             assert sum(each.numel() for each in roformer(name, "full").parameters()) > 20e6
+
+
+def test_a_library_that_ignores_the_limit_is_no_measure_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a run that is limited to AVX2 on a processor with more
+    assert "OpenVINO" in Peak().detail
+    monkeypatch.setenv(ONEDNN, LIMITS["avx2"][ONEDNN])
+
+    # then only a library that keeps to it tells the peak
+    assert "OpenVINO" not in Peak().detail
