@@ -13,8 +13,8 @@ LIMITS: Mapping[str, Mapping[str, str]] = {
     "avx512": {ONEDNN: "AVX512_CORE", "MKL_ENABLE_INSTRUCTIONS": "AVX512", "ATEN_CPU_CAPABILITY": "avx512"},
 }
 # OpenVINO 2026.4 reads oneDNN's variable too, but mixes kernels of both widths below AVX-512, and crashes in HTDemucs.
-# Its products of matrices (mlas) ignore it. For its networks a machine must hide AVX-512: a virtual one, or a kernel that
-# was booted with `clearcpuid=avx512f`.
+# Its products of matrices (mlas) ignore it. For its networks a machine must hide AVX-512: a virtual one, or a kernel
+# that was booted with `clearcpuid=avx512f`.
 NOT_OPENVINO = ("avx2",)
 
 
