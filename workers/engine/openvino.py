@@ -113,8 +113,6 @@ class OpenVinoNetwork:
             return out
         finally:
             lane.requests.put(request)
-            if lane is not self._lane:  # the track has moved on
-                lane.rest()
 
     def _watched(self, lane: _Lane, infer: Callable[[], Any]) -> Any:
         """Run a segment, and note whether this process had the cores that it was to have meanwhile."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from stemsvc.control.facts import Report
 from stemsvc.errors import StemsvcError
+from stemsvc.host import memory
 from stemsvc.jobs.pools import FETCH
 from stemsvc.jobstore import JobStore
 from stemsvc.jobstore.workers import MAIN, Worker
@@ -162,14 +163,11 @@ def _device_name(device: str) -> str:
 
 @harmless()
 def _free_memory_mb(device: str) -> int | None:
-    """Free memory in MB: the card's on CUDA, else the machine's; None if it can't be known."""
+    """Free memory in MB: the card's on CUDA, else that of the machine or container; None if it can't be known."""
     if device.startswith("cuda"):
         torch = sys.modules.get("torch")
         if torch is None or not torch.cuda.is_initialized():
             return None
         return int(torch.cuda.mem_get_info(device)[0] >> 20)
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) >> 10
-    return None
+    free = memory.available()
+    return None if free is None else free >> 20
