@@ -55,7 +55,7 @@ def test_what_admins_do_is_in_the_log_and_what_clients_do_is_not(client: Any, pa
 
     page = client.get("/v1/audit?limit=2", headers=admin).json
     assert [each["act"] for each in page["entries"]] == ["key.revoke", "key.create"]
-    assert made["key"].rpartition("_")[2] not in str(page)
+    assert made["key"].split("_", 2)[2] not in str(page)
     assert made["retention_days"] == 2
     rest = client.get(f"/v1/audit?before={page['next_before']}", headers=admin).json
     (deleted,) = rest["entries"]
