@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,12 @@ _from_file: set[str] = set()
 def process_environment(**changes: str) -> dict[str, str]:
     """This process's environment with `changes`, for a program that is not part of stemsvc."""
     return {**os.environ, **changes}
+
+
+def live_in(folder: str) -> None:
+    """Make `folder` this process's home, and the place of its temporary files."""
+    os.environ.update(HOME=folder, TMPDIR=folder)
+    tempfile.tempdir = None  # it would remember the place that it found first
 
 
 @contextlib.contextmanager

@@ -146,14 +146,17 @@ class Attempt:
         self.job_limits.check(self.model or self.of.kind.name, self.of.kind.advice, predicted, seconds)
         self.charge(seconds)
         self.keeper.limit(None)  # waiting for others is no fault of this job
-        with self.turns.turn(self.lease, self._waiting, self.keeper.is_held) as turn, self.keeper.showing(turn.beat):
-            self.keeper.limit(self.job_limits.time_limit(predicted))
-            before, whole = self.watch.device_seconds, False
-            try:
+        before, begun, whole = self.watch.device_seconds, False, False
+        try:
+            turn = self.turns.turn(self.lease, self._waiting, self.keeper.is_held)
+            with turn as held, self.keeper.showing(held.beat):
+                self.keeper.limit(self.job_limits.time_limit(predicted))
+                begun = True
                 with self.watch.computing(), self.keeper.computing():
                     yield
                 whole = True
-            finally:  # what the device was used for counts, also in vain
+        finally:  # what the device was used for counts, also in vain; the next job need not wait for that
+            if begun:
                 used = seconds if whole else seconds * self.watch.share
                 self.spending.note(self.job.id, self._work, self.watch.device_seconds - before, used, whole)
         self.keeper.limit(self.general_seconds)

@@ -1,7 +1,6 @@
 """Decodes in a child process with limits: a stranger's file that breaks FFmpeg breaks only that process.
 
-`python -m workers.audio.decode_process` is the child process. It reads one order from its input and writes one line
-of JSON to its output.
+`main` is the child process. It reads one order from its input and writes one line of JSON to its output.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from workers.audio.demux import CONTAINERS
 from workers.audio.read_tags import read_tags
 from workers.audio.tags import Tags
 from workers.audio.track import Track
+from workers.host.fork_server import fork
 from workers.host.sandbox import ChildDied, be_child, talk
 
 # Of address space beyond the libraries' own. Decoded frames are small, but a file's tables may claim any size.
@@ -38,7 +38,7 @@ def decode_apart(path: Path, spool: Path, limits: Limits, on_tick: Callable[[], 
     """
     order = json.dumps({"path": str(path), "spool": str(spool), "limits": asdict(limits), "part": asdict(part)})
     try:
-        return talk("workers.audio.decode_process", order, spool.parent, _read, on_tick)
+        return talk("workers.audio.decode_process", order, spool.parent, _read, on_tick, fork)
     except ChildDied as error:
         raise DecoderDied(f"the decoder died while it read this file (exit status {error.code})") from error
 

@@ -18,7 +18,7 @@ from stemsvc.observe.loggers import get_logger
 from workers.host.identity import lives, worker_name
 
 log = get_logger()
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.005  # a look takes a hundredth of that
 LOOK_SECONDS = 2.0  # between two looks at who holds the device
 FROZEN_SECONDS = 10.0  # without a sign from a process that gives one each second
 

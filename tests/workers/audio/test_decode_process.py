@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,15 @@ from stemsvc.errors import TransientError, UsageError
 from tests.sounds import tone, write_sound
 from workers.audio.decode import Limits, decode
 from workers.audio.decode_process import decode_apart
+from workers.host.fork_server import server_of
 
 
 def nothing() -> None:
     pass
+
+
+def children_of(pid: int | None) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()] if pid else []
 
 
 def test_a_child_decodes_as_we_do(tmp_path: Path) -> None:
@@ -44,14 +50,19 @@ def test_a_full_disk_is_no_fault_of_the_file(tmp_path: Path) -> None:
     assert caught.value.code == "scratch_full"
 
 
-def test_a_dead_decoder_is_one_files_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    killer = tmp_path / "python"
-    killer.write_text("#!/bin/sh\nread order\nkill -SEGV $$\n")
-    killer.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(killer))
+def test_a_dead_decoder_is_one_files_failure(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)  # a decoder that opens it waits for somebody to write
+
+    def crash() -> None:
+        for child in children_of(server_of("workers.audio.decode_process", os.getpid()).pid):
+            os.kill(child, signal.SIGSEGV)
+
     with pytest.raises(UsageError) as caught:
-        decode_apart(tmp_path / "any", tmp_path / "spool", Limits(60), nothing)
+        decode_apart(pipe, tmp_path / "spool", Limits(60), crash)
     assert (caught.value.code, "-11" in caught.value.detail) == ("decoder_died", True)
+    song = write_sound(tmp_path / "song.flac", tone(1.0, 44100), 44100)
+    assert decode_apart(song, tmp_path / "spool", Limits(60), nothing).frames == 44100
 
 
 def test_a_job_that_is_over_ends_its_decoder(tmp_path: Path) -> None:
