@@ -10,6 +10,7 @@ ONEDNN = "ONEDNN_MAX_CPU_ISA"  # what limits oneDNN, and OpenVINO with it, to fe
 WIDEST_FIRST = ("amx_tile", "avx512_bf16", "avx512_vnni", "avx512f", "avx2", "asimd")
 INTEL = "GenuineIntel"
 NO_LIMIT = ("", "ALL", "DEFAULT")
+LIMITS_BELOW_AVX512 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2")
 LIMITS_WITH_BF16 = ("AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX10_1_512")
 
 
@@ -42,6 +43,11 @@ def instruction_set() -> str:
     widest = next((name for name in WIDEST_FIRST if name in flags()), platform.machine())
     limited = os.environ.get(ONEDNN, "")
     return f"{widest}, limited to {limited}" if limited else widest
+
+
+def below_avx512() -> bool:
+    """Whether this process is limited to narrower vector instructions than AVX-512."""
+    return os.environ.get(ONEDNN, "").upper() in LIMITS_BELOW_AVX512
 
 
 def has_bf16() -> bool:

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from workers.bench.instructions import ignored_by_openvino
 from workers.bench.table import Figure, Seconds
 
 SIZE = 2048  # of the square matrices: 50 MB together, far more than the caches have
@@ -83,9 +82,9 @@ class Peak:
 
 def _by_openvino(left: torch.Tensor, right: torch.Tensor, threads: int) -> Callable[[], object] | None:
     """The same product in OpenVINO; None where it is not installed, or would not keep to the limit of instructions."""
-    from workers.engine.kept import available, product
+    from workers.engine.kept import product, usable
 
-    if not available() or ignored_by_openvino():
+    if not usable():
         return None
     request = product(right.numpy(), threads)
     return lambda: request(left.numpy())

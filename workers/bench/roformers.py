@@ -42,8 +42,9 @@ def roformer_figures(size: str, repeats: int, say: Say) -> Iterator[Figure]:
     mixture = music(chunk / RATE)
     for name in PUBLISHED:
         network, peak = roformer(name, size), Peak()
+        work = work_of(network, chunk)  # before OpenVINO runs parts of it, which the counter would not see
         separator = Separator(Bag([Chunked(network, RATE, chunk)], ["vocals"]))
         say(f"{name}, {chunk / RATE:g} s of music")
         took = in_turn(repeats, say, ours=partial(separator.separate_array, mixture), sgemm=peak.sample)
         passes = separator.count_segments(len(mixture), ("vocals",))
-        yield from fractions(name, work_of(network, chunk), passes, took["ours"], peak)
+        yield from fractions(name, work, passes, took["ours"], peak)

@@ -47,7 +47,7 @@ def load_figures(size: Size, seconds: float, repeats: int, cache: Path | None, s
     yield _idle("HTDemucs, in OpenVINO", separator, say)
     chunk = CHUNKS["small"]
     in_torch = Separator(Bag([Chunked(roformer("Mel-Band RoFormer", "small"), RATE, chunk)], ["vocals"]))
-    yield _idle("a RoFormer, in torch", in_torch, say)
+    yield _idle("a RoFormer", in_torch, say)
 
 
 def _idle(name: str, separator: Separator, say: Say) -> Figure:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from stemsvc.host.digest import sha256_of
+from stemsvc.host.processor import below_avx512
 
 CORES_PER_STREAM = 2  # one wide stream wastes cores: the small layers do not split well
 Options = dict[str, str | int]
@@ -31,6 +32,15 @@ _beside: dict[Path, tuple[Options, Future[Any]]] = {}
 def available() -> bool:
     """Whether OpenVINO is installed."""
     return importlib.util.find_spec("openvino") is not None
+
+
+def usable() -> bool:
+    """Whether OpenVINO is installed and keeps to what this process is limited to.
+
+    Below AVX-512 OpenVINO 2026.4 mixes kernels of both widths, and crashes in HTDemucs; its products (mlas) have no
+    limit.
+    """
+    return available() and not below_avx512()
 
 
 def openvino() -> Any:

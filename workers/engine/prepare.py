@@ -32,7 +32,7 @@ def prepare(
     """
     if isinstance(network, Chunked):
         return ChunkRunner(network, device, precision, threads)
-    if device == "cpu" and can_take_apart(network) and kept.available():
+    if device == "cpu" and can_take_apart(network) and kept.usable():
         try:
             return openvino.OpenVinoNetwork(network, precision, threads, cache, on_convert)
         except openvino.CannotConvert as error:

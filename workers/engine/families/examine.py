@@ -56,7 +56,7 @@ def examined(how: Hyperparameters, network: ChunkNetwork) -> dict[str, float]:
         words = " ".join(str(error).split())[:200]
         raise WeightsMismatch(f"the config describes a {how.family} that can't run: {words}") from error
     parameters = sum(each.numel() for each in network.parameters())
-    return _figures(how, flops.get_total_flops(), parameters, largest.bytes)
+    return _figures(how, flops.get_total_flops(), parameters, largest.bytes, network.prepared_bytes)
 
 
 def examined_graph(how: Hyperparameters, path: Path) -> dict[str, float]:
@@ -70,11 +70,11 @@ def examined_graph(how: Hyperparameters, path: Path) -> dict[str, float]:
     return _figures(how, found.flops, found.parameters, found.largest)
 
 
-def _figures(how: Hyperparameters, flops: int, parameters: int, largest: int) -> dict[str, float]:
+def _figures(how: Hyperparameters, flops: int, parameters: int, largest: int, more: int = 0) -> dict[str, float]:
     seconds = flops / FLOPS_PER_SECOND / (how.chunk / how.sample_rate)
     return {
         "cost": float(f"{max(seconds, 0.01):.2g}"),
-        "memory_mb": int(PROCESS_MB + (4 * parameters + ALIVE * largest) / 2**20),
+        "memory_mb": int(PROCESS_MB + (4 * parameters + ALIVE * largest + more) / 2**20),
         "parameters": parameters,
     }
 

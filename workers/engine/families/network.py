@@ -45,6 +45,11 @@ class ChunkNetwork(nn.Module):
         """The precision of a pass, where that one is asked for: torch has only the full one on a CPU."""
         return precision if device.type == "cuda" else Precision.FP32
 
+    @property
+    def prepared_bytes(self) -> int:
+        """What `ready` and the first pass take beside the weights and a pass in torch."""
+        return 0
+
     def rest(self) -> None:
         """Free the memory that only a forward pass needs."""
 

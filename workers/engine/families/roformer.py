@@ -6,7 +6,7 @@ that overlap. The names in the state are those of lucidrains' and MSST's modules
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -83,6 +83,25 @@ class _RoFormer(ChunkNetwork):
                 masked[:, :, 0] = 0
             waves.append(self._fourier.inverse(masked, wave.shape[-1]))
         return torch.stack(waves, dim=1)
+
+    def ready(self, device: torch.device, threads: int, *, fast: bool) -> None:
+        """See `ChunkNetwork`."""
+        if device.type == "cpu":
+            for transformer in self._transformers():
+                transformer.ready(threads)
+
+    @property
+    def prepared_bytes(self) -> int:
+        """See `ChunkNetwork`."""
+        return sum(each.graph_bytes for each in self._transformers())
+
+    def rest(self) -> None:
+        """See `ChunkNetwork`."""
+        for transformer in self._transformers():
+            transformer.rest()
+
+    def _transformers(self) -> Iterator[Transformer]:
+        return (each for block in self.layers for each in block)
 
     def _attend(self, x: torch.Tensor, poll: Poll) -> torch.Tensor:
         """Attention along time, then along the bands, of [batch, frames, bands, size]."""
