@@ -167,7 +167,7 @@ class Transformer(nn.Module):
 
     def rest(self) -> None:
         """Free the graphs' working memory."""
-        for graph in self._graphs.values():
+        for graph in list(self._graphs.values()):
             graph.rest()
 
     def run(self, x: torch.Tensor, poll: Poll, half: bool = False) -> torch.Tensor:
@@ -195,13 +195,13 @@ class Transformer(nn.Module):
         if self._threads is None or not sequences:
             return None
         key = (group_of(sequences, length), length)
-        if key not in self._graphs:
+        graph = self._graphs.get(key)
+        if graph is None:
             if len(self._graphs) >= MOST_GRAPHS:  # a job with chunks of another length
                 self._graphs.clear()
             try:
-                self._graphs[key] = TransformerGraph(self, *key, self._threads)
+                graph = self._graphs[key] = TransformerGraph(self, *key, self._threads)
             except CannotBuild as error:
                 log.warning("OpenVINO can't run this transformer, so torch runs it: %s", error)
                 self._threads = None
-                return None
-        return self._graphs[key]
+        return graph
