@@ -1,6 +1,6 @@
 """Decodes in a child process with limits: a stranger's file that breaks FFmpeg breaks only that process.
 
-`main` is the child process. It reads one order from its input and writes one line of JSON to its output.
+`main` runs in the child process. It reads one order from its input and writes one line of JSON to its output.
 """
 
 from __future__ import annotations

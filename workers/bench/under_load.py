@@ -46,8 +46,8 @@ def load_figures(size: Size, seconds: float, repeats: int, cache: Path | None, s
         yield Figure(f"engine beside {count} processes: time / that of its share", detail, took / alone / fair, bar=BAR)
     yield _idle("HTDemucs, in OpenVINO", separator, say)
     chunk = CHUNKS["small"]
-    in_torch = Separator(Bag([Chunked(roformer("Mel-Band RoFormer", "small"), RATE, chunk)], ["vocals"]))
-    yield _idle("a RoFormer", in_torch, say)
+    roformers = Separator(Bag([Chunked(roformer("Mel-Band RoFormer", "small"), RATE, chunk)], ["vocals"]))
+    yield _idle("a RoFormer", roformers, say)
 
 
 def _idle(name: str, separator: Separator, say: Say) -> Figure:

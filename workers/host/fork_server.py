@@ -29,6 +29,7 @@ LOOK_SECONDS = 10.0  # between two looks of the server whether its parent lives:
 PAUSE_SECONDS = 0.01
 END_SECONDS = 2.0
 MESSAGE_BYTES = 1 << 16
+NONE = -1  # in place of a child's pid
 
 
 def fork(module: str, folder: Path) -> Child:
@@ -207,7 +208,7 @@ def _serve(orders: socket.socket, parent: int) -> bool:
             for file in files:
                 os.close(file)
         else:
-            status = _ended(children, order["end"]) if "end" in order else _status(children[order["look"]])
+            status = _ended(children, order["end"]) if "end" in order else _status(children.get(order["look"], NONE))
             orders.send(json.dumps({"order": order["order"], "status": status}).encode())
     for each in list(children):
         _ended(children, each)
@@ -215,12 +216,12 @@ def _serve(orders: socket.socket, parent: int) -> bool:
 
 
 def _forked() -> int:
-    """The pid of a new child, 0 in the child; or -1: there was no memory for one, and its files are closed."""
+    """The pid of a new child, 0 in the child; or `NONE`: there was no memory for one, and its files are closed."""
     try:
         return os.fork()
     except OSError as error:
         print(f"no child process: {error}", file=sys.stderr)
-        return -1
+        return NONE
 
 
 def _become(folder: str, files: list[int]) -> None:
@@ -234,7 +235,7 @@ def _become(folder: str, files: list[int]) -> None:
 
 def _status(child: int) -> int | None:
     """A child's exit status, or minus the number of the signal that ended it; None if it runs."""
-    if child < 0:
+    if child == NONE:
         return os.EX_OSERR
     found = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     if found is None:
@@ -244,8 +245,8 @@ def _status(child: int) -> int | None:
 
 def _ended(children: dict[int, int], number: int) -> int:
     """Kill a child and the processes that it started; returns its exit status."""
-    child = children.pop(number)
-    if child < 0:
+    child = children.pop(number, NONE)  # an exception in the parent may have hidden that it was ended
+    if child == NONE:
         return os.EX_OSERR
     for kill in (os.killpg, os.kill):  # it may have had no time to begin its session
         with contextlib.suppress(ProcessLookupError):

@@ -136,6 +136,18 @@ def test_a_child_that_is_not_heard_yet_can_be_ended(server: ForkServer, tmp_path
     assert child.end() == child.end() == -signal.SIGKILL
 
 
+def test_an_order_that_was_followed_before_harms_nobody(server: ForkServer, tmp_path: Path) -> None:
+    # given a child that was ended while an exception hid it from us
+    child = server.start(tmp_path)
+    first = server.pid
+    assert server.ask("end", child._number, first or 0) == -signal.SIGKILL
+
+    assert child.wait(1) == os.EX_OSERR
+
+    assert server.pid == first
+    assert talk(MODULE, "tell", tmp_path, json.loads, nothing, lambda _, folder: server.start(folder))
+
+
 def test_a_server_that_dies_takes_its_child_along_and_another_serves(server: ForkServer, tmp_path: Path) -> None:
     told: dict[str, int] = {}
 
