@@ -113,11 +113,12 @@ class _Spawned:
 
     def end(self) -> int:
         """See the protocol."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        for file in (self.order, self.answer):
-            with contextlib.suppress(BrokenPipeError):  # an order that it did not read
-                file.close()
+        if not self.answer.closed:  # else it is ended, and its number may be another's by now
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            for file in (self.order, self.answer):
+                with contextlib.suppress(BrokenPipeError):  # an order that it did not read
+                    file.close()
         return self._process.wait()
 
 
