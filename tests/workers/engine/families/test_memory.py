@@ -15,8 +15,8 @@ from workers.engine.bag import Bag
 from workers.engine.chain import Chain, ChainStep
 from workers.engine.separate import Separator
 
-SECONDS = 40
-MOST_BYTES = 6_000_000  # three quarters of the mixture would be 10.6 MB, and so would those of each stem
+SECONDS = 80
+MOST_BYTES = 10_000_000  # three quarters of the mixture would be 21 MB, and so would those of a stem
 
 
 class Noise:
