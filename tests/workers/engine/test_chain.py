@@ -15,7 +15,7 @@ from tests.workers.engine.reference import bag, htdemucs, snr
 from workers.engine.bag import Bag, Chunked
 from workers.engine.chain import Chain, ChainStep
 from workers.engine.combine import combination
-from workers.engine.mixture import ArrayMixture
+from workers.engine.mixture import ArrayMixture, Measured
 from workers.engine.separate import Separator
 
 
@@ -153,8 +153,9 @@ def test_what_the_callback_raises_ends_every_step() -> None:
 
 
 def test_a_long_track_is_not_held() -> None:
-    class Endless:
+    class Endless(Measured):
         frames = 200 * RATE
+        loudness = (0.1, 1.0)
         most_behind = 0
         _furthest = 0
 
@@ -166,6 +167,7 @@ def test_a_long_track_is_not_held() -> None:
     chain = Chain([step([scaling({"a": 0.5}, RATE)], "a"), step([scaling({"b": 1.0}, RATE)], "b")])
     longest = max(len(piece["b"]) for piece in chain.separate(Endless(), ("a", "b")))
     assert longest <= RATE
+    assert Endless.most_behind <= 4 * RATE  # the second step reads where the first one still writes
 
 
 def test_models_of_different_rates_make_no_chain() -> None:
