@@ -145,7 +145,7 @@ def _job_figures(
     if "load" in parts:
         from workers.bench.under_load import load_figures
 
-        figures += load_figures(SIZES[size], min(seconds, 30.0), repeats, cache, say)
+        figures += load_figures(size, min(seconds, 30.0), repeats, cache, say)
     if "start" in parts:
         from workers.bench.start import start_figures
 

@@ -7,11 +7,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from workers.bench.engine import RATE, Size, bag, music, network
+from workers.bench.engine import RATE, SIZES, Sound, bag, music, network
 from workers.bench.roformers import CHUNKS, roformer
 from workers.bench.table import Figure, Say, in_turn
 from workers.engine.bag import Bag, Chunked
@@ -32,22 +32,29 @@ while True:
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
-def load_figures(size: Size, seconds: float, repeats: int, cache: Path | None, say: Say) -> Iterator[Figure]:
-    """The time that a track takes beside 1, 2 and 4 processes against the engine's fair share of the cores."""
-    separator = Separator(bag(network(size)), cache=cache)
-    run = partial(separator.separate_array, music(seconds))
-    for count in BESIDE:
-        say(f"{seconds:g} s of music alone, and beside {count} processes that compute")
+def load_figures(size: str, seconds: float, repeats: int, cache: Path | None, say: Say) -> Iterator[Figure]:
+    """The time that a track takes beside processes that compute, against the engine's fair share of the cores."""
+    separator = Separator(bag(network(SIZES[size])), cache=cache)
+    yield from _beside("engine", separator, music(seconds), BESIDE, repeats, say)
+    chunk = CHUNKS["small"]
+    roformers = Separator(Bag([Chunked(roformer("Mel-Band RoFormer", size), RATE, chunk)], ["vocals"]))
+    yield from _beside("Mel-Band RoFormer", roformers, music(chunk / RATE), (1, 2), repeats, say)
+    yield _idle("HTDemucs, in OpenVINO", separator, say)
+    yield _idle("a RoFormer, in OpenVINO and torch", roformers, say)
+
+
+def _beside(
+    name: str, separator: Separator, track: Sound, counts: Iterable[int], repeats: int, say: Say
+) -> Iterator[Figure]:
+    run = partial(separator.separate_array, track)
+    for count in counts:
+        say(f"{name}: {len(track) / RATE:g} s of music alone, and beside {count} processes that compute")
         alone = in_turn(repeats, say, alone=run)["alone"]
         with competing(count):
             took = in_turn(repeats, say, beside=run)["beside"]
         fair = (cores() + count) / cores()  # every thread that computes gets as much as any other
         detail = f"{took:.2f} s, alone {alone:.2f} s; a fair share of {cores()} cores is {fair:.2f} times that"
-        yield Figure(f"engine beside {count} processes: time / that of its share", detail, took / alone / fair, bar=BAR)
-    yield _idle("HTDemucs, in OpenVINO", separator, say)
-    chunk = CHUNKS["small"]
-    roformers = Separator(Bag([Chunked(roformer("Mel-Band RoFormer", "small"), RATE, chunk)], ["vocals"]))
-    yield _idle("a RoFormer", roformers, say)
+        yield Figure(f"{name} beside {count} processes: time / that of its share", detail, took / alone / fair, bar=BAR)
 
 
 def _idle(name: str, separator: Separator, say: Say) -> Figure:

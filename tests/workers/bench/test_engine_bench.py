@@ -50,6 +50,7 @@ def test_every_part_is_measured(tmp_path: Path, settings: Settings) -> None:
         "| file to flac stems: ours / upstream",
         "| job wall time / separation alone",
         "| engine beside 4 processes: time / that of its share",
+        "| Mel-Band RoFormer beside 1 processes: time / that of its share",
         "| idle engine: share of a core (HTDemucs, in OpenVINO)",
         "| cold `separate` of 10 s",
         "| worker ready",

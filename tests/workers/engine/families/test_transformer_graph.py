@@ -53,6 +53,16 @@ def test_it_computes_what_torch_computes(sequences: int, length: int, whole: dic
     assert agreement(made, wanted) > 110
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3, 4])
+def test_groups_that_run_at_the_same_time_change_nothing(threads: int) -> None:
+    x = torch.randn(101, 62, 24)  # the last group takes some of the one before
+    layers = in_openvino(transformer(depth=2), threads)
+    made = layers.run(x, no_poll)
+    assert agreement(made, transformer(depth=2).run(x, no_poll)) > 110
+    for _ in range(5):
+        assert torch.equal(layers.run(x, no_poll), made)
+
+
 def test_sequences_that_lie_apart_in_memory_are_taken_as_they_are() -> None:
     x = torch.randn(40, 11, 24).transpose(0, 1)
     layers, given = transformer(), x.clone()
