@@ -42,7 +42,7 @@ class _Parser(FlaskParser):
             files = MultiDict((name, file) for name, file in files.items(multi=True) if name in schema.load_fields)
         # one mapping, not a view of two: the schema asks for each of its fields, and a form has few of them
         both: MultiDict[str, Any] = MultiDict([*req.form.items(multi=True), *files.items(multi=True)])
-        return dict(MultiDictProxy(both, schema))  # plain: the schema asks for each of its fields
+        return MultiDictProxy(both, schema)
 
     def load_source(self, req: Request, schema: Schema) -> Any:
         """The JSON body, which has no file."""
