@@ -64,14 +64,14 @@ def _module(name: str) -> types.ModuleType:
         return importlib.import_module(f"audio_separator.separator.{name}")
 
 
-def mdx_separator(weights: Path, data: dict[str, Any], overlap: float = 0.25) -> Any:
-    """Its separator of an MDX-Net, with onnxruntime behind it."""
+def mdx_separator(weights: Path, data: dict[str, Any], overlap: float = 0.25, threads: int = 1) -> Any:
+    """Its separator of an MDX-Net, with onnxruntime behind it; as many threads as cores if they are 0."""
     import torch
 
     klass = _module("architectures.mdx_separator").MDXSeparator
     onnxruntime = importlib.import_module("onnxruntime")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
     made = object.__new__(klass)
     made.__dict__ |= {
@@ -98,7 +98,9 @@ def mdx_forward(weights: Path, data: dict[str, Any], wave: Any) -> Any:
         return separator.run_model(wave)[0] * data["compensate"]
 
 
-def mdx_separate(weights: Path, data: dict[str, Any], mixture: Any, overlap: float = 0.25) -> tuple[Any, Any]:
+def mdx_separate(
+    weights: Path, data: dict[str, Any], mixture: Any, overlap: float = 0.25, threads: int = 1
+) -> tuple[Any, Any]:
     """The predicted stem and the other of a mixture [frames, 2].
 
     What its `demix` makes, with the gain that Ultimate Vocal Remover gives the stem; audio-separator itself uses that
@@ -106,7 +108,7 @@ def mdx_separate(weights: Path, data: dict[str, Any], mixture: Any, overlap: flo
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it divides by the sums of windows also where they are 0
-        stem = mdx_separator(weights, data, overlap).demix(mixture.T.copy()).T * data["compensate"]
+        stem = mdx_separator(weights, data, overlap, threads).demix(mixture.T.copy()).T * data["compensate"]
     return stem, np.asarray(mixture - stem, np.float32)
 
 
