@@ -19,7 +19,9 @@ from torch.nn import functional as F  # noqa: N812 - as everyone calls it
 
 from workers.engine.hybrid import HybridCore
 
-LONG = 2048  # steps: a longer mean is one of means, because OpenVINO sums in plain fp32
+# A mean of more steps is one of the means of blocks, because OpenVINO and torch sum in plain fp32. Of equal numbers, as
+# silence makes them, all roundings go the same way: with blocks of 2,048 a segment of 100 samples lost 30 dB.
+LONG, BLOCK = 512, 64
 _BRANCH: tuple[Any, ...] = (nn.Conv1d, nn.GroupNorm, (nn.GELU, nn.ReLU), nn.Conv1d, nn.GroupNorm, nn.GLU, LayerScale)
 
 
@@ -305,10 +307,10 @@ def _mean(x: torch.Tensor) -> torch.Tensor:
     steps = int(x.shape[-1])  # to the tracer a size is a tensor, and a program that computes it
     if steps <= LONG:
         return x.mean(-1, keepdim=True)
-    block = next(size for size in range(LONG, 0, -1) if -steps % size % 2 == 0)  # as much is missing at both ends
+    block = next(size for size in range(BLOCK, 0, -1) if -steps % size % 2 == 0)  # as much is missing at both ends
     missing = -steps % block
     means = F.avg_pool2d(x, (1, block), padding=(0, missing // 2))
-    return means.mean(-1, keepdim=True) * ((steps + missing) / steps)
+    return _mean(means) * ((steps + missing) / steps)
 
 
 def _more(values: torch.Tensor, count: int) -> torch.Tensor:

@@ -26,7 +26,7 @@ from workers.engine.networks import TorchNetwork
 from workers.engine.precision import Precision
 
 log = logging.getLogger(__name__)
-FORMAT = 2  # raise it when HybridCore or ChannelsLastCore is written otherwise
+FORMAT = 3  # raise it when HybridCore or ChannelsLastCore is written otherwise
 ENOUGH = 0.85  # of its cores: less over a whole segment, and another process has the rest
 SURE = 2  # segments in a row, before a second network is compiled for that
 _converting = threading.Lock()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.workers.engine.reference import bag, hdemucs, htdemucs, music, snr
+from tests.workers.engine.reference import RATE, bag, hdemucs, htdemucs, music, snr
 from workers.engine.channels_last import ChannelsLastCore, can_be_rewritten
 from workers.engine.hybrid import HybridCore, Spectrum, prepared
 from workers.engine.openvino import OpenVinoNetwork
@@ -62,6 +62,17 @@ def test_silence_and_any_level_stay_the_same_function(level: float) -> None:
     for ours, theirs in both(htdemucs(), wave):
         assert bool(ours.isfinite().all())
         assert float((ours - theirs).abs().max()) <= 1e-4 * float(theirs.abs().max()) + 1e-12
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_a_short_clip_in_a_silent_segment_is_as_exact(seed: int) -> None:
+    # given 100 samples, and zeros behind them
+    wave = torch.zeros(1, 2, 2 * RATE)
+    wave[..., :100] = torch.from_numpy(music(2.0)[:100].T.copy())
+
+    # then it costs the waves no more than a whole segment does
+    _, (ours, theirs) = both(htdemucs(seed=seed), wave)
+    assert snr(ours[..., :100].numpy(), theirs[..., :100].numpy()) > 105
 
 
 @pytest.mark.parametrize(
