@@ -79,6 +79,17 @@ def network(family: str, config: dict[str, Any]) -> Any:
     return klass(**sources, **sizes).eval()
 
 
+def htdemucs(config: dict[str, Any]) -> Any:
+    """MSST's own HTDemucs of a config. What its module imports beside is for reading YAML, and for other spectra."""
+    for name, has in (("omegaconf", "OmegaConf"), ("openunmix", "filtering"), ("openunmix.filtering", "wiener")):
+        module = sys.modules.setdefault(name, types.ModuleType(name))
+        module.__dict__.setdefault(has, None)
+    said = config["training"]
+    more = {"audio_channels": said["channels"], "samplerate": said["samplerate"], "segment": said["segment"]}
+    klass = _module("models.demucs4ht").HTDemucs
+    return klass(sources=list(said["instruments"]), **more, **config["htdemucs"]).eval()
+
+
 def separate(family: str, config: dict[str, Any], network: Any, mixture: Any) -> dict[str, Any]:
     """What MSST's `inference.py` makes of a mixture [frames, 2]: its `demix`, and its normalisation where asked."""
     import torch

@@ -14,7 +14,7 @@ import yaml
 from stemsvc.errors import BadArguments, BadOutput, WeightsMismatch
 from stemsvc.models.catalog import load_catalog
 from stemsvc.models.config import hyperparameters, needed
-from stemsvc.models.entry import DEMUCS
+from stemsvc.models.demucs import DEMUCS, cost_of
 from stemsvc.models.examine import examine
 from stemsvc.models.header import Header, family_of, read_header
 from stemsvc.models.onnx_header import read_onnx
@@ -23,9 +23,7 @@ from stemsvc.models.source import WeightFile
 from stemsvc.models.uvr import MDXNET, parameters_of
 from stemsvc.models.vr import VR, sizes_of
 
-# Of demucs' classes, where a checkpoint does not say them; costs are those of the published networks.
-_DEMUCS_SEGMENT = {"htdemucs": 10.0, "hdemucs": 40.0, "demucs": 40.0}
-_DEMUCS_COST = {"htdemucs": (0.18, 1200), "hdemucs": (0.16, 5500), "demucs": (0.16, 5500)}
+_DEMUCS_SEGMENT = {"htdemucs": 10.0, "hdemucs": 40.0, "demucs": 40.0}  # where a checkpoint does not say it
 DOUBT = "nobody said under which licence these weights may be used"
 
 
@@ -142,6 +140,8 @@ def _of_state(place: Path, config: Mapping[str, Any] | None, published: Path | N
             else "name its YAML file with"
         )
         raise BadArguments(f"it is a {family}: {asked} --config")
+    if family in DEMUCS and config.get("model") in DEMUCS:
+        family = config["model"]  # without a transformer, a state of one is like that of another
     if family == VR:
         try:
             config = {**sizes_of(header.shapes), **parameters_of(published, config)}
@@ -187,7 +187,7 @@ def _of_demucs(header: Header) -> dict[str, Any]:
         rate = int(kwargs.get("samplerate", 44100))
     except (ValueError, TypeError, KeyError, IndexError, ZeroDivisionError) as error:
         raise WeightsMismatch("the arguments of its network are not those of demucs'") from error
-    cost, memory = _DEMUCS_COST[family]
+    cost, memory = cost_of(family, seconds)
     return {
         "family": family,
         "stems": stems,

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from stemsvc.errors import BadCatalog, FatalError, UnknownModel, UnknownPreset
 from stemsvc.models.chains import chained, united
 from stemsvc.models.config import FAMILIES, hyperparameters, read_config
+from stemsvc.models.demucs import DEMUCS
 from stemsvc.models.entry import CHAIN, ModelEntry
 from stemsvc.models.generators import GeneratorEntry, Generators
 from stemsvc.models.lock import Locked, filled_in, read_lock
@@ -241,7 +242,7 @@ def _configured(text: Marked, name: str, fields: dict[str, Any]) -> dict[str, An
     config, family = fields["config"], fields.get("family")
     if isinstance(config, str):
         config = read_config(text.path.parent / config)
-    if not isinstance(config, Mapping) or family not in FAMILIES:
+    if not isinstance(config, Mapping) or family not in {*FAMILIES, *DEMUCS}:
         return fields  # the model says what is wrong
     try:
         read = hyperparameters(family, config)

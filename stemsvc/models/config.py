@@ -11,7 +11,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stemsvc.errors import BadCatalog
+from stemsvc.models import demucs
 from stemsvc.models.architectures import ARCHITECTURES, TRAINING
+from stemsvc.models.demucs import DEMUCS
 from stemsvc.models.marked_yaml import value_of
 from stemsvc.models.uvr import MDXNET, RATE, MDXNetData, pair
 from stemsvc.models.vr import SOLO, VR, VRData
@@ -22,7 +24,7 @@ LONGEST_CHUNK = 60  # seconds; published ones have at most 18
 MOST_CHUNKS = 10  # of one sample, as `overlap` allows
 REST = {"vocals": "instrumental"}  # names of what is left of a mixture
 UVR: Mapping[str, type[BaseModel]] = {MDXNET: MDXNetData, VR: VRData}
-FAMILIES = frozenset({*ARCHITECTURES, MDXNET, VR})  # those that need a config
+FAMILIES = frozenset({*ARCHITECTURES, MDXNET, VR})  # those that need a config; Demucs' may have one
 _LOOSE = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
 
 
@@ -114,6 +116,15 @@ def needed(family: str, config: Mapping[str, Any]) -> dict[str, Any]:
     if family in UVR:
         return {name: config[name] for name in UVR[family].model_fields if name in config}
     training = _section(config, "training")
+    if family in DEMUCS:
+        read = {name: training[name] for name in demucs.Training.model_fields if name in training}
+        cut = _section(config, "inference")
+        return {
+            "model": config.get("model"),
+            family: dict(_section(config, family)),
+            "training": read,
+            "inference": {name: cut[name] for name in ("num_overlap", "normalize") if name in cut},
+        }
     sections = {
         "audio": {name: value for name, value in _section(config, "audio").items() if name in Audio.model_fields},
         "model": {name: value for name, value in _section(config, "model").items() if name not in TRAINING},
@@ -132,6 +143,8 @@ def hyperparameters(family: str, config: Mapping[str, Any]) -> Hyperparameters:
             return _of_mdxnet(config) if family == MDXNET else _of_vr(config)
         except ValidationError as error:
             raise ValueError(_words("", error)) from error
+    if family in DEMUCS:
+        return _of_demucs(family, config)
     audio = _read(Audio, config, "audio")
     training = _read(Training, config, "training")
     inference = _read(Inference, config, "inference")
@@ -201,6 +214,35 @@ def _of_vr(config: Mapping[str, Any]) -> Hyperparameters:
         overlap=said.overlap,
         normalized=False,
     )
+
+
+def _of_demucs(family: str, config: Mapping[str, Any]) -> Hyperparameters:
+    if config.get("model") != family:
+        raise ValueError(f"model: is {str(config.get('model'))[:60]!r}, not {family}")
+    training = _read(demucs.Training, config, "training")
+    inference = _read(Inference, config, "inference")
+    only = training.instruments[0] if len(training.instruments) == 1 else None
+    stems, rest = _stems(training.instruments, only)
+    try:
+        network = demucs.arguments(family, _section(config, family))
+        return Hyperparameters(
+            family=family,
+            network={
+                "sources": [stem for stem in stems if stem != rest],
+                "audio_channels": training.channels,
+                "samplerate": training.samplerate,
+                "segment": training.segment,
+                **network,
+            },
+            stems=stems,
+            rest=rest,
+            sample_rate=training.samplerate,
+            chunk=int(training.segment * training.samplerate),
+            overlap=1 - 1 / inference.num_overlap,
+            normalized=inference.normalize,
+        )
+    except ValidationError as error:
+        raise ValueError(_words(family, error)) from error
 
 
 def _stems(instruments: tuple[str, ...], target: str | None) -> tuple[tuple[str, ...], str | None]:

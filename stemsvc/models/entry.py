@@ -7,10 +7,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from stemsvc.models.config import FAMILIES, Hyperparameters, hyperparameters
+from stemsvc.models.demucs import DEMUCS, OVERLAP
 from stemsvc.models.source import WeightFile
 
-DEMUCS_OVERLAP = 0.25  # as upstream cuts a track
-DEMUCS = ("htdemucs", "hdemucs", "demucs")
 CHAIN = "chain"
 
 
@@ -72,8 +71,8 @@ class ModelEntry(BaseModel):
     is its models' with `+` between them: no catalog has it, for it is made when a job needs it.
 
     The other families than Demucs' have a `config`: MSST's sections or UVR's parameters, from which stems, rate and
-    segment come where the entry does not say them. `rest` is then the stem that no network predicts: it is the mixture
-    less the others.
+    segment come where the entry does not say them. So has one of Demucs' that MSST trained, whose file does not say its
+    arguments. `rest` is then the stem that no network predicts: it is the mixture less the others.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -98,7 +97,7 @@ class ModelEntry(BaseModel):
     sample_rate: int = Field(gt=0)
     segment_seconds: float = Field(gt=0)
     overlap: float = Field(
-        DEMUCS_OVERLAP, ge=0, le=0.9, description="share of a segment that the next one covers, where a job asks none"
+        OVERLAP, ge=0, le=0.9, description="share of a segment that the next one covers, where a job asks none"
     )
     rest: str | None = Field(None, description="the stem that is the mixture less the others")
     config: dict[str, Any] | None = Field(None, description="sections of MSST's YAML, or UVR's parameters")
@@ -119,10 +118,13 @@ class ModelEntry(BaseModel):
         shape, predicted = {len(row) for row in self.bag_weights or ()}, len(self.stems) - (self.rest is not None)
         if self.bag_weights is not None and (len(self.bag_weights) != len(self.files) or shape != {predicted}):
             raise ValueError("bag_weights has a row for each file with a number for each stem")
-        if self.rest is not None and (self.rest not in self.stems or self.family in DEMUCS):
+        whole = self.family in DEMUCS and self.config is None
+        if self.rest is not None and (self.rest not in self.stems or whole):
             raise ValueError("rest is a stem of a network that does not predict all of them")
-        if (self.config is not None) != (self.family in FAMILIES):
-            raise ValueError("config is for the families other than Demucs', and these need it")
+        if self.config is None and self.family in FAMILIES:
+            raise ValueError(f"config: the family {self.family} needs it")
+        if self.config is not None and self.family == CHAIN:
+            raise ValueError("config is for networks")
         if bool(self.steps) != (self.family == CHAIN):
             raise ValueError(f"steps are for the family {CHAIN}, and it needs them")
         return self
@@ -149,7 +151,7 @@ class ModelEntry(BaseModel):
 
     @property
     def hyperparameters(self) -> Hyperparameters:
-        """What the config says of the network. Only a family other than Demucs' has one."""
+        """What the config says of the network."""
         return hyperparameters(self.family, self.config or {})
 
     @property

@@ -47,6 +47,9 @@ _MARKS = (
     ("vr", r"stg1_low_band_net\.(0\.)?enc1\."),
     ("bs_roformer", r"final_norm\.gamma"),
     ("mel_band_roformer", r"mask_estimators\.0\.to_freqs\.0\."),
+    ("htdemucs", r"crosstransformer\.layers\."),
+    ("hdemucs", r"(encoder|tencoder)\.0\.conv\.weight"),
+    ("demucs", r"encoder\.0\.0\.weight"),
 )
 
 
@@ -58,6 +61,6 @@ def family_of(names: Iterable[str]) -> str:
             return family
     known = ", ".join(dict.fromkeys(family for family, _ in _MARKS))
     raise WeightsMismatch(
-        f"the names in it are those of no family that is known here ({known}, or a package of demucs'); they begin "
+        f"the names in it are those of no family that is known here ({known}); they begin "
         f"with {', '.join(name[:60] for name in names[:NAMED]) or 'nothing'}"
     )

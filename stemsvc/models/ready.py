@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 import click
 
 from stemsvc.host.environment import process_environment
-from stemsvc.models.entry import DEMUCS, ModelEntry
+from stemsvc.models.demucs import DEMUCS
+from stemsvc.models.entry import ModelEntry
 from stemsvc.models.source import Weighed
 
 CHILD = "workers.kinds.separate.ready"  # by name: only the workers have torch

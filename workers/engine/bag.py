@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from workers.engine.families.network import ChunkNetwork
+
+
+@dataclass(frozen=True)
+class Plain:
+    """How MSST cuts a track for a network of Demucs' that it trained: chunks that overlap by so much and count alike.
+
+    `normalized`: as `Chunked` has it. Upstream's own networks are cut and normalised as upstream does it.
+    """
+
+    overlap: float
+    normalized: bool
 
 
 class Chunked:

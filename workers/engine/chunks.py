@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,6 +85,37 @@ class ChunkPass(Pass):
             return weight[: segment.length]
 
         return weigh
+
+
+@dataclass(frozen=True)
+class PlainPass(Pass):
+    """One network over a whole track, in chunks that count alike where they overlap, with silence behind the last."""
+
+    def segments(self) -> Iterator[Segment]:
+        """The chunks in order."""
+        for at in range(self.start, self.frames, self.stride):
+            yield Segment(at, min(self.window, self.frames - at), at, self.window)
+
+    def weigher(self, device: torch.device) -> Weigher:
+        """See `Pass`."""
+        ones = torch.ones(self.window, device=device)
+        return lambda segment: ones[: segment.length]
+
+
+def plan_plain(
+    networks: list[Any], members: list[int], frames: int, options: SeparationOptions, overlap: float
+) -> list[Pass]:
+    """Every pass through networks of Demucs' that MSST trained, as its `demix` cuts a track for them."""
+    draw = random.Random(options.seed)
+    passes: list[Pass] = []
+    for index, network in enumerate(networks):
+        window = int(network.samplerate * (network.segment if options.segment is None else options.segment))
+        stride = _stride(window, overlap if options.overlap is None else options.overlap)
+        for _ in range(max(options.shifts, 1)):
+            shift = draw.randint(0, int(SHIFT_SECONDS * network.samplerate)) if options.shifts else 0
+            if index in members:
+                passes.append(PlainPass(index, -shift, frames, window, stride, lambda length, window=window: window))  # type: ignore[misc]
+    return passes
 
 
 def plan_chunks(networks: list[Chunked], members: list[int], frames: int, options: SeparationOptions) -> list[Pass]:

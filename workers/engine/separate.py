@@ -11,10 +11,10 @@ import torch
 
 from stemsvc.errors import WeightsMismatch
 from stemsvc.kinds.separate.options import SeparationOptions
-from workers.engine.bag import Bag
+from workers.engine.bag import Bag, Plain
 from workers.engine.batches import BatchSize
 from workers.engine.blend import Blend
-from workers.engine.chunks import plan_chunks
+from workers.engine.chunks import plan_chunks, plan_plain
 from workers.engine.converting import OnConvert, share, unseen
 from workers.engine.in_flight import InFlight, OnSegment
 from workers.engine.mixture import ArrayMixture, Mixture, Reader, Sound, loudness, population
@@ -47,6 +47,7 @@ class Separator:
     ) -> None:
         self.sources: list[str] = list(bag.sources)
         self.rest: str | None = getattr(bag, "rest", None)  # the stem that no network predicts
+        self._plain: Plain | None = getattr(bag, "plain", None)
         self._predicted = [stem for stem in self.sources if stem != self.rest]
         self.sample_rate: int = bag.samplerate
         self.precision = resolve(precision, device)
@@ -129,12 +130,16 @@ class Separator:
         return self._networks[member]
 
     def _plan(self, members: list[int], frames: int, options: SeparationOptions) -> list[Pass]:
-        how = plan_chunks if isinstance(self._bag, Bag) else plan
-        return how(list(self._bag.models), members, frames, options)
+        networks = list(self._bag.models)
+        if self._plain is not None:
+            return plan_plain(networks, members, frames, options, self._plain.overlap)
+        return (plan_chunks if isinstance(self._bag, Bag) else plan)(networks, members, frames, options)
 
     def _normalisation(self, mixture: Mixture) -> tuple[float, float]:
         """What is taken from each sample, and what it is then divided by: nothing and 1 for most of the families."""
-        if not isinstance(self._bag, Bag):
+        if self._plain is not None:
+            mean, scale = population(mixture) if self._plain.normalized else (0.0, 1.0)
+        elif not isinstance(self._bag, Bag):
             mean, scale = loudness(mixture)
         elif self._bag.models[0].normalized:
             mean, scale = population(mixture)

@@ -1,7 +1,8 @@
-"""Loads a catalog entry's networks from safetensors files. Their hashes were checked before."""
+"""Loads a catalog entry's networks of demucs from safetensors files. Their hashes were checked before."""
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 from torch.overrides import TorchFunctionMode
 
 from stemsvc.errors import FatalError, WeightsMismatch, WeightsRefused, WeightsUnreadable
+from stemsvc.models.config import Hyperparameters
 from stemsvc.models.entry import ModelEntry
+from workers.engine.bag import Plain
 
 if TYPE_CHECKING:
     from demucs.apply import BagOfModels
@@ -30,14 +33,31 @@ def load_model(entry: ModelEntry, paths: Sequence[Path]) -> BagOfModels:
     """
     from demucs.apply import BagOfModels
 
-    networks = [_network(entry, path) for path in paths]
+    networks = [_network(entry, path) if entry.config is None else _of_config(entry, path) for path in paths]
     weights = [list(row) for row in entry.bag_weights] if entry.bag_weights else None
     # a transformer takes only segments of its own length; upstream's bags set the length for the others
     segment = None if entry.family == "htdemucs" else entry.segment_seconds
     bag = BagOfModels(networks, weights, segment)
     bag.eval()
     _check(entry, bag)
+    bag.sources = list(entry.stems)
+    cast(Any, bag).rest = entry.rest
+    cast(Any, bag).plain = entry.config and Plain(entry.overlap, entry.hyperparameters.normalized)
     return bag
+
+
+def of_config(how: Hyperparameters) -> Any:
+    """The network that a config describes, without its numbers.
+
+    Raises `FatalError` `weights_mismatch` where its arguments do not fit each other.
+    """
+    module, _, name = CLASSES[how.family].rpartition(".")
+    try:
+        with _Unset():
+            return getattr(importlib.import_module(module), name)(**how.network)
+    except (ValueError, RuntimeError, TypeError, AssertionError, ZeroDivisionError, IndexError) as error:
+        words = " ".join(str(error).split())[:200]
+        raise WeightsMismatch(f"the config describes no network of {how.family}: {words}") from error
 
 
 def _network(entry: ModelEntry, path: Path) -> Any:
@@ -51,6 +71,25 @@ def _network(entry: ModelEntry, path: Path) -> Any:
         return network
     except Exception as error:  # on a damaged file upstream raises whatever the damage causes
         raise _unreadable(entry.name, path, error) from error
+
+
+def _of_config(entry: ModelEntry, path: Path) -> Any:
+    """A network whose file says nothing of its arguments."""
+    from safetensors.torch import load_file
+
+    from workers.engine.families.load import check_state
+
+    how = entry.hyperparameters
+    named = [stem for stem in entry.stems if stem != entry.rest]
+    network = of_config(how.model_copy(update={"network": {**how.network, "sources": named}}))
+    try:
+        state = load_file(path)
+    except Exception as error:  # safetensors raises its own error, which has no base that others share
+        raise _unreadable(entry.name, path, error) from error
+    check_state(entry.name, network, {key: tuple(tensor.shape) for key, tensor in state.items()})
+    network.load_state_dict(state)
+    network.loaded_from = path
+    return network
 
 
 class _Unset(TorchFunctionMode):
@@ -90,7 +129,7 @@ def _classes(structure: Any) -> list[str]:
 def _check(entry: ModelEntry, bag: BagOfModels) -> None:
     facts = {
         "family": ({_class_name(network) for network in bag.models}, {CLASSES[entry.family]}),
-        "stems": (tuple(bag.sources), entry.stems),
+        "stems": (tuple(bag.sources), tuple(stem for stem in entry.stems if stem != entry.rest)),
         "sample_rate": (bag.samplerate, entry.sample_rate),
     }
     if entry.family == "htdemucs":

@@ -18,7 +18,8 @@ from stemsvc.host.folders import shared_folder
 from stemsvc.host.processor import fast_gains
 from stemsvc.host.soundfont import SoundFont
 from stemsvc.models.available import Availability
-from stemsvc.models.entry import DEMUCS, ModelEntry
+from stemsvc.models.demucs import DEMUCS
+from stemsvc.models.entry import ModelEntry
 from stemsvc.models.pull import OnPull, Puller, open_puller
 from stemsvc.models.source import Weighed, WeightFile
 from stemsvc.models.store import WeightStore

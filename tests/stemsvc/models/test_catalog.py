@@ -12,7 +12,8 @@ import yaml
 from stemsvc.errors import FatalError, UsageError
 from stemsvc.host.digest import sha256_of
 from stemsvc.models.catalog import BUNDLED, load_catalog, lock_path
-from stemsvc.models.entry import DEMUCS, ModelEntry
+from stemsvc.models.demucs import DEMUCS
+from stemsvc.models.entry import ModelEntry
 from stemsvc.models.lock import Locked, read_lock, write_lock
 from stemsvc.models.schema import schema
 

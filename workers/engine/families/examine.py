@@ -18,12 +18,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from stemsvc.errors import StemsvcError, WeightsMismatch, to_wire
 from stemsvc.models.config import Hyperparameters, hyperparameters
+from stemsvc.models.demucs import DEMUCS, cost_of
 from stemsvc.models.header import read_header
 from stemsvc.models.uvr import MDXNET
 from workers.engine.families.load import check_state, empty_network
 from workers.engine.families.mdxnet import PLANES, MDXNet
 from workers.engine.families.network import ChunkNetwork
 from workers.engine.families.onnx_graph import CannotRun, work
+from workers.engine.weights import of_config
 
 # Of two cores of an AMD EPYC. Full-size RoFormers reach 62 (Mel-Band, 228 M) and 67 (BS, 160 M), measured 2026-11.
 FLOPS_PER_SECOND = 65e9
@@ -82,9 +84,19 @@ def _figures(how: Hyperparameters, flops: int, parameters: int, largest: int, mo
 def _answer(how: Hyperparameters, weights: Path) -> dict[str, float]:
     if how.family == MDXNET:
         return examined_graph(how, weights)
+    if how.family in DEMUCS:
+        return _examined_demucs(how, weights)
     network = empty_network(how)
     check_state(weights.name, network, read_header(weights).shapes)
     return examined(how, network)
+
+
+def _examined_demucs(how: Hyperparameters, weights: Path) -> dict[str, float]:
+    with torch.device("meta"):
+        network = of_config(how)
+    check_state(weights.name, network, read_header(weights).shapes)
+    cost, memory = cost_of(how.family, how.chunk / how.sample_rate)
+    return {"cost": cost, "memory_mb": memory, "parameters": sum(each.numel() for each in network.parameters())}
 
 
 def main() -> int:

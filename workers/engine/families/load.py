@@ -10,7 +10,8 @@ import torch
 
 from stemsvc.errors import WeightsMismatch, WeightsUnreadable
 from stemsvc.models.config import Hyperparameters
-from stemsvc.models.entry import DEMUCS, ModelEntry
+from stemsvc.models.demucs import DEMUCS
+from stemsvc.models.entry import ModelEntry
 from stemsvc.models.uvr import MDXNET
 from workers.engine.bag import Bag, Chunked
 from workers.engine.families.mdx23c import MDX23C
@@ -74,7 +75,7 @@ def empty_network(how: Hyperparameters) -> ChunkNetwork:
     return network
 
 
-def check_state(name: str, network: ChunkNetwork, found: Mapping[str, Sequence[int]]) -> None:
+def check_state(name: str, network: torch.nn.Module, found: Mapping[str, Sequence[int]]) -> None:
     """Raise `FatalError` `weights_mismatch` unless these names and shapes are exactly those of the network."""
     wanted = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     missing = [key for key in wanted if key not in found]

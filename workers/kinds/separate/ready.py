@@ -13,7 +13,8 @@ from typing import Any
 from stemsvc.errors import StemsvcError
 from stemsvc.host.folders import shared_folder
 from stemsvc.models.catalog import load_catalog
-from stemsvc.models.entry import DEMUCS, ModelEntry
+from stemsvc.models.demucs import DEMUCS
+from stemsvc.models.entry import ModelEntry
 from stemsvc.models.pull import Puller
 from stemsvc.models.store import WeightStore
 from stemsvc.settings import Settings
