@@ -42,7 +42,8 @@ def load_model(entry: ModelEntry, paths: Sequence[Path]) -> BagOfModels:
     _check(entry, bag)
     bag.sources = list(entry.stems)
     cast(Any, bag).rest = entry.rest
-    cast(Any, bag).plain = entry.config and Plain(entry.overlap, entry.hyperparameters.normalized)
+    if entry.config is not None:
+        cast(Any, bag).plain = Plain(entry.overlap, entry.hyperparameters.normalized)
     return bag
 
 
