@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -136,6 +138,18 @@ def test_msst_s_own_class_and_demix_make_the_same(
 
     wanted = {stem.lower(): sound for stem, sound in msst.separate("htdemucs", config, theirs, mixture).items()}
     assert_faithful(separator(load_catalog(catalog).get("tiny")).separate_array(mixture), wanted)
+
+
+def test_a_shifted_pass_hears_the_track_behind_silence(catalog: Path, tmp_path: Path) -> None:  # noqa: F811
+    weights, text = published(tmp_path, "htdemucs")
+    assert add(catalog, weights, "--config", text).exit_code == 0
+    entry, mixture = load_catalog(catalog).get("tiny"), music(3)
+    shift = random.Random(0).randint(0, RATE // 2)
+
+    got = separator(entry).separate_array(mixture, options=SeparationOptions(shifts=1, seed=0))
+    late = np.concatenate([np.zeros((shift, 2), np.float32), mixture])
+    wanted = demixed(network("htdemucs", entry.stems), late, 4)
+    assert_faithful(got, {stem: sound[shift:] for stem, sound in wanted.items()})
 
 
 def test_of_one_instrument_the_other_stem_is_the_rest(catalog: Path, tmp_path: Path) -> None:  # noqa: F811
