@@ -13,7 +13,7 @@ from pytest_celery import CeleryTestSetup
 
 from stemsvc.demo import SONG
 from stemsvc.embedded.ports import free_port
-from tests.flow.collector import Collector, KeptSpan, collecting
+from tests.flow.collector import Collector, KeptLine, KeptSpan, collecting
 from tests.flow.conftest import Service
 from tests.processes import LocalProcess, stemsvc, wait_for
 
@@ -204,9 +204,14 @@ def _check_collected(collector: Collector, job_id: str, code: str) -> None:
     assert len({each.instance for each in collector.metrics if each.service == "stemsvc-api"}) == 1
     slots = figures("api", "demucs_live_slots")
     assert {key: value for key, value in slots.items() if value} == {(("pool", "separate.demo.cpu"),): 1.0}
-    (line,) = (
-        each for each in collector.lines if (each.body, each.attributes.get("job_id")) == ("job succeeded", job_id)
-    )
+
+    def lines() -> list[KeptLine]:
+        said = ("job succeeded", job_id)
+        return [each for each in list(collector.lines) if (each.body, each.attributes.get("job_id")) == said]
+
+    # they are sent apart from the figures, every few seconds
+    wait_for("the line of the job", lambda: bool(lines()), 30)
+    (line,) = lines()
     assert (line.service, line.trace_id) == ("stemsvc-worker", TRACE)
     assert {path for path, _ in collector.requests} == {"/v1/traces", "/v1/logs", "/v1/metrics"}
     assert {headers.get("x-tenant") for _, headers in collector.requests} == {"music"}

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from stemsvc.demo.measure import read_sound
 from stemsvc.jobs.encoding import Encoding
 from stemsvc.jobs.record import Job, JobState, input_key, new_job_id
 from stemsvc.jobs.spec import Envelope, JobSpec
@@ -25,6 +27,7 @@ from tests.workers.audio.analysis.music import beat_times, groove
 from workers.attempt.runner import Runner
 from workers.host.models import Models
 
+Sound = NDArray[np.float32]
 RATE = 44100
 STEMS = ("drums", "bass", "other", "vocals")
 
@@ -58,13 +61,21 @@ def run(runner: Runner, song: Path, asked: JobSpec, pool: str, owner: str = "ann
     return done
 
 
+def heard(runner: Runner, job: Job, name: str, folder: Path) -> Sound:
+    path = folder / f"{job.id}-{name}.flac"
+    runner.storage.fetch(job.outputs[name]["key"], path)
+    return read_sound(path)[0]
+
+
 def analysis(use_stems: str = "auto", **envelope: Any) -> JobSpec:
     stored = KIND.stored(AnalyzeParams(use_stems, picture=False))
     return JobSpec(KIND.name, stored, Envelope(**envelope), Encoding("flac", "16"), KIND.mirrored(AnalyzeParams()))
 
 
 @pytest.mark.long
-def test_a_separation_can_be_analysed_too_and_its_stems_stay_the_same(runner: Runner, song: Path) -> None:
+def test_a_separation_can_be_analysed_too_and_its_stems_stay_the_same(
+    runner: Runner, song: Path, tmp_path: Path
+) -> None:
     plain = run(runner, song, spec_of(stems=STEMS, bit_depth="16"), "separate.demo.cpu")
     asked = spec_of(stems=STEMS, bit_depth="16")
     both = run(runner, song, replace(asked, params={**asked.params, "analyze": True}), "separate.demo.cpu")
@@ -72,8 +83,11 @@ def test_a_separation_can_be_analysed_too_and_its_stems_stay_the_same(runner: Ru
     facts = both.facts["analysis"]
     assert (facts["stems"], facts["bpm"]) == ("separated", pytest.approx(120, rel=1e-3))
     assert "analysis" not in plain.facts
-    hashes = [{name: each["sha256"] for name, each in job.outputs.items()} for job in (plain, both)]
-    assert hashes[0] == hashes[1]
+    # not bit for bit: where others take the cores, a network computes in fewer threads, and rounds otherwise
+    assert plain.outputs.keys() == both.outputs.keys()
+    for name in plain.outputs:
+        once, again = (heard(runner, job, name, tmp_path) for job in (plain, both))
+        assert abs(once - again).max() <= 1 / 32768
 
 
 @pytest.mark.long
