@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,22 @@ SILENCE = -1  # a position that no sample of the track stands for
 
 
 @dataclass(frozen=True)
-class ChunkPass(Pass):
+class PlainPass(Pass):
+    """One network over a whole track, in chunks that count alike where they overlap, with silence behind the last."""
+
+    def segments(self) -> Iterator[Segment]:
+        """The chunks in order."""
+        for at in range(self.start, self.frames, self.stride):
+            yield Segment(at, min(self.window, self.frames - at), at, self.window)
+
+    def weigher(self, device: torch.device) -> Weigher:
+        """See `Pass`."""
+        ones = torch.ones(self.window, device=device)
+        return lambda segment: ones[: segment.length]
+
+
+@dataclass(frozen=True)
+class ChunkPass(PlainPass):
     """One network over a whole track of `track` samples, whose ends are mirrored by `border` samples each.
 
     The mirror is as long as what the next chunk covers of a chunk, so that every sample has chunks on both sides. A
@@ -38,11 +53,6 @@ class ChunkPass(Pass):
     def ends(self) -> int:
         """See `Pass`."""
         return self.track
-
-    def segments(self) -> Iterator[Segment]:
-        """The chunks in order."""
-        for at in range(self.start, self.frames, self.stride):
-            yield Segment(at, min(self.window, self.frames - at), at, self.window)
 
     def fill(self, reader: Reader, out: Sound, segment: Segment) -> None:
         """See `Pass`."""
@@ -87,39 +97,30 @@ class ChunkPass(Pass):
         return weigh
 
 
-@dataclass(frozen=True)
-class PlainPass(Pass):
-    """One network over a whole track, in chunks that count alike where they overlap, with silence behind the last."""
-
-    def segments(self) -> Iterator[Segment]:
-        """The chunks in order."""
-        for at in range(self.start, self.frames, self.stride):
-            yield Segment(at, min(self.window, self.frames - at), at, self.window)
-
-    def weigher(self, device: torch.device) -> Weigher:
-        """See `Pass`."""
-        ones = torch.ones(self.window, device=device)
-        return lambda segment: ones[: segment.length]
-
-
 def plan_plain(
     networks: list[Any], members: list[int], frames: int, options: SeparationOptions, overlap: float
 ) -> list[Pass]:
     """Every pass through networks of Demucs' that MSST trained, as its `demix` cuts a track for them."""
-    draw = random.Random(options.seed)
-    passes: list[Pass] = []
-    for index, network in enumerate(networks):
+
+    def made(index: int, network: Any, shift: int) -> Pass:
         window = int(network.samplerate * (network.segment if options.segment is None else options.segment))
         stride = _stride(window, overlap if options.overlap is None else options.overlap)
-        for _ in range(max(options.shifts, 1)):
-            shift = draw.randint(0, int(SHIFT_SECONDS * network.samplerate)) if options.shifts else 0
-            if index in members:
-                passes.append(PlainPass(index, -shift, frames, window, stride, lambda length, window=window: window))  # type: ignore[misc]
-    return passes
+        return PlainPass(index, -shift, frames, window, stride, lambda length: window)
+
+    return _passes(networks, members, options, made)
 
 
 def plan_chunks(networks: list[Chunked], members: list[int], frames: int, options: SeparationOptions) -> list[Pass]:
-    """Every pass that `frames` samples take through the networks `members`.
+    """Every pass that `frames` samples take through the networks `members`."""
+    return _passes(
+        networks, members, options, lambda index, network, shift: _pass(index, network, frames, options, shift)
+    )
+
+
+def _passes(
+    networks: list[Any], members: list[int], options: SeparationOptions, made: Callable[[int, Any, int], Pass]
+) -> list[Pass]:
+    """The passes that `made` makes of (index, network, shift).
 
     With `shifts` each pass begins up to half a second earlier, in silence. MSST has no shifts of this kind.
     """
@@ -129,7 +130,7 @@ def plan_chunks(networks: list[Chunked], members: list[int], frames: int, option
         for _ in range(max(options.shifts, 1)):
             shift = draw.randint(0, int(SHIFT_SECONDS * network.samplerate)) if options.shifts else 0
             if index in members:
-                passes.append(_pass(index, network, frames, options, shift))
+                passes.append(made(index, network, shift))
     return passes
 
 
